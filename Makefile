@@ -1,0 +1,80 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each sets itself up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV      = $(VENV)/bin/uv
+UV_PIN := uv==0.13.8
+TOOLS  := .tools
+
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint types static unit workflow template e2e bench build deploy lock clean
+
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/demo.done ## one whole recording on the embedded stack
+	@$(BIN)/python -m local demo
+
+up: $(VENV)/demo.done ## the embedded stack, until Ctrl-C
+	@$(BIN)/python -m local up
+
+test: lint types static pytest ## everything a change must pass
+
+lint: $(VENV)/test.done ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.done ## mypy, strict
+	$(BIN)/mypy
+
+static: $(VENV)/test.done $(TOOLS)/sam.done ## the template, as sam and cfn-lint see it
+	AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
+
+.PHONY: pytest
+pytest: $(VENV)/test.done
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+unit: $(VENV)/test.done ## the tests that touch nothing outside the process
+	$(BIN)/pytest tests/unit
+
+workflow: $(VENV)/test.done ## the state machine in moto's interpreter
+	$(BIN)/pytest tests/workflow
+
+template: $(VENV)/test.done ## the template and the policies
+	$(BIN)/pytest tests/template
+
+e2e: $(VENV)/test.done ## stories on the embedded stack
+	$(BIN)/pytest tests/e2e
+
+lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
+	@for set in demo test sam checkov; do \
+	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) $(TOOLS) .build local/stack.json .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# --- set-up: each step leaves a stamp, so a second run costs nothing ---------------------------
+
+$(VENV)/uv.done:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet '$(UV_PIN)'
+	@touch $@
+
+$(VENV)/demo.done: requirements/demo.txt $(VENV)/uv.done
+	@$(UV) pip install --quiet --require-hashes -r requirements/demo.txt
+	@touch $@
+
+$(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
+	@$(UV) pip install --quiet --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/$*
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/$* $(UV) pip install --quiet --require-hashes -r requirements/$*.txt
+	@touch $@

@@ -1,0 +1,35 @@
+"""The table's stream: what was stored is applied, behind the answer that Agora already has."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.application import Applier
+from agora_recording.observability import logger
+from agora_recording.wake import Waker
+from agora_recording.wiring import TableSettings
+
+
+class ApplySettings(TableSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    poison_queue_url: str
+
+
+@cache
+def _applier() -> Applier:
+    settings = ApplySettings.from_env()
+    store = settings.store()
+    return Applier(store=store, waker=Waker(store), poison_queue_url=settings.poison_queue_url)
+
+
+@logger.inject_lambda_context
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, applier: Applier | None = None
+) -> dict[str, Any]:
+    """Return {batchItemFailures}: the records that shall come again."""
+    failed = (applier or _applier()).apply(event["Records"])
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

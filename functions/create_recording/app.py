@@ -1,0 +1,55 @@
+"""POST /v1/recordings: take the request, answer 202, let the execution do the rest."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.creation import Creator, Limits
+from agora_recording.http import answer, door, header, json_body
+from agora_recording.observability import logger
+from agora_recording.recording import public
+from agora_recording.sealing import Sealer
+from agora_recording.wiring import TableSettings
+
+
+class CreateSettings(TableSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    state_machine_arn: str
+    seal_key_id: str
+    max_duration_s: int
+    max_idle_time_s: int
+    restart_limit: int
+
+
+@cache
+def _creator() -> Creator:
+    settings = CreateSettings.from_env()
+    return Creator(
+        store=settings.store(),
+        sealer=Sealer(settings.seal_key_id),
+        state_machine_arn=settings.state_machine_arn,
+        limits=Limits(settings.max_duration_s, settings.max_idle_time_s, settings.restart_limit),
+        randomness=secrets.token_bytes,
+    )
+
+
+@logger.inject_lambda_context
+@door
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, creator: Creator | None = None
+) -> dict[str, Any]:
+    """Return 202 with the recording and its Location; the same key gives the same recording."""
+    creator = creator or _creator()
+    recording, warnings = creator.create(json_body(event), header(event, "Idempotency-Key"))
+    logger.info("recording requested", recordingId=recording.recording_id, cname=recording.cname)
+    body = public(recording)
+    if warnings:
+        body["warnings"] = [{"path": each.path, "rule": each.rule} for each in warnings]
+    location = f"/v1/recordings/{recording.recording_id}"
+    return answer(HTTPStatus.ACCEPTED, body, {"Location": location})

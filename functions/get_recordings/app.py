@@ -1,0 +1,40 @@
+"""GET /v1/recordings/{recordingId}, and GET /v1/recordings: one recording, or a page of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.clock import now_ms
+from agora_recording.http import answer, door, path, query
+from agora_recording.listing import Lister, read_listing
+from agora_recording.observability import logger
+from agora_recording.recording import public
+from agora_recording.wiring import TableSettings
+
+
+@cache
+def _lister() -> Lister:
+    return Lister(TableSettings.from_env().store())
+
+
+@logger.inject_lambda_context
+@door
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, lister: Lister | None = None
+) -> dict[str, Any]:
+    """Return the recording of the path, or {recordings, cursor?} where the path names none."""
+    lister = lister or _lister()
+    recording_id = path(event, "recordingId")
+    if recording_id:
+        return answer(HTTPStatus.OK, public(lister.get(recording_id)))
+    listing = read_listing(
+        status=query(event, "status"),
+        cname=query(event, "cname"),
+        limit=query(event, "limit"),
+        cursor=query(event, "cursor"),
+    )
+    return answer(HTTPStatus.OK, lister.page(listing, now_ms()))

@@ -1,0 +1,42 @@
+"""State "Publish recording": the manifest, the event, and the row closed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.completion import Completion
+from agora_recording.observability import logger
+from agora_recording.publication import Publisher
+from agora_recording.wiring import TableSettings
+
+
+class PublishSettings(TableSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    bucket_name: str
+    bus_name: str
+
+
+@cache
+def _completion() -> Completion:
+    settings = PublishSettings.from_env()
+    return Completion(
+        store=settings.store(),
+        bucket=settings.bucket_name,
+        timings=settings.timings,
+        publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
+    )
+
+
+@logger.inject_lambda_context
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, completion: Completion | None = None
+) -> dict[str, Any]:
+    """Return {status, endReason}: terminal, announced and written down."""
+    logger.append_keys(recordingId=event["recordingId"])
+    closed = (completion or _completion()).publish(event["recordingId"])
+    logger.info("recording published", status=closed["status"], endReason=closed["endReason"])
+    return closed

@@ -1,0 +1,42 @@
+"""State "Query recording": does it record? Announce it when it does."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.confirmation import Confirmer
+from agora_recording.observability import logger
+from agora_recording.publication import Publisher
+from agora_recording.wiring import AgoraSettings
+
+
+class QuerySettings(AgoraSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    bucket_name: str
+    bus_name: str
+
+
+@cache
+def _confirmer() -> Confirmer:
+    settings = QuerySettings.from_env()
+    return Confirmer(
+        store=settings.store(),
+        agora=settings.agora(),
+        publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
+        timings=settings.timings,
+    )
+
+
+@logger.inject_lambda_context
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, confirmer: Confirmer | None = None
+) -> dict[str, Any]:
+    """Return {verdict: recording|wait|over, waitSeconds, maxDurationSeconds, …}."""
+    logger.append_keys(recordingId=event["recordingId"])
+    judged = (confirmer or _confirmer()).confirm(event["recordingId"], event["started"])
+    logger.info("start judged", verdict=judged["verdict"])
+    return judged

@@ -1,0 +1,32 @@
+"""POST /v1/recordings/{recordingId}/stop: write the wish, wake the execution, answer 202."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.clock import now_ms
+from agora_recording.http import answer, door, path
+from agora_recording.observability import logger
+from agora_recording.recording import public
+from agora_recording.wake import Waker
+from agora_recording.wiring import TableSettings
+
+
+@cache
+def _waker() -> Waker:
+    return Waker(TableSettings.from_env().store())
+
+
+@logger.inject_lambda_context
+@door
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, waker: Waker | None = None
+) -> dict[str, Any]:
+    """Return 202 with the recording; twice is the same as once, and so is a stop too late."""
+    recording = (waker or _waker()).stop(path(event, "recordingId"), now_ms())
+    logger.info("stop requested", recordingId=recording.recording_id)
+    return answer(HTTPStatus.ACCEPTED, public(recording))

@@ -1,0 +1,47 @@
+"""State "Start recording": acquire and start, as one act."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.observability import logger
+from agora_recording.sealing import Sealer
+from agora_recording.start import Starter
+from agora_recording.wiring import StorageSettings
+
+
+class StartSettings(StorageSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    seal_key_id: str
+    uid_from: int
+    uid_to: int
+
+
+@cache
+def _starter() -> Starter:
+    settings = StartSettings.from_env()
+    return Starter(
+        store=settings.store(),
+        agora=settings.agora(),
+        storage=settings.storage(),
+        sealer=Sealer(settings.seal_key_id),
+        timings=settings.timings,
+        uids=(settings.uid_from, settings.uid_to),
+        randomness=partial(secrets.randbits, 64),
+    )
+
+
+@logger.inject_lambda_context
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, starter: Starter | None = None
+) -> dict[str, Any]:
+    """Return {attempt, sid, maxDurationSeconds, waitSeconds}, and nothing secret."""
+    logger.append_keys(recordingId=event["recordingId"])
+    started = (starter or _starter()).start(event["recordingId"])
+    logger.info("session started", sid=started["sid"], attempt=started["attempt"])
+    return started

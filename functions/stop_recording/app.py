@@ -1,0 +1,33 @@
+"""State "Stop recording": end the session if it still runs, and say what comes next."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.ending import Stopper
+from agora_recording.observability import logger
+from agora_recording.wiring import AgoraSettings
+
+
+@cache
+def _stopper() -> Stopper:
+    settings = AgoraSettings.from_env()
+    return Stopper(store=settings.store(), agora=settings.agora(), timings=settings.timings)
+
+
+@logger.inject_lambda_context
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, stopper: Stopper | None = None
+) -> dict[str, Any]:
+    """Return {next: await upload|restart|publish|stop again}.
+
+    `event.failure.Error`, where there is one, names the error that led here.
+    """
+    logger.append_keys(recordingId=event["recordingId"])
+    failure = event.get("failure", {}).get("Error")
+    stopped = (stopper or _stopper()).stop(event["recordingId"], failure)
+    logger.info("session ended", next=stopped["next"], failure=failure)
+    return stopped

@@ -1,0 +1,53 @@
+"""The sweeper: each minute, everything that is due for a look."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.lease import Lease
+from agora_recording.observability import logger, metrics
+from agora_recording.store import DUE_SHARDS
+from agora_recording.sweep import Sweeper
+from agora_recording.wake import Waker
+from agora_recording.wiring import StorageSettings
+
+SWEEP_S = 50  # well inside the minute until the next one
+
+
+class WatchSettings(StorageSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    state_machine_arn: str
+
+
+@cache
+def _sweeper() -> Sweeper:
+    settings = WatchSettings.from_env()
+    store = settings.store()
+    return Sweeper(
+        store=store,
+        agora=settings.agora(),
+        waker=Waker(store),
+        storage=settings.storage(),
+        lease=Lease(settings.table_name),
+        timings=settings.timings,
+        state_machine_arn=settings.state_machine_arn,
+    )
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, sweeper: Sweeper | None = None
+) -> dict[str, int]:
+    """Return how often each kind of look was made."""
+    done = (sweeper or _sweeper()).sweep(seconds=SWEEP_S, first_shard=secrets.randbelow(DUE_SHARDS))
+    metrics.add_metric(name="RecordingsLookedAt", unit=MetricUnit.Count, value=done.total())
+    if done:
+        logger.info("sweep done", looks=dict(done))
+    return dict(done)

@@ -1,0 +1,1 @@
+"""Everything that thinks: pure decisions on plain values, with adapters at the rim."""

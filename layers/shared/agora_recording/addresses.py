@@ -1,0 +1,163 @@
+"""The addresses Agora sends notifications from: asked for, and believed only when plausible.
+
+The answer (Agora REST: get-ncs-ip) is `{"data":{"service":{"hosts":[{"primaryIP": …}]}}}`; nothing
+else in it counts. It changes every 24 hours. What is refused here never reaches a firewall.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from agora_recording.errors import (
+    AddressesRefusedError,
+    AgoraRefusedError,
+    AgoraUnavailableError,
+    RateLimitedError,
+)
+
+Get = Callable[[str], tuple[int | None, bytes]]  # url → (HTTP status or None: silence, body)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Agora documents both, on different pages (Agora REST: get-ncs-ip; Agora: query IP address).
+ENDPOINTS = ("https://api.sd-rtn.com/v1/ncs/ip", "https://api.agora.io/v2/ncs/ip")
+_AGORA_HOSTS = (".agora.io", ".sd-rtn.com")
+
+MAX_ADDRESSES = 1000
+WIDEST = {4: 16, 6: 32}  # shortest prefix believed: /16 of IPv4, /32 of IPv6
+_GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
+
+# Written out (IANA special-purpose registries, RFC 6890) because `is_private` and `is_reserved` of
+# ipaddress changed their meaning within Python 3.11, 3.12 and 3.13.
+_SPECIAL: tuple[tuple[str, Network], ...] = tuple(
+    (rule, ipaddress.ip_network(network))
+    for rule, networks in (
+        ("unspecified", ("0.0.0.0/8", "::/128")),
+        ("loopback", ("127.0.0.0/8", "::1/128")),
+        ("private", ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")),
+        ("shared by a carrier", ("100.64.0.0/10",)),
+        ("link-local", ("169.254.0.0/16", "fe80::/10")),
+        ("multicast", ("224.0.0.0/4", "ff00::/8")),
+        ("for benchmarks", ("198.18.0.0/15",)),
+        ("reserved", ("192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4", "2001::/23", "2002::/16")),
+    )
+    for network in networks
+)
+_DOCUMENTATION = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"),
+        *("2001:db8::/32", "3fff::/20"),
+    )
+)
+
+
+class _Host(msgspec.Struct):
+    primaryIP: str
+
+
+class _Service(msgspec.Struct):
+    hosts: list[_Host]
+
+
+class _Data(msgspec.Struct):
+    service: _Service
+
+
+class _Answer(msgspec.Struct):
+    data: _Data
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+def parse(body: bytes, *, allow_documentation: bool = False) -> frozenset[str]:
+    """Return the CIDR blocks of an answer, in canonical form: an address becomes /32 or /128.
+
+    `allow_documentation` lets the blocks of RFC 5737, 3849 and 9637 pass: Agora's own examples and
+    the embedded run use them, the internet does not.
+    Raises AddressesRefusedError, naming the rule, when the answer is empty, malformed, or holds a
+    single entry that could not be a notification server: one wrong entry spoils the whole answer.
+    """
+    try:
+        hosts = _ANSWER.decode(body).data.service.hosts
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise AddressesRefusedError(f"The answer is not the documented JSON: {error}") from error
+    if not hosts:
+        raise AddressesRefusedError("The answer names no address")
+    if len(hosts) > MAX_ADDRESSES:
+        raise AddressesRefusedError(f"The answer names {len(hosts)} addresses: too many to be true")
+    return frozenset(_judge(host.primaryIP, allow_documentation) for host in hosts)
+
+
+def _judge(text: str, allow_documentation: bool) -> str:
+    shown = repr(text[:64])
+    try:
+        if "%" in text:
+            raise ValueError("a zone means something on one host alone")
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise AddressesRefusedError(f"{shown} is not an address") from error
+    if network.prefixlen < WIDEST[network.version]:
+        raise AddressesRefusedError(f"{shown} is wider than /{WIDEST[network.version]}")
+    if any(_overlap(network, special) for special in _DOCUMENTATION):
+        if not allow_documentation:
+            raise AddressesRefusedError(f"{shown} is for documentation only")
+        return str(network)
+    for rule, special in _SPECIAL:
+        if _overlap(network, special):
+            raise AddressesRefusedError(f"{shown} is {rule}")
+    if isinstance(network, ipaddress.IPv6Network) and not network.subnet_of(_GLOBAL_IPV6):
+        raise AddressesRefusedError(f"{shown} is not global unicast")
+    return str(network)
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+def canonical(cidr: str) -> str:
+    """Return the one spelling used for comparing. Raises ValueError when it is no CIDR block."""
+    return str(ipaddress.ip_network(cidr, strict=False))
+
+
+def endpoints(base_url: str) -> tuple[str, ...]:
+    """Return the addresses to ask, in order.
+
+    They are the documented two, unless `base_url` is set and not a host of Agora's (the simulator,
+    a proxy): then it is asked for both paths.
+    """
+    host = "." + (urlsplit(base_url).hostname or "")
+    if host == "." or host.endswith(_AGORA_HOSTS):
+        return ENDPOINTS
+    return tuple(base_url.rstrip("/") + urlsplit(url).path for url in ENDPOINTS)
+
+
+def fetch(
+    get: Get, urls: tuple[str, ...] = ENDPOINTS, *, allow_documentation: bool = False
+) -> frozenset[str]:
+    """Ask each of `urls` in turn until one answers; return what `parse` makes of it.
+
+    404, 5xx and silence (also as an OSError of `get`) lead on to the next. An answer that is
+    refused is not asked for elsewhere.
+    Raises AgoraUnavailableError when none answered, RateLimitedError on 429 (the other host shares
+    the quota), AgoraRefusedError on any other status, AddressesRefusedError as `parse` does.
+    """
+    failures: list[str] = []
+    for url in urls:
+        try:
+            status, body = get(url)
+        except (OSError, AgoraUnavailableError) as error:
+            failures.append(f"{url}: {error}")
+            continue
+        if status == 200:
+            return parse(body, allow_documentation=allow_documentation)
+        if status == 429:
+            raise RateLimitedError("Agora's quota is used up", endpoint="ncs/ip", status=status)
+        if status is not None and status != 404 and status < 500:
+            raise AgoraRefusedError(f"{url}: HTTP {status}", endpoint="ncs/ip", status=status)
+        failures.append(f"{url}: no answer" if status is None else f"{url}: HTTP {status}")
+    raise AgoraUnavailableError("; ".join(failures), endpoint="ncs/ip")

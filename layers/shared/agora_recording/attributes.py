@@ -1,0 +1,53 @@
+"""Plain values to and from DynamoDB's wire form, without the Decimals of boto3's own codec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Item = dict[str, Any]  # {"name": {"S": "text"}, …}
+
+
+def to_attribute(value: Any) -> dict[str, Any]:
+    """Return one value as an attribute. Raises TypeError for what a row should not hold."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int | float):
+        return {"N": repr(value)}
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, Mapping):
+        return {"M": {key: to_attribute(each) for key, each in value.items()}}
+    if isinstance(value, list | tuple):
+        return {"L": [to_attribute(each) for each in value]}
+    if isinstance(value, bytes):
+        return {"B": value}
+    raise TypeError(f"{type(value).__name__} has no place in a row")
+
+
+def from_attribute(attribute: Mapping[str, Any]) -> Any:
+    """Return the plain value of one attribute."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
+            return int(value) if value.lstrip("-").isdigit() else float(value)
+        case "NULL":
+            return None
+        case "M":
+            return from_item(value)
+        case "L":
+            return [from_attribute(each) for each in value]
+        case _:
+            return value
+
+
+def to_item(values: Mapping[str, Any]) -> Item:
+    """Return a row; fields that are None are left out (so `attribute_not_exists` can see it)."""
+    return {name: to_attribute(value) for name, value in values.items() if value is not None}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of a row."""
+    return {name: from_attribute(attribute) for name, attribute in item.items()}

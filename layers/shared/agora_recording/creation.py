@@ -1,0 +1,193 @@
+"""Taking a request for a recording: checked whole, written once, its execution started."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import msgspec
+
+from agora_recording import aws
+from agora_recording.client_request import check, redact, with_defaults
+from agora_recording.clock import now_ms
+from agora_recording.errors import Problem, RequestInvalidError
+from agora_recording.recording import Mode, Recording
+from agora_recording.recording_id import RANDOM_BYTES, new_recording_id
+from agora_recording.sealing import Sealer
+from agora_recording.store import RecordingStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+IDEMPOTENCY_DAYS = 7
+MAX_DURATION_S = 30 * 24 * 3600  # Agora REST: resourceExpiredHour is at most 720
+MAX_RESTARTS = 20
+_FIELDS = frozenset(
+    {"cname", "uid", "mode", "clientRequest", "maxDurationSeconds", "tags", "restartLimit"}
+)
+_KEY_LENGTH = 255
+_TAGS = 20
+_TAG_LENGTH = 256
+
+
+class Limits(NamedTuple):
+    """What a stack gives to a recording whose caller says nothing."""
+
+    max_duration_s: int
+    max_idle_time_s: int
+    restart_limit: int
+
+
+class Request(NamedTuple):
+    """A request that may be recorded as it stands."""
+
+    cname: str
+    uid: str | None
+    mode: Mode
+    client_request: dict[str, Any]
+    max_duration_seconds: int
+    restart_limit: int
+    tags: dict[str, str]
+    warnings: tuple[Problem, ...]
+
+
+def read_request(body: Mapping[str, Any], limits: Limits) -> Request:
+    """Return the request. Raises RequestInvalidError with every problem there is. Pure."""
+    problems = [
+        Problem(name, "is not a field of this call") for name in body if name not in _FIELDS
+    ]
+    mode = body.get("mode", "mix")
+    uid = body.get("uid")
+    client_request = body.get("clientRequest", {})
+    checked = check(body.get("cname"), uid, mode, client_request)
+    problems += checked.problems
+    duration = body.get("maxDurationSeconds", limits.max_duration_s)
+    problems += _whole("maxDurationSeconds", duration, 1, MAX_DURATION_S)
+    restarts = body.get("restartLimit", limits.restart_limit)
+    problems += _whole("restartLimit", restarts, 0, MAX_RESTARTS)
+    tags = body.get("tags", {})
+    problems += _tag_problems(tags)
+    if problems:
+        raise RequestInvalidError(problems)
+    return Request(
+        cname=body["cname"],
+        uid=uid,
+        mode=cast(Mode, mode),
+        client_request=with_defaults(
+            mode, client_request, max_idle_time_s=limits.max_idle_time_s, max_duration_s=duration
+        ),
+        max_duration_seconds=duration,
+        restart_limit=restarts,
+        tags=tags,
+        warnings=checked.warnings,
+    )
+
+
+def _whole(name: str, value: object, low: int, high: int) -> list[Problem]:
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return []
+    return [Problem(name, f"must be a whole number from {low} to {high}")]
+
+
+def _tag_problems(tags: object) -> list[Problem]:
+    if not isinstance(tags, dict) or len(tags) > _TAGS:
+        return [Problem("tags", f"must be an object with at most {_TAGS} entries")]
+    return [
+        Problem(f"tags.{name}", f"must be text of at most {_TAG_LENGTH} characters")
+        for name, value in tags.items()
+        if not isinstance(value, str) or len(value) > _TAG_LENGTH or not 0 < len(name) <= 128
+    ]
+
+
+def fingerprint(body: Mapping[str, Any]) -> str:
+    """Return a digest of a request, the same for the same JSON in any order of its keys."""
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+
+
+class Creator:
+    """Makes recordings."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        sealer: Sealer,
+        state_machine_arn: str,
+        limits: Limits,
+        randomness: Callable[[int], bytes],
+        stepfunctions: SFNClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._state_machine_arn = state_machine_arn
+        self._limits = limits
+        self._randomness = randomness
+        self._stepfunctions = stepfunctions
+        self._now_ms = now_ms
+
+    def create(
+        self, body: Mapping[str, Any], idempotency_key: str | None
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Return the recording, new or made before with the same key, and warnings.
+
+        Raises RequestInvalidError; IdempotencyConflictError. When the execution cannot be started
+        the row stands, and the sweeper starts it: nothing that was answered is lost.
+        """
+        request = read_request(body, self._limits)
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= _KEY_LENGTH:
+            raise RequestInvalidError(
+                [Problem("Idempotency-Key", f"must have 1 to {_KEY_LENGTH} characters")]
+            )
+        now = self._now_ms()
+        recording_id = new_recording_id(now, self._randomness(RANDOM_BYTES))
+        shown, secrets = redact(request.client_request)
+        wanted = Recording(
+            recording_id=recording_id,
+            status="requested",
+            cname=request.cname,
+            uid=request.uid,
+            mode=request.mode,
+            client_request=shown,
+            sealed=self._sealer.seal(recording_id, secrets),
+            max_duration_seconds=request.max_duration_seconds,
+            restart_limit=request.restart_limit,
+            tags=request.tags,
+            created_ms=now,
+            expires_hours=request.client_request["resourceExpiredHour"],
+        )
+        idempotency = None
+        if idempotency_key is not None:
+            key = hashlib.sha256(idempotency_key.encode()).hexdigest()
+            idempotency = (key, fingerprint(body))
+        expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
+        recording = self._store.create(wanted, idempotency, expires_s)
+        if not recording.is_terminal:
+            start_execution(self._state_machine_arn, recording, self._stepfunctions)
+        return recording, request.warnings
+
+
+def start_execution(
+    state_machine_arn: str,
+    recording: Recording,
+    client: SFNClient | None = None,
+    *,
+    generation: int = 0,
+) -> bool:
+    """Start the execution that owns a recording; return whether it is new.
+
+    Its name is the recordingId, so that a repetition is harmless. A repair after an execution was
+    lost takes the next `generation`: names of closed executions are not free for 90 days.
+    """
+    client = client or aws.stepfunctions()
+    name = recording.recording_id + (f"-{generation}" if generation else "")
+    try:
+        client.start_execution(
+            stateMachineArn=state_machine_arn,
+            name=name,
+            input=msgspec.json.encode({"recordingId": recording.recording_id}).decode(),
+        )
+    except client.exceptions.ExecutionAlreadyExists:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Ending a session, and deciding what comes after it: a new session, or the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from agora_recording.agora import AgoraClient, Reply
+from agora_recording.client_request import stop_body
+from agora_recording.clock import now_ms
+from agora_recording.recording import (
+    Recording,
+    SessionEnd,
+    advance,
+    ask_to_stop,
+    end_session,
+    may_restart,
+)
+from agora_recording.store import Note, RecordingStore
+from agora_recording.timings import Timings
+
+Next = Literal["restart", "stop again", "await upload", "publish"]
+
+# What a stop that Agora answered means for the session.
+_ENDS: dict[str, SessionEnd] = {
+    "ok": "STOPPED",
+    "upload_pending": "STOPPED",
+    "ended": "STOPPED",
+    "nothing_recorded": "NOTHING_RECORDED",
+    # Agora will never take this stop: to ask again is of no use, and the files may still be there.
+    "permanent": "STOP_REFUSED",
+}
+
+
+def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
+    """Return the recording after Agora answered a stop. Pure.
+
+    A 404 may only mean that a failover is going on: the session then lives on and is billed, so
+    the stop is repeated for the failover's 90 s before it is believed (Agora status codes: 404).
+    """
+    end = _ENDS.get(reply.outcome.handling)
+    if end:
+        return end_session(recording, end, now_ms)
+    if reply.outcome.handling == "confirm_gone":
+        gone_ms = recording.gone_ms or now_ms
+        gone = replace(recording, gone_ms=gone_ms, gone_checks=recording.gone_checks + 1)
+        if now_ms - gone_ms >= timings.failover_s * 1000:
+            return end_session(gone, "STOPPED" if recording.stop_reason else "DIED", now_ms)
+        return gone
+    return recording
+
+
+def next_state(recording: Recording) -> Next:
+    """Return where the state machine goes from here. Pure."""
+    if recording.session_end is None and recording.sid:
+        return "stop again"
+    if may_restart(recording):
+        return "restart"
+    return "await upload" if recording.sids else "publish"
+
+
+class Stopper:
+    """Stops sessions."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        timings: Timings,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._timings = timings
+        self._now_ms = now_ms
+
+    def stop(self, recording_id: str, failure: str | None = None) -> dict[str, Any]:
+        """End the current session if it still runs; return {next}.
+
+        `failure` is the name of the error that brought the state machine here, if one did.
+        Raises the AgoraErrors of outcomes.py when Agora neither stopped it nor said it is over.
+        """
+        recording = self._store.amend(recording_id, lambda row: self._arrive(row, failure))
+        attempt = recording.attempt
+        unconfirmed = recording.session_end == "NOT_CONFIRMED"
+        if attempt and attempt.sid and (recording.session_end is None or unconfirmed):
+            # One that was never confirmed may still come to life: it is stopped, and forgotten.
+            recording = self._ask(recording, believe=unconfirmed)
+        recording = self._store.amend(recording_id, _move_on, self._notes)
+        return {"next": next_state(recording)}
+
+    def _arrive(self, row: Recording, failure: str | None) -> Recording:
+        now = self._now_ms()
+        row = replace(row, task_token=None)
+        if row.stop_reason is None and row.session_end is None:
+            if failure == "States.Timeout" and row.status == "recording":
+                row = ask_to_stop(row, "MAX_DURATION", now)
+            elif failure and not row.sid:
+                row = end_session(row, "START_FAILED", now)
+        if row.stop_reason and row.session_end is None and not row.sid:
+            row = end_session(row, "STOPPED", now)
+        return row
+
+    def _ask(self, recording: Recording, *, believe: bool) -> Recording:
+        attempt = recording.attempt
+        assert attempt is not None
+        assert attempt.sid is not None
+        assert attempt.resource_id is not None
+        reply = self._agora.stop(
+            attempt.resource_id,
+            attempt.sid,
+            recording.mode,
+            stop_body(recording.cname, attempt.uid),
+            base_url=attempt.base_url,
+        )
+        now = self._now_ms()
+        error = reply.error()
+        if error and not believe:
+            self._store.note(
+                recording.recording_id,
+                Note(now, "refused", f"stop: {error}", {"status": reply.status}),
+            )
+            if reply.outcome.handling not in ("confirm_gone", "permanent"):
+                raise error
+        return self._store.amend(
+            recording.recording_id,
+            lambda row: after_stop(row, reply, now, self._timings),
+            lambda *_: [
+                Note(
+                    now,
+                    "stop",
+                    f"Agora answered the stop: {reply.outcome.handling.replace('_', ' ')}.",
+                    {"status": reply.status, "code": reply.answer.code},
+                )
+            ],
+        )
+
+    def _notes(self, before: Recording, after: Recording) -> list[Note]:
+        if before.status == after.status:
+            return []
+        return [
+            Note(
+                self._now_ms(),
+                "ended",
+                f"The session is over ({after.session_end}); its files are awaited.",
+            )
+        ]
+
+
+def _move_on(row: Recording) -> Recording:
+    if next_state(row) == "await upload":
+        return advance(row, "uploading")
+    if row.stop_reason:
+        return advance(row, "stopping")
+    return row

@@ -1,0 +1,103 @@
+"""Agora's 10 requests a second, kept by one row that every call passes.
+
+The row holds one number, `nextMs`: the instant (epoch milliseconds) of the next free slot. To take
+`n` slots is one conditional write that moves it `n` gaps on; the taker then sleeps until its own
+slots come. Slots are never nearer to each other than the gap, whoever takes them and whatever
+crashes: a slot that its taker did not use is merely lost. With 125 ms between slots 8 calls are
+sent in a second, which leaves 2 for the jitter of the network.
+
+Starts and stops may queue (`patience_s`); a query only takes slots that nobody is waiting for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from agora_recording import aws
+from agora_recording.clock import now_ms
+from agora_recording.errors import RateLimitedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_KEY = {"PK": {"S": "LIMITER"}, "SK": {"S": "LIMITER"}}
+_TRIES = 6
+
+
+class Limiter:
+    """Takes slots from the row; see the module's text."""
+
+    def __init__(
+        self,
+        table_name: str,
+        *,
+        calls_per_second: float = 8,
+        client: DynamoDBClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._table_name = table_name
+        self._gap_ms = round(1000 / calls_per_second)
+        self._client = client
+        self._now_ms = now_ms
+        self._sleep = sleep
+
+    def take(self, slots: int = 1, *, patience_s: float = 0.25) -> list[int]:
+        """Reserve `slots` slots in a row; return their instants (epoch milliseconds).
+
+        Raises RateLimitedError when the first free slot is more than `patience_s` seconds away;
+        nothing was taken then.
+        """
+        for _ in range(_TRIES):
+            now = self._now_ms()
+            first = self._move(now, slots, round(patience_s * 1000))
+            if first is not None:
+                return [first + self._gap_ms * number for number in range(slots)]
+        raise RateLimitedError("The limiter's row is too busy: every try met another writer.")
+
+    def wait(self, slot_ms: int) -> None:
+        """Sleep until a slot taken before comes."""
+        self._sleep(max(0, slot_ms - self._now_ms()) / 1000)
+
+    def _move(self, now: int, slots: int, patience_ms: int) -> int | None:
+        """Return the first of the slots, None when another writer was faster."""
+        client = self._client or aws.dynamodb()
+        length = self._gap_ms * slots
+        try:
+            # Others are queueing: go behind them. Adding needs no read, so nobody loses a race.
+            answer = client.update_item(
+                TableName=self._table_name,
+                Key=_KEY,
+                UpdateExpression="SET nextMs = nextMs + :length",
+                ConditionExpression="nextMs BETWEEN :now AND :patience",
+                ExpressionAttributeValues={
+                    ":length": {"N": str(length)},
+                    ":now": {"N": str(now)},
+                    ":patience": {"N": str(now + patience_ms)},
+                },
+                ReturnValues="UPDATED_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+            return int(answer["Attributes"]["nextMs"]["N"]) - length
+        except client.exceptions.ConditionalCheckFailedException as error:
+            row = cast(dict[str, Any], error.response.get("Item", {}))
+        if row and int(row["nextMs"]["N"]) > now + patience_ms:
+            ahead_s = (int(row["nextMs"]["N"]) - now) / 1000
+            raise RateLimitedError(f"Agora's requests are booked for the next {ahead_s:.1f} s.")
+        try:
+            # Nobody queues: the slot is now.
+            client.update_item(
+                TableName=self._table_name,
+                Key=_KEY,
+                UpdateExpression="SET nextMs = :next",
+                ConditionExpression="attribute_not_exists(nextMs) OR nextMs < :now",
+                ExpressionAttributeValues={
+                    ":next": {"N": str(now + length)},
+                    ":now": {"N": str(now)},
+                },
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return None
+        return now

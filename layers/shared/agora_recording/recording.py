@@ -1,0 +1,399 @@
+"""A recording: its row, and the only ways in which it may change.
+
+Every function here is pure: it takes the row as it was and returns the row as it shall be. Facts
+arrive late, twice and in any order, so each change is a step forward or no change at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from agora_recording.clock import iso
+from agora_recording.timings import Timings
+
+Mode = Literal["individual", "mix", "web"]
+Status = Literal[
+    "requested",
+    "starting",
+    "recording",
+    "stopping",
+    "uploading",
+    "completed",
+    "incomplete",
+    "failed",
+]
+RANK: dict[Status, int] = {
+    "requested": 0,
+    "starting": 1,
+    "recording": 2,
+    "stopping": 3,
+    "uploading": 4,
+    "failed": 5,
+    "incomplete": 6,
+    "completed": 7,
+}
+TERMINAL: frozenset[Status] = frozenset({"completed", "incomplete", "failed"})
+
+# Why a recording is asked to end. Set once, never taken back.
+StopReason = Literal["STOP_REQUESTED", "MAX_DURATION", "RESOURCE_EXPIRING"]
+
+# Why one session (one sid) is over.
+SessionEnd = Literal[
+    "STOPPED",  # our stop was accepted
+    "EXITED",  # Agora says that it exited normally
+    "IDLE",  # nobody was in the channel for maxIdleTime
+    "NOTHING_RECORDED",  # stop answered 435
+    "WEB_MAX_DURATION",  # web page recording reached maxRecordingHour
+    "WEB_FAILED",  # web page recording gave up (71 with another code, 72)
+    "EXITED_ABNORMALLY",  # exitStatus 1, or status 20
+    "NOT_CONFIRMED",  # never reached status 4 or 5 within 90 s
+    "DIED",  # 404 for longer than a failover takes
+    "START_FAILED",  # Agora would not start it, for now
+    "UID_TAKEN",  # another task had this uid
+    "STOP_REFUSED",  # Agora would not take our stop
+    "REFUSED",  # Agora will never start it: a wrong parameter, credential or account
+]
+# The ends after which the recording should go on with a new session, if restarts are left.
+RESTARTABLE: frozenset[SessionEnd] = frozenset(
+    {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
+)
+
+
+class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """One session with Agora: a uid, a resourceId, and a sid once it started. Instants in ms."""
+
+    number: int
+    uid: str
+    begun_ms: int
+    resource_id: str | None = None
+    acquired_ms: int | None = None
+    sid: str | None = None
+    started_ms: int | None = None
+    confirmed_ms: int | None = None
+    ended_ms: int | None = None
+    end: SessionEnd | None = None
+    base_url: str | None = None
+
+
+class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """What is known of the files: Agora's word (`state`) and S3's (the rest, from the verdict)."""
+
+    state: Literal["none", "started", "uploading", "backuped", "uploaded"] = "none"
+    progress: int = 0  # of 10,000 (Agora callbacks: 33)
+    verdict: Literal["complete", "pending", "incomplete"] | None = None
+    files: int = 0
+    bytes: int = 0
+    duration_ms: int = 0
+    missing: int = 0
+    manifest: str | None = None  # key in the bucket
+
+
+class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """The row `REC#<recordingId>`/`META`. Instants are epoch milliseconds."""
+
+    recording_id: str
+    status: Status
+    cname: str
+    mode: Mode
+    client_request: dict[str, Any]  # without its secrets
+    sealed: list[str] = []
+    uid: str | None = None  # the caller's wish for the first attempt
+    max_duration_seconds: int
+    restart_limit: int
+    tags: dict[str, str] = {}
+    created_ms: int
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    end_reason: str | None = None
+    reason: str | None = None  # the end reason in one sentence, for people
+    attempt: Attempt | None = None
+    past_attempts: list[Attempt] = []
+    stop_reason: StopReason | None = None
+    stop_ms: int | None = None
+    session_end: SessionEnd | None = None  # of the current attempt; wakes the execution
+    task_token: str | None = None
+    last_seen_ms: int | None = None  # the last sign of life
+    queried_ms: int | None = None  # the last query that was answered
+    gone_ms: int | None = None  # since when Agora answers 404
+    gone_checks: int = 0
+    gap_seen: bool = False  # a notification is missing: look sooner
+    upload: Upload = Upload()
+    expires_hours: int = 72  # Agora's resourceExpiredHour
+    storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
+    looked_ms: int | None = None  # the sweeper's last look that changed nothing else
+    execution: int = 0  # generation of the execution that owns it
+    version: int = 1
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing will change any more (but for a late upgrade)."""
+        return self.status in TERMINAL
+
+    @property
+    def sid(self) -> str | None:
+        """The sid of the current session, if it has one."""
+        return self.attempt.sid if self.attempt else None
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every attempt, oldest first."""
+        return [*self.past_attempts, *([self.attempt] if self.attempt else [])]
+
+    @property
+    def sids(self) -> list[str]:
+        """The sid of every session that started, oldest first."""
+        return [attempt.sid for attempt in self.attempts if attempt.sid]
+
+    @property
+    def orphans(self) -> list[Attempt]:
+        """Past attempts whose session may still run: their sid came after we had given them up."""
+        return [each for each in self.past_attempts if each.sid and each.ended_ms is None]
+
+    @property
+    def prefix(self) -> str:
+        """Where its files lie in the bucket; ends in a slash."""
+        return f"recordings/{self.recording_id}/"
+
+
+def advance(recording: Recording, status: Status) -> Recording:
+    """Return the recording in `status`, or unchanged where that would be a step back."""
+    if RANK[status] <= RANK[recording.status]:
+        return recording
+    return replace(recording, status=status)
+
+
+def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
+    """Return the recording with a new attempt, its predecessor put away. Clears `session_end`."""
+    past = recording.attempts
+    number = past[-1].number + 1 if past else 1
+    changed = replace(
+        recording,
+        attempt=Attempt(number=number, uid=uid, begun_ms=now_ms),
+        past_attempts=past,
+        session_end=None,
+        gone_ms=None,
+        gone_checks=0,
+        last_seen_ms=None,
+    )
+    return advance(changed, "starting")
+
+
+def change_attempt(recording: Recording, **changes: Any) -> Recording:
+    """Return the recording with fields of its current attempt changed."""
+    assert recording.attempt is not None
+    return replace(recording, attempt=replace(recording.attempt, **changes))
+
+
+def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Recording:
+    """Return the recording with the sid of attempt `number`; unchanged if it is known already.
+
+    Works for a past attempt too: its answer was lost, it was given up, and now it turns out to
+    run. It is then an orphan, until it is stopped.
+    """
+    if recording.attempt and recording.attempt.number == number and not recording.is_terminal:
+        if recording.attempt.sid:
+            return recording
+        return change_attempt(recording, sid=sid, started_ms=now_ms)
+    past = [
+        replace(each, sid=sid, started_ms=now_ms, ended_ms=None)
+        if each.number == number and not each.sid
+        else each
+        for each in recording.past_attempts
+    ]
+    return replace(recording, past_attempts=past)
+
+
+def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
+    """Return the recording with a past session known to be over."""
+    past = [
+        replace(each, ended_ms=now_ms) if each.sid == sid and each.ended_ms is None else each
+        for each in recording.past_attempts
+    ]
+    return replace(recording, past_attempts=past)
+
+
+def confirmed(recording: Recording, now_ms: int) -> Recording:
+    """Return the recording as one that Agora is seen to record (status 4 or 5)."""
+    if recording.attempt is None or recording.attempt.confirmed_ms:
+        return recording
+    changed = replace(
+        change_attempt(recording, confirmed_ms=now_ms),
+        started_ms=recording.started_ms or now_ms,
+        last_seen_ms=max(now_ms, recording.last_seen_ms or 0),
+        queried_ms=now_ms,
+    )
+    return advance(changed, "recording")
+
+
+def seen(recording: Recording, at_ms: int) -> Recording:
+    """Return the recording with a sign of life at `at_ms`; an older sign changes nothing."""
+    if at_ms <= (recording.last_seen_ms or 0) and not recording.gone_ms:
+        return recording
+    latest = max(at_ms, recording.last_seen_ms or 0)
+    return replace(recording, last_seen_ms=latest, gone_ms=None, gone_checks=0)
+
+
+def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Recording:
+    """Return the recording with the wish to stop; the first wish stands."""
+    if recording.stop_reason or recording.is_terminal:
+        return recording
+    return replace(recording, stop_reason=reason, stop_ms=now_ms)
+
+
+def end_session(
+    recording: Recording, end: SessionEnd, now_ms: int, *, sid: str | None = None
+) -> Recording:
+    """Return the recording with its current session over; the first end stands.
+
+    With `sid`, only that session: news of an earlier session changes nothing.
+    """
+    attempt = recording.attempt
+    if attempt is None or recording.session_end or recording.is_terminal:
+        return recording
+    if sid is not None and sid != attempt.sid:
+        return recording
+    changed = change_attempt(recording, ended_ms=now_ms, end=end)
+    return replace(changed, session_end=end)
+
+
+def may_restart(recording: Recording) -> bool:
+    """Tell whether a new session shall go on where the current one ended."""
+    return (
+        recording.stop_reason is None
+        and recording.session_end in RESTARTABLE
+        and len(recording.attempts) <= recording.restart_limit
+    )
+
+
+def close(
+    recording: Recording, status: Status, end_reason: str, reason: str, now_ms: int
+) -> Recording:
+    """Return the recording in its terminal status. Only `incomplete` may later be upgraded."""
+    if RANK[status] <= RANK[recording.status]:
+        return recording
+    return replace(
+        recording,
+        status=status,
+        end_reason=recording.end_reason or end_reason,
+        reason=reason,
+        ended_ms=recording.ended_ms or now_ms,
+        task_token=None,
+    )
+
+
+def end_reason(recording: Recording) -> str:
+    """Return why it ended: the wish to stop if there was one, else what its last session said."""
+    return recording.stop_reason or recording.session_end or "UNKNOWN"
+
+
+# --- supervision: when to look at it next -------------------------------------------------------
+
+# The order of risk (design: unstarted, stopping, silent, long unseen).
+Risk = Literal[0, 1, 2, 3]
+
+
+def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return (risk, epoch milliseconds) of the next look, None for one that is over.
+
+    The lower the risk's number, the sooner it is served when there is more to do than time.
+    """
+    looked = recording.looked_ms or 0
+    if recording.orphans:
+        return 1, looked + _ms(timings.monitor_s) if looked else recording.created_ms
+    if recording.is_terminal:
+        return None
+    attempt = recording.attempt
+    if recording.status in ("requested", "starting"):
+        since = attempt.begun_ms if attempt else recording.created_ms
+        return 0, max(since, looked) + _ms(timings.stuck_start_s)
+    if recording.status != "recording" or recording.stop_reason or recording.session_end:
+        ended = attempt.ended_ms if attempt else None
+        since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
+        upload_s = timings.upload_s if recording.status == "uploading" else 0
+        return 1, max(since + _ms(upload_s), looked) + _ms(timings.stuck_stop_s)
+    if recording.gone_ms:
+        gap = timings.gone_gaps_s[min(recording.gone_checks, len(timings.gone_gaps_s)) - 1]
+        return 2, (recording.queried_ms or recording.gone_ms) + _ms(gap)
+    answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)
+    look = answered + _ms(timings.monitor_s if recording.gap_seen else timings.silence_s)
+    if looked > answered:
+        # The last look found no slot or no answer: soon again, but not at once.
+        look = max(look, looked + _ms(timings.gone_gaps_s[-1]))
+    look = min(look, deadline_ms(recording, timings))
+    if recording.storage_token_ms:
+        look = min(look, recording.storage_token_ms + _ms(timings.storage_token_s))
+    return (2 if recording.gap_seen else 3), look
+
+
+def deadline_ms(recording: Recording, timings: Timings) -> int:
+    """Return when the recording must be stopped: its own limit, or Agora's, whichever is first."""
+    speed = 90 / timings.confirm_verdict_s  # the embedded run shortens durations as well
+    begun = recording.started_ms or recording.created_ms
+    own = begun + round(recording.max_duration_seconds * 1000 / speed)
+    if recording.attempt is None or recording.attempt.started_ms is None:
+        return own
+    expiry = recording.attempt.started_ms + round(recording.expires_hours * 3_600_000 / speed)
+    return min(own, expiry - _ms(timings.expiry_margin_s))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+def to_row(recording: Recording) -> dict[str, Any]:
+    """Return the plain values of the row, without keys."""
+    return cast(dict[str, Any], msgspec.to_builtins(recording))
+
+
+def from_row(values: dict[str, Any]) -> Recording:
+    """Return the recording that a row holds; attributes of the store's own are ignored."""
+    return msgspec.convert(values, Recording, strict=False)
+
+
+def public(recording: Recording) -> dict[str, Any]:
+    """Return what the API shows of it. No secret, no token, no clientRequest."""
+    attempt = recording.attempt
+    view: dict[str, Any] = {
+        "recordingId": recording.recording_id,
+        "status": recording.status,
+        "cname": recording.cname,
+        "uid": attempt.uid if attempt else recording.uid,
+        "mode": recording.mode,
+        "sid": recording.sid,
+        "attempts": [_public_attempt(each) for each in recording.attempts],
+        "createdAt": iso(recording.created_ms),
+        "startedAt": _iso(recording.started_ms),
+        "endedAt": _iso(recording.ended_ms),
+        "stopReason": recording.stop_reason,
+        "endReason": recording.end_reason,
+        "reason": recording.reason,
+        "upload": msgspec.to_builtins(recording.upload),
+        "maxDurationSeconds": recording.max_duration_seconds,
+        "restartLimit": recording.restart_limit,
+        "tags": recording.tags,
+        "prefix": recording.prefix,
+    }
+    return {name: value for name, value in view.items() if value is not None}
+
+
+def _public_attempt(attempt: Attempt) -> dict[str, Any]:
+    view = {
+        "number": attempt.number,
+        "uid": attempt.uid,
+        "sid": attempt.sid,
+        "begunAt": iso(attempt.begun_ms),
+        "startedAt": _iso(attempt.started_ms),
+        "endedAt": _iso(attempt.ended_ms),
+        "end": attempt.end,
+    }
+    return {name: value for name, value in view.items() if value is not None}
+
+
+def _iso(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)

@@ -1,0 +1,250 @@
+"""Starting a session: acquire and start as one act, safe to repeat at any point.
+
+What is to be done is written before it is done: the uid before acquire, the resourceId before
+start, the sid after it. So a repetition knows how far its predecessor came, and no session that
+Agora bills is without a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from agora_recording.agora import AgoraClient, Reply
+from agora_recording.client_request import acquire_body, restore, start_body
+from agora_recording.clock import now_ms
+from agora_recording.errors import (
+    AgoraUnavailableError,
+    RateLimitedError,
+    ServiceFullError,
+    StopRequestedError,
+)
+from agora_recording.recording import (
+    RANK,
+    Attempt,
+    Recording,
+    SessionEnd,
+    begin_attempt,
+    change_attempt,
+    end_session,
+    started,
+)
+from agora_recording.sealing import Sealer
+from agora_recording.storage import Storage
+from agora_recording.store import Note, RecordingStore
+from agora_recording.timings import CONFIRM_WAITS_S, Timings
+
+Step = Literal["new attempt", "acquire", "start", "done"]
+
+# Refusals that end the attempt; after the others the same attempt is tried again.
+_ENDS: dict[str, SessionEnd] = {
+    "new_uid": "UID_TAKEN",
+    "permanent": "REFUSED",
+    "token_rejected": "REFUSED",
+}
+
+
+def next_step(recording: Recording, now_ms: int, timings: Timings) -> Step:
+    """Return what a start has to do next. Raises StopRequestedError where nothing is to start."""
+    if recording.stop_reason or RANK[recording.status] >= RANK["stopping"]:
+        raise StopRequestedError(f"Recording {recording.recording_id} is to end, not to start.")
+    attempt = recording.attempt
+    if attempt is None or attempt.end is not None:
+        return "new attempt"
+    if attempt.sid:
+        return "done"
+    fresh = (
+        attempt.acquired_ms is not None and now_ms - attempt.acquired_ms < timings.resource_s * 1000
+    )
+    return "start" if attempt.resource_id and fresh else "acquire"
+
+
+def choose_uid(recording: Recording, randomness: int, low: int, high: int) -> str:
+    """Return a uid for the next attempt: the caller's for the first, else one of ours, never twice.
+
+    Ours lie in [low, high], outside the app's own uids. A new uid on every attempt keeps the new
+    session from being thrown out by the dying one (Agora best practices).
+    """
+    used = {attempt.uid for attempt in recording.attempts}
+    if recording.uid and recording.uid not in used:
+        return recording.uid
+    size = high - low + 1
+    for step in range(len(used) + 1):
+        uid = str(low + (randomness + step) % size)
+        if uid not in used:
+            break
+    return uid
+
+
+class Starter:
+    """Starts recordings. Instants in ms; `randomness` returns an integer of at least 32 bits."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        storage: Storage,
+        sealer: Sealer,
+        timings: Timings,
+        uids: tuple[int, int],
+        randomness: Callable[[], int],
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._storage = storage
+        self._sealer = sealer
+        self._timings = timings
+        self._uids = uids
+        self._randomness = randomness
+        self._now_ms = now_ms
+
+    def start(self, recording_id: str) -> dict[str, Any]:
+        """Start the recording's session, or find that it runs.
+
+        Returns {attempt, sid, maxDurationSeconds, waitSeconds}: what the next states need.
+        Raises StopRequestedError, RateLimitedError and the AgoraErrors of outcomes.py; the row
+        then says how far it came.
+        """
+        recording = self._store.get(recording_id)
+        step = next_step(recording, self._now_ms(), self._timings)
+        if step == "new attempt":
+            recording = self._begin(recording)
+            step = "acquire"
+        if step != "done":
+            # Made once: what acquire is told as startParameter must be what start is told.
+            storage = self._storage.config(recording.prefix)
+            slot_ms = None
+            if step == "acquire":
+                slot_ms, next_slot_ms = self._agora.reserve_start()
+                recording = self._acquire(recording, storage, slot_ms)
+                slot_ms = next_slot_ms
+            recording = self._start(recording, storage, slot_ms)
+        attempt = _attempt(recording)
+        return {
+            "attempt": attempt.number,
+            "sid": attempt.sid,
+            "maxDurationSeconds": recording.max_duration_seconds,
+            "waitSeconds": CONFIRM_WAITS_S[0],
+        }
+
+    def _begin(self, recording: Recording) -> Recording:
+        uid = choose_uid(recording, self._randomness(), *self._uids)
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            next_step(row, now, self._timings)  # a stop may have come in between
+            return begin_attempt(row, uid, now)
+
+        return self._store.amend(
+            recording.recording_id,
+            change,
+            lambda _, after: [
+                Note(now, "attempt", f"Attempt {_attempt(after).number} begins with uid {uid}.")
+            ],
+        )
+
+    def _acquire(self, recording: Recording, storage: dict[str, Any], slot_ms: int) -> Recording:
+        attempt = _attempt(recording)
+        request = self._client_request(recording)
+        reply = self._agora.acquire(
+            acquire_body(recording.cname, attempt.uid, request, storage), slot_ms=slot_ms
+        )
+        resource_id = reply.answer.resource_id
+        self._raise_unless(resource_id, reply, recording)
+        now = self._now_ms()
+        return self._store.amend(
+            recording.recording_id,
+            lambda row: self._if_current(
+                row, attempt, resource_id=resource_id, acquired_ms=now, base_url=reply.base_url
+            ),
+            lambda *_: [Note(now, "acquired", "Agora gave a resourceId.")],
+        )
+
+    def _start(
+        self, recording: Recording, storage: dict[str, Any], slot_ms: int | None
+    ) -> Recording:
+        attempt = _attempt(recording)
+        assert attempt.resource_id is not None
+        request = self._client_request(recording)
+        reply = self._agora.start(
+            attempt.resource_id,
+            recording.mode,
+            start_body(recording.cname, attempt.uid, request, storage),
+            base_url=attempt.base_url,
+            slot_ms=slot_ms,
+        )
+        sid = reply.answer.sid
+        if not sid and reply.outcome.handling in ("already_running", "new_uid"):
+            # Perhaps ours, of a start whose answer was lost: the webhook may have told its sid.
+            sid = _attempt(self._store.get(recording.recording_id)).sid
+        self._raise_unless(sid, reply, recording)
+        assert sid is not None
+        return self.adopt(recording, attempt.number, sid)
+
+    def adopt(self, recording: Recording, number: int, sid: str) -> Recording:
+        """Write the sid of an attempt, and whose session it is. Harmless when repeated."""
+        now = self._now_ms()
+        adopt_session(self._store, recording.recording_id, sid, recording.cname)
+        return self._store.amend(
+            recording.recording_id,
+            lambda row: replace(
+                started(row, sid, now, number=number),
+                storage_token_ms=now if self._storage.is_temporary else None,
+            ),
+            lambda *_: [Note(now, "started", "Agora started the session.", {"sid": sid})],
+        )
+
+    def _client_request(self, recording: Recording) -> dict[str, Any]:
+        secrets = self._sealer.unseal(recording.recording_id, recording.sealed)
+        return restore(recording.client_request, secrets)
+
+    def _raise_unless(self, needed: str | None, reply: Reply, recording: Recording) -> None:
+        """Do nothing when the reply brought what is needed; else note why not, and raise it."""
+        error = reply.error(has_sid=bool(needed))
+        if needed and (error is None or reply.outcome.handling == "new_uid"):
+            return
+        error = error or AgoraUnavailableError(
+            f"Agora's answer to {reply.endpoint} lacks what it should bring.",
+            endpoint=reply.endpoint,
+            status=reply.status,
+        )
+        number = _attempt(recording).number
+        end = _ENDS.get(reply.outcome.handling)
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            if _attempt(row).number != number:
+                return row
+            if end:
+                return replace(end_session(row, end, now), reason=str(error))
+            if reply.outcome.handling == "acquire_again":
+                return change_attempt(row, resource_id=None, acquired_ms=None)
+            return row
+
+        self._store.amend(recording.recording_id, change)
+        kind = "limited" if isinstance(error, RateLimitedError | ServiceFullError) else "refused"
+        data = {"status": reply.status, "code": reply.answer.code}
+        self._store.note(recording.recording_id, Note(now, kind, str(error), data))
+        raise error
+
+    @staticmethod
+    def _if_current(row: Recording, attempt: Attempt, **changes: Any) -> Recording:
+        return change_attempt(row, **changes) if _attempt(row).number == attempt.number else row
+
+
+def adopt_session(store: RecordingStore, recording_id: str, sid: str, cname: str) -> dict[str, Any]:
+    """Write on the session's row which recording it belongs to; return the row."""
+    return store.amend_session(
+        sid,
+        lambda row: {"cname": cname, **(row or {"version": 0}), "recordingId": recording_id},
+    )
+
+
+def _attempt(recording: Recording) -> Attempt:
+    if recording.attempt is None:
+        raise AssertionError("a recording that starts has an attempt")
+    return recording.attempt

@@ -1,0 +1,372 @@
+"""The table, as recordings know it. The only module that knows keys and indexes.
+
+Rows (PK/SK):
+    REC#<recordingId> / META             the recording
+    REC#<recordingId> / LOG#<iso>#<n>    one note of its timeline
+    IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
+    SID#<sid>         / SESSION          what the notifications of a session say, and whose it is
+    SID#<sid>         / EVT#…            one notification (written by receive_notification)
+Indexes:
+    by_due    dueShard, dueKey           open rows that want a look: `<risk>#<iso>`
+    by_day    createdDay, recordingId    the list, newest first
+    by_cname  channel, recordingId       the list of a channel; adoption of a lost start
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
+
+from agora_recording import aws
+from agora_recording.attributes import from_item, to_item
+from agora_recording.clock import iso
+from agora_recording.errors import (
+    IdempotencyConflictError,
+    RecordingNotFoundError,
+    WriteConflictError,
+)
+from agora_recording.recording import Recording, due, from_row, to_row
+from agora_recording.timings import Timings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DUE_SHARDS = 16
+BY_DUE = "by_due"
+BY_DAY = "by_day"
+BY_CNAME = "by_cname"
+_TRIES = 8
+
+
+class Note(NamedTuple):
+    """One line of a recording's timeline: when (ms), what kind, in words, and in data."""
+
+    at_ms: int
+    kind: str
+    text: str
+    data: Mapping[str, Any] = {}
+
+
+class Page(NamedTuple):
+    """Recordings, newest first, and where to go on (None: that was all)."""
+
+    recordings: list[Recording]
+    cursor: dict[str, Any] | None
+
+
+class RecordingStore:
+    """Reads and changes recordings. `timings` decide when a row is due for a look."""
+
+    def __init__(
+        self, table_name: str, timings: Timings, client: DynamoDBClient | None = None
+    ) -> None:
+        self._table_name = table_name
+        self._timings = timings
+        self._given = client
+
+    @property
+    def _client(self) -> DynamoDBClient:
+        return self._given or aws.dynamodb()
+
+    # --- one recording ---
+
+    def create(
+        self, recording: Recording, idempotency: tuple[str, str] | None, expires_s: int
+    ) -> Recording:
+        """Write a new recording, together with its Idempotency-Key; return the stored one.
+
+        `idempotency` is (hash of the key, fingerprint of the request); `expires_s` (epoch seconds)
+        is when the key is forgotten. A key used before returns the recording of that time.
+        Raises IdempotencyConflictError when the key came with another request.
+        """
+        client = self._client
+        writes: list[Any] = [{"Put": self._put(recording, "attribute_not_exists(PK)")}]
+        if idempotency:
+            key, fingerprint = idempotency
+            row = {
+                "PK": f"IDEM#{key}",
+                "SK": "IDEM",
+                "recordingId": recording.recording_id,
+                "fingerprint": fingerprint,
+                "expiresAt": expires_s,
+            }
+            writes.append(
+                {
+                    "Put": {
+                        "TableName": self._table_name,
+                        "Item": to_item(row),
+                        "ConditionExpression": "attribute_not_exists(PK)",
+                    }
+                }
+            )
+        try:
+            client.transact_write_items(TransactItems=writes)
+        except client.exceptions.TransactionCanceledException:
+            if not idempotency:
+                raise
+            return self._created_before(*idempotency)
+        return recording
+
+    def _created_before(self, key: str, fingerprint: str) -> Recording:
+        answer = self._client.get_item(
+            TableName=self._table_name,
+            Key=to_item({"PK": f"IDEM#{key}", "SK": "IDEM"}),
+            ConsistentRead=True,
+        )
+        if "Item" not in answer:
+            raise WriteConflictError("Another request is being made with this key; try again.")
+        row = from_item(answer["Item"])
+        if row["fingerprint"] != fingerprint:
+            raise IdempotencyConflictError(
+                "This Idempotency-Key was used for another request; use a new key for a new one."
+            )
+        return self.get(row["recordingId"])
+
+    def get(self, recording_id: str) -> Recording:
+        """Return a recording as it is now. Raises RecordingNotFoundError."""
+        answer = self._client.get_item(
+            TableName=self._table_name, Key=_key(recording_id), ConsistentRead=True
+        )
+        if "Item" not in answer:
+            raise RecordingNotFoundError(f"There is no recording {recording_id}.")
+        return from_row(from_item(answer["Item"]))
+
+    def amend(
+        self,
+        recording_id: str,
+        change: Callable[[Recording], Recording],
+        notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,
+    ) -> Recording:
+        """Apply a pure `change` to the row as it is now; return the row as it is then.
+
+        The write is conditional on the version read, and the change is computed again when
+        somebody else was faster. A change that changes nothing writes nothing. `notes(before,
+        after)` are written with the row, or not at all.
+        Raises RecordingNotFoundError; WriteConflictError when others were faster every time.
+        """
+        client = self._client
+        for _ in range(_TRIES):
+            before = self.get(recording_id)
+            after = change(before)
+            if after == before:
+                return before
+            after = replace(after, version=before.version + 1)
+            put = self._put(after, "version = :version", {":version": {"N": str(before.version)}})
+            lines = notes(before, after) if notes else ()
+            try:
+                if lines:
+                    client.transact_write_items(
+                        TransactItems=[{"Put": put}, *self._note_puts(recording_id, lines)]
+                    )
+                else:
+                    client.put_item(**put)
+            except (
+                client.exceptions.ConditionalCheckFailedException,
+                client.exceptions.TransactionCanceledException,
+            ):
+                continue
+            return after
+        raise WriteConflictError(f"Recording {recording_id} is being changed too often just now.")
+
+    def note(self, recording_id: str, *notes: Note) -> None:
+        """Add lines to the timeline of a recording."""
+        for put in self._note_puts(recording_id, notes):
+            self._client.put_item(**put["Put"])
+
+    def notes(self, recording_id: str) -> list[dict[str, Any]]:
+        """Return the timeline notes of a recording, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :log)",
+            ExpressionAttributeValues=to_item({":pk": f"REC#{recording_id}", ":log": "LOG#"}),
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    # --- many recordings ---
+
+    def page(
+        self,
+        *,
+        day: str | None = None,
+        cname: str | None = None,
+        status: str | None = None,
+        limit: int,
+        start: dict[str, Any] | None = None,
+    ) -> Page:
+        """Return up to `limit` recordings of a day (`2026-01-31`) or a channel, newest first."""
+        index, name, value = (BY_CNAME, "channel", cname) if cname else (BY_DAY, "createdDay", day)
+        request: dict[str, Any] = {
+            "TableName": self._table_name,
+            "IndexName": index,
+            "KeyConditionExpression": f"{name} = :value",
+            "ExpressionAttributeValues": {":value": {"S": value}},
+            "ScanIndexForward": False,
+        }
+        if status:
+            request["FilterExpression"] = "#status = :status"
+            request["ExpressionAttributeNames"] = {"#status": "status"}
+            request["ExpressionAttributeValues"][":status"] = {"S": status}
+        found: list[str] = []
+        while True:
+            # With a filter, DynamoDB counts the limit before it filters: ask for what is missing.
+            request["Limit"] = limit - len(found)
+            if start:
+                request["ExclusiveStartKey"] = start
+            answer = self._client.query(**request)
+            found += [item["recordingId"]["S"] for item in answer["Items"]]
+            start = answer.get("LastEvaluatedKey")
+            if start is None or len(found) >= limit:
+                return Page(self._get_all(found), start)
+
+    def _get_all(self, recording_ids: Sequence[str]) -> list[Recording]:
+        """Return the rows of up to 100 recordings, in the order asked for."""
+        rows: dict[str, Recording] = {}
+        wanted: Any = {self._table_name: {"Keys": [_key(each) for each in recording_ids]}}
+        while wanted and recording_ids:
+            answer = self._client.batch_get_item(RequestItems=wanted)
+            for item in answer["Responses"][self._table_name]:
+                row = from_row(from_item(item))
+                rows[row.recording_id] = row
+            wanted = answer["UnprocessedKeys"]
+        return [rows[each] for each in recording_ids if each in rows]
+
+    def open_of_channel(self, cname: str) -> Iterator[Recording]:
+        """Yield the recordings of a channel that are not over, newest first."""
+        start = None
+        while True:
+            page = self.page(cname=cname, limit=50, start=start)
+            yield from (each for each in page.recordings if not each.is_terminal)
+            start = page.cursor
+            if start is None:
+                return
+
+    def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
+        """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
+        answer = self._client.query(
+            TableName=self._table_name,
+            IndexName=BY_DUE,
+            KeyConditionExpression="dueShard = :shard AND dueKey BETWEEN :from AND :to",
+            ExpressionAttributeValues=to_item(
+                {
+                    ":shard": f"DUE#{shard}",
+                    ":from": f"{risk}#",
+                    ":to": f"{risk}#{iso(now_ms)}",
+                }
+            ),
+            Limit=limit,
+        )
+        return [item["PK"]["S"].removeprefix("REC#") for item in answer["Items"]]
+
+    # --- sessions ---
+
+    def session(self, sid: str) -> dict[str, Any] | None:
+        """Return the row of a session: recordingId?, cname, uid, facts, version."""
+        answer = self._client.get_item(
+            TableName=self._table_name,
+            Key=to_item({"PK": f"SID#{sid}", "SK": "SESSION"}),
+            ConsistentRead=True,
+        )
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def amend_session(
+        self, sid: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Apply a pure `change` to a session's row (None: there is none yet); return the new row.
+
+        Raises WriteConflictError when others were faster every time.
+        """
+        client = self._client
+        for _ in range(_TRIES):
+            before = self.session(sid)
+            after = change(before)
+            if after == before:
+                return after
+            version = before["version"] if before else 0
+            row = {**after, "PK": f"SID#{sid}", "SK": "SESSION", "version": version + 1}
+            condition: dict[str, Any] = (
+                {
+                    "ConditionExpression": "version = :version",
+                    "ExpressionAttributeValues": {":version": {"N": str(version)}},
+                }
+                if before
+                else {"ConditionExpression": "attribute_not_exists(PK)"}
+            )
+            try:
+                client.put_item(TableName=self._table_name, Item=to_item(row), **condition)
+            except client.exceptions.ConditionalCheckFailedException:
+                continue
+            return row
+        raise WriteConflictError(f"Session {sid} is being changed too often just now.")
+
+    def notifications(self, sid: str) -> Iterator[dict[str, Any]]:
+        """Yield the stored notifications of a session, by event type, uid and sequence."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :event)",
+            ExpressionAttributeValues=to_item({":pk": f"SID#{sid}", ":event": "EVT#"}),
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield from_item(item)
+
+    # --- writing ---
+
+    def _put(
+        self, recording: Recording, condition: str, values: dict[str, Any] | None = None
+    ) -> Any:
+        put: dict[str, Any] = {
+            "TableName": self._table_name,
+            "Item": to_item(row_of(recording, self._timings)),
+            "ConditionExpression": condition,
+        }
+        if values:
+            put["ExpressionAttributeValues"] = values
+        return put
+
+    def _note_puts(self, recording_id: str, notes: Sequence[Note]) -> list[Any]:
+        return [
+            {
+                "Put": {
+                    "TableName": self._table_name,
+                    "Item": to_item(
+                        {
+                            "PK": f"REC#{recording_id}",
+                            # The kind makes two notes of one millisecond two rows.
+                            "SK": f"LOG#{iso(note.at_ms)}#{note.kind}",
+                            "at": iso(note.at_ms),
+                            "kind": note.kind,
+                            "text": note.text,
+                            "data": dict(note.data),
+                        }
+                    ),
+                }
+            }
+            for note in notes
+        ]
+
+
+def row_of(recording: Recording, timings: Timings) -> dict[str, Any]:
+    """Return the whole row of a recording: keys, index keys and values."""
+    day = iso(recording.created_ms)[:10]
+    row = {
+        **to_row(recording),
+        "version": recording.version,  # always there: every write is conditional on it
+        "PK": f"REC#{recording.recording_id}",
+        "SK": "META",
+        "createdDay": day,
+        # Sessions have a cname too, and must not be in the index of channels.
+        "channel": recording.cname,
+    }
+    look = due(recording, timings)
+    if look:
+        risk, at_ms = look
+        row["dueShard"] = f"DUE#{zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS}"
+        row["dueKey"] = f"{risk}#{iso(at_ms)}"
+    return row
+
+
+def _key(recording_id: str) -> dict[str, Any]:
+    return to_item({"PK": f"REC#{recording_id}", "SK": "META"})

@@ -1,0 +1,284 @@
+"""The paced sweeper: looks at every open recording in time, within Agora's requests a second.
+
+Each row says itself when it wants a look (`recording.due`). A sweep serves them in the order of
+risk: those that should have started, those that should have ended, the silent, the long unseen.
+What it does not get to is still due in the next sweep: overload only stretches the interval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
+
+from agora_recording import aws
+from agora_recording.agora import AgoraClient
+from agora_recording.client_request import stop_body, update_body
+from agora_recording.clock import now_ms
+from agora_recording.creation import start_execution
+from agora_recording.errors import AgoraError, RateLimitedError
+from agora_recording.lease import Lease
+from agora_recording.observability import logger
+from agora_recording.observation import observe
+from agora_recording.recording import (
+    Recording,
+    StopReason,
+    ask_to_stop,
+    deadline_ms,
+    due,
+    orphan_ended,
+)
+from agora_recording.storage import Storage
+from agora_recording.store import DUE_SHARDS, Note, RecordingStore
+from agora_recording.timings import Timings
+from agora_recording.wake import Waker, wake_reason
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+Look = Literal["nothing", "stop orphan", "wake", "repair", "stop", "renew storage token", "query"]
+_WORKERS = 4
+_BATCH = 50
+
+
+def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
+    """Return what a recording needs now. Pure; total over every state of the row."""
+    when = due(recording, timings)
+    if when is None or when[1] > now_ms:
+        return "nothing"
+    if recording.orphans:
+        return "stop orphan"
+    if recording.status in ("requested", "starting"):
+        # Parked without being confirmed: the workflow could not ask, so the sweeper does.
+        return "query" if recording.task_token and recording.sid else "repair"
+    if recording.status != "recording" or wake_reason(recording):
+        return "wake" if recording.task_token else "repair"
+    if now_ms >= deadline_ms(recording, timings):
+        return "stop"
+    renewed = recording.storage_token_ms
+    if renewed and now_ms >= renewed + timings.storage_token_s * 1000:
+        return "renew storage token"
+    return "query"
+
+
+def stop_reason(recording: Recording, now_ms: int, timings: Timings) -> StopReason:
+    """Return which deadline came first: the recording's own, or that of Agora's resource."""
+    begun = recording.started_ms or recording.created_ms
+    speed = 90 / timings.confirm_verdict_s
+    own = begun + recording.max_duration_seconds * 1000 / speed
+    return "MAX_DURATION" if now_ms >= own else "RESOURCE_EXPIRING"
+
+
+class Sweeper:
+    """Sweeps. `first_shard` spreads the work when a sweep does not get round."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        waker: Waker,
+        storage: Storage,
+        lease: Lease,
+        timings: Timings,
+        state_machine_arn: str,
+        stepfunctions: SFNClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._waker = waker
+        self._storage = storage
+        self._lease = lease
+        self._timings = timings
+        self._state_machine_arn = state_machine_arn
+        self._stepfunctions = stepfunctions
+        self._now_ms = now_ms
+
+    def sweep(self, *, seconds: float, first_shard: int = 0) -> Counter[str]:
+        """Look at what is due, for at most `seconds`; return how often each look was made.
+
+        Does nothing while another sweeper holds the lease.
+        """
+        done: Counter[str] = Counter()
+        if self._lease.take(seconds + 10) is None:
+            done["lease held"] += 1
+            return done
+        end_ms = self._now_ms() + round(seconds * 1000)
+        try:
+            with ThreadPoolExecutor(_WORKERS) as workers:
+                for batch in self._due(first_shard):
+                    done.update(workers.map(self._try_look, batch))
+                    if self._now_ms() >= end_ms or not self._lease.is_ours:
+                        done["out of time"] += 1
+                        break
+        finally:
+            self._lease.release()
+        return done
+
+    def _due(self, first_shard: int) -> Iterator[list[str]]:
+        now = self._now_ms()
+        for risk in range(4):
+            for step in range(DUE_SHARDS):
+                shard = (first_shard + step) % DUE_SHARDS
+                served: set[str] = set()
+                while True:
+                    found = self._store.due(risk, shard, now, _BATCH)
+                    # A row that could not be moved on comes again: not twice in one sweep.
+                    fresh = [each for each in found if each not in served]
+                    if not fresh:
+                        break
+                    served.update(fresh)
+                    yield fresh
+                    if len(found) < _BATCH:
+                        break
+
+    def _try_look(self, recording_id: str) -> str:
+        try:
+            return self.look(recording_id)
+        except RateLimitedError:
+            self._looked(recording_id)
+            return "no slot"
+        except AgoraError as error:
+            self._looked(recording_id)
+            logger.warning("look failed", recordingId=recording_id, reason=str(error))
+            return "agora failed"
+        except Exception:  # one recording must not keep the others from being looked at
+            logger.exception("look failed", recordingId=recording_id)
+            return "failed"
+
+    def look(self, recording_id: str) -> Look:
+        """Do what one recording needs now; return what it was."""
+        recording = self._store.get(recording_id)
+        look = choose_look(recording, self._now_ms(), self._timings)
+        match look:
+            case "stop orphan":
+                self._stop_orphans(recording)
+            case "wake":
+                if not self._waker.send(recording):
+                    self._repair(recording)
+            case "repair":
+                self._repair(recording)
+            case "stop":
+                self._stop(recording)
+            case "renew storage token":
+                self._renew(recording)
+            case "query":
+                self._query(recording)
+        return look
+
+    def _query(self, recording: Recording) -> None:
+        attempt = recording.attempt
+        if attempt is None or attempt.sid is None or attempt.resource_id is None:
+            self._repair(recording)
+            return
+        reply = self._agora.query(
+            attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
+        )
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            if row.sid != attempt.sid:
+                return row
+            return replace(observe(row, reply, now, self._timings), looked_ms=now)
+
+        def notes(before: Recording, after: Recording) -> list[Note]:
+            words = f"Query: {reply.outcome.handling.replace('_', ' ')}."
+            if after.session_end and not before.session_end:
+                words += f" The session is over: {after.session_end}."
+            data = {"http": reply.status, "status": reply.answer.status}
+            return [Note(now, "query", words, data)]
+
+        self._waker.wake(recording.recording_id, change, notes)
+
+    def _stop(self, recording: Recording) -> None:
+        now = self._now_ms()
+        reason = stop_reason(recording, now, self._timings)
+        self._waker.wake(
+            recording.recording_id,
+            lambda row: ask_to_stop(row, reason, now),
+            lambda *_: [Note(now, "deadline", f"A deadline has come: {reason}.")],
+        )
+
+    def _renew(self, recording: Recording) -> None:
+        attempt = recording.attempt
+        assert attempt is not None
+        assert attempt.sid is not None
+        assert attempt.resource_id is not None
+        storage = self._storage.config(recording.prefix)
+        reply = self._agora.update(
+            attempt.resource_id,
+            attempt.sid,
+            recording.mode,
+            update_body(recording.cname, attempt.uid, {"storageConfig": storage}),
+            base_url=attempt.base_url,
+        )
+        error = reply.error()
+        if error:
+            raise error
+        now = self._now_ms()
+        self._store.amend(
+            recording.recording_id,
+            lambda row: replace(row, storage_token_ms=now),
+            lambda *_: [Note(now, "storage", "The uploader's credentials were renewed.")],
+        )
+
+    def _stop_orphans(self, recording: Recording) -> None:
+        for attempt in recording.orphans:
+            assert attempt.sid is not None
+            if attempt.resource_id is None:
+                reply = None
+            else:
+                reply = self._agora.stop(
+                    attempt.resource_id,
+                    attempt.sid,
+                    recording.mode,
+                    stop_body(recording.cname, attempt.uid),
+                    base_url=attempt.base_url,
+                )
+            sid, now = attempt.sid, self._now_ms()
+            over = reply is None or reply.error() is None
+            since = now - (attempt.started_ms or now)
+            if not over and since < self._timings.failover_s * 1000:
+                self._looked(recording.recording_id)
+                continue
+            self._store.amend(
+                recording.recording_id,
+                lambda row, sid=sid, now=now: orphan_ended(row, sid, now),  # type: ignore[misc]
+                lambda *_, now=now: [Note(now, "orphan", "A session given up was stopped.")],
+            )
+
+    def _repair(self, recording: Recording) -> None:
+        """See that an open row has an execution; start the next one where it was lost."""
+        client = self._stepfunctions or aws.stepfunctions()
+        status = None
+        with contextlib.suppress(client.exceptions.ExecutionDoesNotExist):
+            arn = execution_arn(self._state_machine_arn, recording)
+            status = client.describe_execution(executionArn=arn)["status"]
+        if status == "RUNNING":
+            self._looked(recording.recording_id)
+            return
+        generation = recording.execution + 1 if status else recording.execution
+        now = self._now_ms()
+        changed = self._store.amend(
+            recording.recording_id,
+            lambda row: replace(row, execution=generation, looked_ms=now, task_token=None),
+            lambda *_: [Note(now, "repair", f"Its execution was gone ({status}): a new one.")],
+        )
+        start_execution(
+            self._state_machine_arn, changed, self._stepfunctions, generation=generation
+        )
+
+    def _looked(self, recording_id: str) -> None:
+        now = self._now_ms()
+        self._store.amend(recording_id, lambda row: replace(row, looked_ms=now))
+
+
+def execution_arn(state_machine_arn: str, recording: Recording) -> str:
+    """Return the ARN of the execution that owns a recording."""
+    name = recording.recording_id + (f"-{recording.execution}" if recording.execution else "")
+    return state_machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"

@@ -1,0 +1,58 @@
+"""Every wait and threshold of the supervision, in one place.
+
+Seconds throughout. The embedded run divides them all by its speed; on AWS the speed is 1.
+What the state machine waits for is given in whole seconds and is scaled by the machine's runner.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Thresholds in seconds, with their source."""
+
+    # Agora best practices: 4 or 5 within 90 s of the start, or it counts as not started.
+    confirm_verdict_s: float = 90
+    # Agora status codes FAQ: a failover is over within 90 s; until then 404 means nothing.
+    failover_s: float = 90
+    # Agora best practices: look about every two minutes.
+    monitor_s: float = 120
+    # Event 33 comes each minute: three missed in a row is silence.
+    silence_s: float = 200
+    # Agora best practices: 5, 10, 15 s between the queries that confirm a 404.
+    gone_gaps_s: tuple[float, ...] = (5, 10, 15, 30)
+    # Agora REST: a resourceId is good for 300 s; 30 s are kept for the call itself.
+    resource_s: float = 270
+    # Our own: how long a row may stay in a state that the execution should have left.
+    stuck_start_s: float = 600
+    stuck_stop_s: float = 300
+    # Our own: S3 must show everything within this time of the end, or the verdict is incomplete.
+    upload_s: float = 1800
+    # Agora docs: what is not there five minutes after the end is a case for support.
+    quiet_s: float = 300
+    # Agora best practices: a new storage token every 60 minutes.
+    storage_token_s: float = 3600
+    # Our own: stop this long before Agora stops answering for the resource.
+    expiry_margin_s: float = 600
+
+    def at_speed(self, speed: float) -> Timings:
+        """Return the same thresholds, `speed` times shorter."""
+        if speed == 1:
+            return self
+        scaled: dict[str, object] = {}
+        for name, value in msgspec.structs.asdict(self).items():
+            scaled[name] = (
+                tuple(each / speed for each in value) if isinstance(value, tuple) else value / speed
+            )
+        return Timings(**scaled)  # type: ignore[arg-type]
+
+
+# Waits of the state machine, in whole seconds, by how often it waited before.
+CONFIRM_WAITS_S = (5, 5, 10, 10, 15, 20, 30)
+UPLOAD_WAITS_S = (2, 3, 5, 10, 20, 30, 60, 120, 300)
+
+
+def nth_wait(waits: tuple[int, ...], number: int) -> int:
+    """Return the `number`-th wait (from 0), in seconds; the last one repeats."""
+    return waits[min(number, len(waits) - 1)]

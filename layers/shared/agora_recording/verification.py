@@ -1,0 +1,708 @@
+"""Whether a recording is complete, judged by what lies in S3 and by nothing else.
+
+Every slice that a final index names must be there, with more than 0 bytes; every MP4 that was
+promised too. A webhook's file list can add a demand, never grant completeness (it is absent in
+snapshot and web mode, and at times empty: Agora best practices).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from agora_recording import file_names, playlists
+from agora_recording.files import Index, Inventory, MediaFile, S3Object, Series, Stream
+from agora_recording.playlists import Playlist
+
+Mode = Literal["individual", "mix", "web"]
+Upload = Literal["uploading", "uploaded", "backuped", "unknown"]
+Transcoding = Literal["mp4", "mp3", "m4a", "aac"]
+Outcome = Literal["complete", "pending", "incomplete"]
+Level = Literal["error", "awaited", "note"]
+State = Literal["missing", "empty"]
+Cause = Literal["interruption", "missing", "failover", "restart"]
+TrackType = Literal["audio", "video", "audio_and_video"]
+Code = Literal[
+    "missing_segment",  # a final index names it, the bucket does not have it
+    "empty_segment",  # it has 0 bytes
+    "unclosed_playlist",  # the index does not say that it ends
+    "truncated_playlist",  # the index ends inside a line or an entry
+    "malformed_playlist",  # the index holds lines that no player can follow
+    "changed_playlist",  # the index was written anew between the listing and the reading
+    "empty_playlist",  # the index ends properly and names nothing
+    "no_playlist",  # media without any index
+    "unread_mpd",  # slices that only an MPD can name; an MPD is listed, not followed
+    "missing_mp4",  # promised, or a hole in the numbers
+    "missing_transcoding",  # the file of postponed transcoding or mixing
+    "missing_file",  # announced by a webhook
+    "empty_file",  # an MP4, audio file, MPD or snapshot of 0 bytes
+    "no_snapshots",  # promised beside a recording, which they do not harm (Agora REST: start)
+    "nothing_recorded",  # no media at all: of the session `where`, or of the whole recording
+    "upload_unconfirmed",  # nothing is wrong, but more may still come
+    "orphan_segment",  # there, but no final index names it
+    "foreign_file",  # not a name that Agora gives
+    "unknown_session",  # files of a sid (`where`) that is not among the recording's
+]
+
+_MAX_FINDINGS = 1000
+_MAX_NAMES = 100  # of one finding
+_MAX_PLAYLIST_BYTES = 64 * 1024 * 1024
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One sid of the recording. `ended_ms`: since when it is known to record no more.
+
+    `upload` is what event 31 or 32, or the answer to stop, said of it.
+    """
+
+    sid: str
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    upload: Upload = "unknown"
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recording promised. `prefix` ends in a slash; sessions are in order of time.
+
+    Without sessions (no sid was ever learnt) every sid under the prefix is taken for the
+    recording's. `announced` holds file names of events 31, 32, 45, 71, 81 and 1001, with or
+    without folders; names that are not Agora's are passed over. `transcoding` is the format that
+    postponed transcoding (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
+
+    Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
+    once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
+    rule); nor after `deadline_ms`, which alone ends the wait for transcoding: set it to the
+    present when event 1001 reports a failure.
+    """
+
+    prefix: str
+    mode: Mode
+    cname: str | None = None
+    sessions: tuple[Session, ...] = ()
+    hls: bool = True
+    mp4: bool = False
+    snapshots: bool = False
+    transcoding: Transcoding | None = None
+    announced: frozenset[str] = frozenset()
+    gap_ms: int = 1000  # names count wall-clock time, EXTINF media time: they differ by less
+    quiet_ms: int = 300_000
+    deadline_ms: int | None = None
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One kind of remark about one place (an index, a sid). `names` holds the first of `count`.
+
+    `error` makes the recording incomplete, `awaited` may still come right, `note` does no harm.
+    """
+
+    code: Code
+    level: Level
+    where: str
+    count: int
+    names: tuple[str, ...]
+    detail: str
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Wall-clock time without media. `missing`: slices are lost; `interruption`: none was sent."""
+
+    from_ms: int
+    to_ms: int
+    cause: Cause
+
+
+class SegmentFile(msgspec.Struct, gc=False):
+    """A slice that an index names, with what the bucket says of it."""
+
+    name: str
+    size: int
+    etag: str
+    duration_ms: int
+    start_ms: int | None
+    state: State | None = None
+
+
+class PlaylistFile(msgspec.Struct, kw_only=True):
+    """A final index and its slices; `bytes` and `duration_ms` sum up those that are there."""
+
+    name: str
+    sid: str
+    bak: int | None
+    size: int
+    etag: str
+    closed: bool
+    media: frozenset[str]
+    segments: list[SegmentFile]
+    bytes: int = 0
+    duration_ms: int = 0
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+class Track(msgspec.Struct, kw_only=True):
+    """One stream over all failovers and restarts, in order of time. uid "0" is everybody's."""
+
+    uid: str
+    type: TrackType
+    playlists: list[PlaylistFile]
+    gaps: list[Gap]
+
+
+class Snapshots(msgspec.Struct, kw_only=True):
+    """The JPG files, summed up; the times are those in the names."""
+
+    count: int = 0
+    bytes: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """What the bucket holds, and whether that is all.
+
+    `gaps` and `recorded_ms` are of the recording as a whole: the times when no track, and the
+    time when at least one track, has media. `objects` and `bytes` count Agora's files.
+    """
+
+    outcome: Outcome
+    findings: list[Finding]
+    tracks: list[Track]
+    files: list[MediaFile]
+    snapshots: Snapshots
+    gaps: list[Gap]
+    recorded_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    objects: int
+    bytes: int
+    prefix: str
+    verified_ms: int
+
+    @property
+    def awaiting(self) -> list[Finding]:
+        """What may still come: empty unless the outcome is pending."""
+        return [finding for finding in self.findings if finding.level == "awaited"]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names that are absent or empty, at most 100 of each finding."""
+        return [
+            name
+            for finding in self.findings
+            if finding.level != "note" and finding.code.startswith(("missing_", "empty_"))
+            for name in finding.names
+        ]
+
+    def has(self, code: Code) -> bool:
+        """Whether any finding is of this kind."""
+        return any(finding.code == code for finding in self.findings)
+
+
+def verify(
+    objects: Iterable[S3Object],
+    read: Callable[[str], bytes],
+    expectation: Expectation,
+    now_ms: int,
+) -> Verdict:
+    """Return the verdict on everything under the prefix.
+
+    `objects` is gone through once; `read` is called with the key of each final index, one after
+    the other, and what it raises is passed on. The listing decides what exists: an index that
+    was written anew since is awaited.
+    """
+    inventory = Inventory(
+        prefix=expectation.prefix,
+        cname=expectation.cname,
+        sids=[session.sid for session in expectation.sessions],
+        announced=expectation.announced,
+    )
+    inventory.fill(objects)
+    return _Judge(inventory, expectation, now_ms).verdict(read)
+
+
+def final_index(indexes: Sequence[Index]) -> Index:
+    """Return the index to believe of those of one stream (Agora: manage recorded files).
+
+    That is the larger of the plain one and the highest of those that came from Agora's backup.
+    """
+    plain = [index for index in indexes if index.like.index is None]
+    copies = [index for index in indexes if index.like.index is not None]
+    newest = sorted(copies, key=lambda copy: (copy.like.index or 0, copy.like.tick or 0))[-1:]
+    return max(plain + newest, key=lambda index: index.size)
+
+
+class _Findings:
+    """Findings by kind and place: their number and their names are bounded."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Code, Level, str], tuple[list[str], list[int], str]] = {}
+
+    def add(
+        self, code: Code, level: Level, where: str, names: Iterable[str] = (), detail: str = ""
+    ) -> None:
+        """Count the names; a finding without any counts as one."""
+        key = (code, level, where)
+        if key not in self._found and len(self._found) >= _MAX_FINDINGS:
+            key, detail = (code, level, ""), ""
+        kept, count, _ = self._found.setdefault(key, ([], [0], detail))
+        before = count[0]
+        for name in names:
+            count[0] += 1
+            if len(kept) < _MAX_NAMES:
+                kept.append(name)
+        if count[0] == before:
+            count[0] += 1
+
+    def listed(self) -> list[Finding]:
+        """Return them: what is wrong first, then what is awaited, then the notes."""
+        order = {"error": 0, "awaited": 1, "note": 2}
+        found = [
+            Finding(code, level, where, count[0], tuple(names), detail)
+            for (code, level, where), (names, count, detail) in self._found.items()
+        ]
+        return sorted(found, key=lambda finding: order[finding.level])
+
+
+class _Case:
+    """One session: what the listing holds of it, and how it stands."""
+
+    def __init__(self, session: Session, rank: int) -> None:
+        self.session = session
+        self.rank = rank
+        self.arrived_ms = 0
+        self.settled = self.quiet = False
+        self.troubled = False  # something of it is wrong or awaited
+        self.recorders: set[int] = set()  # that wrote slices or indexes: -1, then each bak
+        self.indexes = self.slices = self.snapshots = self.files = 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether it left no media."""
+        return not (self.slices or self.snapshots or self.files)
+
+
+class _Judge:
+    """Goes through an inventory once, and notes what is wrong with it."""
+
+    def __init__(self, inventory: Inventory, expectation: Expectation, now_ms: int) -> None:
+        self.inventory = inventory
+        self.expectation = expectation
+        self.now_ms = now_ms
+        self.overdue = expectation.deadline_ms is not None and now_ms >= expectation.deadline_ms
+        self.findings = _Findings()
+        self.named: set[str] = set()  # by any final index
+        self.finals: list[tuple[Stream, PlaylistFile]] = []
+        sessions = expectation.sessions or [
+            Session(sid=sid) for sid in sorted(inventory.arrived_ms)
+        ]
+        self.cases = {one.sid: _Case(one, rank) for rank, one in enumerate(sessions)}
+        self._open_cases()
+
+    def verdict(self, read: Callable[[str], bytes]) -> Verdict:
+        for stream in sorted(self.inventory.streams.values(), key=self._order):
+            if stream.indexes:
+                self._follow(stream, final_index(stream.indexes), read)
+        self._check_orphans()
+        self._check_files()
+        self._check_announced()
+        for case in self.cases.values():
+            self._check_session(case)
+        self._check_silence()
+        tracks, runs = self._tracks()
+        gaps, recorded_ms = _union(runs, self.expectation.gap_ms)
+        findings = self.findings.listed()
+        return Verdict(
+            outcome=_outcome(findings),
+            findings=findings,
+            tracks=tracks,
+            files=sorted(self.inventory.files, key=lambda file: file.name),
+            snapshots=self._snapshots(),
+            gaps=gaps,
+            recorded_ms=recorded_ms,
+            started_ms=min((run.start_ms for run in runs), default=None),
+            ended_ms=max((run.end_ms for run in runs), default=None),
+            objects=self.inventory.objects,
+            bytes=self.inventory.bytes,
+            prefix=self.inventory.prefix,
+            verified_ms=self.now_ms,
+        )
+
+    # --- sessions -------------------------------------------------------------------------------
+
+    def _open_cases(self) -> None:
+        for stream in self.inventory.streams.values():
+            case = self.cases[stream.like.sid]
+            case.indexes += len(stream.indexes)
+            case.recorders.add(_number(stream.like.bak))
+        for one in self.inventory.series.values():
+            case = self.cases[one.like.sid]
+            if one.like.kind == "snapshot":
+                case.snapshots += one.count
+            else:
+                case.slices += one.count
+        for file in self.inventory.files:
+            if file.size and file.kind != "mpd":
+                self.cases[file.sid].files += 1
+        for sid, case in self.cases.items():
+            ended_ms, upload = case.session.ended_ms, case.session.upload
+            if ended_ms is not None:
+                since_ms = max(ended_ms, self.inventory.arrived_ms.get(sid, 0))
+                case.quiet = self.now_ms - since_ms >= self.expectation.quiet_ms
+            case.settled = (
+                self.overdue or upload == "uploaded" or (upload == "unknown" and case.quiet)
+            )
+
+    def _is_confirmed(self, case: _Case) -> bool:
+        """Whether a session with nothing wrong is all there.
+
+        A single index that is closed proves it. Where a further index or MP4 may be on its way,
+        it takes Agora's word that the upload is over, or silence.
+        """
+        wanted = self.expectation
+        if case.settled or case.quiet:
+            return True
+        if case.session.upload == "backuped":
+            return any(case.session.sid in name for name in wanted.announced)
+        one_index = wanted.mode != "individual" and wanted.hls and not wanted.mp4
+        return one_index and case.session.ended_ms is not None
+
+    def _problem(
+        self, code: Code, case: _Case, where: str, names: Iterable[str] = (), detail: str = ""
+    ) -> None:
+        """Note what is an error once nothing more is to come of the session, and awaited before."""
+        case.troubled = True
+        self.findings.add(code, "error" if case.settled else "awaited", where, names, detail)
+
+    def _check_session(self, case: _Case) -> None:
+        sid, wanted = case.session.sid, self.expectation
+        if case.silent and not case.settled:
+            self._problem("nothing_recorded", case, sid)
+        elif case.silent and any(not other.silent for other in self.cases.values()):
+            self.findings.add("nothing_recorded", "note", sid)
+        elif wanted.hls and not (case.silent or case.slices or case.indexes or wanted.transcoding):
+            self._problem("no_playlist", case, sid)
+        elif wanted.hls and wanted.snapshots and not (case.silent or case.snapshots):
+            self.findings.add("no_snapshots", "note", sid)
+        if not case.troubled and not self._is_confirmed(case):
+            self.findings.add("upload_unconfirmed", "awaited", sid)
+
+    def _check_silence(self) -> None:
+        if all(case.silent and case.settled for case in self.cases.values()):
+            given_up = self.overdue or bool(self.cases)
+            self.findings.add("nothing_recorded", "error" if given_up else "awaited", "")
+        for sid, count in sorted(self.inventory.strangers.items()):
+            self.findings.add("unknown_session", "note", sid, detail=f"{count} files")
+
+    # --- indexes and slices ---------------------------------------------------------------------
+
+    def _order(self, stream: Stream) -> tuple[int, int, str, str]:
+        like = stream.like
+        return (
+            self.cases[like.sid].rank,
+            _number(like.bak),
+            like.uid or "",
+            like.track or "",
+        )
+
+    def _follow(self, stream: Stream, index: Index, read: Callable[[str], bytes]) -> None:
+        case = self.cases[stream.like.sid]
+        if index.size > _MAX_PLAYLIST_BYTES:
+            self._problem("malformed_playlist", case, index.name, detail="larger than 64 MiB")
+            return
+        data = read(self.inventory.prefix + index.name)
+        if len(data) != index.size:
+            case.troubled = True
+            level: Level = "note" if self.overdue else "awaited"
+            self.findings.add("changed_playlist", level, index.name)
+        playlist = playlists.parse(data)
+        self._check_form(case, index, playlist)
+        self.finals.append((stream, self._stored(case, index, playlist)))
+
+    def _check_form(self, case: _Case, index: Index, playlist: Playlist) -> None:
+        codes = {defect.code for defect in playlist.defects}
+        detail = ", ".join(
+            f"{defect.code}: {defect.count}, from line {defect.line}" for defect in playlist.defects
+        )
+        if codes - {"cut", "bad_agora_tag"}:
+            self._problem("malformed_playlist", case, index.name, detail=detail)
+        elif "cut" in codes:
+            self._problem("truncated_playlist", case, index.name, detail=detail)
+        elif not playlist.closed:
+            self._check_unclosed(case, index)
+        elif not playlist.segments:
+            self.findings.add("empty_playlist", "note", index.name)
+        if codes == {"bad_agora_tag"}:
+            self.findings.add("malformed_playlist", "note", index.name, detail=detail)
+
+    def _check_unclosed(self, case: _Case, index: Index) -> None:
+        """A lost recorder never closes its index: its successor's media is what follows."""
+        if _number(index.like.bak) < max(case.recorders):
+            self.findings.add("unclosed_playlist", "note", index.name, detail="failover")
+        elif case.settled and any(
+            other.rank > case.rank and not other.silent
+            for other in self.cases.values()
+            if self.expectation.sessions
+        ):
+            self.findings.add("unclosed_playlist", "note", index.name, detail="restart")
+        else:
+            self._problem("unclosed_playlist", case, index.name)
+
+    def _stored(self, case: _Case, index: Index, playlist: Playlist) -> PlaylistFile:
+        stored, named = self.inventory.stored, self.named
+        final = PlaylistFile(
+            name=index.name,
+            sid=index.like.sid,
+            bak=index.like.bak,
+            size=index.size,
+            etag=index.etag,
+            closed=playlist.closed,
+            media=playlist.media,
+            segments=[],
+        )
+        lost: dict[State, list[str]] = {"missing": [], "empty": []}
+        for segment in playlist.segments:
+            name, start_ms = segment.uri, segment.start_ms
+            found = stored.get(name)
+            if found is None:
+                name, found = self._find(name)
+            named.add(name)
+            state: State | None = None
+            if not found[0]:
+                state = "empty" if name in stored else "missing"
+                lost[state].append(name)
+            else:
+                final.bytes += found[0]
+                final.duration_ms += segment.duration_ms
+                if start_ms is not None:
+                    if final.start_ms is None:
+                        final.start_ms = start_ms
+                    final.end_ms = start_ms + segment.duration_ms
+            final.segments.append(
+                SegmentFile(name, found[0], found[1], segment.duration_ms, start_ms, state)
+            )
+        if lost["missing"]:
+            self._problem("missing_segment", case, index.name, lost["missing"])
+        if lost["empty"]:
+            self._problem("empty_segment", case, index.name, lost["empty"])
+        return final
+
+    def _find(self, uri: str) -> tuple[str, tuple[int, str]]:
+        """Return the file that a URI means which is not simply its name."""
+        name = playlists.file_name(uri)
+        for spelling in (name, unquote(name)):
+            if spelling in self.inventory.stored:
+                return spelling, self.inventory.stored[spelling]
+        return name, (0, "")
+
+    def _check_orphans(self) -> None:
+        orphans: dict[Series, list[str]] = defaultdict(list)
+        for name in sorted(self.inventory.stored.keys() - self.named):
+            one = self.inventory.series_of(name)
+            if one is None:
+                self.findings.add("foreign_file", "note", "", [name])
+            else:
+                orphans[one].append(name)
+        mpds = {
+            (file.sid, file.bak, file.uid) for file in self.inventory.files if file.kind == "mpd"
+        }
+        for one, names in orphans.items():
+            like, where = one.like, names[0][: names[0].rfind(".") - 18]
+            if one.stream.indexes or len(names) < one.count:
+                self.findings.add("orphan_segment", "note", where, names)
+            elif (like.sid, like.bak, like.uid or "0") in mpds:
+                self.findings.add("unread_mpd", "note", where, names)
+            else:
+                self._problem("no_playlist", self.cases[like.sid], where, names)
+
+    # --- other files ----------------------------------------------------------------------------
+
+    def _check_files(self) -> None:
+        for file in self.inventory.files:
+            if not file.size:
+                self._problem("empty_file", self.cases[file.sid], file.sid, [file.name])
+        for one in self.inventory.series.values():
+            if one.empty:
+                self._problem("empty_file", self.cases[one.like.sid], one.like.sid, one.empty)
+        for sid, case in self.cases.items():
+            if self.expectation.mp4 and case.slices:
+                self._check_mp4s(sid, case)
+            if self.expectation.transcoding and not case.silent:
+                self._check_transcoding(sid, case, self.expectation.transcoding)
+
+    def _check_mp4s(self, sid: str, case: _Case) -> None:
+        """At least one of the last recorder's, and no hole in any recorder's numbers.
+
+        What a lost recorder had gathered for its MP4 may be lost with it: the slices are not.
+        """
+        parts: dict[int, set[int]] = defaultdict(set)
+        for file in self.inventory.files:
+            if file.kind == "mp4" and file.sid == sid:
+                parts[_number(file.bak)].add(file.index or 0)
+        for recorder in sorted(case.recorders | parts.keys()):
+            have = parts.get(recorder, set())
+            numbers = range(min(max(have, default=0) + 1, len(have) + _MAX_NAMES))
+            absent = [number for number in numbers if number not in have]
+            names = [f"{self._stem(sid, recorder)}_{number}.mp4" for number in absent]
+            if absent and not have and recorder < max(case.recorders):
+                self.findings.add("missing_mp4", "note", sid, names, detail="failover")
+            elif absent:
+                self._problem("missing_mp4", case, sid, names)
+
+    def _check_transcoding(self, sid: str, case: _Case, kind: Transcoding) -> None:
+        """One MP4 a uid, or one audio file for all. It comes a day or more after everything."""
+        stem = self._stem(sid, -1)
+        made = {
+            file.uid
+            for file in self.inventory.files
+            if file.sid == sid and file.size and file.name.endswith(f".{kind}")
+        }
+        if kind == "mp4":
+            streams = self.inventory.streams.values()
+            uids = {one.like.uid for one in streams if one.like.sid == sid and one.like.uid}
+            absent = [f"{stem}__uid_s_{uid}__uid_e_av.mp4" for uid in sorted(uids - made)]
+        else:
+            absent = [] if made else [f"{stem}_0.{kind}"]
+        if absent:
+            case.troubled = True
+            level: Level = "error" if self.overdue else "awaited"
+            self.findings.add("missing_transcoding", level, sid, absent)
+
+    def _check_announced(self) -> None:
+        """An announced file must be there; an index, in any of its versions."""
+        for name in sorted(self.inventory.unseen):
+            like = file_names.parse(name, self.expectation.cname, self.inventory.sids)
+            case = self.cases.get(like.sid) if like is not None else None
+            if like is None or case is None:
+                continue
+            stream = self.inventory.streams.get((like.sid, like.bak, like.uid, like.track))
+            if like.kind != "playlist" or stream is None or not stream.indexes:
+                self._problem("missing_file", case, like.sid, [name])
+
+    def _snapshots(self) -> Snapshots:
+        total = Snapshots()
+        for one in self.inventory.series.values():
+            if one.like.kind == "snapshot":
+                total.count += one.count
+                total.bytes += one.bytes
+                times = [file_names.start_ms(one.first), file_names.start_ms(one.last)]
+                known = [ms for ms in (*times, total.first_ms, total.last_ms) if ms is not None]
+                total.first_ms = min(known, default=None)
+                total.last_ms = max(known, default=None)
+        return total
+
+    def _stem(self, sid: str, recorder: int) -> str:
+        likes = (stream.like for stream in self.inventory.streams.values())
+        cname = next((like.cname for like in likes if like.sid == sid), self.expectation.cname)
+        return f"{'' if recorder < 0 else f'bak{recorder}_'}{sid}_{cname}"
+
+    # --- tracks ---------------------------------------------------------------------------------
+
+    def _tracks(self) -> tuple[list[Track], list[_Run]]:
+        joined: dict[tuple[str, str], list[PlaylistFile]] = defaultdict(list)
+        for stream, final in self.finals:
+            joined[stream.like.uid or "0", stream.like.track or ""].append(final)
+        tracks, runs = [], []
+        for uid, media in sorted(joined, key=lambda key: (len(key[0]), key)):
+            finals = self._in_time(joined[uid, media])
+            own_runs, gaps = _runs(finals, self.expectation.gap_ms)
+            runs += own_runs
+            tracks.append(
+                Track(uid=uid, type=_track_type(media, finals), playlists=finals, gaps=gaps)
+            )
+        return tracks, runs
+
+    def _in_time(self, finals: list[PlaylistFile]) -> list[PlaylistFile]:
+        def start_ms(final: PlaylistFile) -> int:
+            if final.start_ms is not None:
+                return final.start_ms
+            return self.cases[final.sid].session.started_ms or 0
+
+        return sorted(finals, key=start_ms)  # stable: sessions and recorders come in order
+
+
+class _Run(NamedTuple):
+    """Media without a gap: from where to where, in which indexes; `lost`: slices before it are."""
+
+    start_ms: int
+    end_ms: int
+    first: PlaylistFile
+    last: PlaylistFile
+    lost: bool
+
+
+def _runs(finals: list[PlaylistFile], gap_ms: int) -> tuple[list[_Run], list[Gap]]:
+    """Return the runs of one track, whose indexes are in order of time, and the gaps between."""
+    runs: list[_Run] = []
+    first = last = None
+    from_ms = to_ms = 0
+    lost = lost_before = False
+    for final in finals:
+        for segment in final.segments:
+            start_ms = segment.start_ms
+            if segment.state is not None:
+                lost = True
+            elif start_ms is not None:
+                if first is None or last is None or start_ms - to_ms > gap_ms:
+                    if first is not None and last is not None:
+                        runs.append(_Run(from_ms, to_ms, first, last, lost_before))
+                    first, from_ms, to_ms, lost_before = final, start_ms, start_ms, lost
+                last, lost = final, False
+                to_ms = max(to_ms, start_ms + segment.duration_ms)
+    if first is not None and last is not None:
+        runs.append(_Run(from_ms, to_ms, first, last, lost_before))
+    return runs, [_gap(before, after) for before, after in pairwise(runs)]
+
+
+def _union(runs: list[_Run], gap_ms: int) -> tuple[list[Gap], int]:
+    """Return the gaps that no run covers, and the time that at least one does."""
+    gaps: list[Gap] = []
+    recorded_ms = 0
+    before: _Run | None = None
+    for run in sorted(runs, key=lambda run: (run.start_ms, run.end_ms)):
+        if before is None:
+            recorded_ms += run.end_ms - run.start_ms
+            before = run
+            continue
+        if run.start_ms - before.end_ms > gap_ms:
+            gaps.append(_gap(before, run))
+            recorded_ms += run.end_ms - run.start_ms
+            before = run
+        elif run.end_ms > before.end_ms:
+            recorded_ms += run.end_ms - before.end_ms
+            before = run
+    return gaps, recorded_ms
+
+
+def _gap(before: _Run, after: _Run) -> Gap:
+    cause: Cause = "missing" if after.lost else "interruption"
+    if before.last.sid != after.first.sid:
+        cause = "restart"
+    elif before.last.bak != after.first.bak:
+        cause = "failover"
+    return Gap(before.end_ms, after.start_ms, cause)
+
+
+def _track_type(track: str, finals: list[PlaylistFile]) -> TrackType:
+    """Where the name does not tell the type, the index's track events may."""
+    media = {"audio": {"AUDIO"}, "video": {"VIDEO"}}.get(track) or (
+        frozenset().union(*(final.media for final in finals)) if not track else frozenset()
+    )
+    if media == {"AUDIO"}:
+        return "audio"
+    return "video" if media == {"VIDEO"} else "audio_and_video"
+
+
+def _outcome(findings: list[Finding]) -> Outcome:
+    levels = {finding.level for finding in findings}
+    if "awaited" in levels:
+        return "pending"
+    return "incomplete" if "error" in levels else "complete"
+
+
+def _number(bak: int | None) -> int:
+    return -1 if bak is None else bak

@@ -1,0 +1,84 @@
+"""From a room's settings to its adapters: which parts a room is made of, in one place."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from agora_recording.limiter import Limiter
+from agora_recording.settings import Settings
+from agora_recording.store import RecordingStore
+from agora_recording.timings import Timings
+
+if TYPE_CHECKING:
+    from agora_recording.agora import AgoraClient
+    from agora_recording.storage import Storage
+
+
+class TableSettings(Settings, frozen=True, kw_only=True):
+    """What every room that touches the table needs."""
+
+    table_name: str
+    speed: float = 1
+
+    @property
+    def timings(self) -> Timings:
+        """The thresholds at this speed."""
+        return Timings().at_speed(self.speed)
+
+    def store(self) -> RecordingStore:
+        """Return the table."""
+        return RecordingStore(self.table_name, self.timings)
+
+
+class AgoraSettings(TableSettings, frozen=True, kw_only=True):
+    """What a room that calls Agora needs besides."""
+
+    agora_app_id: str
+    agora_secret_id: str
+    agora_base_url: str
+    agora_calls_per_second: float = 8
+    aws_region: str
+
+    def agora(self) -> AgoraClient:
+        """Return Agora's client, paced by the limiter's row."""
+        return _agora(self)
+
+
+class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
+    """What a room that hands storage credentials to Agora needs besides."""
+
+    bucket_name: str
+    storage_secret_id: str
+    storage_credentials: Literal["keys", "temporary"] = "keys"
+    storage_sse: str = ""
+    storage_tag: str = ""
+    partition: str = "aws"
+
+    def storage(self) -> Storage:
+        """Return the maker of storageConfigs."""
+        from agora_recording.storage import Storage  # noqa: PLC0415 - not for rooms without it
+
+        return Storage(
+            bucket=self.bucket_name,
+            aws_region=self.aws_region,
+            secret_id=self.storage_secret_id,
+            credentials=self.storage_credentials,
+            partition=self.partition,
+            sse=self.storage_sse,
+            tag=self.storage_tag,
+        )
+
+
+@cache
+def _agora(settings: AgoraSettings) -> AgoraClient:
+    # Imported here: requests costs 20 ms, and most rooms never call Agora.
+    from agora_recording.agora import AgoraClient  # noqa: PLC0415
+
+    return AgoraClient(
+        app_id=settings.agora_app_id,
+        secret_id=settings.agora_secret_id,
+        base_url=settings.agora_base_url,
+        aws_region=settings.aws_region,
+        limiter=Limiter(settings.table_name, calls_per_second=settings.agora_calls_per_second),
+    )

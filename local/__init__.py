@@ -1,0 +1,1 @@
+"""The embedded run: AWS and Agora on loopback, and the real template between them."""

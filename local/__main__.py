@@ -1,0 +1,80 @@
+"""`python -m local up` and `python -m local demo`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+from local import demo
+from local.screen import Screen
+from local.stack import FACTS, EmbeddedStack, EmulatorError
+
+DEFAULT_PORT = 4566
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    screen = Screen()
+    try:
+        if arguments.command == "demo":
+            return demo.run(screen, arguments.speed)
+        return _up(screen, arguments)
+    except EmulatorError as error:
+        print(error, file=sys.stderr)
+    except subprocess.CalledProcessError:
+        print(
+            "The layer could not be installed; see above. Is the registry reachable?",
+            file=sys.stderr,
+        )
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="The bundle on this machine: no AWS, no Agora."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start everything and stay until Ctrl-C")
+    up.add_argument("--speed", type=float, default=1, help="make every wait N times shorter")
+    up.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the AWS emulator")
+    up.add_argument("--agora-url", help="another Agora in place of the simulator")
+    show = commands.add_parser("demo", help="start, record once, stop")
+    show.add_argument("--speed", type=float, default=demo.SPEED)
+    return parser
+
+
+def _up(screen: Screen, arguments: argparse.Namespace) -> int:
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    screen.live("starting")
+    with EmbeddedStack(
+        speed=arguments.speed,
+        port=arguments.port,
+        agora_url=arguments.agora_url,
+        facts_file=FACTS,
+    ) as stack:
+        screen.step("stack deployed", f"{len(stack.facts['resources'])} resources")
+        if stack.dropped:
+            screen.line(f"Left out, the emulator cannot have them: {', '.join(stack.dropped)}.")
+        shown = ("api_url", "notifications_url", "agora_url", "aws_endpoint_url")
+        for name in shown:
+            screen.line(f"  {name:<18} {stack.facts[name]}")
+        screen.line(
+            f"Everything else, the credentials too, is in {FACTS.relative_to(FACTS.parent.parent)}."
+        )
+        screen.line("Ctrl-C ends it.")
+        over.wait()
+    screen.step("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

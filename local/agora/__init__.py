@@ -1,0 +1,14 @@
+"""A simulator of Agora Cloud Recording: a real HTTP server, real webhooks, real files.
+
+`python -m local.agora --help` runs it alone; tests run it in their own process:
+
+    with AgoraSimulator(speed=200, webhook_url=url) as agora:
+        requests.post(f"{agora.url}/v1/apps/{agora.options.app_id}/cloud_recording/acquire", ...)
+"""
+
+from __future__ import annotations
+
+from local.agora.options import Options
+from local.agora.server import AgoraSimulator
+
+__all__ = ["AgoraSimulator", "Options"]

@@ -1,0 +1,74 @@
+"""`python -m local.agora`: the simulator alone, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from local.agora.options import Options
+from local.agora.server import AgoraSimulator
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to end; return the exit code."""
+    options = _options(argv)
+    try:
+        simulator = AgoraSimulator(options)
+    except OSError as error:
+        reason = f"{options.host}:{options.port} cannot be listened on: {error.strerror}"
+        print(f"The Agora simulator could not start: {reason}.", file=sys.stderr)
+        return 1
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    with simulator:
+        print(json.dumps({"agora_url": simulator.url}), flush=True)
+        over.wait()
+    return 0
+
+
+def _options(argv: Sequence[str] | None) -> Options:
+    default = Options()
+    parser = argparse.ArgumentParser(
+        prog="python -m local.agora",
+        description="A simulator of Agora Cloud Recording. Prints one JSON line when it is ready.",
+        epilog="Secrets may come from AGORA_CUSTOMER_SECRET and AGORA_NOTIFICATION_SECRET, so "
+        "that no process list shows them. The control API is described in docs/simulator.md.",
+    )
+    add = parser.add_argument
+    add("--host", default=default.host)
+    add("--port", type=int, default=0, help="0 takes any free port (default)")
+    add("--speed", type=float, default=1.0, help="how many times faster Agora's durations pass")
+    add("--app-id", default=default.app_id, help="the only App ID accepted; * accepts any")
+    add("--customer-id", default=default.customer_id, help="Basic auth user (%(default)s)")
+    add(
+        "--customer-secret",
+        default=os.environ.get("AGORA_CUSTOMER_SECRET", default.customer_secret),
+        help="Basic auth password",
+    )
+    add("--webhook-url", help="where notifications go; may also be set by the control API")
+    add(
+        "--notification-secret",
+        default=os.environ.get("AGORA_NOTIFICATION_SECRET", default.notification_secret),
+        help="what notifications are signed with",
+    )
+    add("--s3-endpoint-url", help="upload here and not to AWS")
+    add("--qps", type=int, default=default.qps, help="calls a second, 0 for no limit (%(default)s)")
+    add("--pcw", type=int, default=default.pcw, help="recordings at the same time (%(default)s)")
+    add("--seed", type=int, default=0, help="of the dice for lost and doubled webhooks")
+    add("--log-file", help="append a JSON line for each API call")
+    chosen = vars(parser.parse_args(argv))
+    if chosen["speed"] <= 0:
+        parser.error("--speed must be greater than 0")
+    if chosen["app_id"] == "*":
+        chosen["app_id"] = None
+    return Options(**chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

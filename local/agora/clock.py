@@ -1,0 +1,192 @@
+"""Time, and what is due in it.
+
+Instants are epoch milliseconds of the simulator's clock, which is the machine's unless a test
+holds or advances it. Durations are given in Agora's own seconds and pass `speed` times faster.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from itertools import count
+
+Call = Callable[[int], None]
+"""What is done when an instant has come; it is given that instant, not the moment it is done."""
+
+
+class Scheduled:
+    """A promise to call; `cancel` takes it back."""
+
+    __slots__ = ("call", "due_ms")
+
+    def __init__(self, due_ms: int, call: Call) -> None:
+        self.due_ms = due_ms
+        self.call: Call | None = call
+
+    def cancel(self) -> None:
+        """Take the promise back; harmless when it was kept already."""
+        self.call = None
+
+
+class Scheduler:
+    """One thread that does what is due, in order of time, holding `lock` while it does.
+
+    Work is done at its own instant even when the thread comes late, so timestamps and file names
+    never depend on the machine's load, and an advance of an hour is an hour that happened.
+    """
+
+    def __init__(self, speed: float, lock: threading.RLock) -> None:
+        if speed <= 0:
+            raise ValueError("speed must be greater than 0")
+        self.speed = speed
+        self.busy: Callable[[], bool] = lambda: False
+        """Whether uploads or webhooks are under way; an advance waits for them at each step."""
+        self.failures: list[Exception] = []
+        """What went wrong in here: must be empty."""
+        self._wakeup = threading.Condition(lock)
+        self._heap: list[tuple[int, int, Scheduled]] = []
+        self._order = count()
+        self._offset_ms = 0
+        self._held_at_ms: int | None = None
+        self._advancing = False
+        self._present_ms = 0
+        self._alarms: set[threading.Event] = set()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="agora-clock", daemon=True)
+
+    # --- the clock ------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """Return the present."""
+        if self._held_at_ms is not None:
+            return self._held_at_ms
+        return time.time_ns() // 1_000_000 + self._offset_ms
+
+    def span_ms(self, seconds: float) -> int:
+        """Return how long `seconds` of Agora's last here; more than nothing stays so."""
+        return max(1, round(seconds * 1000 / self.speed)) if seconds > 0 else 0
+
+    def hold(self) -> None:
+        """Stop the clock: nothing more falls due until `advance` or `release`."""
+        with self._wakeup:
+            self._held_at_ms = self.now_ms()
+            self._wakeup.notify_all()
+
+    def release(self) -> None:
+        """Let the clock run on from where it stands."""
+        with self._wakeup:
+            if self._held_at_ms is not None:
+                self._offset_ms = self._held_at_ms - time.time_ns() // 1_000_000
+                self._held_at_ms = None
+            self._wakeup.notify_all()
+
+    def advance(self, seconds: float, *, limit_s: float = 30.0) -> None:
+        """Move the clock by `seconds` of Agora's and return when all that fell due is done.
+
+        Each step waits for its uploads and webhooks, for at most `limit_s` of real time in all.
+        """
+        with self._wakeup:
+            self._present_ms = max(self._present_ms, self.now_ms())
+            if self._held_at_ms is not None:
+                self._held_at_ms += self.span_ms(seconds)
+            else:
+                self._offset_ms += self.span_ms(seconds)
+            deadline = time.monotonic() + limit_s
+            self._advancing = True
+            self._wakeup.notify_all()
+            while self._advancing and not self._stopped and time.monotonic() < deadline:
+                self._wakeup.wait(0.05)
+            self._advancing = False
+
+    @property
+    def held(self) -> bool:
+        """Whether the clock stands still."""
+        return self._held_at_ms is not None
+
+    # --- what is due ----------------------------------------------------------------------------
+
+    def at(self, due_ms: int, call: Call) -> Scheduled:
+        """Do `call` at that instant."""
+        entry = Scheduled(due_ms, call)
+        with self._wakeup:
+            heapq.heappush(self._heap, (due_ms, next(self._order), entry))
+            self._wakeup.notify_all()
+        return entry
+
+    def soon(self, call: Call) -> Scheduled:
+        """Do `call` next, on the scheduler's thread; for those who may not hold the lock."""
+        with self._wakeup:
+            return self.at(self._present_ms if self._advancing else self.now_ms(), call)
+
+    def alarm(self, seconds: float) -> threading.Event:
+        """Return an event that is set when that time has passed, or when the simulator ends."""
+        alarm = threading.Event()
+        with self._wakeup:
+            if self._stopped:
+                alarm.set()
+                return alarm
+            self._alarms.add(alarm)
+            self.at(self.now_ms() + self.span_ms(seconds), lambda _: self._ring(alarm))
+        return alarm
+
+    def sleep(self, seconds: float) -> None:
+        """Block the caller for that long. Must not be called with the lock held."""
+        self.alarm(seconds).wait()
+
+    def _ring(self, alarm: threading.Event) -> None:
+        self._alarms.discard(alarm)
+        alarm.set()
+
+    def forget(self) -> None:
+        """Drop everything that was promised, ring every alarm."""
+        with self._wakeup:
+            self._heap.clear()
+            for alarm in list(self._alarms):
+                self._ring(alarm)
+
+    def poke(self) -> None:
+        """Let the thread look again, since `busy` may have changed."""
+        with self._wakeup:
+            self._wakeup.notify_all()
+
+    # --- the thread -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to do what is due."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; what was promised is not done any more."""
+        with self._wakeup:
+            self._stopped = True
+            self.forget()
+            self._wakeup.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self._wakeup:
+            while not self._stopped:
+                # While an advance waits for uploads and webhooks, only their ends may happen.
+                waiting = self._advancing and self.busy()
+                now = self._present_ms if waiting else self.now_ms()
+                if waiting and (not self._heap or self._heap[0][0] > now):
+                    self._wakeup.wait(0.05)
+                    continue
+                if not self._heap or self._heap[0][0] > now:
+                    self._advancing = False
+                    self._wakeup.notify_all()
+                    idle = None if self.held or not self._heap else (self._heap[0][0] - now) / 1000
+                    self._wakeup.wait(idle)
+                    continue
+                due_ms, _, entry = heapq.heappop(self._heap)
+                if entry.call is not None:
+                    self._present_ms = max(self._present_ms, due_ms)
+                    try:
+                        entry.call(due_ms)
+                    except Exception as error:  # a bug of ours must not stop everyone's time
+                        self.failures.append(error)
+                        traceback.print_exc()

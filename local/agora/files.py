@@ -1,0 +1,209 @@
+"""The names and playlists that Agora writes.
+
+Sources: Agora "Manage recorded files" (names, tags), "Online playback" (the other form of TIME),
+best practices and status codes (the `bak<n>_` prefix), re-upload (`_<tick>_<index>`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from local.agora.media import HEIGHT, WIDTH, Counters
+
+
+def utc17(ms: int) -> str:
+    """Return an instant as yyyyMMddHHmmssSSS in UTC."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return f"{moment:%Y%m%d%H%M%S}{ms % 1000:03d}"
+
+
+@dataclass
+class Slice:
+    """One piece of media: from when to when, and whether time is missing before it."""
+
+    start_ms: int
+    end_ms: int
+    name: str
+    media_ms: int
+    """Where its timestamps start: media time has no gaps."""
+    after_gap: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ms - self.start_ms) / 1000
+
+    @property
+    def media_end_ms(self) -> int:
+        """Where the next slice's timestamps start."""
+        return self.media_ms + self.end_ms - self.start_ms
+
+
+@dataclass
+class Track:
+    """What becomes one playlist: everyone together, one user's sound, one user's picture."""
+
+    uid: str
+    kind: str
+    """`audio`, `video` or `audio_and_video`."""
+    stem: str
+    """File name without its ending."""
+    slices: list[Slice] = field(default_factory=list)
+    open_since_ms: int | None = None
+    counters: Counters = field(default_factory=Counters)
+    named: bool = False
+    """Whether a playlist of it lies in the bucket."""
+
+    @property
+    def playlist(self) -> str:
+        """The playlist's file name."""
+        return self.stem + ".m3u8"
+
+    @property
+    def first_ms(self) -> int:
+        """When its first slice began."""
+        return self.slices[0].start_ms if self.slices else (self.open_since_ms or 0)
+
+    @property
+    def media_ms(self) -> int:
+        """How much has been recorded."""
+        return self.slices[-1].media_end_ms if self.slices else 0
+
+    @property
+    def video(self) -> bool:
+        """Whether there are pictures in it."""
+        return self.kind != "audio"
+
+    @property
+    def audio(self) -> bool:
+        """Whether there is sound in it."""
+        return self.kind != "video"
+
+    def cut(self, now_ms: int) -> Slice | None:
+        """Close the slice that is being recorded; None when there is none, or it is empty."""
+        start, self.open_since_ms = self.open_since_ms, None
+        if start is None or now_ms <= start:
+            return None
+        last = self.slices[-1] if self.slices else None
+        piece = Slice(
+            start,
+            now_ms,
+            f"{self.stem}_{utc17(start)}.ts",
+            media_ms=self.media_ms,
+            after_gap=last is not None and last.end_ms != start,
+        )
+        self.slices.append(piece)
+        return piece
+
+
+@dataclass(frozen=True)
+class Names:
+    """The grammar of one session's file names."""
+
+    sid: str
+    cname: str
+    mode: str
+    backup: int | None = None
+    """How many failovers lie behind, less one: the n of `bak<n>_`."""
+
+    @property
+    def stem(self) -> str:
+        """What every name of this session starts with."""
+        cname = re.sub(r"[^A-Za-z0-9_-]", "-", self.cname) if self.mode == "web" else self.cname
+        prefix = "" if self.backup is None else f"bak{self.backup}_"
+        return f"{prefix}{self.sid}_{cname}"
+
+    @property
+    def per_user(self) -> bool:
+        """Whether every user has files of their own."""
+        return self.mode == "individual"
+
+    def track(self, uid: str, kind: str) -> str:
+        """Return the stem of a track's files."""
+        if not self.per_user:
+            return self.stem
+        return f"{self.user(uid)}{'av' if kind == 'audio_and_video' else kind}"
+
+    def user(self, uid: str) -> str:
+        """Return what the names of one user's files start with."""
+        return f"{self.stem}__uid_s_{uid}__uid_e_"
+
+    def screenshot(self, uid: str, now_ms: int) -> str:
+        """Return the name of a screenshot."""
+        return f"{self.user(uid)}video_{utc17(now_ms)}.jpg"
+
+
+@dataclass
+class Session:
+    """One server's share of a recording: its uid, its names, its tracks."""
+
+    uid: str
+    names: Names
+    tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
+
+    def track(self, uid: str, kind: str) -> Track:
+        """Return that track; a new one if it is the first time."""
+        key = (uid, kind)
+        if key not in self.tracks:
+            self.tracks[key] = Track(uid, kind, self.names.track(uid, kind))
+        return self.tracks[key]
+
+
+@dataclass(frozen=True)
+class PlaylistStyle:
+    """How Agora was told, or is thought, to write playlists."""
+
+    comma: bool = False
+    """EXTINF's comma, which `correctEXTINF` in `recordingConfig.privateParams` brings back."""
+    time_in_ms: bool = False
+
+
+def playlist(
+    track: Track, style: PlaylistStyle, *, ended: bool, slices: Iterable[Slice] | None = None
+) -> bytes:
+    """Return the playlist of a track, as it stands or as it ends."""
+    pieces = list(track.slices if slices is None else slices)
+    longest = max((piece.seconds for piece in pieces), default=0)
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:3",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-ALLOW-CACHE:YES",
+        f"#EXT-X-TARGETDURATION:{int(longest) + 1}",
+    ]
+    for number, piece in enumerate(pieces):
+        if piece.after_gap:
+            lines.append("#EXT-X-DISCONTINUITY")
+        if number == 0 or piece.after_gap:
+            lines += _events(track, piece.start_ms, style)
+        lines.append(f"#EXTINF:{piece.seconds:.6f}{',' if style.comma else ''}")
+        lines.append(piece.name)
+    if ended:
+        lines.append("#EXT-X-ENDLIST")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _events(track: Track, start_ms: int, style: PlaylistStyle) -> list[str]:
+    time = str(start_ms) if style.time_in_ms else utc17(start_ms)
+    lines = []
+    if track.audio:
+        lines.append(f"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=AUDIO,TIME={time}")
+    if track.video:
+        lines.append(f"#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=VIDEO,TIME={time}")
+        lines.append(f"#EXT-X-AGORA-ROTATE:WIDTH={WIDTH},HEIGHT={HEIGHT},ROTATE=0,TIME={time}")
+    return lines
+
+
+def merged_playlist(audio: Track, video: Track) -> bytes:
+    """Return the index that standard mode adds for a user: it names the other two."""
+    return (
+        "#EXTM3U\n"
+        "#EXT-X-VERSION:3\n"
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="audio",DEFAULT=YES,AUTOSELECT=YES,'
+        f'URI="{audio.playlist}"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=100000,AUDIO="audio"\n'
+        f"{video.playlist}\n"
+    ).encode()

@@ -1,0 +1,90 @@
+"""Everything about the simulator that can be chosen, with what Agora documents as the default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """One simulator. Durations are Agora's own seconds; `speed` divides them in real time."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    speed: float = 1.0
+    seed: int = 0
+    """Seeds the dice for lost, doubled and disordered webhooks; identifiers are always random."""
+    log_file: str | None = None
+    """Append one JSON line for each API call."""
+
+    # --- the account ----------------------------------------------------------------------------
+    app_id: str | None = "simulatedappid00000000000000000a"
+    """None accepts every App ID."""
+    customer_id: str = "customer"
+    customer_secret: str = field(default="secret", repr=False)
+    qps: int = 10
+    """Requests in any sliding second of *real* time, whatever the speed; 0 is no limit."""
+    pcw: int = 50
+    """Individual and mix recordings at the same time (best practices)."""
+    pcw_web: int = 200
+    ncs_hosts: tuple[str, ...] = ("203.0.113.10", "203.0.113.11")
+
+    # --- webhooks -------------------------------------------------------------------------------
+    webhook_url: str | None = None
+    notification_secret: str = field(default="notification-secret", repr=False)
+    webhook_timeout_s: float = 10.0
+    """Real seconds: a receiver's machine does not get faster with `speed`."""
+    webhook_loss: float = 0.0
+    webhook_duplicates: float = 0.0
+    webhook_disorder: float = 0.0
+    """Probabilities, for each event, of never arriving, arriving twice, arriving 1-5 s late."""
+    webhook_redundant: bool = False
+    """The redundant-message option of Agora's support: every event comes twice."""
+
+    # --- storage --------------------------------------------------------------------------------
+    s3_endpoint_url: str | None = None
+    """None is AWS itself, in the region that storageConfig numbers."""
+
+    # --- the channels ---------------------------------------------------------------------------
+    users: tuple[str, ...] = ("101", "102")
+    """Who publishes in every channel, for ever, until the control API says otherwise."""
+
+    # --- durations the documents name -----------------------------------------------------------
+    slice_s: float = 15.0
+    resource_id_valid_s: float = 300.0
+    sync_stop_s: float = 20.0
+    progress_s: float = 60.0
+    mp4_part_s: float = 7200.0
+    sts_min_validity_s: float = 4 * 3600.0
+    """Real seconds, as stsExpiration is a real instant; 0 accepts any."""
+
+    # --- what the documents leave open ----------------------------------------------------------
+    already_started_has_sid: bool = False
+    """Whether 201/7 carries the sid."""
+    expired_task: tuple[int, int] = (400, 433)
+    """(HTTP, code) of query, update, updateLayout and stop after resourceExpiredHour."""
+    sync_stop_timeout: tuple[int, int] = (206, 50)
+    """(HTTP, code) of a synchronous stop whose upload takes more than 20 s."""
+    event_13: bool = False
+    """Send the "high availability register success" event, whose schema is not published."""
+    file_list_prefix: bool = True
+    """Whether names in a fileList carry the fileNamePrefix (event 45 does, by its document)."""
+    slice_time_in_seconds: bool = False
+    """sliceStartTime inside fileList: the REST page says seconds, its samples milliseconds."""
+    tag_time_in_ms: bool = False
+    """TIME in playlists: 17 digits of UTC (manage files), or 13 digits of ms (playback page)."""
+    relaxed_prefix: bool = False
+    """Accept `-` and `_` in fileNamePrefix, as the field seems to."""
+    old_answers: bool = False
+    """The shapes before 2020: numbers and booleans as strings, `filename`."""
+    event_4_times: int = 2
+    """The documents say once; in a real session it came twice."""
+    failover_restarts_sequence: bool = True
+    """Whether `sequence` counts from 0 again under the new uid."""
+    redundant_has_own_notice_id: bool = True
+    """Whether the second copy of a redundant message has a noticeId of its own."""
+    transcoding_delay_s: float = 120.0
+    exit_linger_s: float = 0.0
+    """How long query still answers with status 8 before the 404."""
+    abnormal_linger_s: float = 60.0
+    """How long query still answers with status 20 before the 404."""

@@ -1,0 +1,102 @@
+"""One recording's files on their way to the bucket, or to Agora's backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from local.agora.clock import Call
+from local.agora.uploads import Queue, Storage, Upload, Uploader
+
+Make = Callable[[], bytes]
+_RETRY_BACKUP_S = 60.0
+
+
+class Outbox:
+    """Counts what was made and what has arrived, and keeps what the bucket would not take."""
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        storage: Storage,
+        prefix: str,
+        *,
+        refused: Callable[[int, str, str, Make], None],
+        settled: Call,
+    ) -> None:
+        self.storage = storage
+        """Replaced by `update`, when the credentials are."""
+        self.prefix = prefix
+        self.made = 0
+        self.stored = 0
+        self.withheld: list[tuple[str, Make]] = []
+        """What the backup holds and the bucket lacks."""
+        self._pending = 0
+        self._refused = refused
+        self._settled = settled
+        self._uploader = uploader
+        self._queue = Queue(uploader)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that was put is still under way."""
+        return self._pending == 0
+
+    @property
+    def progress(self) -> int:
+        """How much has arrived, as event 33 counts it: from 0 to 10,000."""
+        return self.stored * 10_000 // self.made if self.made else 0
+
+    def put(self, name: str, make: Make, stored: Call | None = None) -> None:
+        """Upload a file, then do `stored`; or have it refused, which `refused` hears about."""
+        self.made += 1
+        self._pending += 1
+
+        def done(now_ms: int, reason: str | None) -> None:
+            self._pending -= 1
+            if reason is not None:
+                self._refused(now_ms, reason, name, make)
+            else:
+                self.stored += 1
+                if stored is not None:
+                    stored(now_ms)
+            self._settled(now_ms)
+
+        expires_ms, clock = self.storage.expires_ms, self._uploader.scheduler
+        if expires_ms is not None and expires_ms <= clock.now_ms():
+            clock.soon(lambda now_ms: done(now_ms, "stsExpiration has passed"))
+        else:
+            self._queue.put(Upload(self.storage, self.prefix + name, make, done))
+
+    def put_late(self, name: str, make: Make) -> None:
+        """Upload a file that nobody waits for."""
+        self._queue.put(Upload(self.storage, self.prefix + name, make, _ignore))
+
+    def withhold(self, name: str, make: Make) -> None:
+        """Give a file to the backup, which delivers later."""
+        self.made += 1
+        self.withheld.append((name, make))
+
+    def deliver_backup(self, now_ms: int) -> None:
+        """Bring what the backup holds; what the bucket still refuses is tried again."""
+        del now_ms
+        held, self.withheld = self.withheld, []
+        for name, make in held:
+
+            def done(
+                later_ms: int, reason: str | None, again: tuple[str, Make] = (name, make)
+            ) -> None:
+                if reason is not None:
+                    self.withheld.append(again)
+                    clock = self._uploader.scheduler
+                    clock.at(later_ms + clock.span_ms(_RETRY_BACKUP_S), self.deliver_backup)
+
+            self._queue.put(Upload(self.storage, self.prefix + name, make, done))
+
+    def drop(self) -> None:
+        """Lose what is not yet on the way: the server that held it is gone."""
+        self._pending -= self._queue.drop()
+
+
+def _ignore(*_: Any) -> None:
+    """Do nothing: neither success nor failure of this upload has a consequence."""

@@ -1,0 +1,187 @@
+"""What a fault rule has in store for one recording, from its start to long after its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class PlanError(ValueError):
+    """The plan names something that does not exist, or gives it what it cannot take."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The task dies without a word: no webhook, no file, 404 from then on."""
+
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Failover:
+    """The server dies and another takes over: 404 for `window_s`, then a new uid and `bak<n>_`."""
+
+    after_s: float = 0.0
+    window_s: float = 60.0
+    new_uid: int | None = None
+
+
+@dataclass(frozen=True)
+class NeverReady:
+    """The task gets stuck in this status while it starts."""
+
+    status: int = 2
+
+
+@dataclass(frozen=True)
+class AbnormalExit:
+    """The task ends with status 20 and exitStatus 1."""
+
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Slices `first` to `first + slices - 1` go to Agora's backup and arrive `after_s` later.
+
+    Later than event 32, that is; where there is no such slice, the last one goes.
+    """
+
+    first: int = 0
+    slices: int = 1
+    after_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Reupload:
+    """The last playlists come from the backup, `after_s` after the end, under other names."""
+
+    after_s: float = 10.0
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Transcoding:
+    """How postponed transcoding or mixing ends, and when.
+
+    `result`: `total_success`, `partial_success`, `failed` or `download_failed`.
+    """
+
+    delay_s: float | None = None
+    result: str = "total_success"
+
+
+@dataclass(frozen=True)
+class WebStop:
+    """The web page recorder stops by itself, with this code of event 71."""
+
+    code: int = 6
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class WebReload:
+    """The page is loaded again (event 73)."""
+
+    reason: str = "audio_silence"
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class WebLimit:
+    """The page uses what web recording cannot do (event 72), and the recording stops."""
+
+    limit_type: str = "WebGL"
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class CdnStatus:
+    """The CDN outputs change to this status (event 100)."""
+
+    status: str = "disconnected"
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class RecorderError:
+    """An error (event 1) that by itself ends nothing."""
+
+    after_s: float = 0.0
+    level: int = 4
+    module: int = 0
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of it. Every part but the four plain values may also be given as `true`."""
+
+    kill: Kill | None = None
+    failover: tuple[Failover, ...] = ()
+    never_ready: NeverReady | None = None
+    abnormal_exit: AbnormalExit | None = None
+    backup: Backup | None = None
+    reupload: Reupload | None = None
+    transcoding: Transcoding = field(default_factory=Transcoding)
+    web_stop: WebStop | None = None
+    web_reload: WebReload | None = None
+    web_limit: WebLimit | None = None
+    cdn_status: CdnStatus | None = None
+    error: RecorderError | None = None
+    nobody_published: bool = False
+    sid_lost: bool = False
+    """The start's answer carries no sid."""
+    upload_delay_s: float = 0.0
+    """How late the last files of the recording arrive."""
+    mp4_delay_s: float | None = None
+    """How long after the end the MP4 files arrive; event 31 does not wait for them."""
+
+    @classmethod
+    def of(cls, action: Mapping[str, Any]) -> Plan:
+        """Return the plan in a rule's action. Raises PlanError."""
+        parts: dict[str, Any] = {}
+        for name, value in action.items():
+            if name not in PLAN_FIELDS:
+                raise PlanError(f"{name}: no such action")
+            kind = _KINDS.get(name)
+            if kind is None:
+                parts[name] = value
+            elif name == "failover":
+                several = value if isinstance(value, list) else [value]
+                parts[name] = tuple(_made(kind, one, name) for one in several)
+            else:
+                parts[name] = _made(kind, value, name)
+        return cls(**parts)
+
+
+PLAN_FIELDS = frozenset(one.name for one in fields(Plan))
+_KINDS: dict[str, type[Any]] = {
+    "kill": Kill,
+    "failover": Failover,
+    "never_ready": NeverReady,
+    "abnormal_exit": AbnormalExit,
+    "backup": Backup,
+    "reupload": Reupload,
+    "transcoding": Transcoding,
+    "web_stop": WebStop,
+    "web_reload": WebReload,
+    "web_limit": WebLimit,
+    "cdn_status": CdnStatus,
+    "error": RecorderError,
+}
+
+
+def _made(kind: type[T], value: Any, name: str) -> T:
+    if value is True:
+        return kind()
+    if not isinstance(value, Mapping):
+        raise PlanError(f"{name}: must be true or an object")
+    try:
+        return kind(**value)
+    except TypeError:
+        known = ", ".join(one.name for one in fields(kind))  # type: ignore[arg-type]
+        raise PlanError(f"{name}: takes {known}") from None

@@ -1,0 +1,87 @@
+"""What is made of a recording when it is over: MP4 files, re-uploaded playlists, a mix.
+
+Sources: Agora "Manage recorded files" (names), Agora REST (avFileType, transcodeOptions), Agora
+callbacks (80, 81, 90, 1001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from local.agora import media
+from local.agora.files import PlaylistStyle, Session, Slice, Track, playlist
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file: its name, whom it shows, what it is made of and how."""
+
+    name: str
+    uid: str
+    track: Track
+    start_ms: int
+    make: Callable[[], bytes]
+
+
+def mp4_files(sessions: Iterable[Session], longest_ms: int) -> list[Product]:
+    """Return the MP4 files of every track that has pictures, or else sound, cut by length."""
+    products = []
+    for session in sessions:
+        for uid, track in _by_user(session.tracks.values()).items():
+            stem = session.names.user(uid) if session.names.per_user else f"{track.stem}_"
+            products += [
+                Product(f"{stem}{n}.mp4", uid, track, part[0].start_ms, partial(_mp4, track, part))
+                for n, part in enumerate(_parts(track.slices, longest_ms))
+            ]
+    return products
+
+
+def postponed_files(sessions: list[Session], options: dict[str, Any]) -> list[Product]:
+    """Return what postponed transcoding, or mixing, makes of an individual recording."""
+    if options["transConfig"]["transMode"] == "postponeTranscoding":
+        return mp4_files(sessions, longest_ms=2**63)
+    container = (options.get("container") or {}).get("format") or "mp3"
+    session = sessions[0]
+    track = max(session.tracks.values(), key=lambda one: one.media_ms)
+    make = partial(media.audio_file, container, 0, track.media_ms)
+    return [Product(f"{session.names.stem}_0.{container}", "0", track, track.first_ms, make)]
+
+
+def reuploaded_playlists(
+    tracks: Iterable[Track], style: PlaylistStyle, *, tick: int, index: int, last: bool
+) -> list[Product]:
+    """Return the playlists under the names of a re-upload; only the last ones are whole."""
+    products = []
+    for track in tracks:
+        pieces = track.slices if last else track.slices[:-1]
+        text = playlist(track, style, ended=last, slices=pieces)
+        name = f"{track.stem}_{tick}_{index}.m3u8"
+        products.append(Product(name, track.uid, track, track.first_ms, partial(bytes, text)))
+    return products
+
+
+def _by_user(tracks: Iterable[Track]) -> dict[str, Track]:
+    """Return each user's track: the one with pictures, if there is one."""
+    chosen: dict[str, Track] = {}
+    for track in tracks:
+        if track.slices and (track.video or track.uid not in chosen):
+            chosen[track.uid] = track
+    return chosen
+
+
+def _parts(slices: list[Slice], longest_ms: int) -> list[list[Slice]]:
+    parts: list[list[Slice]] = []
+    for piece in slices:
+        if not parts or piece.end_ms - parts[-1][0].start_ms > longest_ms:
+            parts.append([])
+        parts[-1].append(piece)
+    return parts
+
+
+def _mp4(track: Track, slices: list[Slice]) -> bytes:
+    # A user's MP4 joins sound and picture, whichever track it was cut along.
+    audio = track.audio or track.uid != "0"
+    return media.mp4(slices[0].media_ms, slices[-1].media_end_ms, video=track.video, audio=audio)

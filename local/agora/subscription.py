@@ -1,0 +1,67 @@
+"""Whose streams a recording takes, and which tracks they make. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Stream = tuple[str, str]
+"""(uid, `audio` or `video`)."""
+
+_MOST_USERS = 17
+_EVERYBODY = "#allstream#"
+
+
+class Subscription:
+    """The lists of `recordingConfig`, as `update` changes them.
+
+    Sources: Agora REST (lists, streamTypes), Agora "Set up subscription lists" (17 users; a list
+    of one kind alone suppresses the other kind).
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._types = config.get("streamTypes", 2)
+        self._lists: dict[str, list[str]] = {}
+        for kind in ("Audio", "Video"):
+            self._replace(kind, config)
+
+    @property
+    def named(self) -> list[str]:
+        """Return every uid in a list."""
+        return [uid for uids in self._lists.values() for uid in uids]
+
+    @property
+    def kind(self) -> str:
+        """Return what everybody's streams together are."""
+        return {0: "audio", 1: "video"}.get(self._types, "audio_and_video")
+
+    def update(self, change: dict[str, Any]) -> None:
+        """Apply `streamSubscribe`: a list that is given replaces both lists of its kind."""
+        for kind in ("Audio", "Video"):
+            if (lists := change.get(f"{kind.lower()}UidList")) is not None:
+                self._replace(kind, lists)
+
+    def streams(self, publishers: Iterable[str]) -> set[Stream]:
+        """Return the streams that are taken, of all that these users publish."""
+        kinds = {0: ("audio",), 1: ("video",)}.get(self._types, ("audio", "video"))
+        return {
+            (uid, kind)
+            for uid in list(publishers)[:_MOST_USERS]
+            for kind in kinds
+            if self._takes(uid, kind.title())
+        }
+
+    def _replace(self, kind: str, lists: dict[str, Any]) -> None:
+        for name in (f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"):
+            self._lists.pop(name, None)
+            if lists.get(name):
+                self._lists[name] = list(lists[name])
+
+    def _takes(self, uid: str, kind: str) -> bool:
+        wanted = self._lists.get(f"subscribe{kind}Uids")
+        if wanted is not None:
+            return uid in wanted or _EVERYBODY in wanted
+        if unwanted := self._lists.get(f"unsubscribe{kind}Uids"):
+            return uid not in unwanted and _EVERYBODY not in unwanted
+        other = "Video" if kind == "Audio" else "Audio"
+        return f"subscribe{other}Uids" not in self._lists

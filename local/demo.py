@@ -1,0 +1,212 @@
+"""One whole recording on the embedded stack, told as it happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local.api import Api, send
+from local.screen import Screen
+from local.stack import EmbeddedStack
+
+SPEED = 20
+RECORD_S = 6  # of real time: two minutes of Agora's
+PATIENCE_S = 60
+TERMINAL = ("completed", "incomplete", "failed")
+
+EVENTS = {
+    1: "an error occurred",
+    2: "a warning occurred",
+    4: "the playlist was made",
+    11: "the session is over",
+    12: "a failover took place",
+    30: "the uploader has started",
+    31: "every file is uploaded",
+    32: "files went to Agora's backup",
+    33: "the upload goes on",
+    40: "the recorder has joined the channel",
+    41: "the recorder has left the channel",
+    42: "the first slice has begun",
+    43: "an audio stream came or went",
+    44: "a video stream came or went",
+}
+STEPS = {
+    "attempt": "attempt begun",
+    "acquired": "resource acquired",
+    "started": "session started",
+    "query": "confirmed",
+    "stop asked": "stop asked",
+    "stop": "stopped",
+    "ended": "session over",
+    "published": "published",
+}
+
+
+def run(screen: Screen, speed: float = SPEED) -> int:
+    """Return 0 if the recording ended `completed`, with its manifest in S3."""
+    screen.head("Agora Recording on AWS: one recording, end to end")
+    screen.line(
+        f"Time runs {speed:g} times faster. AWS and Agora are embedded: nothing leaves here.\n"
+    )
+    screen.live("starting the emulator of AWS and the simulator of Agora")
+    with EmbeddedStack(speed=speed) as stack:
+        screen.step("stack deployed", f"template.yaml, {len(stack.facts['resources'])} resources")
+        return _Story(screen, stack).tell()
+
+
+class _Story:
+    def __init__(self, screen: Screen, stack: EmbeddedStack) -> None:
+        self.screen = screen
+        self.stack = stack
+        self.api = Api(stack.facts)
+        self.table = stack.facts["resources"]["Table"]
+        self.dynamodb = stack.client("dynamodb")
+        self._told: set[str] = set()
+
+    def tell(self) -> int:
+        self.screen.head("What happens")
+        recording = self._ask()
+        recording_id = recording["recordingId"]
+        recording = self._follow(recording_id, until=("recording", *TERMINAL))
+        if recording["status"] == "recording":
+            end = time.monotonic() + RECORD_S
+            while time.monotonic() < end:
+                self.screen.live("recording")
+                self._tell_news(recording_id, recording.get("sid"))
+                time.sleep(0.1)
+            self.api.call("POST", f"/recordings/{recording_id}/stop")
+            recording = self._follow(recording_id, until=TERMINAL)
+        colour = "green" if recording["status"] == "completed" else "red"
+        self.screen.step(
+            f"the recording is {recording['status']}", recording.get("reason", ""), colour
+        )
+        self._show_files(recording)
+        self._show_recording(recording)
+        self._show_costs(recording_id)
+        return 0 if recording["status"] == "completed" and self._has_manifest(recording) else 1
+
+    def _ask(self) -> dict[str, Any]:
+        request = {
+            "cname": "daily-standup",
+            "mode": "mix",
+            "clientRequest": {
+                "recordingConfig": {"channelType": 1, "streamTypes": 2},
+                "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
+            },
+            "tags": {"team": "platform"},
+        }
+        answer = self.api.call("POST", "/recordings", request, {"Idempotency-Key": "demo-1"})
+        self.screen.step("request accepted", f"{answer.status} {answer.body['recordingId']}")
+        body: dict[str, Any] = answer.body
+        return body
+
+    def _follow(self, recording_id: str, until: tuple[str, ...]) -> dict[str, Any]:
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            recording: dict[str, Any] = self.api.call("GET", f"/recordings/{recording_id}").body
+            self._tell_news(recording_id, recording.get("sid"))
+            if recording["status"] in until or time.monotonic() > end:
+                return recording
+            self.screen.live(recording["status"])
+            time.sleep(0.1)
+
+    def _tell_news(self, recording_id: str, sid: str | None) -> None:
+        """Tell what the timeline and the notifications have that was not told yet."""
+        news = [
+            (row["at"]["S"], row["SK"]["S"], STEPS.get(row["kind"]["S"]), row["text"]["S"], "green")
+            for row in self._rows(f"REC#{recording_id}", "LOG#")
+        ]
+        for row in self._rows(f"SID#{sid}", "EVT#") if sid else ():
+            number = int(row["eventType"]["N"])
+            at = datetime.fromtimestamp(int(row["receivedMs"]["N"]) / 1000, UTC).isoformat()
+            news.append((at, row["SK"]["S"], f"webhook {number}", EVENTS.get(number, ""), "blue"))
+        for _, key, step, words, colour in sorted(news):
+            if key not in self._told:
+                self._told.add(key)
+                self.screen.step(step or "noted", words, colour)
+
+    def _rows(self, partition: str, prefix: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.dynamodb.query(
+            TableName=self.table,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues={":pk": {"S": partition}, ":sk": {"S": prefix}},
+            ConsistentRead=True,
+        )["Items"]
+        return rows
+
+    def _show_files(self, recording: dict[str, Any]) -> None:
+        self.screen.head("Files in S3")
+        s3, bucket = self.stack.client("s3"), self.stack.facts["resources"]["Bucket"]
+        durations = self._durations(s3, bucket, recording)
+        listing = s3.list_objects_v2(Bucket=bucket, Prefix=recording["prefix"])
+        for each in listing.get("Contents", []):
+            name = each["Key"].removeprefix(recording["prefix"])
+            duration = durations.get(name)
+            shown = f"{duration / 1000:7.2f} s" if duration is not None else " " * 9
+            self.screen.line(f"  {each['Size']:>9,} B  {shown}  {name}")
+
+    @staticmethod
+    def _durations(s3: Any, bucket: str, recording: dict[str, Any]) -> dict[str, int]:
+        key = recording.get("upload", {}).get("manifest")
+        if not key:
+            return {}
+        manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        found = {each["name"]: each["durationMs"] for each in manifest["segments"]["items"]}
+        for track in manifest["tracks"]["items"]:
+            for playlist in track["playlists"]:
+                found[playlist["key"].rpartition("/")[2]] = playlist["durationMs"]
+        return found
+
+    def _has_manifest(self, recording: dict[str, Any]) -> bool:
+        s3, bucket = self.stack.client("s3"), self.stack.facts["resources"]["Bucket"]
+        prefix = recording["prefix"] + "manifest.json"
+        return bool(s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("KeyCount"))
+
+    def _show_recording(self, recording: dict[str, Any]) -> None:
+        self.screen.head("The recording, as the API shows it")
+        self.screen.line(json.dumps(recording, indent=2))
+
+    def _show_costs(self, recording_id: str) -> None:
+        self.screen.head("What it took")
+        agora = send("GET", f"{self.stack.facts['agora_url']}/_control/calls", None, {}).body[
+            "calls"
+        ]
+        calls = Counter(each["endpoint"] for each in agora)
+        by_name = ", ".join(f"{name} {count}" for name, count in calls.items())
+        self.screen.line(f"  {sum(calls.values()):>4} Agora calls        ({by_name})")
+        self.screen.line(f"  {invocations(self.stack):>4} Lambda invocations")
+        events = history(self.stack, recording_id)
+        transitions = sum(each["type"].endswith("StateEntered") for each in events)
+        self.screen.line(f"  {transitions:>4} state transitions")
+
+
+def invocations(stack: EmbeddedStack) -> int:
+    """Return how many Lambda invocations there were, by CloudWatch."""
+    now = datetime.now(UTC)
+    cloudwatch = stack.client("cloudwatch")
+    total = 0.0
+    for logical_id, name in stack.facts["resources"].items():
+        if not logical_id.endswith("Function"):
+            continue
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName="Invocations",
+            Dimensions=[{"Name": "FunctionName", "Value": name}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        total += sum(point["Sum"] for point in points)
+    return int(total)
+
+
+def history(stack: EmbeddedStack, recording_id: str) -> list[dict[str, Any]]:
+    """Return the events of the execution that owns a recording."""
+    machine = stack.facts["resources"]["RecordingStateMachine"]
+    arn = machine.replace(":stateMachine:", ":execution:") + f":{recording_id}"
+    pages = stack.client("stepfunctions").get_paginator("get_execution_history")
+    return [event for page in pages.paginate(executionArn=arn) for event in page["events"]]

@@ -1,0 +1,124 @@
+"""MiniStack, as a child process: AWS on loopback, its IAM enforced and audited."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+ROOT = ("test", "test")  # MiniStack's root caller
+_START_S = 20
+
+
+class EmulatorError(Exception):
+    """The embedded stack cannot run; the message is one sentence for its user."""
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody uses just now."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+class Emulator:
+    """One MiniStack. `folder` is where its log and the audit of its IAM go."""
+
+    def __init__(self, folder: Path, *, port: int, speed: float) -> None:
+        self.folder = folder
+        self.port = port
+        self.audit = folder / "iam.jsonl"
+        self.log = folder / "emulator.log"
+        self._speed = speed
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where every AWS client must go."""
+        return f"http://{HOST}:{self.port}"
+
+    def __enter__(self) -> Self:
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, self.port)) == 0:
+                raise EmulatorError(
+                    f"Port {self.port} is in use: end what listens there, or choose another "
+                    "with --port."
+                )
+        self.audit.unlink(missing_ok=True)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.audited_ministack"],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
+            )
+        self._await_health()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is None:
+            return
+        group = self._process.pid
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        # Its functions run as processes of the same group: none may outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+    def _environment(self) -> dict[str, str]:
+        # A clean environment: no profile, proxy or endpoint of the developer's may leak in.
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return {
+            **kept,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent)]),
+            "TMPDIR": str(self.folder),
+            "AUTH": "true",
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,
+            "MINISTACK_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+            "SFN_WAIT_SCALE": str(1 / self._speed),
+            "LAMBDA_STATE_TRANSITION_SECONDS": "0",
+            "IOT_MTLS_ENABLED": "false",  # it would listen on a port of its own
+            "SFTP_ENABLED": "false",
+            "IAM_AUDIT": str(self.audit),
+            "LOG_LEVEL": "INFO",
+        }
+
+    def _await_health(self) -> None:
+        assert self._process is not None
+        end = time.monotonic() + _START_S
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                raise EmulatorError(f"The AWS emulator ended at once; see {self.log}.")
+            try:
+                with urlopen(f"{self.url}/_ministack/health", timeout=1) as answer:
+                    if answer.status == 200:
+                        return
+            except (URLError, OSError):
+                time.sleep(0.02)
+        raise EmulatorError(f"The AWS emulator did not start in {_START_S} s; see {self.log}.")

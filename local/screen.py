@@ -1,0 +1,51 @@
+"""Lines for a reader: colour and a live line on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TextIO
+
+_COLOURS = {"green": "32", "yellow": "33", "red": "31", "blue": "34", "grey": "90", "bold": "1"}
+
+
+class Screen:
+    """Prints steps with the seconds since `Screen` was made."""
+
+    def __init__(self, out: TextIO = sys.stdout) -> None:
+        self._out = out
+        self._lively = out.isatty() and "NO_COLOR" not in os.environ
+        self._began = time.monotonic()
+        self._is_live = False
+
+    def paint(self, text: str, colour: str) -> str:
+        """Return the text in a colour, where there are any."""
+        return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._lively else text
+
+    def head(self, text: str) -> None:
+        """Begin a part."""
+        self._print("\n" + self.paint(text, "bold"))
+
+    def step(self, what: str, more: str = "", colour: str = "green") -> None:
+        """Tell one thing that happened, and when."""
+        at = self.paint(f"{time.monotonic() - self._began:7.2f} s", "grey")
+        self._print(f"{at}  {self.paint(what, colour)}{'  ' + more if more else ''}")
+
+    def line(self, text: str = "") -> None:
+        """Print a line as it stands."""
+        self._print(text)
+
+    def live(self, text: str) -> None:
+        """Show what is going on, in place; nothing in a pipe."""
+        if self._lively:
+            at = f"{time.monotonic() - self._began:7.2f} s"
+            self._out.write(f"\r\x1b[K{self.paint(f'{at}  … {text}', 'grey')}")
+            self._out.flush()
+            self._is_live = True
+
+    def _print(self, text: str) -> None:
+        if self._is_live:
+            self._out.write("\r\x1b[K")
+            self._is_live = False
+        print(text, file=self._out, flush=True)
