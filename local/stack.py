@@ -141,6 +141,8 @@ class EmbeddedStack:
                 "AgoraAppId": APP_ID,
                 "AgoraBaseUrl": agora_url,
                 "Speed": f"{self.speed:g}",
+                "SecurityGroupId": self._make_security_group(),
+                "AllowDocumentationAddresses": "true",  # the simulator's are such
                 **self._given,
             },
         )
@@ -171,6 +173,15 @@ class EmbeddedStack:
         except ClientError as error:
             raise EmulatorError(f"The template was refused: {error}") from error
         self._await_deploy(cloudformation)
+
+    def _make_security_group(self) -> str:
+        """Make the group of a receiver behind a load balancer, for the refresh to keep."""
+        ec2 = self.client("ec2")
+        answer = ec2.create_security_group(
+            GroupName="webhook-receiver", Description="Where Agora notifies a load balancer"
+        )
+        group_id: str = answer["GroupId"]
+        return group_id
 
     def _await_deploy(self, cloudformation: Any) -> None:
         end = time.monotonic() + DEPLOY_S

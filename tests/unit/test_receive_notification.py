@@ -11,14 +11,16 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools import Metrics
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from moto import mock_aws
 
-from agora_recording import attributes, errors
+from agora_recording import attributes, emf, errors
 from agora_recording import settings as environment
 from agora_recording.intake import IntakeSettings, take
 from agora_recording.notification_secrets import NotificationSecrets
 from agora_recording.notification_store import NotificationStore
+from agora_recording.observability import metrics
 from functions.receive_notification import app
 from tests.unit.webhook import NOW_MS, SECRET, SID, body, request, signature
 
@@ -526,23 +528,19 @@ def test_each_outcome_is_one_metric_line(room: Room, capsys: pytest.CaptureFixtu
     assert lines[3]["sourceIp"] == "203.0.113.10"
 
 
-def test_the_metrics_are_those_of_the_other_rooms() -> None:
-    from agora_recording import emf
-    from agora_recording.observability import metrics
-
-    line = json.loads(emf.line(("A", "B"), NOW_MS, {"level": "INFO"}))
-    assert line == {
-        "_aws": {
-            "Timestamp": NOW_MS,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": metrics.namespace,
-                    "Dimensions": [["service"]],
-                    "Metrics": [{"Name": "A", "Unit": "Count"}, {"Name": "B", "Unit": "Count"}],
-                }
-            ],
-        },
-        "service": metrics.service,
+def test_the_line_counts_as_powertools_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(emf, "SERVICE", "stack")
+    powertools = Metrics(namespace=metrics.namespace, service="stack")
+    for name in ("A", "B"):
+        powertools.add_metric(name, unit="Count", value=1)
+    powertools.flush_metrics()
+    theirs = json.loads(capsys.readouterr().out)
+    ours = json.loads(emf.line(("A", "B"), NOW_MS, {"level": "INFO"}))
+    assert ours == {
+        **theirs,
+        "_aws": {**theirs["_aws"], "Timestamp": NOW_MS},
         "A": 1,
         "B": 1,
         "level": "INFO",

@@ -6,12 +6,14 @@ cold start. Namespace and dimension are those of `observability`, so no dashboar
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 NAMESPACE = "AgoraRecording"
-SERVICE = "agora-recording"
+# As Powertools does: the stack's name.
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "service_undefined")
 
 
 def line(counts: Sequence[str], now_ms: int, shown: Mapping[str, str | int | None]) -> str:

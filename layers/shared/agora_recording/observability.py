@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools import Logger, Metrics
 
-# The service name and namespace are fixed: dashboards and alarms in template.yaml name them.
-logger = Logger(service="agora-recording", utc=True)
-metrics = Metrics(namespace="AgoraRecording", service="agora-recording")
+# The service is the stack's name (POWERTOOLS_SERVICE_NAME), so that two stacks in one account do
+# not answer each other's alarms. Dashboards and alarms in template.yaml name the namespace.
+logger = Logger(utc=True)
+metrics = Metrics(namespace="AgoraRecording")

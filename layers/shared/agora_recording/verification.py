@@ -503,7 +503,7 @@ class _Judge:
         orphans: dict[Series, list[str]] = defaultdict(list)
         for name in sorted(self.inventory.stored.keys() - self.named):
             one = self.inventory.series_of(name)
-            if one is None:
+            if one is None or file_names.start_ms(name) is None:
                 self.findings.add("foreign_file", "note", "", [name])
             else:
                 orphans[one].append(name)

@@ -214,7 +214,7 @@ def test_web_recordings_have_a_limit_of_their_own(make_agora: Any) -> None:
 
 
 def test_a_task_out_of_reach_goes_on(make_agora: Any) -> None:
-    agora = make_agora(slice_s=900)
+    agora = make_agora(speed=500, slice_s=900)
     resource_id = agora.acquire(resourceExpiredHour=1).body["resourceId"]
     agora.start(resource_id)
     sid = agora.control("GET", "recordings")["recordings"][0]["sid"]

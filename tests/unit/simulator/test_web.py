@@ -108,7 +108,7 @@ def test_the_cdn_connects_pauses_and_changes_its_address(agora: Any, receiver: A
 
 
 def test_the_page_stops_when_its_time_is_up(make_agora: Any, receiver: Any) -> None:
-    agora = make_agora(slice_s=900)
+    agora = make_agora(speed=500, slice_s=900)
     task = _web(agora)
     agora.advance(3630)
 
@@ -126,7 +126,7 @@ def test_nobody_in_the_channel_does_not_end_a_page(agora: Any) -> None:
 
 
 def test_mp4_of_a_page_is_split_by_max_video_duration(make_agora: Any, bucket: Any) -> None:
-    agora = make_agora(slice_s=600)
+    agora = make_agora(speed=500, slice_s=600)
     task = _web(agora, maxVideoDuration=30)
     agora.advance(3000)
     task.stop()
