@@ -42,6 +42,7 @@ class Scheduler:
         if speed <= 0:
             raise ValueError("speed must be greater than 0")
         self.speed = speed
+        self.lock = lock
         self.busy: Callable[[], bool] = lambda: False
         """Whether uploads or webhooks are under way; an advance waits for them at each step."""
         self.failures: list[Exception] = []

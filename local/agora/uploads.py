@@ -189,6 +189,9 @@ class Queue:
             upload.storage.put(upload.key, upload.make())
         except UploadError as error:
             reason = str(error)
+        except Exception as error:  # a bug of ours must not stop the queue
+            self._uploader.scheduler.failures.append(error)
+            reason = str(error)
         with self._uploader.lock:
             self._uploader.pending -= 1
             self._uploader.scheduler.soon(lambda now_ms: upload.done(now_ms, reason))

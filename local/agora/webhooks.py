@@ -194,10 +194,11 @@ class Notifier:
         except (OSError, http.client.HTTPException, ValueError) as error:
             attempt.error = f"{type(error).__name__}: {error}"
         attempt.took_ms = round((time.monotonic() - began) * 1000)
-        self.scheduler.soon(lambda later_ms: self._note(notice, attempt, later_ms, resend))
+        with self.scheduler.lock:
+            self._under_way -= 1
+            self.scheduler.soon(lambda later_ms: self._note(notice, attempt, later_ms, resend))
 
     def _note(self, notice: Notification, attempt: Attempt, now_ms: int, resend: int) -> None:
-        self._under_way -= 1
         notice.attempts.append(attempt)
         if attempt.status == 200 and attempt.error is None:
             notice.fate = "delivered"

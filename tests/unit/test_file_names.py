@@ -168,7 +168,7 @@ def test_a_foreign_sid_is_read_too_and_kept_apart() -> None:
         f"{SID}_room1_20191311073246073.ts",
         f"{SID}_room1_20190611246046073.ts",
         f"{SID}_room1_20190611073260000.ts",
-        f"{SID}_room1_２０１９0611073246073.ts",
+        f"{SID}_room1_\u0662\u0660190611073246073.ts",  # Arabic digits are digits to Python
         f"{SID}_room1.m3u8.tmp",
         f"x{SID}_room1.m3u8",
         f"bakx_{SID}_room1.m3u8",

@@ -120,6 +120,7 @@ def test_every_tag_before_a_slice_is_kept_with_it() -> None:
         ("", "no_header", 0),
         ("#EXTINF:1\na.ts\n", "no_header", 1),
         (index("hello world"), "garbage", 0),
+        (index("#EXTINF:1", "x" * 1025), "garbage", 0),
         (index("#EXTINF:fifteen", "a.ts"), "bad_duration", 1),
         (index("#EXTINF:-1", "a.ts"), "bad_duration", 1),
         (index("#EXTINF:nan", "a.ts"), "bad_duration", 1),

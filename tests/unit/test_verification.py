@@ -971,7 +971,7 @@ def reference(plans: list[Plan], settled: dict[str, bool]) -> tuple[str, dict[st
     """The verdict, told from the plans alone: nothing is listed, named or parsed."""
     wrong: dict[str, int] = {}
     awaited = False
-    media = {sid: 0 for sid in settled}
+    media = dict.fromkeys(settled, 0)
     for plan in plans:
         lies = sum(fate != "lost" for fate in plan.fates)
         media[plan.sid] += lies
@@ -996,8 +996,7 @@ def reference(plans: list[Plan], settled: dict[str, bool]) -> tuple[str, dict[st
             if count and settled[plan.sid]:
                 wrong[code] = wrong.get(code, 0) + count
             awaited |= bool(count) and not settled[plan.sid]
-    for sid in settled:
-        awaited |= not settled[sid]
+    awaited |= not all(settled.values())
     if not awaited and not any(media.values()):
         wrong["nothing_recorded"] = 1
     return "pending" if awaited else "incomplete" if wrong else "complete", wrong

@@ -142,7 +142,7 @@ class Inventory:
 
     def _place(self, name: str, size: int, etag: str, modified_ms: int) -> Series | None:
         """Put away what is no slice or snapshot; return the series that a first one opens."""
-        if name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
+        if name == _OUR_FILE or name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
             return None
         like = file_names.parse(name, self.cname, self.sids)
         if like is not None and self.sids and like.sid not in self.sids:

@@ -35,7 +35,7 @@ _FOLDER = "manifest/"
 _ROOM_FOR_SEGMENTS, _SEGMENTS_A_PART = 64_000, 2000
 _ROOM_FOR_TRACKS, _TRACKS_A_PART = 40_000, 100
 _ROOM_FOR_FILES, _FILES_A_PART = 24_000, 1000
-_ROOM_FOR_FINDINGS, _NAMES_A_FINDING = 24_000, 20
+_ROOM_FOR_FINDINGS, _ROOM_FOR_NAMES = 24_000, 2000
 _GAPS, _GAPS_A_TRACK = 100, 20
 
 _SMALLEST_ROW = 60  # bytes: saves writing rows that can't fit
@@ -273,7 +273,7 @@ def documents(verdict: Verdict, recording: dict[str, Any]) -> Iterator[tuple[str
 def brief(verdict: Verdict) -> dict[str, Any]:
     """Return the gist, for events, rows and the state of an execution: always below 32 KB.
 
-    `problems` counts what is wrong or awaited by code, `missing` holds the first 20 names.
+    `problems` counts what is wrong or awaited by code, `missing` holds the first names.
     """
     problems: dict[str, int] = {}
     for finding in verdict.findings:
@@ -282,7 +282,7 @@ def brief(verdict: Verdict) -> dict[str, Any]:
     return {
         "verdict": verdict.outcome,
         "problems": problems,
-        "missing": verdict.missing[:_NAMES_A_FINDING],
+        "missing": _first(verdict.missing, _ROOM_FOR_FINDINGS),
         "tracks": len(verdict.tracks),
         "objects": verdict.objects,
         "bytes": verdict.bytes,
@@ -469,7 +469,7 @@ def _finding_list(findings: Sequence[Finding]) -> FindingList:
             level=finding.level,
             where=finding.where,
             count=finding.count,
-            names=finding.names[:_NAMES_A_FINDING],
+            names=tuple(_first(finding.names, _ROOM_FOR_NAMES)),
             detail=finding.detail,
         )
         room -= len(_ENCODER.encode(entry)) + 1
@@ -477,6 +477,17 @@ def _finding_list(findings: Sequence[Finding]) -> FindingList:
             break
         items.append(entry)
     return FindingList(count=len(findings), items=tuple(items))
+
+
+def _first(names: Sequence[str], room: int) -> list[str]:
+    """Return as many names from the start as fit into so many bytes of JSON."""
+    kept = []
+    for name in names:
+        room -= len(_ENCODER.encode(name)) + 1
+        if room < 0:
+            break
+        kept.append(name)
+    return kept
 
 
 def _instant(ms: int | None) -> Instant | None:

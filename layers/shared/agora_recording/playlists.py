@@ -40,6 +40,7 @@ _OF_THE_LIST = (
     "#EXT-X-ALLOW-CACHE:",
 )
 _MAX_SECONDS = 1e6
+_MAX_NAME = 1024  # no key of S3 is longer
 
 
 class Segment(msgspec.Struct, gc=False):
@@ -168,6 +169,9 @@ class _Reader:
     def file(self, line: str) -> None:
         if not line.isprintable() or "\ufffd" in line:
             self.defect("not_text")
+            return
+        if len(line) > _MAX_NAME:
+            self.defect("garbage")
             return
         if not self.waiting:
             if not line.endswith(_MEDIA_ENDINGS):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,23 +151,30 @@ def test_a_taken_port_is_one_clear_sentence(agora: Any) -> None:
 # --- the page in docs ---------------------------------------------------------------------------
 
 
-def _examples() -> list[str]:
-    text = DOCUMENT.read_text().replace("\\\n", " ")
-    return re.findall(r"^curl .*$", text, re.MULTILINE)
+def _examples() -> Iterator[list[str]]:
+    """Yield the words of each curl command on the page."""
+    for block in re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), re.DOTALL):
+        command: list[str] = []
+        for word in shlex.split(block, comments=True):
+            if word == "curl" and command:
+                yield command
+            command = [] if word == "curl" else [*command, word]
+        if "local.agora" not in command:
+            yield command
 
 
 def test_every_example_of_the_page_works(agora: Any) -> None:
     task = agora.record()
     agora.advance(20)
-    for example in _examples():
-        words = shlex.split(example.replace("$SID", task.sid).replace("$AGORA", ""))
+    for words in _examples():
         data = words[words.index("-d") + 1] if "-d" in words else None
-        path = next(word for word in words if word.startswith("/"))
+        url = next(word for word in words if word.startswith("$AGORA"))
         method = "POST" if data is not None else "GET"
         if "-X" in words:
             method = words[words.index("-X") + 1]
+        path = url.removeprefix("$AGORA").replace("$SID", task.sid)
         answer = agora.http(method, path, data.encode() if data is not None else None)
-        assert answer.status == 200, (example, answer)
+        assert answer.status == 200, (words, answer)
 
 
 def test_the_page_names_every_action_route_and_endpoint(agora: Any) -> None:

@@ -6,6 +6,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -67,10 +68,10 @@ def test_slices_follow_each_other_without_gap_or_jump(lengths: list[int]) -> Non
     edges = [90 * sum(lengths[:n]) for n in range(len(lengths))]
     assert [start - starts[0] for start in starts] == edges
     sounds = [pts for stream in streams for pts in stream.pts[AUDIO]]
-    assert all(b - a == media.AAC_TICKS for a, b in zip(sounds, sounds[1:], strict=False))
+    assert all(b - a == media.AAC_TICKS for a, b in pairwise(sounds))
     for pid in (0, 0x1000, VIDEO, AUDIO):
         seen = [count for stream in streams for count in stream.counters[pid]]
-        assert all((b - a) % 16 == 1 for a, b in zip(seen, seen[1:], strict=False))
+        assert all((b - a) % 16 == 1 for a, b in pairwise(seen))
     assert all(
         pcr < pts
         for stream in streams
@@ -86,7 +87,7 @@ def test_pictures_fill_their_stretch_exactly(start_ms: int, length_ms: int) -> N
     assert shots[0].pts == start
     assert shots[0].key
     assert sum(shot.ticks for shot in shots) == end - start
-    assert all(a.pts + a.ticks == b.pts for a, b in zip(shots, shots[1:], strict=False))
+    assert all(a.pts + a.ticks == b.pts for a, b in pairwise(shots))
     assert abs(len(shots) - length_ms * media.FPS / 1000) <= 1
 
 
@@ -159,9 +160,10 @@ def test_the_index_of_an_mp4_lies_in_front_and_points_at_its_samples() -> None:
         sizes = [row[0] for row in struct.iter_unpack(">I", stsz[12:])]
         assert all(first <= offset < last for offset in offsets)
         layout = _numbers(stsc, 3)
-        counts = []
-        for chunk in range(1, len(offsets) + 1):
-            counts.append([count for start, count, _ in layout if start <= chunk][-1])
+        counts = [
+            [count for start, count, _ in layout if start <= chunk][-1]
+            for chunk in range(1, len(offsets) + 1)
+        ]
         assert sum(counts) == len(sizes)
         covered += sum(sizes)
     assert covered == last - first

@@ -194,7 +194,7 @@ def test_screenshots_have_conditions(config: dict[str, Any], snapshot: dict[str,
 )
 def test_a_wrong_web_page_is_refused(change: dict[str, Any]) -> None:
     config = copy.deepcopy(WEB)
-    config["extensionServices"][0]["serviceParam"] = {**PAGE, **change}  # type: ignore[assignment]
+    config["extensionServices"][0]["serviceParam"] = {**PAGE, **change}
     with pytest.raises(RefusalError) as error:
         _start("web", {"extensionServiceConfig": config}, scene=1)
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ def test_three_resends_with_growing_gaps_then_no_more(agora: Any, receiver: Any)
     agora.advance(40)
 
     sent = [event["notifyMs"] for event in receiver.of(30)]
-    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert gaps == [0, 5000, 15000]
     notice = agora.control("GET", "webhooks")["webhooks"][0]
     assert notice["fate"] == "given up"

@@ -1,0 +1,216 @@
+"""One embedded stack for all stories; each story has a channel of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from agora_recording.attributes import from_item
+from local.api import Api, Response, send
+from local.stack import EmbeddedStack
+
+SPEED = 30
+TERMINAL = ("completed", "incomplete", "failed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all stories on one worker, in order: they share the stack."""
+    for item in items:
+        if "tests/e2e/" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+class Stage:
+    """The embedded stack, with the few verbs that stories are told in."""
+
+    def __init__(self, stack: EmbeddedStack) -> None:
+        self.stack = stack
+        self.facts = stack.facts
+        self.api = Api(stack.facts)
+        self.table = stack.facts["resources"]["Table"]
+        self.bucket = stack.facts["resources"]["Bucket"]
+        self.dynamodb = stack.client("dynamodb")
+        self.s3 = stack.client("s3")
+        self._rules: list[dict[str, Any]] = []
+
+    # --- the app ---
+
+    def record(self, cname: str, **more: Any) -> str:
+        """Ask for a recording; return its id."""
+        answer = self.api.call("POST", "/recordings", {"cname": cname, **more})
+        assert answer.status == 202, answer
+        recording_id: str = answer.body["recordingId"]
+        return recording_id
+
+    def stop(self, recording_id: str) -> Response:
+        """Ask to stop."""
+        return self.api.call("POST", f"/recordings/{recording_id}/stop")
+
+    def row(self, recording_id: str) -> dict[str, Any]:
+        """Return the row as it is."""
+        answer = self.dynamodb.get_item(
+            TableName=self.table,
+            Key={"PK": {"S": f"REC#{recording_id}"}, "SK": {"S": "META"}},
+            ConsistentRead=True,
+        )
+        return from_item(answer["Item"])
+
+    def until(self, recording_id: str, *statuses: str, seconds: float = 40) -> dict[str, Any]:
+        """Wait until the recording has one of these statuses; return its row."""
+        return self.await_row(recording_id, lambda row: row["status"] in statuses, seconds)
+
+    def await_row(
+        self, recording_id: str, condition: Callable[[dict[str, Any]], Any], seconds: float = 40
+    ) -> dict[str, Any]:
+        """Wait until the row fulfils a condition; return it."""
+        found: dict[str, Any] = eventually(
+            lambda: row if condition(row := self.row(recording_id)) else None,
+            f"recording {recording_id}",
+            seconds,
+            lambda: json.dumps(self.row(recording_id), indent=1),
+        )
+        return found
+
+    def finish(self, recording_id: str, seconds: float = 40) -> dict[str, Any]:
+        """Wait for the end; return the row."""
+        return self.until(recording_id, *TERMINAL, seconds=seconds)
+
+    def notes(self, recording_id: str) -> list[dict[str, Any]]:
+        """Return the timeline's notes."""
+        return self.rows(f"REC#{recording_id}", "LOG#")
+
+    def rows(self, partition: str, prefix: str) -> list[dict[str, Any]]:
+        """Return the rows of a partition."""
+        answer = self.dynamodb.query(
+            TableName=self.table,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :sk)",
+            ExpressionAttributeValues={":pk": {"S": partition}, ":sk": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        return [from_item(item) for item in answer["Items"]]
+
+    def all_rows(self) -> list[dict[str, Any]]:
+        """Return every row of the table."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table)
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    # --- Agora ---
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the simulator's control API."""
+        data = None if body is None else json.dumps(body).encode()
+        answer = send(method, f"{self.facts['agora_url']}/_control{path}", data, {})
+        assert answer.status == 200, answer
+        return answer.body
+
+    def fault(self, match: dict[str, Any], action: dict[str, Any]) -> None:
+        """Script one fault, for calls or webhooks that match."""
+        self._rules.append({"match": match, "action": action})
+        self.control("POST", "/faults", self._rules)
+
+    def forgive(self) -> None:
+        """Take every scripted fault back."""
+        self._rules.clear()
+        self.control("POST", "/faults", [])
+
+    def calls(self, cname: str, endpoint: str | None = None) -> list[dict[str, Any]]:
+        """Return the calls that Agora got for a channel."""
+        return [
+            call
+            for call in self.control("GET", "/calls")["calls"]
+            if call["cname"] == cname and endpoint in (None, call["endpoint"])
+        ]
+
+    def sessions(self, cname: str) -> list[dict[str, Any]]:
+        """Return the sessions that Agora has, or had, in a channel."""
+        known = self.control("GET", "/recordings")["recordings"]
+        return [each for each in known if each["cname"] == cname]
+
+    def notify(self, body: dict[str, Any], tamper: Callable[[bytes], bytes] = bytes) -> Response:
+        """Send a notification as Agora signs it; `tamper` changes the body after the signing."""
+        raw = json.dumps(body).encode()
+        key = self.facts["notification_secret"].encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Agora-Signature": hmac.new(key, raw, hashlib.sha1).hexdigest(),
+            "Agora-Signature-V2": hmac.new(key, raw, hashlib.sha256).hexdigest(),
+        }
+        return send("POST", self.facts["notifications_url"], tamper(raw), headers)
+
+    # --- AWS ---
+
+    def history(self, recording_id: str, generation: int = 0) -> list[dict[str, Any]]:
+        """Return the events of the recording's execution."""
+        pages = self.stack.client("stepfunctions").get_paginator("get_execution_history")
+        arn = self.execution_arn(recording_id, generation)
+        return [event for page in pages.paginate(executionArn=arn) for event in page["events"]]
+
+    def execution_arn(self, recording_id: str, generation: int = 0) -> str:
+        """Return the ARN of the recording's execution."""
+        machine: str = self.facts["resources"]["RecordingStateMachine"]
+        suffix = f"-{generation}" if generation else ""
+        return machine.replace(":stateMachine:", ":execution:") + f":{recording_id}{suffix}"
+
+    def execution_status(self, recording_id: str, generation: int = 0) -> str:
+        """Return the status of the recording's execution."""
+        client = self.stack.client("stepfunctions")
+        arn = self.execution_arn(recording_id, generation)
+        status: str = client.describe_execution(executionArn=arn)["status"]
+        return status
+
+    def read_json(self, key: str) -> Any:
+        """Return an object of the bucket, as JSON."""
+        return json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys under a prefix."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def logs(self) -> str:
+        """Return everything that any function has logged."""
+        logs = self.stack.client("logs")
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=self.facts["resources"]["LogGroup"]
+        )
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
+
+def eventually(
+    look: Callable[[], Any],
+    what: str,
+    seconds: float = 20,
+    tell: Callable[[], str] = lambda: "",
+) -> Any:
+    """Return the first true answer of `look`; fail when there is none in time."""
+    end = time.monotonic() + seconds
+    pause = 0.02
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > end:
+            pytest.fail(f"Not in {seconds} s: {what}\n{tell()}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.3)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """The stack, for all stories."""
+    with EmbeddedStack(speed=SPEED) as stack:
+        yield Stage(stack)
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Begin each story without the faults of the one before."""
+    yield
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").forgive()
