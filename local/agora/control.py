@@ -68,9 +68,10 @@ class Control:
     def _set_clock(self, body: dict[str, Any]) -> dict[str, Any]:
         if "hold" in body:
             (self.world.scheduler.hold if body["hold"] else self.world.scheduler.release)()
+        settled = True
         if "advance_s" in body:
-            self.world.scheduler.advance(float(body["advance_s"]))
-        return self._clock()
+            settled = self.world.scheduler.advance(float(body["advance_s"]))
+        return {**self._clock(), "settled": settled}
 
     # --- faults ---------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class Outbox:
             self._settled(now_ms)
 
         expires_ms, clock = self.storage.expires_ms, self._uploader.scheduler
-        if expires_ms is not None and expires_ms <= clock.now_ms():
+        if expires_ms is not None and expires_ms <= clock.moment_ms():
             clock.soon(lambda now_ms: done(now_ms, "stsExpiration has passed"))
         else:
             self._queue.put(Upload(self.storage, self.prefix + name, make, done))

@@ -127,7 +127,7 @@ class Recording:
                 wish["extensionServiceConfig"],
                 plan,
                 self._events,
-                later=self._later,
+                later=self._while_running,
                 leave=lambda t, code, why: self.leave(t, CLIENT_LEFT, code, why),
             )
         self._server = object()
@@ -205,7 +205,7 @@ class Recording:
         if error := plan.error:
             about = {"module": error.module, "level": error.level, "code": error.code}
             say = partial(self._events.fail, text="scripted error", **about)
-            self._some_day(now_ms, error.after_s, say)
+            self._while_running(now_ms, error.after_s, say)
         if self.web:
             self.web.begin(now_ms)
 
@@ -690,6 +690,15 @@ class Recording:
 
         def still(later_ms: int) -> None:
             if self._server is server:
+                call(later_ms)
+
+        self._some_day(now_ms, seconds, still)
+
+    def _while_running(self, now_ms: int, seconds: float, call: Call) -> None:
+        """Do `call` then, whichever server is at work, if one is."""
+
+        def still(later_ms: int) -> None:
+            if self.phase is Phase.RUNNING:
                 call(later_ms)
 
         self._some_day(now_ms, seconds, still)

@@ -84,6 +84,7 @@ class Gateway:
     def __init__(self, world: World, options: Options) -> None:
         self.world = world
         self.options = options
+        self.clock: Callable[[], float] = time.time
         self.calls: deque[ApiCall] = deque(maxlen=MOST_KEPT)
         self._recent: deque[float] = deque()
         self._log_lock = threading.Lock()
@@ -92,7 +93,7 @@ class Gateway:
         """Return (status, body) of a call. Raises DroppedConnection."""
         began = time.monotonic()
         endpoint, names = self._route(method, path)
-        call = ApiCall(time.time(), endpoint, method, mode=names.get("mode"), sid=names.get("sid"))
+        call = ApiCall(self.clock(), endpoint, method, mode=names.get("mode"), sid=names.get("sid"))
         with self._log_lock:
             self.calls.append(call)
         request = _Request(method, path, headers, raw, call, names)
@@ -337,6 +338,11 @@ def _handler(gateway: Gateway, control: Control) -> type[BaseHTTPRequestHandler]
             self.wfile.write(text)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
+
+        def handle_expect_100(self) -> bool:
+            super().handle_expect_100()
+            self.wfile.flush()  # whoever asks waits for it before sending a body
+            return True
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep quiet: the log of calls is kept elsewhere."""

@@ -145,6 +145,11 @@ class Stage:
 
     # --- AWS ---
 
+    def group_id(self) -> str:
+        """Return the security group that the refresh keeps."""
+        groups = self.stack.client("ec2").describe_security_groups()["SecurityGroups"]
+        return next(each["GroupId"] for each in groups if each["GroupName"] == "webhook-receiver")
+
     def history(self, recording_id: str, generation: int = 0) -> list[dict[str, Any]]:
         """Return the events of the recording's execution."""
         pages = self.stack.client("stepfunctions").get_paginator("get_execution_history")

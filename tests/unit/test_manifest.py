@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 import msgspec
@@ -17,8 +17,12 @@ from agora_recording import manifest
 from agora_recording.files import MediaFile
 from agora_recording.manifest import Manifest
 from agora_recording.verification import (
+    Cause,
+    Code,
     Finding,
     Gap,
+    Level,
+    Outcome,
     PlaylistFile,
     SegmentFile,
     Snapshots,
@@ -334,6 +338,12 @@ def test_the_schema_refuses_what_is_no_manifest() -> None:
     for name in built:
         assert not schema.is_valid({key: value for key, value in built.items() if key != name})
     assert not schema.is_valid({**built, "verdict": "perhaps"})
+
+
+def test_every_code_and_cause_is_explained() -> None:
+    page = (SCHEMA.parent / "manifest.md").read_text()
+    told = {*get_args(Code), *get_args(Cause), *get_args(Level), *get_args(Outcome)}
+    assert [word for word in sorted(told) if f"`{word}`" not in page] == []
 
 
 def test_the_fields_are_those_of_the_document() -> None:

@@ -795,6 +795,14 @@ def test_recorders_that_overlap_leave_no_gap() -> None:
     assert verdict.recorded_ms == 165_000
 
 
+def test_a_recorder_that_fills_the_hole_of_another_leaves_no_gap() -> None:
+    bucket = Bucket()
+    stem = bucket.stem()
+    bucket.index(stem, bucket.slices(stem, 2) + bucket.slices(stem, 2, at_s=90), closed=False)
+    bucket.stream(4, bak=0, at_s=30)
+    assert bucket.verdict().tracks[0].gaps == []
+
+
 def test_snapshots_are_summed_up() -> None:
     bucket = Bucket()
     snapshots(bucket)
@@ -808,6 +816,7 @@ def test_the_totals_count_agoras_files_alone() -> None:
     bucket = Bucket()
     mix_with_mp4(bucket)
     bucket.stream(sid=STRANGE)
+    bucket.put("notes.txt")
     verdict = bucket.verdict(mp4=True)
     index = len(bucket.content[f"{SID}_{CNAME}.m3u8"])
     assert (verdict.objects, verdict.bytes) == (6, 5000 + index)
@@ -892,6 +901,7 @@ def test_nothing_in_a_listing_makes_a_finding_grow_without_bound() -> None:
     assert max(len(finding.names) for finding in verdict.findings) == 100
     missing = sum(one.count for one in verdict.findings if one.code == "missing_segment")
     assert missing == 6500
+    assert verdict.missing_count == 6501 + 99
 
 
 def test_an_index_too_large_to_be_one_is_not_read() -> None:
@@ -1037,6 +1047,22 @@ def test_any_layout_gets_the_verdict_of_a_simple_model(
     orphans = sum(plan.fates.count("orphan") for plan in plans if plan.index)
     assert sum(one.count for one in verdict.findings if one.code == "orphan_segment") == orphans
     assert verify(bucket.objects(), bucket.read, expected, NOW_MS) == verdict
+
+
+def test_the_order_of_the_listing_makes_no_difference() -> None:
+    bucket = Bucket()
+    individual(bucket)
+    snapshot_empty(bucket)
+    foreign(bucket)
+    bucket.stream(sid=STRANGE)
+    for number in (0, 1, 5):
+        bucket.put(f"{SID}_{CNAME}_{number}.mp4", 0)
+    expected = expectation(mode="individual", cname=CNAME, mp4=True)
+    verdict = verify(bucket.objects(), bucket.read, expected, NOW_MS)
+    for seed in range(5):
+        objects = bucket.objects()
+        random.Random(seed).shuffle(objects)
+        assert verify(objects, bucket.read, expected, NOW_MS) == verdict
 
 
 # --- the adapters -------------------------------------------------------------------------------

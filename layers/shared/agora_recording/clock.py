@@ -17,5 +17,9 @@ def iso(ms: int) -> str:
 
 
 def from_iso(text: str) -> int:
-    """Return the epoch milliseconds of an instant written by `iso`."""
-    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+    """Return the epoch milliseconds of an RFC 3339 instant, or of a day's beginning (UTC).
+
+    Raises ValueError for any other text.
+    """
+    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -44,6 +44,10 @@ class RecordingStateError(RecordingError):
     """The recording's status does not allow what was asked of it."""
 
 
+class UpdateInProgressError(RecordingError):
+    """Another update of this recording is not answered yet: Agora wants one after the other."""
+
+
 class WriteConflictError(RecordingError):
     """Others wrote the row faster, time after time. Safe to repeat: nothing was written."""
 

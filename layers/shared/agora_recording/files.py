@@ -92,7 +92,6 @@ class Inventory:
         self.streams: dict[tuple[str, int | None, str | None, str | None], Stream] = {}
         self.series: dict[str, Series] = {}
         self.files: list[MediaFile] = []
-        self.foreign: list[str] = []
         self.strangers: dict[str, int] = {}
         self.unseen = {name.rpartition("/")[2] for name in announced}
         self.arrived_ms: dict[str, int] = {}
@@ -100,7 +99,7 @@ class Inventory:
 
     @property
     def objects(self) -> int:
-        """How many files there are, ours and the strangers' left out."""
+        """How many files of the recording there are."""
         return self._others + sum(one.count for one in self.series.values())
 
     @property
@@ -150,12 +149,11 @@ class Inventory:
             return None
         if like is not None and like.kind in ("segment", "snapshot"):
             return self._open(name, like)
-        self._others += 1
-        self._other_bytes += size
         if like is None:
             self.stored[name] = (size, etag)
-            self.foreign.append(name)
             return None
+        self._others += 1
+        self._other_bytes += size
         self.unseen.discard(name)
         self.arrived_ms[like.sid] = max(modified_ms, self.arrived_ms.get(like.sid, 0))
         if like.kind == "playlist":

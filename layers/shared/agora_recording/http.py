@@ -17,13 +17,17 @@ from agora_recording.errors import (
     AgoraRefusedError,
     AgoraUnavailableError,
     IdempotencyConflictError,
+    PlaylistTooLargeError,
     Problem,
     RateLimitedError,
     RecordingError,
     RecordingNotFoundError,
     RecordingStateError,
     RequestInvalidError,
+    ResourceExpiredError,
     StoreUnavailableError,
+    TaskNotFoundError,
+    UpdateInProgressError,
     WriteConflictError,
 )
 from agora_recording.observability import logger
@@ -33,37 +37,52 @@ Answer = dict[str, Any]
 
 MAX_BODY_BYTES = 256 * 1024
 
-# The errors that an API call may end in: status, and whether the same call may work later.
-_STATUS: dict[type[RecordingError], HTTPStatus] = {
-    RequestInvalidError: HTTPStatus.BAD_REQUEST,
-    RecordingNotFoundError: HTTPStatus.NOT_FOUND,
-    RecordingStateError: HTTPStatus.CONFLICT,
-    IdempotencyConflictError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    AgoraRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    WriteConflictError: HTTPStatus.SERVICE_UNAVAILABLE,
-    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
-    RateLimitedError: HTTPStatus.SERVICE_UNAVAILABLE,
-    AgoraUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+# The errors that an API call may end in: the status, and after how many seconds (0: never) the
+# same call may work.
+_MEANINGS: dict[type[RecordingError], tuple[HTTPStatus, int]] = {
+    RequestInvalidError: (HTTPStatus.BAD_REQUEST, 0),
+    PlaylistTooLargeError: (HTTPStatus.BAD_REQUEST, 0),
+    RecordingNotFoundError: (HTTPStatus.NOT_FOUND, 0),
+    RecordingStateError: (HTTPStatus.CONFLICT, 0),
+    UpdateInProgressError: (HTTPStatus.CONFLICT, 2),
+    IdempotencyConflictError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
+    AgoraRefusedError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
+    ResourceExpiredError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
+    WriteConflictError: (HTTPStatus.SERVICE_UNAVAILABLE, 1),
+    StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, 1),
+    RateLimitedError: (HTTPStatus.SERVICE_UNAVAILABLE, 2),
+    AgoraUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, 3),
+    # Moving to another server takes Agora up to 90 s.
+    TaskNotFoundError: (HTTPStatus.SERVICE_UNAVAILABLE, 15),
 }
 
 
 def header(event: Event, name: str) -> str | None:
-    """Return a request header by its name in any case."""
+    """Return a request header by its name in any case. Raises RequestInvalidError: not text."""
     headers: Mapping[str, str] = event.get("headers") or {}
     wanted = name.lower()
-    return next((value for key, value in headers.items() if key.lower() == wanted), None)
+    found = (value for key, value in headers.items() if key.lower() == wanted)
+    return _text(name, next(found, None))
 
 
 def query(event: Event, name: str) -> str | None:
-    """Return one query string parameter."""
+    """Return one query string parameter. Raises RequestInvalidError when it is not text."""
     parameters: Mapping[str, str] = event.get("queryStringParameters") or {}
-    return parameters.get(name)
+    return _text(name, parameters.get(name))
 
 
 def path(event: Event, name: str) -> str:
-    """Return one path parameter."""
+    """Return one path parameter. Raises RequestInvalidError when it is not text."""
     parameters: Mapping[str, str] = event.get("pathParameters") or {}
-    return parameters.get(name, "")
+    return _text(name, parameters.get(name)) or ""
+
+
+def _text(name: str, value: str | None) -> str | None:
+    try:
+        _ = value and value.encode()
+    except UnicodeEncodeError as error:
+        raise RequestInvalidError([Problem(name, "must be valid Unicode")]) from error
+    return value
 
 
 def json_body(event: Event) -> dict[str, Any]:
@@ -72,9 +91,11 @@ def json_body(event: Event) -> dict[str, Any]:
     try:
         raw = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
         if len(raw) > MAX_BODY_BYTES:
-            raise RequestInvalidError([Problem("body", f"at most {MAX_BODY_BYTES} bytes")])
+            raise RequestInvalidError([Problem("body", f"must be at most {MAX_BODY_BYTES} bytes")])
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.DecodeError, ValueError) as error:
+    except RecursionError as error:
+        raise RequestInvalidError([Problem("body", "is nested too deeply")]) from error
+    except ValueError as error:  # msgspec's errors are among them
         raise RequestInvalidError([Problem("body", "must be a JSON object")]) from error
 
 
@@ -91,6 +112,12 @@ def answer(
         },
         "body": msgspec.json.encode(body).decode(),
     }
+
+
+def text(status: int, body: str, content_type: str) -> Answer:
+    """Return an answer that is not JSON."""
+    headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
+    return {"statusCode": int(status), "headers": headers, "body": body}
 
 
 def problem(
@@ -123,14 +150,14 @@ def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
             if count > 1:
                 sentence = f"{count} things in the request must change; see `problems`."
             return problem(HTTPStatus.BAD_REQUEST, sentence, error.problems)
-        except RecordingError as error:
-            status = _STATUS.get(type(error))
-            if status is None:
-                logger.exception("request failed")
-                return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed on our side.")
-            return problem(status, str(error), retry_s=1 if status >= 500 else 0)
+        except tuple(_MEANINGS) as error:
+            kind = next(each for each in type(error).__mro__ if each in _MEANINGS)
+            status, retry_s = _MEANINGS[kind]
+            return problem(status, str(error), retry_s=retry_s)
         except Exception:
             logger.exception("request failed")
-            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed on our side.")
+            request_id = getattr(context, "aws_request_id", "unknown")
+            sentence = f"Something failed on our side; in the logs it is request {request_id}."
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
 
     return opened

@@ -26,6 +26,21 @@ _KEY = {"PK": {"S": "LIMITER"}, "SK": {"S": "LIMITER"}}
 _TRIES = 6
 
 
+def gap_ms(calls_per_second: float) -> int:
+    """Return how far apart two slots are."""
+    return round(1000 / calls_per_second)
+
+
+def first_slot(next_ms: int | None, now_ms: int, patience_ms: int) -> int | None:
+    """Return the instant of the slot that a taker gets, None when it is too far away. Pure.
+
+    `next_ms` is what the row says, None when nobody ever took a slot.
+    """
+    if next_ms is None or next_ms < now_ms:
+        return now_ms
+    return next_ms if next_ms <= now_ms + patience_ms else None
+
+
 class Limiter:
     """Takes slots from the row; see the module's text."""
 
@@ -39,7 +54,7 @@ class Limiter:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table_name = table_name
-        self._gap_ms = round(1000 / calls_per_second)
+        self._gap_ms = gap_ms(calls_per_second)
         self._client = client
         self._now_ms = now_ms
         self._sleep = sleep
@@ -83,8 +98,9 @@ class Limiter:
             return int(answer["Attributes"]["nextMs"]["N"]) - length
         except client.exceptions.ConditionalCheckFailedException as error:
             row = cast(dict[str, Any], error.response.get("Item", {}))
-        if row and int(row["nextMs"]["N"]) > now + patience_ms:
-            ahead_s = (int(row["nextMs"]["N"]) - now) / 1000
+        next_ms = int(row["nextMs"]["N"]) if row else None
+        if first_slot(next_ms, now, patience_ms) is None:
+            ahead_s = ((next_ms or now) - now) / 1000
             raise RateLimitedError(f"Agora's requests are booked for the next {ahead_s:.1f} s.")
         try:
             # Nobody queues: the slot is now.

@@ -6,14 +6,13 @@ day by day until it is full, or as far back as recordings are looked for.
 
 from __future__ import annotations
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from agora_recording.clock import from_iso, iso
+from agora_recording.clock import iso
 from agora_recording.errors import Problem, RecordingNotFoundError, RequestInvalidError
+from agora_recording.paging import read_cursor, read_number, write_cursor
 from agora_recording.recording import RANK, Recording, public
 from agora_recording.recording_id import is_recording_id
 from agora_recording.store import RecordingStore
@@ -23,14 +22,18 @@ DAYS_BACK = 400
 # Days that hold nothing are asked for too: so many in one answer, then the cursor goes on.
 DAYS_PER_PAGE = 31
 MAX_LIMIT = 100
+MAX_CNAME_BYTES = 1024
 DEFAULT_LIMIT = 25
+
+DayNumber = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]  # days since 1970
+RecordingId = Annotated[str, msgspec.Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Where the next page begins: a day, and a key within the index."""
+    """Where the next page begins: on a day, after a recording."""
 
-    day: str | None = None
-    key: dict[str, dict[str, str]] | None = None
+    day: DayNumber | None = None
+    after: RecordingId | None = None
 
 
 class Listing(NamedTuple):
@@ -49,41 +52,20 @@ def read_listing(
     problems = []
     if status is not None and status not in RANK:
         problems.append(Problem("status", f"must be one of {', '.join(RANK)}"))
-    if cname is not None and not 0 < len(cname.encode()) <= 1024:
-        problems.append(Problem("cname", "must have 1 to 1024 bytes"))
-    count = DEFAULT_LIMIT
-    if limit is not None:
-        if limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_LIMIT:
-            count = int(limit)
-        else:
-            problems.append(Problem("limit", f"must be a whole number from 1 to {MAX_LIMIT}"))
-    where = Cursor()
-    if cursor is not None:
-        try:
-            where = read_cursor(cursor)
-        except ValueError:
-            problems.append(Problem("cursor", "must be the cursor of an earlier answer, unchanged"))
+    if cname is not None and not 0 < len(cname.encode()) <= MAX_CNAME_BYTES:
+        problems.append(Problem("cname", f"must have 1 to {MAX_CNAME_BYTES} bytes"))
+    count, where = DEFAULT_LIMIT, Cursor()
+    try:
+        count = read_number("limit", limit, DEFAULT_LIMIT, 1, MAX_LIMIT)
+    except RequestInvalidError as error:
+        problems += error.problems
+    try:
+        where = read_cursor(cursor, Cursor) if cursor is not None else where
+    except RequestInvalidError as error:
+        problems += error.problems
     if problems:
         raise RequestInvalidError(problems)
     return Listing(status, cname, count, where)
-
-
-def read_cursor(text: str) -> Cursor:
-    """Return the cursor that `write_cursor` wrote. Raises ValueError."""
-    try:
-        found = msgspec.json.decode(urlsafe_b64decode(text.encode()), type=Cursor)
-    except (binascii.Error, msgspec.DecodeError, UnicodeError) as error:
-        raise ValueError("not a cursor") from error
-    if found.day is not None:
-        from_iso(found.day)
-    if found.key is not None and any(set(each) != {"S"} for each in found.key.values()):
-        raise ValueError("not a cursor")
-    return found
-
-
-def write_cursor(cursor: Cursor) -> str:
-    """Return a cursor as text for a query string."""
-    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
 class Lister:
@@ -113,25 +95,28 @@ class Lister:
             cname=listing.cname,
             status=listing.status,
             limit=listing.limit,
-            start=listing.cursor.key,
+            after=listing.cursor.after,
         )
-        return page.recordings, Cursor(key=page.cursor) if page.cursor else None
+        return page.recordings, Cursor(after=page.cursor) if page.cursor else None
 
     def _by_day(self, listing: Listing, now_ms: int) -> tuple[list[Recording], Cursor | None]:
         found: list[Recording] = []
-        day_ms = from_iso(listing.cursor.day) if listing.cursor.day else now_ms
-        key = listing.cursor.key
+        today = now_ms // DAY_MS
+        day = today if listing.cursor.day is None else listing.cursor.day
+        after = listing.cursor.after
         for _ in range(DAYS_PER_PAGE):
-            if now_ms - day_ms > DAYS_BACK * DAY_MS:
+            if today - day > DAYS_BACK:
                 return found, None
-            day = iso(day_ms)[:10]
             page = self._store.page(
-                day=day, status=listing.status, limit=listing.limit - len(found), start=key
+                day=iso(day * DAY_MS)[:10],
+                status=listing.status,
+                limit=listing.limit - len(found),
+                after=after,
             )
             found += page.recordings
             if page.cursor:
-                return found, Cursor(day=day, key=page.cursor)
-            day_ms, key = day_ms - DAY_MS, None
+                return found, Cursor(day=day, after=page.cursor)
+            day, after = day - 1, None
             if len(found) >= listing.limit:
                 break
-        return found, Cursor(day=iso(day_ms)[:10])
+        return found, Cursor(day=day)

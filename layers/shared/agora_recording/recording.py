@@ -125,6 +125,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
     looked_ms: int | None = None  # the sweeper's last look that changed nothing else
     execution: int = 0  # generation of the execution that owns it
+    deleting_ms: int | None = None  # since when its files and rows are being deleted
     version: int = 1
 
     @property
@@ -356,43 +357,79 @@ def from_row(values: dict[str, Any]) -> Recording:
     return msgspec.convert(values, Recording, strict=False)
 
 
+class AttemptView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """One session with Agora, as the API shows it."""
+
+    number: int
+    uid: str
+    sid: str | None = None
+    begun_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    end: SessionEnd | None = None
+
+
+class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """A recording as the API and the events show it. No secret, no token, no clientRequest."""
+
+    recording_id: str
+    status: Status
+    cname: str
+    uid: str | None = None  # of the current attempt, or the wish for the first
+    mode: Mode
+    sid: str | None = None
+    attempts: list[AttemptView]
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    deleting_at: str | None = None
+    stop_reason: StopReason | None = None
+    end_reason: str | None = None
+    reason: str | None = None
+    upload: Upload
+    max_duration_seconds: int
+    restart_limit: int
+    tags: dict[str, str]
+    prefix: str
+
+
 def public(recording: Recording) -> dict[str, Any]:
-    """Return what the API shows of it. No secret, no token, no clientRequest."""
+    """Return what the API shows of it; what is None is left out."""
     attempt = recording.attempt
-    view: dict[str, Any] = {
-        "recordingId": recording.recording_id,
-        "status": recording.status,
-        "cname": recording.cname,
-        "uid": attempt.uid if attempt else recording.uid,
-        "mode": recording.mode,
-        "sid": recording.sid,
-        "attempts": [_public_attempt(each) for each in recording.attempts],
-        "createdAt": iso(recording.created_ms),
-        "startedAt": _iso(recording.started_ms),
-        "endedAt": _iso(recording.ended_ms),
-        "stopReason": recording.stop_reason,
-        "endReason": recording.end_reason,
-        "reason": recording.reason,
-        "upload": msgspec.to_builtins(recording.upload),
-        "maxDurationSeconds": recording.max_duration_seconds,
-        "restartLimit": recording.restart_limit,
-        "tags": recording.tags,
-        "prefix": recording.prefix,
-    }
-    return {name: value for name, value in view.items() if value is not None}
+    view = RecordingView(
+        recording_id=recording.recording_id,
+        status=recording.status,
+        cname=recording.cname,
+        uid=attempt.uid if attempt else recording.uid,
+        mode=recording.mode,
+        sid=recording.sid,
+        attempts=[_attempt_view(each) for each in recording.attempts],
+        created_at=iso(recording.created_ms),
+        started_at=_iso(recording.started_ms),
+        ended_at=_iso(recording.ended_ms),
+        deleting_at=_iso(recording.deleting_ms),
+        stop_reason=recording.stop_reason,
+        end_reason=recording.end_reason,
+        reason=recording.reason,
+        upload=recording.upload,
+        max_duration_seconds=recording.max_duration_seconds,
+        restart_limit=recording.restart_limit,
+        tags=recording.tags,
+        prefix=recording.prefix,
+    )
+    return cast(dict[str, Any], msgspec.to_builtins(view))
 
 
-def _public_attempt(attempt: Attempt) -> dict[str, Any]:
-    view = {
-        "number": attempt.number,
-        "uid": attempt.uid,
-        "sid": attempt.sid,
-        "begunAt": iso(attempt.begun_ms),
-        "startedAt": _iso(attempt.started_ms),
-        "endedAt": _iso(attempt.ended_ms),
-        "end": attempt.end,
-    }
-    return {name: value for name, value in view.items() if value is not None}
+def _attempt_view(attempt: Attempt) -> AttemptView:
+    return AttemptView(
+        number=attempt.number,
+        uid=attempt.uid,
+        sid=attempt.sid,
+        begun_at=iso(attempt.begun_ms),
+        started_at=_iso(attempt.started_ms),
+        ended_at=_iso(attempt.ended_ms),
+        end=attempt.end,
+    )
 
 
 def _iso(ms: int | None) -> str | None:

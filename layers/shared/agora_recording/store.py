@@ -39,6 +39,9 @@ BY_DUE = "by_due"
 BY_DAY = "by_day"
 BY_CNAME = "by_cname"
 _TRIES = 8
+# What one page may cost: so many queries, and rows that each reads where most are left out.
+_QUERIES_A_PAGE = 10
+_READ_TO_FILTER = 1000
 
 
 class Note(NamedTuple):
@@ -51,10 +54,10 @@ class Note(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Recordings, newest first, and where to go on (None: that was all)."""
+    """Recordings, newest first, and the recordingId to go on after (None: that was all)."""
 
     recordings: list[Recording]
-    cursor: dict[str, Any] | None
+    cursor: str | None
 
 
 class RecordingStore:
@@ -123,7 +126,12 @@ class RecordingStore:
             raise IdempotencyConflictError(
                 "This Idempotency-Key was used for another request; use a new key for a new one."
             )
-        return self.get(row["recordingId"])
+        try:
+            return self.get(row["recordingId"])
+        except RecordingNotFoundError:
+            raise IdempotencyConflictError(
+                "The recording that this Idempotency-Key made was deleted; use a new key."
+            ) from None
 
     def get(self, recording_id: str) -> Recording:
         """Return a recording as it is now. Raises RecordingNotFoundError."""
@@ -194,9 +202,13 @@ class RecordingStore:
         cname: str | None = None,
         status: str | None = None,
         limit: int,
-        start: dict[str, Any] | None = None,
+        after: str | None = None,
     ) -> Page:
-        """Return up to `limit` recordings of a day (`2026-01-31`) or a channel, newest first."""
+        """Return up to `limit` recordings of a day (`2026-01-31`) or a channel, newest first.
+
+        `after` is a recordingId, of one that is still there or of one that is not. A page may be
+        shorter than `limit`, even empty, and still have a cursor: a status may be rare.
+        """
         index, name, value = (BY_CNAME, "channel", cname) if cname else (BY_DAY, "createdDay", day)
         request: dict[str, Any] = {
             "TableName": self._table_name,
@@ -210,16 +222,22 @@ class RecordingStore:
             request["ExpressionAttributeNames"] = {"#status": "status"}
             request["ExpressionAttributeValues"][":status"] = {"S": status}
         found: list[str] = []
-        while True:
-            # With a filter, DynamoDB counts the limit before it filters: ask for what is missing.
-            request["Limit"] = limit - len(found)
+        start: Any = None
+        if after:
+            start = {**_key(after), name: {"S": value}, "recordingId": {"S": after}}
+        for _ in range(_QUERIES_A_PAGE):
+            # With a filter, DynamoDB counts the limit before it filters.
+            request["Limit"] = _READ_TO_FILTER if status else limit
             if start:
                 request["ExclusiveStartKey"] = start
             answer = self._client.query(**request)
             found += [item["recordingId"]["S"] for item in answer["Items"]]
             start = answer.get("LastEvaluatedKey")
             if start is None or len(found) >= limit:
-                return Page(self._get_all(found), start)
+                break
+        if len(found) > limit:
+            return Page(self._get_all(found[:limit]), found[limit - 1])
+        return Page(self._get_all(found), start["recordingId"]["S"] if start else None)
 
     def _get_all(self, recording_ids: Sequence[str]) -> list[Recording]:
         """Return the rows of up to 100 recordings, in the order asked for."""
@@ -235,12 +253,12 @@ class RecordingStore:
 
     def open_of_channel(self, cname: str) -> Iterator[Recording]:
         """Yield the recordings of a channel that are not over, newest first."""
-        start = None
+        after = None
         while True:
-            page = self.page(cname=cname, limit=50, start=start)
+            page = self.page(cname=cname, limit=50, after=after)
             yield from (each for each in page.recordings if not each.is_terminal)
-            start = page.cursor
-            if start is None:
+            after = page.cursor
+            if after is None:
                 return
 
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:

@@ -111,8 +111,8 @@ class Sweeper:
         end_ms = self._now_ms() + round(seconds * 1000)
         try:
             with ThreadPoolExecutor(_WORKERS) as workers:
-                for batch in self._due(first_shard):
-                    done.update(workers.map(self._try_look, batch))
+                for batch in self.batches(first_shard):
+                    done.update(workers.map(self.try_look, batch))
                     if self._now_ms() >= end_ms or not self._lease.is_ours:
                         done["out of time"] += 1
                         break
@@ -120,7 +120,8 @@ class Sweeper:
             self._lease.release()
         return done
 
-    def _due(self, first_shard: int) -> Iterator[list[str]]:
+    def batches(self, first_shard: int) -> Iterator[list[str]]:
+        """Yield ids of what is due by now, in the order of risk; read as they are asked for."""
         now = self._now_ms()
         for risk in range(4):
             for step in range(DUE_SHARDS):
@@ -137,7 +138,8 @@ class Sweeper:
                     if len(found) < _BATCH:
                         break
 
-    def _try_look(self, recording_id: str) -> str:
+    def try_look(self, recording_id: str) -> str:
+        """Look at one recording; return what was done, or why nothing was. Raises nothing."""
         try:
             return self.look(recording_id)
         except RateLimitedError:

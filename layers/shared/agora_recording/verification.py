@@ -7,9 +7,8 @@ snapshot and web mode, and at times empty: Agora best practices).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -48,6 +47,8 @@ Code = Literal[
     "foreign_file",  # not a name that Agora gives
     "unknown_session",  # files of a sid (`where`) that is not among the recording's
 ]
+
+_TYPES: dict[str, TrackType] = {"audio": "audio", "video": "video", "av": "audio_and_video"}
 
 _MAX_FINDINGS = 1000
 _MAX_NAMES = 100  # of one finding
@@ -191,11 +192,19 @@ class Verdict(msgspec.Struct, kw_only=True):
     @property
     def missing(self) -> list[str]:
         """The names that are absent or empty, at most 100 of each finding."""
+        return [name for finding in self._absences() for name in finding.names]
+
+    @property
+    def missing_count(self) -> int:
+        """How many names are absent or empty, all told."""
+        return sum(finding.count for finding in self._absences())
+
+    def _absences(self) -> list[Finding]:
+        absent = ("missing_", "empty_")
         return [
-            name
+            finding
             for finding in self.findings
-            if finding.level != "note" and finding.code.startswith(("missing_", "empty_"))
-            for name in finding.names
+            if finding.level != "note" and finding.code.startswith(absent)
         ]
 
     def has(self, code: Code) -> bool:
@@ -240,30 +249,28 @@ class _Findings:
     """Findings by kind and place: their number and their names are bounded."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Code, Level, str], tuple[list[str], list[int], str]] = {}
+        self._names: dict[tuple[Code, Level, str], list[str]] = {}
+        self._counts: Counter[tuple[Code, Level, str]] = Counter()
+        self._details: dict[tuple[Code, Level, str], str] = {}
 
     def add(
-        self, code: Code, level: Level, where: str, names: Iterable[str] = (), detail: str = ""
+        self, code: Code, level: Level, where: str, names: Sequence[str] = (), detail: str = ""
     ) -> None:
         """Count the names; a finding without any counts as one."""
         key = (code, level, where)
-        if key not in self._found and len(self._found) >= _MAX_FINDINGS:
+        if key not in self._names and len(self._names) >= _MAX_FINDINGS:
             key, detail = (code, level, ""), ""
-        kept, count, _ = self._found.setdefault(key, ([], [0], detail))
-        before = count[0]
-        for name in names:
-            count[0] += 1
-            if len(kept) < _MAX_NAMES:
-                kept.append(name)
-        if count[0] == before:
-            count[0] += 1
+        kept = self._names.setdefault(key, [])
+        kept += names[: _MAX_NAMES - len(kept)]
+        self._counts[key] += len(names) or 1
+        self._details.setdefault(key, detail)
 
     def listed(self) -> list[Finding]:
         """Return them: what is wrong first, then what is awaited, then the notes."""
         order = {"error": 0, "awaited": 1, "note": 2}
         found = [
-            Finding(code, level, where, count[0], tuple(names), detail)
-            for (code, level, where), (names, count, detail) in self._found.items()
+            Finding(*key, self._counts[key], tuple(names), self._details[key])
+            for key, names in self._names.items()
         ]
         return sorted(found, key=lambda finding: order[finding.level])
 
@@ -274,7 +281,6 @@ class _Case:
     def __init__(self, session: Session, rank: int) -> None:
         self.session = session
         self.rank = rank
-        self.arrived_ms = 0
         self.settled = self.quiet = False
         self.troubled = False  # something of it is wrong or awaited
         self.recorders: set[int] = set()  # that wrote slices or indexes: -1, then each bak
@@ -372,7 +378,7 @@ class _Judge:
         return one_index and case.session.ended_ms is not None
 
     def _problem(
-        self, code: Code, case: _Case, where: str, names: Iterable[str] = (), detail: str = ""
+        self, code: Code, case: _Case, where: str, names: Sequence[str] = (), detail: str = ""
     ) -> None:
         """Note what is an error once nothing more is to come of the session, and awaited before."""
         case.troubled = True
@@ -503,7 +509,7 @@ class _Judge:
         orphans: dict[Series, list[str]] = defaultdict(list)
         for name in sorted(self.inventory.stored.keys() - self.named):
             one = self.inventory.series_of(name)
-            if one is None or file_names.start_ms(name) is None:
+            if one is None or file_names.start_ms(name) is None:  # 17 digits that are no time
                 self.findings.add("foreign_file", "note", "", [name])
             else:
                 orphans[one].append(name)
@@ -522,12 +528,11 @@ class _Judge:
     # --- other files ----------------------------------------------------------------------------
 
     def _check_files(self) -> None:
-        for file in self.inventory.files:
-            if not file.size:
-                self._problem("empty_file", self.cases[file.sid], file.sid, [file.name])
+        empty = [(file.name, file.sid) for file in self.inventory.files if not file.size]
         for one in self.inventory.series.values():
-            if one.empty:
-                self._problem("empty_file", self.cases[one.like.sid], one.like.sid, one.empty)
+            empty += [(name, one.like.sid) for name in one.empty]
+        for name, sid in sorted(empty):
+            self._problem("empty_file", self.cases[sid], sid, [name])
         for sid, case in self.cases.items():
             if self.expectation.mp4 and case.slices:
                 self._check_mp4s(sid, case)
@@ -562,8 +567,8 @@ class _Judge:
             if file.sid == sid and file.size and file.name.endswith(f".{kind}")
         }
         if kind == "mp4":
-            streams = self.inventory.streams.values()
-            uids = {one.like.uid for one in streams if one.like.sid == sid and one.like.uid}
+            played = (stream.like for stream, final in self.finals if final.duration_ms)
+            uids = {like.uid for like in played if like.sid == sid and like.uid}
             absent = [f"{stem}__uid_s_{uid}__uid_e_av.mp4" for uid in sorted(uids - made)]
         else:
             absent = [] if made else [f"{stem}_0.{kind}"]
@@ -607,13 +612,13 @@ class _Judge:
         for stream, final in self.finals:
             joined[stream.like.uid or "0", stream.like.track or ""].append(final)
         tracks, runs = [], []
-        for uid, media in sorted(joined, key=lambda key: (len(key[0]), key)):
-            finals = self._in_time(joined[uid, media])
-            own_runs, gaps = _runs(finals, self.expectation.gap_ms)
+        for uid, track in sorted(joined, key=lambda key: (len(key[0]), key)):
+            finals = self._in_time(joined[uid, track])
+            own_runs = [run for final in finals for run in _runs(final, self.expectation.gap_ms)]
+            gaps, _ = _union(own_runs, self.expectation.gap_ms)
+            kind = _track_type(track, finals)
+            tracks.append(Track(uid=uid, type=kind, playlists=finals, gaps=gaps))
             runs += own_runs
-            tracks.append(
-                Track(uid=uid, type=_track_type(media, finals), playlists=finals, gaps=gaps)
-            )
         return tracks, runs
 
     def _in_time(self, finals: list[PlaylistFile]) -> list[PlaylistFile]:
@@ -626,50 +631,45 @@ class _Judge:
 
 
 class _Run(NamedTuple):
-    """Media without a gap: from where to where, in which indexes; `lost`: slices before it are."""
+    """Media without a gap, as one index has it. `lost`: slices right before it are."""
 
     start_ms: int
     end_ms: int
-    first: PlaylistFile
-    last: PlaylistFile
+    of: PlaylistFile
     lost: bool
 
 
-def _runs(finals: list[PlaylistFile], gap_ms: int) -> tuple[list[_Run], list[Gap]]:
-    """Return the runs of one track, whose indexes are in order of time, and the gaps between."""
+def _runs(index: PlaylistFile, gap_ms: int) -> list[_Run]:
     runs: list[_Run] = []
-    first = last = None
-    from_ms = to_ms = 0
+    from_ms = to_ms = None
     lost = lost_before = False
-    for final in finals:
-        for segment in final.segments:
-            start_ms = segment.start_ms
-            if segment.state is not None:
-                lost = True
-            elif start_ms is not None:
-                if first is None or last is None or start_ms - to_ms > gap_ms:
-                    if first is not None and last is not None:
-                        runs.append(_Run(from_ms, to_ms, first, last, lost_before))
-                    first, from_ms, to_ms, lost_before = final, start_ms, start_ms, lost
-                last, lost = final, False
-                to_ms = max(to_ms, start_ms + segment.duration_ms)
-    if first is not None and last is not None:
-        runs.append(_Run(from_ms, to_ms, first, last, lost_before))
-    return runs, [_gap(before, after) for before, after in pairwise(runs)]
+    for segment in index.segments:
+        start_ms = segment.start_ms
+        if segment.state is not None:
+            lost = True
+        elif start_ms is not None:
+            end_ms = start_ms + segment.duration_ms
+            if from_ms is None or to_ms is None or start_ms - to_ms > gap_ms:
+                if from_ms is not None and to_ms is not None:
+                    runs.append(_Run(from_ms, to_ms, index, lost_before))
+                from_ms, to_ms, lost_before = start_ms, end_ms, lost
+            elif end_ms > to_ms:
+                to_ms = end_ms
+            lost = False
+    if from_ms is not None and to_ms is not None:
+        runs.append(_Run(from_ms, to_ms, index, lost_before))
+    return runs
 
 
 def _union(runs: list[_Run], gap_ms: int) -> tuple[list[Gap], int]:
     """Return the gaps that no run covers, and the time that at least one does."""
     gaps: list[Gap] = []
     recorded_ms = 0
-    before: _Run | None = None
+    before: _Run | None = None  # the one that reaches farthest so far
     for run in sorted(runs, key=lambda run: (run.start_ms, run.end_ms)):
-        if before is None:
-            recorded_ms += run.end_ms - run.start_ms
-            before = run
-            continue
-        if run.start_ms - before.end_ms > gap_ms:
-            gaps.append(_gap(before, run))
+        if before is None or run.start_ms - before.end_ms > gap_ms:
+            if before is not None:
+                gaps.append(Gap(before.end_ms, run.start_ms, _cause(before, run)))
             recorded_ms += run.end_ms - run.start_ms
             before = run
         elif run.end_ms > before.end_ms:
@@ -678,23 +678,20 @@ def _union(runs: list[_Run], gap_ms: int) -> tuple[list[Gap], int]:
     return gaps, recorded_ms
 
 
-def _gap(before: _Run, after: _Run) -> Gap:
-    cause: Cause = "missing" if after.lost else "interruption"
-    if before.last.sid != after.first.sid:
-        cause = "restart"
-    elif before.last.bak != after.first.bak:
-        cause = "failover"
-    return Gap(before.end_ms, after.start_ms, cause)
+def _cause(before: _Run, after: _Run) -> Cause:
+    if before.of.sid != after.of.sid:
+        return "restart"
+    if before.of.bak != after.of.bak:
+        return "failover"
+    return "missing" if after.lost else "interruption"
 
 
 def _track_type(track: str, finals: list[PlaylistFile]) -> TrackType:
     """Where the name does not tell the type, the index's track events may."""
-    media = {"audio": {"AUDIO"}, "video": {"VIDEO"}}.get(track) or (
-        frozenset().union(*(final.media for final in finals)) if not track else frozenset()
-    )
-    if media == {"AUDIO"}:
-        return "audio"
-    return "video" if media == {"VIDEO"} else "audio_and_video"
+    if not track:
+        media = frozenset[str]().union(*(final.media for final in finals))
+        track = "audio" if media == {"AUDIO"} else "video" if media == {"VIDEO"} else "av"
+    return _TYPES[track]
 
 
 def _outcome(findings: list[Finding]) -> Outcome:

@@ -166,7 +166,9 @@ def _examples() -> Iterator[list[str]]:
 def test_every_example_of_the_page_works(agora: Any) -> None:
     task = agora.record()
     agora.advance(20)
-    for words in _examples():
+    examples = list(_examples())
+    assert len(examples) > 30
+    for words in examples:
         data = words[words.index("-d") + 1] if "-d" in words else None
         url = next(word for word in words if word.startswith("$AGORA"))
         method = "POST" if data is not None else "GET"

@@ -346,3 +346,44 @@ def test_what_the_bucket_refuses_later_goes_to_the_backup_and_comes_back(
     assert [e["payload"]["details"]["warnCode"] for e in receiver.of(2)][:2] == [31, 32]
     assert receiver.of(32)
     assert (missing, len(bucket.names(".ts"))) == (2, 3)
+
+
+def test_a_token_that_expires_sends_files_to_the_backup_until_it_is_renewed(
+    make_agora: Any, bucket: Any
+) -> None:
+    agora = make_agora(sts_min_validity_s=0)
+    now_s = agora.control("GET", "clock")["now_ms"] // 1000
+    task = agora.record(storageConfig=agora.storage(stsToken="T", stsExpiration=now_s + 20))
+    agora.advance(33)
+    stalled = len(bucket.names(".ts"))
+    fresh = agora.storage(stsToken="U", stsExpiration=now_s + 900)
+    task.call("update", {"storageConfig": fresh})
+    agora.advance(15)
+    answer = task.stop()
+    agora.advance(61)
+
+    assert stalled == 1
+    assert answer.body["serverResponse"]["uploadingStatus"] == "backuped"
+    assert len(bucket.names(".ts")) == 4
+
+
+def test_status_8_may_linger(make_agora: Any) -> None:
+    agora = make_agora(exit_linger_s=5)
+    task = agora.record()
+    agora.advance(20)
+    task.stop()
+    lingering = task.query().body["serverResponse"]["status"]
+    agora.advance(6)
+
+    assert lingering == 8
+    assert task.query().code == 404
+
+
+def test_lists_may_leave_out_the_prefix_and_count_in_seconds(make_agora: Any) -> None:
+    agora = make_agora(file_list_prefix=False, slice_time_in_seconds=True)
+    task = agora.record(recordingFileConfig={"avFileType": ["hls", "mp4"]})
+    agora.advance(20)
+    (entry,) = task.query().body["serverResponse"]["fileList"]
+
+    assert entry["fileName"] == f"{task.sid}_room.m3u8"
+    assert entry["sliceStartTime"] < 10**11

@@ -1,0 +1,189 @@
+"""Virtual time, and the adapters of the library on it: a clock, the table, the limiter's row.
+
+A room runs at one instant and says how long it took (`World.spend`). Where it would sleep until its
+slot of the limiter comes, it is abandoned (`Suspended`) and run again at that slot: rooms are safe
+to repeat at any point, so nothing of them has to be copied here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from agora_recording.errors import RateLimitedError, RecordingNotFoundError
+from agora_recording.limiter import Limiter, first_slot
+from agora_recording.recording import Recording, due
+from agora_recording.store import DUE_SHARDS, Note, Page, RecordingStore
+from agora_recording.timings import Timings
+
+TABLE_MS = 5  # what a read or write of the table takes
+
+
+class World:
+    """Events in the order of their time. Instants are milliseconds."""
+
+    def __init__(self, start_ms: int) -> None:
+        self._at_ms = start_ms
+        self._spent_ms = 0
+        self._count = 0
+        self._events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+
+    def now_ms(self) -> int:
+        """Return the present, as the room that runs just now sees it."""
+        return self._at_ms + self._spent_ms
+
+    def spend(self, ms: int) -> None:
+        """Let the room that runs just now take so long."""
+        self._spent_ms += ms
+
+    def at(self, at_ms: int, act: Callable[..., None], *arguments: Any) -> None:
+        """Do something at an instant; what is of the same instant is done in the order asked."""
+        self._count += 1
+        heapq.heappush(self._events, (at_ms, self._count, act, arguments))
+
+    def run(self, until_ms: int) -> None:
+        """Let time pass."""
+        events, pop = self._events, heapq.heappop
+        while events and events[0][0] <= until_ms:
+            self._at_ms, _, act, arguments = pop(events)
+            self._spent_ms = 0
+            act(*arguments)
+        self._at_ms, self._spent_ms = until_ms, 0
+
+
+class Suspended(BaseException):
+    """A room waits for its slots. No Exception: no room may take it for a failure."""
+
+    def __init__(self, slots: list[int]) -> None:
+        super().__init__(slots)
+        self.slots = slots
+
+
+class VirtualLimiter(Limiter):
+    """The limiter, its row in memory. `granted` are the slots of the room that runs again."""
+
+    def __init__(self, world: World, calls_per_second: float) -> None:
+        super().__init__(
+            "table",
+            calls_per_second=calls_per_second,
+            now_ms=world.now_ms,
+            sleep=lambda seconds: world.spend(round(seconds * 1000)),
+        )
+        self._next_ms: int | None = None
+        self.granted: list[int] | None = None
+
+    def take(self, slots: int = 1, *, patience_s: float = 0.25) -> list[int]:
+        """Return the slots granted before, else take some and suspend the room until they come."""
+        if self.granted:
+            granted, self.granted = self.granted, None
+            return granted
+        now = self._now_ms()
+        first = first_slot(self._next_ms, now, round(patience_s * 1000))
+        if first is None:
+            raise RateLimitedError("Agora's requests are booked.")
+        self._next_ms = first + self._gap_ms * slots
+        raise Suspended([first + self._gap_ms * number for number in range(slots)])
+
+
+class VirtualStore(RecordingStore):
+    """The table in memory, with its index of what is due.
+
+    `calm` are the ids of recordings whose notifications come in order just now. The row of such a
+    one is not rewritten each minute: it cannot become due, so it is left out of the index until
+    the first notification is missed.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        timings: Timings,
+        changed: Callable[[Recording, Recording], None],
+    ) -> None:
+        super().__init__("table", timings)
+        self._world = world
+        self._changed = changed
+        self.rows: dict[str, Recording] = {}
+        self.sessions: dict[str, dict[str, Any]] = {}
+        self.calm: set[str] = set()
+        self._index: list[list[list[tuple[int, int, str]]]] = [
+            [[] for _ in range(DUE_SHARDS)] for _ in range(4)
+        ]
+
+    def put(self, recording: Recording) -> None:
+        """Write a row, whatever was there."""
+        self.rows[recording.recording_id] = recording
+        self.index(recording)
+
+    def get(self, recording_id: str) -> Recording:
+        """Return a recording as it is now."""
+        self._world.spend(TABLE_MS)
+        try:
+            return self.rows[recording_id]
+        except KeyError:
+            raise RecordingNotFoundError(f"There is no recording {recording_id}.") from None
+
+    def amend(
+        self,
+        recording_id: str,
+        change: Callable[[Recording], Recording],
+        notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,  # noqa: ARG002
+    ) -> Recording:
+        """Apply a pure change to the row as it is now; return the row as it is then."""
+        before = self.get(recording_id)
+        after = change(before)
+        if after == before:
+            return before
+        after = replace(after, version=before.version + 1)
+        self._world.spend(TABLE_MS)
+        self.put(after)
+        if before.session_end is not after.session_end:
+            self._changed(before, after)
+        return after
+
+    def note(self, recording_id: str, *notes: Note) -> None:
+        """Keep no timeline."""
+
+    def page(self, **_: Any) -> Page:
+        """Find nothing: no start is lost here, so there is nothing to adopt."""
+        return Page([], None)
+
+    def session(self, sid: str) -> dict[str, Any] | None:
+        """Return the row of a session."""
+        return self.sessions.get(sid)
+
+    def amend_session(
+        self, sid: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Apply a pure change to a session's row; return the row as it is then."""
+        self.sessions[sid] = row = change(self.sessions.get(sid))
+        return row
+
+    def index(self, recording: Recording) -> None:
+        """Put a row into the index of what is due."""
+        look = due(recording, self._timings)
+        if look is None:
+            return
+        risk, at_ms = look
+        if risk > 1 and recording.gone_ms is None and recording.recording_id in self.calm:
+            return
+        shard = zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS
+        heapq.heappush(
+            self._index[risk][shard], (at_ms, recording.version, recording.recording_id)
+        )
+
+    def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
+        """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
+        index = self._index[risk][shard]
+        found: list[tuple[int, int, str]] = []
+        while index and index[0][0] <= now_ms and len(found) < limit:
+            entry = heapq.heappop(index)
+            row = self.rows.get(entry[2])
+            if row is not None and row.version == entry[1]:
+                found.append(entry)
+        for entry in found:
+            heapq.heappush(index, entry)
+        return [entry[2] for entry in found]

@@ -1,0 +1,58 @@
+"""Pages of long lists: how much fits into an answer, and where the next page begins."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from agora_recording.errors import Problem, RequestInvalidError
+
+T = TypeVar("T")
+
+# A Lambda function may answer with 6 MB, which holds the page as a JSON string: with escapes.
+MAX_BYTES = 4_000_000
+
+
+def page(items: Iterable[T], limit: int, max_bytes: int = MAX_BYTES) -> list[T]:
+    """Return the first items: `limit` at most, and no more than `max_bytes` of JSON hold.
+
+    At least one, where there is one: a page must never be empty before the end.
+    """
+    found: list[T] = []
+    size = 0
+    for item in items:
+        size += len(msgspec.json.encode(item)) + 1
+        if found and size > max_bytes:
+            break
+        found.append(item)
+        if len(found) == limit:
+            break
+    return found
+
+
+def read_number(name: str, text: str | None, default: int, low: int, high: int) -> int:
+    """Return a whole number of the query string. Raises RequestInvalidError."""
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high:
+        return int(text)
+    raise RequestInvalidError([Problem(name, f"must be a whole number from {low} to {high}")])
+
+
+def read_cursor(text: str, kind: type[T]) -> T:
+    """Return the cursor that `write_cursor` wrote. Raises RequestInvalidError."""
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(text.encode()), type=kind)
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise RequestInvalidError(
+            [Problem("cursor", "must be the cursor of an earlier answer, unchanged")]
+        ) from error
+
+
+def write_cursor(cursor: Any) -> str:
+    """Return a cursor as text for a query string."""
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode()

@@ -1,0 +1,79 @@
+"""Addresses that open one private object each, for a while (AWS SigV4 in the query string).
+
+A playlist needs thousands of them, and they differ in the key alone: so what they share is
+computed once. An address dies with the credentials that signed it, even before its own time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+MAX_EXPIRES_S = 3600  # our own: AWS allows seven days, a role's credentials live for hours
+_SCOPE_END = "aws4_request"
+
+
+class Keys(NamedTuple):
+    """Credentials; `token` is None where they are not temporary."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+
+def bucket_url(endpoint_url: str, bucket: str) -> str:
+    """Return where a bucket's objects are, with a slash at the end.
+
+    The bucket is part of the host at AWS. A dot in its name would break the certificate, and an
+    emulator is often a bare address: there it is part of the path.
+    """
+    parts = urlsplit(endpoint_url)
+    if parts.netloc.startswith("s3.") and "." not in bucket:
+        return f"{parts.scheme}://{bucket}.{parts.netloc}/"
+    return f"{endpoint_url.rstrip('/')}/{bucket}/"
+
+
+def signer(
+    bucket_url: str, region: str, keys: Keys, now_ms: int, expires_s: int
+) -> Callable[[str, str], str]:
+    """Return `sign(key, content_type)`: the address of an object, good for `expires_s` seconds.
+
+    S3 will serve it as `content_type`, whatever type it was uploaded with.
+    """
+    parts = urlsplit(bucket_url)
+    at = datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{at[:8]}/{region}/s3/{_SCOPE_END}"
+    shared = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{keys.access_key}/{scope}",
+        "X-Amz-Date": at,
+        "X-Amz-Expires": str(expires_s),
+        **({"X-Amz-Security-Token": keys.token} if keys.token else {}),
+        "X-Amz-SignedHeaders": "host",
+    }
+    secret = f"AWS4{keys.secret_key}".encode()
+    for part in scope.split("/"):
+        secret = hmac.digest(secret, part.encode(), "sha256")
+    origin = f"{parts.scheme}://{parts.netloc}"
+    before = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n".encode()
+
+    @lru_cache
+    def of_type(content_type: str) -> tuple[str, str]:
+        # Sorted by name, as the signature wants them: capitals come before small letters.
+        values = {**shared, "response-content-type": content_type}
+        query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in values.items())
+        return query, f"\n{query}\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
+
+    def sign(key: str, content_type: str) -> str:
+        path = parts.path + quote(key, safe="/-_.~")
+        query, rest = of_type(content_type)
+        digest = hashlib.sha256(f"GET\n{path}{rest}".encode()).hexdigest()
+        signature = hmac.digest(secret, before + digest.encode(), "sha256").hex()
+        return f"{origin}{path}?{query}&X-Amz-Signature={signature}"
+
+    return sign

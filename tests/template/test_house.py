@@ -1,0 +1,146 @@
+"""The house law: one truth for each fact, and a guard on each copy."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.template.machine import ROOT, definition, functions, template
+
+TEXT = (ROOT / "template.yaml").read_text()
+RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]
+FUNCTIONS = functions()
+
+
+def phrase(logical_id: str) -> str:
+    """Return `stop_recording` for `StopRecordingFunction`."""
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", logical_id.removesuffix("Function")).lower()
+
+
+def test_folders_and_functions_share_their_phrase() -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    assert folders == {phrase(name) for name in FUNCTIONS}
+    for name, each in FUNCTIONS.items():
+        assert each["CodeUri"] == f"functions/{phrase(name)}/"
+
+
+def test_states_and_functions_share_their_phrase() -> None:
+    for name, state in definition()["States"].items():
+        if "lambda" in state.get("Resource", ""):
+            folder = phrase(state["Resource"].rpartition(":")[2])
+            assert name.lower().replace(" ", "_") == folder
+
+
+def test_the_runtime_is_the_same_in_all_three_places() -> None:
+    runtime = template()["Globals"]["Function"]["Runtime"]
+    layer = RESOURCES["SharedLayer"]
+    assert layer["Metadata"]["BuildMethod"] == runtime
+    assert layer["Properties"]["CompatibleRuntimes"] == [runtime]
+
+
+def test_runtime_pins_live_in_the_layer_alone() -> None:
+    assert not list((ROOT / "functions").rglob("requirements*.txt"))
+    pins = (ROOT / "layers/shared/requirements.txt").read_text().splitlines()
+    assert all("==" in line for line in pins if line and not line.startswith("#"))
+    kept = {path.name for path in (ROOT / "layers/shared").iterdir()} - {"__pycache__"}
+    assert kept == {"requirements.txt", "agora_recording"}
+
+
+def test_no_name_is_fixed_so_that_two_stacks_fit_into_one_account() -> None:
+    fixed = ("FunctionName", "TableName", "BucketName", "StateMachineName", "QueueName", "RoleName")
+    for name, each in RESOURCES.items():
+        properties = each.get("Properties", {})
+        assert not [key for key in fixed if isinstance(properties.get(key), str)], name
+
+
+def test_every_asynchronous_edge_has_a_dead_letter_queue() -> None:
+    for name, each in FUNCTIONS.items():
+        for event in each.get("Events", {}).values():
+            properties = event.get("Properties", {})
+            if event["Type"] in ("ScheduleV2", "EventBridgeRule", "SQS"):
+                assert "DeadLetterConfig" in properties, name
+            elif event["Type"] in ("DynamoDB", "Kinesis"):
+                assert "OnFailure" in properties["DestinationConfig"], name
+
+
+def test_one_log_group_with_a_retention_serves_all() -> None:
+    groups = [name for name, each in RESOURCES.items() if each["Type"] == "AWS::Logs::LogGroup"]
+    assert "LogGroup" in groups
+    assert all("RetentionInDays" in RESOURCES[name]["Properties"] for name in groups)
+    assert template()["Globals"]["Function"]["LoggingConfig"]["LogGroup"] == {"Ref": "LogGroup"}
+
+
+def test_every_star_has_a_reason() -> None:
+    stars = [line for line in TEXT.splitlines() if re.search(r'Resource: "\*"', line)]
+    bare = [line for line in stars if "#" not in line]
+    # The key policy is the account's own: its star means the key itself.
+    assert len(bare) == TEXT.count("Sid: TheAccountDecidesByItsOwnPolicies")
+
+
+def test_every_statement_says_why_and_names_one_action() -> None:
+    for name, each in FUNCTIONS.items():
+        for statement in _statements(each):
+            assert re.fullmatch(r"([A-Z][a-z0-9]*)+(V\d)?", statement["Sid"]), name
+            actions = statement["Action"]
+            assert isinstance(actions, str) or len(actions) == 2, (name, statement["Sid"])
+            assert "*" not in str(actions), name
+
+
+def _statements(function: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        statement["Fn::If"][1] if "Fn::If" in statement else statement
+        for policy in function.get("Policies", [])
+        for statement in policy["Statement"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["Table", "Bucket"])
+def test_what_is_kept_outlives_the_stack(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_only_the_webhook_route_is_open() -> None:
+    opened = [
+        name
+        for name, each in FUNCTIONS.items()
+        for event in each.get("Events", {}).values()
+        if event["Type"] == "Api"
+        and event["Properties"].get("Auth", {}).get("Authorizer") == "NONE"
+    ]
+    assert opened == ["ReceiveNotificationFunction"]
+    assert RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+
+
+def test_every_parameter_is_described() -> None:
+    for name, each in template()["Parameters"].items():
+        assert each["Description"], name
+
+
+def test_the_machine_may_do_what_its_states_do_and_no_more() -> None:
+    """The emulator does not check the machine's own role, so the statements are held here."""
+    policy = RESOURCES["RecordingStateMachine"]["Properties"]["Policies"][0]["Statement"]
+    allowed = {
+        (statement["Action"], _target(resource))
+        for statement in policy
+        for resource in (
+            statement["Resource"]
+            if isinstance(statement["Resource"], list)
+            else [statement["Resource"]]
+        )
+    }
+    done = set()
+    for state in definition()["States"].values():
+        resource = state.get("Resource", "")
+        if ":lambda:" in resource:
+            done.add(("lambda:InvokeFunction", resource.rpartition(":")[2]))
+        elif "aws-sdk:dynamodb:updateItem" in resource:
+            done.add(("dynamodb:UpdateItem", "Table"))
+    assert allowed == done
+
+
+def _target(resource: dict[str, Any]) -> str:
+    name = resource["Fn::GetAtt"]
+    return str(name[0] if isinstance(name, list) else name.split(".")[0])
