@@ -140,7 +140,7 @@ class VirtualStore(RecordingStore):
         after = replace(after, version=before.version + 1)
         self._world.spend(TABLE_MS)
         self.put(after)
-        if before.session_end is not after.session_end:
+        if before.session_end is not after.session_end or before.started_ms != after.started_ms:
             self._changed(before, after)
         return after
 
@@ -168,7 +168,7 @@ class VirtualStore(RecordingStore):
         if look is None:
             return
         risk, at_ms = look
-        if risk > 1 and recording.gone_ms is None and recording.recording_id in self.calm:
+        if self._cannot_be_due(risk, recording):
             return
         shard = zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS
         heapq.heappush(
@@ -178,12 +178,16 @@ class VirtualStore(RecordingStore):
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
         """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
         index = self._index[risk][shard]
-        found: list[tuple[int, int, str]] = []
+        found: dict[str, tuple[int, int, str]] = {}
         while index and index[0][0] <= now_ms and len(found) < limit:
             entry = heapq.heappop(index)
             row = self.rows.get(entry[2])
-            if row is not None and row.version == entry[1]:
-                found.append(entry)
-        for entry in found:
+            # An entry of a row that was rewritten is no longer in the index.
+            if row and row.version == entry[1] and not self._cannot_be_due(risk, row):
+                found[row.recording_id] = entry
+        for entry in found.values():
             heapq.heappush(index, entry)
-        return [entry[2] for entry in found]
+        return list(found)
+
+    def _cannot_be_due(self, risk: int, row: Recording) -> bool:
+        return risk > 1 and row.gone_ms is None and row.recording_id in self.calm

@@ -9,8 +9,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.creation import Creator, Limits
-from agora_recording.http import answer, door, header, json_body
+from agora_recording.creation import Creator, Limits, read_prefer
+from agora_recording.http import answer, door, header, json_body, warned
 from agora_recording.observability import logger
 from agora_recording.recording import public
 from agora_recording.sealing import Sealer
@@ -44,12 +44,16 @@ def _creator() -> Creator:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, creator: Creator | None = None
 ) -> dict[str, Any]:
-    """Return 202 with the recording and its Location; the same key gives the same recording."""
+    """Return 202 with the recording and its Location; the same key gives the same recording.
+
+    `Prefer: wait=N` holds the answer until it is recording, or failed, or N seconds are over.
+    """
     creator = creator or _creator()
     recording, warnings = creator.create(json_body(event), header(event, "Idempotency-Key"))
     logger.info("recording requested", recordingId=recording.recording_id, cname=recording.cname)
-    body = public(recording)
-    if warnings:
-        body["warnings"] = [{"path": each.path, "rule": each.rule} for each in warnings]
-    location = f"/v1/recordings/{recording.recording_id}"
-    return answer(HTTPStatus.ACCEPTED, body, {"Location": location})
+    headers = {"Location": f"/v1/recordings/{recording.recording_id}"}
+    seconds = read_prefer(header(event, "Prefer"))
+    if seconds is not None:
+        recording = creator.wait(recording, seconds)
+        headers["Preference-Applied"] = f"wait={seconds}"
+    return answer(HTTPStatus.ACCEPTED, warned(public(recording), warnings), headers)

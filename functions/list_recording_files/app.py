@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.completion import Completion
-from agora_recording.observability import logger
+from agora_recording.observability import count, logger, observed
 from agora_recording.wiring import TableSettings
 
 
@@ -25,12 +25,13 @@ def _completion() -> Completion:
 
 
 @logger.inject_lambda_context
+@observed
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, completion: Completion | None = None
 ) -> dict[str, Any]:
     """Return {verdict: complete|pending|incomplete, waitSeconds, looks}."""
-    logger.append_keys(recordingId=event["recordingId"])
     looks = event.get("files", {}).get("looks", 0)
     found = (completion or _completion()).look(event["recordingId"], looks)
+    count(f"Verdict{found['verdict'].capitalize()}")
     logger.info("files listed", verdict=found["verdict"])
     return found

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.completion import Completion
-from agora_recording.observability import logger
+from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.publication import Publisher
 from agora_recording.wiring import TableSettings
 
@@ -32,11 +32,15 @@ def _completion() -> Completion:
 
 
 @logger.inject_lambda_context
+@observed
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, completion: Completion | None = None
 ) -> dict[str, Any]:
-    """Return {status, endReason}: terminal, announced and written down."""
-    logger.append_keys(recordingId=event["recordingId"])
+    """Return {status, endReason, missing}: terminal, announced and written down."""
     closed = (completion or _completion()).publish(event["recordingId"])
+    # RecordingCompleted, RecordingIncomplete or RecordingFailed; each again by its reason.
+    count(f"Recording{closed['status'].capitalize()}")
+    count("FilesMissing", closed["missing"])
+    metrics.add_dimensions(service=metrics.service, endReason=closed["endReason"])
     logger.info("recording published", status=closed["status"], endReason=closed["endReason"])
     return closed

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.confirmation import Confirmer
-from agora_recording.observability import logger
+from agora_recording.observability import logger, observed
 from agora_recording.publication import Publisher
 from agora_recording.wiring import AgoraSettings
 
@@ -32,11 +32,11 @@ def _confirmer() -> Confirmer:
 
 
 @logger.inject_lambda_context
+@observed
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, confirmer: Confirmer | None = None
 ) -> dict[str, Any]:
     """Return {verdict: recording|wait|over, waitSeconds, maxDurationSeconds, …}."""
-    logger.append_keys(recordingId=event["recordingId"])
     judged = (confirmer or _confirmer()).confirm(event["recordingId"], event["started"])
     logger.info("start judged", verdict=judged["verdict"])
     return judged

@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.observability import logger
+from agora_recording.observability import count, logger, observed
 from agora_recording.sealing import Sealer
 from agora_recording.start import Starter
 from agora_recording.wiring import StorageSettings
@@ -37,11 +37,12 @@ def _starter() -> Starter:
 
 
 @logger.inject_lambda_context
+@observed
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, starter: Starter | None = None
 ) -> dict[str, Any]:
     """Return {attempt, sid, maxDurationSeconds, waitSeconds}, and nothing secret."""
-    logger.append_keys(recordingId=event["recordingId"])
     started = (starter or _starter()).start(event["recordingId"])
+    count("SessionStarted")
     logger.info("session started", sid=started["sid"], attempt=started["attempt"])
     return started

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.ending import Stopper
-from agora_recording.observability import logger
+from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.wiring import AgoraSettings
 
 
@@ -19,15 +20,18 @@ def _stopper() -> Stopper:
 
 
 @logger.inject_lambda_context
+@observed
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, stopper: Stopper | None = None
 ) -> dict[str, Any]:
-    """Return {next: await upload|restart|publish|stop again}.
+    """Return {next: await upload|restart|publish|stop again, sessionEnd, unseenSeconds?}.
 
     `event.failure.Error`, where there is one, names the error that led here.
     """
-    logger.append_keys(recordingId=event["recordingId"])
     failure = event.get("failure", {}).get("Error")
     stopped = (stopper or _stopper()).stop(event["recordingId"], failure)
-    logger.info("session ended", next=stopped["next"], failure=failure)
+    if "unseenSeconds" in stopped:
+        count("SessionLost")
+        metrics.add_metric("DetectionSeconds", MetricUnit.Seconds, stopped["unseenSeconds"])
+    logger.info("session ended", failure=failure, **stopped)
     return stopped

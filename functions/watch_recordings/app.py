@@ -6,12 +6,11 @@ import secrets
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.lease import Lease
-from agora_recording.observability import logger, metrics
-from agora_recording.store import DUE_SHARDS
+from agora_recording.observability import count, logger, observed
+from agora_recording.store import DUE_SHARDS, RecordingStore
 from agora_recording.sweep import Sweeper
 from agora_recording.wake import Waker
 from agora_recording.wiring import StorageSettings
@@ -41,13 +40,22 @@ def _sweeper() -> Sweeper:
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
+@observed
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, sweeper: Sweeper | None = None
+    event: dict[str, Any],
+    context: LambdaContext,
+    sweeper: Sweeper | None = None,
+    store: RecordingStore | None = None,
 ) -> dict[str, int]:
     """Return how often each kind of look was made."""
-    done = (sweeper or _sweeper()).sweep(seconds=SWEEP_S, first_shard=secrets.randbelow(DUE_SHARDS))
-    metrics.add_metric(name="RecordingsLookedAt", unit=MetricUnit.Count, value=done.total())
+    sweeper = sweeper or _sweeper()
+    done = sweeper.sweep(seconds=SWEEP_S, first_shard=secrets.randbelow(DUE_SHARDS))
+    count("RecordingsOpen", (store or WatchSettings.from_env().store()).count_open())
+    count("RecordingsLookedAt", done.total())
+    # The execution should have moved these on minutes ago.
+    count("RecordingsStuck", done["wake"] + done["repair"])
+    count("RecordingsUnheard", len(sweeper.unheard))
+    count("RateLimitedError", done["no slot"])
     if done:
         logger.info("sweep done", looks=dict(done))
     return dict(done)

@@ -76,12 +76,15 @@ class Control:
     # --- faults ---------------------------------------------------------------------------------
 
     def _set_faults(self, body: Any) -> dict[str, Any]:
-        raw = body.get("rules") if isinstance(body, dict) else body
+        added = isinstance(body, dict) and "add" in body
+        raw = body.get("add" if added else "rules") if isinstance(body, dict) else body
         if not isinstance(raw, list):
-            raise ControlError("send a list of rules, or {rules: [...]}")
+            raise ControlError("send a list of rules, or {add: [...]}")
         made = [Rule.of(one) for one in raw]
         with self.world.lock:
-            self.world.faults.rules[:] = made
+            if not added:
+                self.world.faults.rules.clear()
+            self.world.faults.rules += made
         return {"rules": [rule.report() for rule in made]}
 
     # --- recordings -----------------------------------------------------------------------------

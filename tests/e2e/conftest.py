@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,6 +18,41 @@ from local.stack import EmbeddedStack
 
 SPEED = 30
 TERMINAL = ("completed", "incomplete", "failed")
+# Each story more means more processes of each function, and their starts cost the most.
+AT_ONCE = 10
+
+_told = pytest.StashKey[dict[str, Future[None]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line(
+        "markers", "together: tell the story at the same time as its module's others"
+    )
+    config.stash[_told] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Begin all stories of a module that are marked `together` when the first of them is called.
+
+    Most of a story is waiting. Such a story takes `stage` and parameters, and no other fixture.
+    """
+    if not pyfuncitem.get_closest_marker("together"):
+        return None
+    told = pyfuncitem.config.stash[_told]
+    if pyfuncitem.nodeid not in told:
+        stage: Stage = pyfuncitem.funcargs["stage"]
+        for item in pyfuncitem.session.items:
+            if (
+                isinstance(item, pytest.Function)
+                and item.module is pyfuncitem.module
+                and item.get_closest_marker("together")
+            ):
+                parameters = item.callspec.params if hasattr(item, "callspec") else {}
+                told[item.nodeid] = stage.tellers.submit(item.obj, stage=stage, **parameters)
+    told[pyfuncitem.nodeid].result()
+    return True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +73,8 @@ class Stage:
         self.bucket = stack.facts["resources"]["Bucket"]
         self.dynamodb = stack.client("dynamodb")
         self.s3 = stack.client("s3")
-        self._rules: list[dict[str, Any]] = []
+        self.stepfunctions = stack.client("stepfunctions")
+        self.tellers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="story")
 
     # --- the app ---
 
@@ -81,6 +118,20 @@ class Stage:
         """Wait for the end; return the row."""
         return self.until(recording_id, *TERMINAL, seconds=seconds)
 
+    def over(self, recording_id: str, seconds: float = 40) -> dict[str, Any]:
+        """Wait for the end of a recording and of all that belonged to it; return its row."""
+        row = self.finish(recording_id, seconds)
+        eventually(
+            lambda: self.execution_status(recording_id, row.get("execution", 0)) != "RUNNING",
+            f"the end of the execution of {recording_id}",
+        )
+        eventually(
+            lambda: not any(each["live"] for each in self.sessions(row["cname"])),
+            f"the end of every session in {row['cname']}",
+            tell=lambda: json.dumps(self.sessions(row["cname"]), indent=1),
+        )
+        return self.row(recording_id)
+
     def notes(self, recording_id: str) -> list[dict[str, Any]]:
         """Return the timeline's notes."""
         return self.rows(f"REC#{recording_id}", "LOG#")
@@ -111,13 +162,11 @@ class Stage:
 
     def fault(self, match: dict[str, Any], action: dict[str, Any]) -> None:
         """Script one fault, for calls or webhooks that match."""
-        self._rules.append({"match": match, "action": action})
-        self.control("POST", "/faults", self._rules)
+        self.control("POST", "/faults", {"add": [{"match": match, "action": action}]})
 
     def forgive(self) -> None:
         """Take every scripted fault back."""
-        self._rules.clear()
-        self.control("POST", "/faults", [])
+        self.control("DELETE", "/faults")
 
     def calls(self, cname: str, endpoint: str | None = None) -> list[dict[str, Any]]:
         """Return the calls that Agora got for a channel."""
@@ -152,7 +201,7 @@ class Stage:
 
     def history(self, recording_id: str, generation: int = 0) -> list[dict[str, Any]]:
         """Return the events of the recording's execution."""
-        pages = self.stack.client("stepfunctions").get_paginator("get_execution_history")
+        pages = self.stepfunctions.get_paginator("get_execution_history")
         arn = self.execution_arn(recording_id, generation)
         return [event for page in pages.paginate(executionArn=arn) for event in page["events"]]
 
@@ -164,9 +213,8 @@ class Stage:
 
     def execution_status(self, recording_id: str, generation: int = 0) -> str:
         """Return the status of the recording's execution."""
-        client = self.stack.client("stepfunctions")
         arn = self.execution_arn(recording_id, generation)
-        status: str = client.describe_execution(executionArn=arn)["status"]
+        status: str = self.stepfunctions.describe_execution(executionArn=arn)["status"]
         return status
 
     def read_json(self, key: str) -> Any:
@@ -210,12 +258,14 @@ def eventually(
 def stage() -> Iterator[Stage]:
     """The stack, for all stories."""
     with EmbeddedStack(speed=SPEED) as stack:
-        yield Stage(stack)
+        stage = Stage(stack)
+        yield stage
+        stage.tellers.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.fixture(autouse=True)
 def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Begin each story without the faults of the one before."""
+    """Begin each story without the faults of the one before; told together, each has its own."""
     yield
-    if "stage" in request.fixturenames:
+    if "stage" in request.fixturenames and not request.node.get_closest_marker("together"):
         request.getfixturevalue("stage").forgive()

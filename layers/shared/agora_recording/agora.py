@@ -25,8 +25,9 @@ Endpoint = Literal["acquire", "start", "query", "update", "updateLayout", "stop"
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
 TIMEOUTS_S = (3.0, 8.0)
-# How long a call may queue for a slot: a query gives way to starts and stops.
-PATIENCE_S: dict[str, float] = {"query": 1.0, "ncsIp": 5.0}
+# How long a call may queue for a slot: a query gives way to starts and stops, and behind an update
+# somebody waits for an answer.
+PATIENCE_S: dict[str, float] = {"query": 1.0, "ncsIp": 5.0, "update": 5.0, "updateLayout": 5.0}
 LONG_PATIENCE_S = 25.0
 
 

@@ -107,7 +107,7 @@ class Completion:
     def look(self, recording_id: str, looks: int) -> dict[str, Any]:
         """Verify once; return {verdict, waitSeconds, looks}. `looks`: how often it was before."""
         recording = self._store.get(recording_id)
-        verdict = self._verify(recording)
+        verdict = self.verify(recording)
         self._store.amend(
             recording_id, lambda row: replace(row, upload=summary(row.upload, verdict))
         )
@@ -118,7 +118,7 @@ class Completion:
         }
 
     def publish(self, recording_id: str) -> dict[str, Any]:
-        """Write the manifest, announce the end, close the row; return {status, endReason}.
+        """Write the manifest, announce the end, close the row; return {status, endReason, missing}.
 
         May be repeated at any point: it says and writes the same again.
         """
@@ -126,7 +126,7 @@ class Completion:
         recording = self._store.get(recording_id)
         status: Status
         if recording.sids:
-            verdict = self._verify(recording)
+            verdict = self.verify(recording)
             status, reason = final_status(verdict)
             key = f"{recording.prefix}manifest.json"
             recording = replace(
@@ -152,9 +152,14 @@ class Completion:
             ),
             lambda *_: [Note(now, "published", f"Published as {closed.status}: {reason}")],
         )
-        return {"status": closed.status, "endReason": closed.end_reason}
+        return {
+            "status": closed.status,
+            "endReason": closed.end_reason,
+            "missing": closed.upload.missing,
+        }
 
-    def _verify(self, recording: Recording) -> Verdict:
+    def verify(self, recording: Recording) -> Verdict:
+        """Return what the bucket holds of a recording, compared with what it should hold."""
         client = self._s3 or aws.s3()
         facts = {}
         for sid in recording.sids:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
 from agora_recording import aws
 from agora_recording.client_request import check, redact, with_defaults
 from agora_recording.clock import now_ms
+from agora_recording.conformance import MOST_FINDINGS, child
 from agora_recording.errors import Problem, RequestInvalidError
-from agora_recording.recording import Mode, Recording
+from agora_recording.observability import logger
+from agora_recording.recording import RANK, Mode, Recording
 from agora_recording.recording_id import RANDOM_BYTES, new_recording_id
 from agora_recording.sealing import Sealer
 from agora_recording.store import RecordingStore
@@ -23,12 +28,17 @@ if TYPE_CHECKING:
 IDEMPOTENCY_DAYS = 7
 MAX_DURATION_S = 30 * 24 * 3600  # Agora REST: resourceExpiredHour is at most 720
 MAX_RESTARTS = 20
-_FIELDS = frozenset(
+FIELDS = frozenset(
     {"cname", "uid", "mode", "clientRequest", "maxDurationSeconds", "tags", "restartLimit"}
 )
 _KEY_LENGTH = 255
 _TAGS = 20
-_TAG_LENGTH = 256
+_TAG_NAME = 128
+_TAG_VALUE = 256
+_TAG_RULE = f"must be 1 to {_TAG_NAME} characters, its value text of at most {_TAG_VALUE}"
+MAX_WAIT_S = 20  # API Gateway hangs up after 29 s
+_LOOK_GAP_S = 0.5
+_PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
 
 
 class Limits(NamedTuple):
@@ -54,9 +64,8 @@ class Request(NamedTuple):
 
 def read_request(body: Mapping[str, Any], limits: Limits) -> Request:
     """Return the request. Raises RequestInvalidError with every problem there is. Pure."""
-    problems = [
-        Problem(name, "is not a field of this call") for name in body if name not in _FIELDS
-    ]
+    unknown = [name for name in body if name not in FIELDS][:MOST_FINDINGS]
+    problems = [Problem(child("", name), "is not a field of this call") for name in unknown]
     mode = body.get("mode", "mix")
     uid = body.get("uid")
     client_request = body.get("clientRequest", {})
@@ -94,10 +103,22 @@ def _tag_problems(tags: object) -> list[Problem]:
     if not isinstance(tags, dict) or len(tags) > _TAGS:
         return [Problem("tags", f"must be an object with at most {_TAGS} entries")]
     return [
-        Problem(f"tags.{name}", f"must be text of at most {_TAG_LENGTH} characters")
+        Problem(child("tags", name), _TAG_RULE)
         for name, value in tags.items()
-        if not isinstance(value, str) or len(value) > _TAG_LENGTH or not 0 < len(name) <= 128
+        if not isinstance(value, str) or len(value) > _TAG_VALUE or not 0 < len(name) <= _TAG_NAME
     ]
+
+
+def read_prefer(prefer: str | None) -> int | None:
+    """Return the seconds that a Prefer header asks to wait (RFC 7240), at most 20; None for none.
+
+    A preference that cannot be read is no preference.
+    """
+    for preference in (prefer or "").split(","):
+        match = _PREFER_WAIT.fullmatch(preference)
+        if match:
+            return min(int(match[1]), MAX_WAIT_S)
+    return None
 
 
 def fingerprint(body: Mapping[str, Any]) -> str:
@@ -118,6 +139,7 @@ class Creator:
         randomness: Callable[[int], bytes],
         stepfunctions: SFNClient | None = None,
         now_ms: Callable[[], int] = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -126,6 +148,7 @@ class Creator:
         self._randomness = randomness
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
+        self._sleep = sleep
 
     def create(
         self, body: Mapping[str, Any], idempotency_key: str | None
@@ -164,8 +187,23 @@ class Creator:
         expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
         recording = self._store.create(wanted, idempotency, expires_s)
         if not recording.is_terminal:
-            start_execution(self._state_machine_arn, recording, self._stepfunctions)
+            self._start(recording)
         return recording, request.warnings
+
+    def _start(self, recording: Recording) -> None:
+        try:
+            start_execution(self._state_machine_arn, recording, self._stepfunctions)
+        except (BotoCoreError, ClientError):
+            # The recording is made: an error now would be answered by a second request for it.
+            logger.exception("execution not started", recordingId=recording.recording_id)
+
+    def wait(self, recording: Recording, seconds: int) -> Recording:
+        """Return the recording once it records, or failed to; as it is after `seconds` at last."""
+        end_ms = self._now_ms() + seconds * 1000
+        while RANK[recording.status] < RANK["recording"] and self._now_ms() < end_ms:
+            self._sleep(_LOOK_GAP_S)
+            recording = self._store.get(recording.recording_id)
+        return recording
 
 
 def start_execution(
@@ -186,7 +224,9 @@ def start_execution(
         client.start_execution(
             stateMachineArn=state_machine_arn,
             name=name,
-            input=msgspec.json.encode({"recordingId": recording.recording_id}).decode(),
+            input=msgspec.json.encode(
+                {"recordingId": recording.recording_id, "execution": name}
+            ).decode(),
         )
     except client.exceptions.ExecutionAlreadyExists:
         return False

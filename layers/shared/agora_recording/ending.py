@@ -11,6 +11,7 @@ from agora_recording.agora import AgoraClient, Reply
 from agora_recording.client_request import stop_body
 from agora_recording.clock import now_ms
 from agora_recording.recording import (
+    RESTARTABLE,
     Recording,
     SessionEnd,
     advance,
@@ -61,6 +62,19 @@ def next_state(recording: Recording) -> Next:
     return "await upload" if recording.sids else "publish"
 
 
+def unseen_s(recording: Recording) -> float | None:
+    """Return the seconds from the last sign of life to when its loss was found out. Pure.
+
+    None where the session was not lost, or never lived.
+    """
+    attempt = recording.attempt
+    if attempt is None or attempt.end not in RESTARTABLE or attempt.ended_ms is None:
+        return None
+    if recording.last_seen_ms is None:
+        return None
+    return max(0, attempt.ended_ms - recording.last_seen_ms) / 1000
+
+
 class Stopper:
     """Stops sessions."""
 
@@ -78,7 +92,7 @@ class Stopper:
         self._now_ms = now_ms
 
     def stop(self, recording_id: str, failure: str | None = None) -> dict[str, Any]:
-        """End the current session if it still runs; return {next}.
+        """End the current session if it still runs; return {next, sessionEnd, unseenSeconds?}.
 
         `failure` is the name of the error that brought the state machine here, if one did.
         Raises the AgoraErrors of outcomes.py when Agora neither stopped it nor said it is over.
@@ -90,7 +104,12 @@ class Stopper:
             # One that was never confirmed may still come to life: it is stopped, and forgotten.
             recording = self._ask(recording, believe=unconfirmed)
         recording = self._store.amend(recording_id, _move_on, self._notes)
-        return {"next": next_state(recording)}
+        unseen = unseen_s(recording)
+        return {
+            "next": next_state(recording),
+            "sessionEnd": recording.session_end,
+            **({} if unseen is None else {"unseenSeconds": unseen}),
+        }
 
     def _arrive(self, row: Recording, failure: str | None) -> Recording:
         now = self._now_ms()

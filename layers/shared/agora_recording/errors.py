@@ -44,8 +44,8 @@ class RecordingStateError(RecordingError):
     """The recording's status does not allow what was asked of it."""
 
 
-class UpdateInProgressError(RecordingError):
-    """Another update of this recording is not answered yet: Agora wants one after the other."""
+class RecordingBusyError(RecordingError):
+    """Not now, but in a moment: another update is not answered yet, or a restart is under way."""
 
 
 class WriteConflictError(RecordingError):

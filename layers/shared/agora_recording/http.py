@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,7 @@ from agora_recording.errors import (
     PlaylistTooLargeError,
     Problem,
     RateLimitedError,
+    RecordingBusyError,
     RecordingError,
     RecordingNotFoundError,
     RecordingStateError,
@@ -27,7 +28,6 @@ from agora_recording.errors import (
     ResourceExpiredError,
     StoreUnavailableError,
     TaskNotFoundError,
-    UpdateInProgressError,
     WriteConflictError,
 )
 from agora_recording.observability import logger
@@ -44,7 +44,7 @@ _MEANINGS: dict[type[RecordingError], tuple[HTTPStatus, int]] = {
     PlaylistTooLargeError: (HTTPStatus.BAD_REQUEST, 0),
     RecordingNotFoundError: (HTTPStatus.NOT_FOUND, 0),
     RecordingStateError: (HTTPStatus.CONFLICT, 0),
-    UpdateInProgressError: (HTTPStatus.CONFLICT, 2),
+    RecordingBusyError: (HTTPStatus.CONFLICT, 2),
     IdempotencyConflictError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
     AgoraRefusedError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
     ResourceExpiredError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
@@ -112,6 +112,13 @@ def answer(
         },
         "body": msgspec.json.encode(body).decode(),
     }
+
+
+def warned(body: dict[str, Any], warnings: Sequence[Problem]) -> dict[str, Any]:
+    """Return the body with what was passed on and perhaps not meant."""
+    if not warnings:
+        return body
+    return {**body, "warnings": [{"path": each.path, "rule": each.rule} for each in warnings]}
 
 
 def text(status: int, body: str, content_type: str) -> Answer:

@@ -1,4 +1,4 @@
-"""One sweeper at a time: a lease on a row, with a fencing number that only grows."""
+"""One at a time: a lease on a row, with a fencing number that only grows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from agora_recording.clock import now_ms
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_KEY = to_item({"PK": "SWEEPER", "SK": "LEASE"})
+SWEEPER = ("SWEEPER", "LEASE")
+# Longer than a room that updates may run: whoever holds the lease is alive, or it has run out.
+UPDATE_LEASE_S = 60
 
 
 class Lease:
-    """The right to sweep, for a while. Its holder may die: the lease runs out by itself."""
+    """The right to do something alone, for a while: to sweep, where no other `key` is given.
+
+    Its holder may die: the lease runs out by itself.
+    """
 
     def __init__(
         self,
         table_name: str,
         client: DynamoDBClient | None = None,
         now_ms: Callable[[], int] = now_ms,
+        key: tuple[str, str] = SWEEPER,
     ) -> None:
         self._table_name = table_name
+        self._key = to_item(dict(zip(("PK", "SK"), key, strict=True)))
         self._client = client
         self._now_ms = now_ms
         self._fence = 0
@@ -39,7 +46,7 @@ class Lease:
         try:
             answer = client.update_item(
                 TableName=self._table_name,
-                Key=_KEY,
+                Key=self._key,
                 UpdateExpression="SET untilMs = :until ADD fence :one",
                 ConditionExpression="attribute_not_exists(untilMs) OR untilMs < :now",
                 ExpressionAttributeValues=to_item({":until": until, ":now": now, ":one": 1}),
@@ -62,7 +69,7 @@ class Lease:
         with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
             client.update_item(
                 TableName=self._table_name,
-                Key=_KEY,
+                Key=self._key,
                 UpdateExpression="SET untilMs = :never",
                 ConditionExpression="fence = :fence",
                 ExpressionAttributeValues=to_item({":never": 0, ":fence": self._fence}),

@@ -9,7 +9,7 @@ from agora_recording.recording import Recording, confirmed, end_session, seen
 from agora_recording.timings import Timings
 
 # Agora callbacks: status codes of the cloud recording service.
-_RUNNING = frozenset({4, 5})
+RUNNING = frozenset({4, 5})
 _ENDING = frozenset({6, 7, 8})
 _ABNORMAL = 20
 
@@ -25,7 +25,7 @@ def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -
     if handling == "ok":
         after = replace(recording, queried_ms=now_ms, gap_seen=False)
         status = reply.answer.status
-        if status in _RUNNING:
+        if status in RUNNING:
             after = seen(confirmed(after, now_ms), now_ms)
         elif status in _ENDING:
             after = end_session(after, "STOPPED" if recording.stop_reason else "EXITED", now_ms)

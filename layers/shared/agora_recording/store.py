@@ -2,7 +2,8 @@
 
 Rows (PK/SK):
     REC#<recordingId> / META             the recording
-    REC#<recordingId> / LOG#<iso>#<n>    one note of its timeline
+    REC#<recordingId> / LOG#<iso>#<kind> one note of its timeline
+    REC#<recordingId> / UPDATE           the lease of whoever is updating it at Agora
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
     SID#<sid>         / SESSION          what the notifications of a session say, and whose it is
     SID#<sid>         / EVT#…            one notification (written by receive_notification)
@@ -28,6 +29,7 @@ from agora_recording.errors import (
     RecordingNotFoundError,
     WriteConflictError,
 )
+from agora_recording.lease import Lease
 from agora_recording.recording import Recording, due, from_row, to_row
 from agora_recording.timings import Timings
 
@@ -193,6 +195,10 @@ class RecordingStore:
         )
         return [from_item(item) for page in pages for item in page["Items"]]
 
+    def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
+        """Return the lease that an update of this recording needs: Agora wants one at a time."""
+        return Lease(self._table_name, self._given, now_ms, (f"REC#{recording_id}", "UPDATE"))
+
     # --- many recordings ---
 
     def page(
@@ -277,6 +283,31 @@ class RecordingStore:
             Limit=limit,
         )
         return [item["PK"]["S"].removeprefix("REC#") for item in answer["Items"]]
+
+    def open_recordings(self) -> list[Recording]:
+        """Return every recording that is not over, oldest first."""
+        pages = (page for shard in range(DUE_SHARDS) for page in self._open_pages(shard))
+        found = [item["PK"]["S"].removeprefix("REC#") for page in pages for item in page["Items"]]
+        found.sort()
+        return [
+            each for at in range(0, len(found), 100) for each in self._get_all(found[at : at + 100])
+        ]
+
+    def count_open(self) -> int:
+        """Return how many recordings are not over. Reads the index alone."""
+        pages = (
+            page for shard in range(DUE_SHARDS) for page in self._open_pages(shard, Select="COUNT")
+        )
+        return sum(page["Count"] for page in pages)
+
+    def _open_pages(self, shard: int, **more: Any) -> Any:
+        return self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            IndexName=BY_DUE,
+            KeyConditionExpression="dueShard = :shard",
+            ExpressionAttributeValues={":shard": {"S": f"DUE#{shard}"}},
+            **more,
+        )
 
     # --- sessions ---
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from agora_recording import aws
@@ -21,9 +22,9 @@ from agora_recording.client_request import stop_body, update_body
 from agora_recording.clock import now_ms
 from agora_recording.creation import start_execution
 from agora_recording.errors import AgoraError, RateLimitedError
-from agora_recording.lease import Lease
+from agora_recording.lease import UPDATE_LEASE_S, Lease
 from agora_recording.observability import logger
-from agora_recording.observation import observe
+from agora_recording.observation import RUNNING, observe
 from agora_recording.recording import (
     Recording,
     StopReason,
@@ -32,6 +33,7 @@ from agora_recording.recording import (
     due,
     orphan_ended,
 )
+from agora_recording.session import SessionFacts
 from agora_recording.storage import Storage
 from agora_recording.store import DUE_SHARDS, Note, RecordingStore
 from agora_recording.timings import Timings
@@ -73,6 +75,16 @@ def stop_reason(recording: Recording, now_ms: int, timings: Timings) -> StopReas
     return "MAX_DURATION" if now_ms >= own else "RESOURCE_EXPIRING"
 
 
+def is_unheard(facts: SessionFacts, now_ms: int, timings: Timings) -> bool:
+    """Tell whether notifications are missing of a session that Agora says is running. Pure.
+
+    None ever came; or event 33, which comes each minute where it is subscribed to, comes no more.
+    """
+    if facts.lastSeenMs is None:
+        return True
+    return facts.progress is not None and now_ms - facts.lastSeenMs >= timings.silence_s * 1000
+
+
 class Sweeper:
     """Sweeps. `first_shard` spreads the work when a sweep does not get round."""
 
@@ -98,12 +110,15 @@ class Sweeper:
         self._state_machine_arn = state_machine_arn
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
+        self.unheard: set[str] = set()
 
     def sweep(self, *, seconds: float, first_shard: int = 0) -> Counter[str]:
         """Look at what is due, for at most `seconds`; return how often each look was made.
 
-        Does nothing while another sweeper holds the lease.
+        Does nothing while another sweeper holds the lease. Afterwards `unheard` has the ids of
+        recordings that Agora says are running, although no notification tells of them.
         """
+        self.unheard.clear()
         done: Counter[str] = Counter()
         if self._lease.take(seconds + 10) is None:
             done["lease held"] += 1
@@ -182,6 +197,11 @@ class Sweeper:
             attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
         )
         now = self._now_ms()
+        if reply.is_ok and reply.answer.status in RUNNING:
+            row = self._store.session(attempt.sid) or {}
+            facts = msgspec.convert(row.get("facts", {}), SessionFacts)
+            if is_unheard(facts, now, self._timings):
+                self.unheard.add(recording.recording_id)
 
         def change(row: Recording) -> Recording:
             if row.sid != attempt.sid:
@@ -211,14 +231,22 @@ class Sweeper:
         assert attempt is not None
         assert attempt.sid is not None
         assert attempt.resource_id is not None
-        storage = self._storage.config(recording.prefix)
-        reply = self._agora.update(
-            attempt.resource_id,
-            attempt.sid,
-            recording.mode,
-            update_body(recording.cname, attempt.uid, {"storageConfig": storage}),
-            base_url=attempt.base_url,
-        )
+        lease = self._store.update_lease(recording.recording_id, self._now_ms)
+        if lease.take(UPDATE_LEASE_S) is None:
+            # An app's update is not answered yet, and Agora wants one at a time: soon again.
+            self._looked(recording.recording_id)
+            return
+        try:
+            storage = self._storage.config(recording.prefix)
+            reply = self._agora.update(
+                attempt.resource_id,
+                attempt.sid,
+                recording.mode,
+                update_body(recording.cname, attempt.uid, {"storageConfig": storage}),
+                base_url=attempt.base_url,
+            )
+        finally:
+            lease.release()
         error = reply.error()
         if error:
             raise error

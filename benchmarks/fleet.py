@@ -1,0 +1,753 @@
+"""A fleet of recordings under supervision, on virtual time.
+
+What decides is the shipped code: the rooms Start, Query and Stop recording with their state
+machine (statemachine/recording.asl.yaml), the sweeper with its order, batches and looks, the client
+of Agora with its reading of answers, the limiter's arithmetic, and the path of notifications from
+the table's stream to the row. What is played is the world around it: Agora, the channels, the
+network and the waits.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+
+from agora_recording import events
+from agora_recording.agora import AgoraClient, AgoraKeys
+from agora_recording.application import Applier
+from agora_recording.confirmation import Confirmer
+from agora_recording.ending import Stopper
+from agora_recording.errors import RecordingError
+from agora_recording.publication import Publisher
+from agora_recording.recording import (
+    Recording,
+    begin_attempt,
+    change_attempt,
+    close,
+    confirmed,
+    due,
+    seen,
+    started,
+)
+from agora_recording.recording_id import new_recording_id
+from agora_recording.sealing import Sealer
+from agora_recording.secret_store import SecretStore
+from agora_recording.start import Starter
+from agora_recording.storage import Storage, StorageKeys
+from agora_recording.sweep import Sweeper
+from agora_recording.timings import Timings
+from agora_recording.wake import Waker, wake_reason
+from benchmarks.machine import Execution, Machine
+from benchmarks.virtual import Suspended, VirtualLimiter, VirtualStore, World
+
+START_MS = 1_700_000_000_000
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+SWEEP_S = 50
+WORKERS = 4
+IDLE_MS = 300_000  # maxIdleTime, as the template has it
+DELIVERY_MS = 1000  # from Agora's event to the row
+INVOKE_MS = 50  # from one state to the next, a warm function between
+WAKE_MS = 100  # from SendTaskSuccess to the next state
+JITTER_MS = 100  # the most by which the network disturbs the order of calls
+ANSWER_MS = 200  # Agora's median
+FAILOVER_MS = (20_000, 90_000)
+
+
+class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet and its bad luck. Rates are for one recording and hour."""
+
+    recordings: int
+    mean_lifetime_s: float = 3600
+    longest_s: float = 12 * 3600
+    spread: float = 1.0  # of the log-normal's logarithm
+    loss: float = 0.05  # of notifications
+    deaf: float = 0.01  # recordings of which no notification comes
+    deaths: float = 0.005
+    failovers: float = 0.01
+    idle_exits: float = 0.2  # ends that nobody asked for: the channel is left
+    calls_per_second: float = 8  # AgoraCallsPerSecond of the template
+    warm_up_s: float = 1200
+    measured_s: float = 3600
+    seed: int = 1
+
+
+class Findings(msgspec.Struct, kw_only=True):
+    """What was measured after the warm-up. Durations are seconds, sorted."""
+
+    recordings: int
+    supervised: int  # the fewest at any sweep
+    hours: float
+    calls: dict[str, int]
+    calls_per_second: float
+    max_sent_per_second: int
+    max_arrived_per_second: int
+    silent_ends: int  # sessions gone without a notification
+    overtaken: int  # of these, asked to stop before they were found
+    not_found: int  # of these, gone for longer than half an hour at the end
+    detection_s: list[float]
+    finish_s: list[float]
+    start_s: list[float]
+    lateness_s: list[float]  # of the sweeper's looks, after they were due
+    given_up_alive: int  # sessions that were taken for dead and were not
+    looks: dict[str, int]
+
+
+class Session:
+    """What Agora runs: one sid."""
+
+    __slots__ = (
+        "away",
+        "base_ms",
+        "begun_ms",
+        "ended",
+        "heard",
+        "life",
+        "records_ms",
+        "sid",
+        "silent_ms",
+        "stream",
+        "uid",
+    )
+
+    def __init__(self, sid: str, uid: str, life: Life, begun_ms: int, records_ms: int) -> None:
+        self.sid = sid
+        self.uid = uid  # as notifications have it: another one after a failover
+        self.life = life
+        self.begun_ms = begun_ms
+        self.records_ms = records_ms
+        self.ended = False
+        self.away = False  # in a failover
+        self.silent_ms: int | None = None  # since when it is gone, and nobody was told
+        self.stream = 0  # which stream of notifications this is
+        self.base_ms = begun_ms  # when it began; one comes each minute from then
+        self.heard = 0  # the last that came
+
+
+class Life:
+    """A recording as its app and its channel see it."""
+
+    __slots__ = ("deaf", "execution", "left_ms", "recording_id", "sessions", "token")
+
+    def __init__(self, recording_id: str, deaf: bool) -> None:
+        self.recording_id = recording_id
+        self.deaf = deaf
+        self.left_ms: int | None = None  # when the channel is empty
+        self.sessions = 0
+        self.execution: Execution | None = None
+        self.token: str | None = None
+
+
+class Fleet:
+    """Builds the fleet in its steady state, lets it live, and says what was found."""
+
+    def __init__(self, assumptions: Assumptions) -> None:
+        self.assumed = assumptions
+        self.random = random.Random(assumptions.seed)
+        self.world = World(START_MS)
+        self.timings = Timings()
+        self.machine = Machine.shipped()
+        self.lives: dict[str, Life] = {}
+        self.running: dict[str, Session] = {}
+        self._end_ms = START_MS + round((assumptions.warm_up_s + assumptions.measured_s) * 1000)
+        self._from_ms = START_MS + round(assumptions.warm_up_s * 1000)
+        self._sent: list[int] = []
+        self._arrived: list[int] = []
+        self._calls: Counter[str] = Counter()
+        self._looks: Counter[str] = Counter()
+        self._late_ms: list[int] = []
+        self._detected_ms: list[int] = []
+        self._finished_ms: list[int] = []
+        self._started_ms: list[int] = []
+        self._silent_ends = self._overtaken = self._alive = 0
+        self._supervised = assumptions.recordings
+        self._sweeping = False
+        self._queue: deque[str] = deque()
+        self._busy = 0
+        self._build()
+
+    def _build(self) -> None:
+        """Make the library's objects, with virtual adapters where AWS and Agora would be."""
+        now_ms = self.world.now_ms
+        self.limiter = VirtualLimiter(self.world, self.assumed.calls_per_second)
+        self.store = VirtualStore(self.world, self.timings, self._note)
+        secrets = cast(SecretStore, _Secrets())
+        agora = AgoraClient(
+            app_id="app",
+            secret_id="agora",
+            base_url="https://agora.test",
+            aws_region="us-east-1",
+            limiter=self.limiter,
+            secrets=secrets,
+            session=cast(Any, SimpleNamespace(request=self._request)),
+            sleep=lambda seconds: self.world.spend(round(seconds * 1000)),
+        )
+        storage = Storage(
+            bucket="bucket", aws_region="us-east-1", secret_id="storage", secrets=secrets
+        )
+        stepfunctions = cast(Any, _StepFunctions(self._wake))
+        self.waker = Waker(self.store, stepfunctions)
+        self.applier = Applier(
+            store=self.store, waker=self.waker, poison_queue_url="", now_ms=now_ms
+        )
+        self.starter = Starter(
+            store=self.store,
+            agora=agora,
+            storage=storage,
+            sealer=Sealer("key"),
+            timings=self.timings,
+            uids=(4_200_000_000, 4_294_967_295),
+            randomness=partial(self.random.getrandbits, 64),
+            now_ms=now_ms,
+        )
+        self.confirmer = Confirmer(
+            store=self.store,
+            agora=agora,
+            publisher=cast(Publisher, SimpleNamespace(announce=lambda *_: None)),
+            timings=self.timings,
+            now_ms=now_ms,
+        )
+        self.stopper = Stopper(store=self.store, agora=agora, timings=self.timings, now_ms=now_ms)
+        self.sweeper = Sweeper(
+            store=self.store,
+            agora=agora,
+            waker=self.waker,
+            storage=storage,
+            lease=cast(Any, None),
+            timings=self.timings,
+            state_machine_arn="arn:aws:states:us-east-1:123456789012:stateMachine:m",
+            stepfunctions=stepfunctions,
+            now_ms=now_ms,
+        )
+        self._rooms: dict[str, Callable[[Execution], Any]] = {
+            "StartRecordingFunction": lambda each: self.starter.start(each.recording_id),
+            "QueryRecordingFunction": lambda each: self.confirmer.confirm(
+                each.recording_id, each.data["started"]
+            ),
+            "StopRecordingFunction": lambda each: self.stopper.stop(
+                each.recording_id, each.data.get("failure", {}).get("Error")
+            ),
+            "ListRecordingFilesFunction": lambda _: {"verdict": "complete"},
+            "PublishRecordingFunction": self._publish,
+        }
+
+    # --- the run ---
+
+    def run(self) -> Findings:
+        """Live through warm-up and measurement."""
+        lifetimes = [self._lifetime_ms() for _ in range(20_000)]
+        mean_ms = sum(lifetimes) / len(lifetimes)
+        # Who is met at some instant lives longer than the average, and is somewhere in his life.
+        for lifetime in self.random.choices(lifetimes, lifetimes, k=self.assumed.recordings):
+            self._settle(round(lifetime * self.random.random()), lifetime)
+        self._birth_rate = self.assumed.recordings / mean_ms
+        self._await_birth()
+        self.world.at(START_MS + self.random.randrange(MINUTE_MS), self._sweep)
+        self.world.run(self._end_ms)
+        return self._findings()
+
+    def _findings(self) -> Findings:
+        seconds = self.assumed.measured_s
+        waiting = [
+            each
+            for each in self.running.values()
+            if each.silent_ms is not None and self._end_ms - each.silent_ms > 1_800_000
+        ]
+        return Findings(
+            recordings=self.assumed.recordings,
+            supervised=self._supervised,
+            hours=seconds / 3600,
+            calls=dict(self._calls),
+            calls_per_second=len(self._sent) / seconds,
+            max_sent_per_second=most_in_a_second(self._sent),
+            max_arrived_per_second=most_in_a_second(self._arrived),
+            silent_ends=self._silent_ends,
+            overtaken=self._overtaken,
+            not_found=len(waiting),
+            detection_s=_seconds(self._detected_ms),
+            finish_s=_seconds(self._finished_ms),
+            start_s=_seconds(self._started_ms),
+            lateness_s=_seconds(self._late_ms),
+            given_up_alive=self._alive,
+            looks=dict(self._looks),
+        )
+
+    @property
+    def _is_measured(self) -> bool:
+        return self.world.now_ms() >= self._from_ms
+
+    # --- apps ---
+
+    def _lifetime_ms(self) -> int:
+        spread = self.assumed.spread
+        middle = math.log(self.assumed.mean_lifetime_s) - spread * spread / 2
+        seconds = self.random.lognormvariate(middle, spread)
+        return round(min(max(seconds, 60), self.assumed.longest_s) * 1000)
+
+    def _await_birth(self) -> None:
+        gap_ms = math.ceil(self.random.expovariate(self._birth_rate))
+        self.world.at(self.world.now_ms() + gap_ms, self._be_born)
+
+    def _be_born(self) -> None:
+        self._await_birth()
+        now = self.world.now_ms()
+        life = self._life(now)
+        self.store.put(self._row(life, now))
+        self._leave_at(life, now + self._lifetime_ms())
+        self._enter(life.execution, self.machine.start)
+
+    def _life(self, now: int) -> Life:
+        recording_id = new_recording_id(now, self.random.randbytes(10))
+        life = Life(recording_id, self.random.random() < self.assumed.deaf)
+        life.execution = Execution(recording_id)
+        self.lives[recording_id] = life
+        return life
+
+    def _row(self, life: Life, now: int) -> Recording:
+        return Recording(
+            recording_id=life.recording_id,
+            status="requested",
+            cname=life.recording_id,
+            mode="mix",
+            client_request={},
+            max_duration_seconds=30 * 24 * 3600,
+            restart_limit=3,
+            created_ms=now,
+            expires_hours=720,
+        )
+
+    def _settle(self, age_ms: int, lifetime_ms: int) -> None:
+        """Put a recording into the world that has run for a while."""
+        now = self.world.now_ms()
+        begun = now - age_ms
+        life = self._life(begun)
+        session = self._begin_session(life, "1", begun)
+        row = change_attempt(
+            begin_attempt(self._row(life, begun), "1", begun),
+            resource_id=life.recording_id,
+            acquired_ms=begun,
+        )
+        row = confirmed(started(row, session.sid, begun, number=1), begun + 5000)
+        session.base_ms = now - self.random.randrange(MINUTE_MS)
+        row = seen(row, session.base_ms)
+        life.token = life.recording_id
+        self.store.put(msgspec.structs.replace(row, task_token=life.token))
+        self.store.sessions[session.sid] = {"version": 1, "recordingId": life.recording_id}
+        assert life.execution is not None
+        life.execution.state = self.machine.parking
+        self._leave_at(life, now + lifetime_ms - age_ms)
+        self._listen(session, session.base_ms)
+
+    def _leave_at(self, life: Life, at_ms: int) -> None:
+        if at_ms > self._end_ms:
+            return
+        if self.random.random() < self.assumed.idle_exits:
+            self.world.at(at_ms, self._leave_channel, life)
+        else:
+            self.world.at(at_ms, self._ask_to_stop, life)
+
+    def _ask_to_stop(self, life: Life) -> None:
+        if life.recording_id in self.store.rows:
+            self.waker.stop(life.recording_id, self.world.now_ms())
+
+    def _leave_channel(self, life: Life) -> None:
+        life.left_ms = self.world.now_ms()
+        for session in list(self.running.values()):
+            if session.life is life:
+                self._idle_out(session)
+
+    def _idle_out(self, session: Session) -> None:
+        left_ms = session.life.left_ms
+        if left_ms is not None:
+            at_ms = max(left_ms, session.begun_ms) + IDLE_MS
+            self.world.at(at_ms, self._exit, session)
+
+    # --- executions ---
+
+    def _attempt(
+        self, act: Callable[[], Any], done: Callable[[Any], None], slots: list[int] | None = None
+    ) -> None:
+        """Run a room; where it waits for slots, run it again when they come."""
+        self.limiter.granted = slots
+        try:
+            result = act()
+        except Suspended as suspended:
+            at_ms = max(suspended.slots[0], self.world.now_ms())
+            self.world.at(at_ms, self._attempt, act, done, suspended.slots)
+            return
+        except RecordingError as error:
+            result = error
+        self.limiter.granted = None
+        self.world.at(self.world.now_ms(), done, result)
+
+    def _enter(self, execution: Execution | None, name: str | None) -> None:
+        if execution is None or name is None:
+            return
+        execution.enter(name)
+        self._go(execution)
+
+    def _go(self, execution: Execution) -> None:
+        now = self.world.now_ms()
+        kind = self.machine.kind(execution)
+        if kind == "Wait":
+            ms = round(self.machine.wait_s(execution) * 1000)
+            self.world.at(now + ms, self._enter, execution, self.machine.next(execution))
+        elif kind == "Choice":
+            self._enter(execution, self.machine.choose(execution))
+        elif execution.state == self.machine.parking:
+            self._park(execution)
+        else:
+            room = self._rooms[self.machine.room(execution)]
+            self.world.at(
+                now + INVOKE_MS,
+                self._attempt,
+                partial(room, execution),
+                partial(self._left, execution),
+            )
+
+    def _left(self, execution: Execution, result: Any) -> None:
+        if not isinstance(result, RecordingError):
+            self._enter(execution, self.machine.succeed(execution, result))
+            return
+        wait_s, name = self.machine.fail(execution, type(result).__name__, self.random.random())
+        if name is None:
+            self.world.at(self.world.now_ms() + round(wait_s * 1000), self._go, execution)
+        else:
+            self._enter(execution, name)
+
+    def _park(self, execution: Execution) -> None:
+        """Do what the state's own DynamoDB call does: store the token, unless there is a reason."""
+        life = self.lives[execution.recording_id]
+        if wake_reason(self.store.rows[life.recording_id]):
+            error = "DynamoDb.ConditionalCheckFailedException"
+            self._enter(execution, self.machine.fail(execution, error, 0)[1])
+            return
+        life.token = life.recording_id
+        self.store.amend(
+            life.recording_id, lambda row: msgspec.structs.replace(row, task_token=life.token)
+        )
+
+    def _wake(self, token: str) -> bool:
+        """Go on with the execution that parked on a token; return whether one was."""
+        life = self.lives[token]
+        if life.token is None or life.execution is None:
+            return False
+        life.token = None
+        name = self.machine.succeed(life.execution, {})
+        self.world.at(self.world.now_ms() + WAKE_MS, self._enter, life.execution, name)
+        return True
+
+    def _publish(self, execution: Execution) -> dict[str, Any]:
+        """Close the row, and forget all about the recording."""
+        now = self.world.now_ms()
+        closed = self.store.amend(
+            execution.recording_id, lambda row: close(row, "completed", "STOPPED", "", now)
+        )
+        del self.store.rows[execution.recording_id], self.lives[execution.recording_id]
+        for sid in closed.sids:
+            self.store.sessions.pop(sid, None)
+            self.running.pop(sid, None)
+        return {}
+
+    # --- the sweeper ---
+
+    def _sweep(self) -> None:
+        now = self.world.now_ms()
+        self.world.at(now + MINUTE_MS, self._sweep)
+        if self._is_measured:
+            self._supervised = min(self._supervised, len(self.store.rows))
+        if self._sweeping:
+            return
+        self._sweeping = True
+        self._sweep_end_ms = now + SWEEP_S * 1000
+        self._batches: Iterator[list[str]] = self.sweeper.batches(self.random.randrange(16))
+        self._serve_batch()
+
+    def _serve_batch(self) -> None:
+        batch = next(self._batches, None)
+        if batch is None:
+            self._sweeping = False
+            return
+        self._queue.extend(batch)
+        for _ in range(min(WORKERS, len(batch))):
+            self._busy += 1
+            self._look()
+
+    def _look(self) -> None:
+        recording_id = self._queue.popleft()
+        row = self.store.rows.get(recording_id)
+        when = due(row, self.timings) if row else None
+        if when and self._is_measured:
+            self._late_ms.append(self.world.now_ms() - when[1])
+        self._attempt(
+            partial(self.sweeper.try_look, recording_id), partial(self._looked, recording_id)
+        )
+
+    def _looked(self, recording_id: str, look: str) -> None:
+        if look == "failed":
+            raise RuntimeError(f"the look at {recording_id} failed")
+        if self._is_measured:
+            self._looks[look] += 1
+        if self._queue:
+            self._look()
+            return
+        self._busy -= 1
+        if self._busy == 0:
+            if self.world.now_ms() < self._sweep_end_ms:
+                self._serve_batch()
+            else:
+                self._sweeping = False
+
+    # --- Agora ---
+
+    def _request(self, method: str, url: str, *, json: Any, **_: Any) -> SimpleNamespace:  # noqa: ARG002
+        """Answer a call as Agora does; the call is counted when it is sent and when it arrives."""
+        sent_ms = self.world.now_ms()
+        parts = url.split("/cloud_recording/")[1].split("/")
+        endpoint = parts[-1]
+        if self._is_measured:
+            self._sent.append(sent_ms)
+            self._arrived.append(sent_ms + self.random.randrange(JITTER_MS + 1))
+            self._calls[endpoint] += 1
+        if endpoint == "acquire":
+            status, body = 200, {"resourceId": json["cname"]}
+        elif endpoint == "start":
+            session = self._begin_session(self.lives[json["cname"]], json["uid"], sent_ms)
+            self._listen(session, sent_ms)
+            status, body = 200, {"resourceId": parts[1], "sid": session.sid}
+        else:
+            status, body = self._answer(endpoint, parts[3])
+        self.world.spend(round(self.random.lognormvariate(math.log(ANSWER_MS), 0.4)))
+        return SimpleNamespace(status_code=status, content=msgspec.json.encode(body))
+
+    def _answer(self, endpoint: str, sid: str) -> tuple[int, dict[str, Any]]:
+        session = self.running.get(sid)
+        if session is None or session.ended or session.away:
+            return 404, {"code": 404, "reason": "failed to find worker"}
+        if endpoint == "stop":
+            self._fall_silent(session)
+            session.ended = True
+            return 200, {"sid": sid, "serverResponse": {}}
+        status = 5 if self.world.now_ms() >= session.records_ms else 2
+        return 200, {"sid": sid, "serverResponse": {"status": status}}
+
+    def _begin_session(self, life: Life, uid: str, now: int) -> Session:
+        life.sessions += 1
+        sid = f"{life.recording_id}{life.sessions}"
+        records_ms = now + self.random.randrange(1000, 4000)
+        session = self.running[sid] = Session(sid, uid, life, now, records_ms)
+        self._idle_out(session)
+        # From now on, since one that was settled has lived until now.
+        self._await_fate(self.assumed.deaths, self._die, session)
+        self._await_fate(self.assumed.failovers, self._fail_over, session)
+        return session
+
+    def _await_fate(self, rate: float, act: Callable[[Session], None], session: Session) -> None:
+        if not rate:
+            return
+        at_ms = self.world.now_ms() + round(self.random.expovariate(rate / HOUR_MS))
+        if at_ms <= self._end_ms:
+            self.world.at(at_ms, act, session)
+
+    def _die(self, session: Session) -> None:
+        """End without a word."""
+        if not session.ended:
+            self._gone(session, told=False)
+
+    def _gone(self, session: Session, *, told: bool) -> None:
+        self._fall_silent(session)
+        session.ended = True
+        if not told:
+            session.silent_ms = self.world.now_ms()
+
+    def _exit(self, session: Session) -> None:
+        """End since nobody is in the channel: events 41 and 11, each of which may be lost."""
+        if session.ended:
+            return
+        told = [
+            details
+            for details in (events.RecorderLeave(leaveCode=4), events.SessionExit(exitStatus=0))
+            if not session.life.deaf and self.random.random() >= self.assumed.loss
+        ]
+        self._gone(session, told=bool(told))
+        if told:
+            at_ms = self.world.now_ms()
+            self.world.at(at_ms + DELIVERY_MS, self._tell, session, at_ms, None, *told)
+
+    def _fail_over(self, session: Session) -> None:
+        if session.ended or session.away:
+            return
+        self._fall_silent(session)
+        session.away = True
+        back_ms = self.world.now_ms() + self.random.randrange(*FAILOVER_MS)
+        self.world.at(back_ms, self._come_back, session)
+
+    def _come_back(self, session: Session) -> None:
+        """Go on under another uid: event 12, and a new stream of event 33."""
+        session.away = False
+        if session.ended:
+            return
+        self._await_fate(self.assumed.failovers, self._fail_over, session)
+        now = self.world.now_ms()
+        session.uid = f"{session.uid}{session.stream}"
+        self._listen(session, now)
+        if not session.life.deaf and self.random.random() >= self.assumed.loss:
+            details = events.SessionFailover(newUid=session.uid)
+            self.world.at(now + DELIVERY_MS, self._tell, session, now, None, details)
+
+    # --- notifications ---
+
+    def _listen(self, session: Session, base_ms: int) -> None:
+        """Begin a stream of event 33, of one uid: each minute from `base_ms`."""
+        session.base_ms, session.heard = base_ms, 0
+        if session.life.deaf:
+            return
+        row = self.store.rows.get(session.life.recording_id)
+        if row and row.gone_ms:
+            # The first that comes tells that it is back.
+            self._await_heard(session, 1 + self._run(self.assumed.loss))
+        else:
+            self._await_loss(session)
+
+    def _run(self, chance: float) -> int:
+        """Return how often in a row something of this chance happens."""
+        return int(math.log(1 - self.random.random()) / math.log(chance)) if chance else 0
+
+    def _await_loss(self, session: Session) -> None:
+        self.store.calm.add(session.life.recording_id)
+        lost = session.heard + 1 + self._run(1 - self.assumed.loss)
+        at_ms = session.base_ms + lost * MINUTE_MS
+        if at_ms <= self._end_ms:
+            self.world.at(at_ms, self._miss, session, session.stream, lost)
+
+    def _await_heard(self, session: Session, number: int) -> None:
+        at_ms = session.base_ms + number * MINUTE_MS + DELIVERY_MS
+        self.world.at(at_ms, self._hear, session, session.stream, number)
+
+    def _miss(self, session: Session, stream: int, lost: int) -> None:
+        """A notification is lost, and perhaps more after it."""
+        if stream != session.stream:
+            return
+        self._be_calm_no_more(session, lost - 1)
+        self._await_heard(session, lost + 1 + self._run(self.assumed.loss))
+
+    def _hear(self, session: Session, stream: int, number: int) -> None:
+        """The first notification comes after one that was lost."""
+        if stream != session.stream:
+            return
+        session.heard = number
+        at_ms = session.base_ms + number * MINUTE_MS
+        self._await_loss(session)
+        self._tell(session, at_ms, number - 1, events.UploadingProgress(progress=9_000))
+
+    def _be_calm_no_more(self, session: Session, last: int) -> None:
+        """Write down the notifications until the `last`, which came in order: a sign of life."""
+        recording_id = session.life.recording_id
+        self.store.calm.discard(recording_id)
+        row = self.store.rows.get(recording_id)
+        if row is None or row.sid != session.sid:
+            return
+        if last > session.heard:
+            session.heard = last
+            at_ms = session.base_ms + last * MINUTE_MS
+            facts = {"lastSignMs": at_ms, "sequences": {session.uid: (last - 1, ())}}
+            self.store.sessions[session.sid]["facts"] = facts
+            row = self.store.amend(recording_id, lambda row: seen(row, at_ms))
+        self.store.index(row)
+
+    def _fall_silent(self, session: Session) -> None:
+        """No more notifications come: those until now are all there are."""
+        if session.life.recording_id in self.store.calm:
+            last = (self.world.now_ms() - session.base_ms) // MINUTE_MS
+            self._be_calm_no_more(session, last)
+        session.stream += 1
+
+    def _tell(
+        self, session: Session, at_ms: int, sequence: int | None, *told: events.Details
+    ) -> None:
+        """Let events reach the row, by the way they take from the table's stream."""
+        if session.life.recording_id not in self.store.rows:
+            return
+        news = [
+            events.Event(
+                at_ms=at_ms,
+                received_ms=at_ms + DELIVERY_MS,
+                event_type=None,
+                sid=session.sid,
+                uid=session.uid,
+                cname=session.life.recording_id,
+                sequence=sequence,
+                details=details,
+            )
+            for details in told
+        ]
+        self.applier.apply_session(session.sid, news)
+
+    # --- what is measured ---
+
+    def _note(self, before: Recording, after: Recording) -> None:
+        if after.started_ms and not before.started_ms and self._is_measured:
+            self._started_ms.append(after.started_ms - after.created_ms)
+        if after.session_end is None or before.session_end is not None or after.sid is None:
+            return
+        session = self.running[after.sid]
+        if not session.ended:
+            self._alive += 1
+        now = self.world.now_ms()
+        if self._is_measured:
+            if session.silent_ms is not None:
+                self._silent_ends += 1
+                if after.stop_reason:
+                    self._overtaken += 1
+                else:
+                    self._detected_ms.append(now - session.silent_ms)
+            if after.stop_ms is not None:
+                self._finished_ms.append(now - after.stop_ms)
+        session.silent_ms = None
+
+
+class _Secrets:
+    def read(self, _: str, kind: type) -> Any:
+        return AgoraKeys("id", "secret") if kind is AgoraKeys else StorageKeys("key", "secret")
+
+
+class _StepFunctions:
+    class exceptions:  # noqa: N801
+        """The errors the library knows; of these only TaskTimedOut happens."""
+
+        class TaskTimedOut(Exception):  # noqa: N818
+            """The token was used before."""
+
+        TaskDoesNotExist = InvalidToken = ExecutionDoesNotExist = TaskTimedOut
+
+    def __init__(self, wake: Callable[[str], bool]) -> None:
+        self._wake = wake
+
+    def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: ARG002
+        if not self._wake(taskToken):
+            raise self.exceptions.TaskTimedOut
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: ARG002
+        return {"status": "RUNNING"}
+
+
+def most_in_a_second(instants_ms: list[int]) -> int:
+    """Return how many instants lie in the fullest second, wherever it begins."""
+    instants = sorted(instants_ms)
+    most = first = 0
+    for number, at_ms in enumerate(instants):
+        while at_ms - instants[first] >= 1000:
+            first += 1
+        most = max(most, number - first + 1)
+    return most
+
+
+def _seconds(durations_ms: list[int]) -> list[float]:
+    return sorted(ms / 1000 for ms in durations_ms)

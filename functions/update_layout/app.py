@@ -1,0 +1,33 @@
+"""PUT /v1/recordings/{recordingId}/layout: a new layout for a mix recording that runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.changes import Changer
+from agora_recording.http import answer, door, json_body, path, warned
+from agora_recording.observability import logger
+from agora_recording.recording import public
+from agora_recording.wiring import AgoraSettings
+
+
+@cache
+def _changer() -> Changer:
+    settings = AgoraSettings.from_env()
+    return Changer(store=settings.store(), agora=settings.agora())
+
+
+@logger.inject_lambda_context
+@door
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, changer: Changer | None = None
+) -> dict[str, Any]:
+    """Return 200 with the recording once Agora has accepted the layout."""
+    changer = changer or _changer()
+    recording, warnings = changer.lay_out(path(event, "recordingId"), json_body(event))
+    logger.info("layout updated", recordingId=recording.recording_id)
+    return answer(HTTPStatus.OK, warned(public(recording), warnings))

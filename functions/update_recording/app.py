@@ -1,0 +1,41 @@
+"""PATCH /v1/recordings/{recordingId}: Agora's update of a recording that runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.changes import Changer
+from agora_recording.http import answer, door, json_body, path, warned
+from agora_recording.observability import logger
+from agora_recording.recording import public
+from agora_recording.sealing import Sealer
+from agora_recording.wiring import AgoraSettings
+
+
+class UpdateSettings(AgoraSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    seal_key_id: str
+
+
+@cache
+def _changer() -> Changer:
+    settings = UpdateSettings.from_env()
+    sealer = Sealer(settings.seal_key_id)
+    return Changer(store=settings.store(), agora=settings.agora(), sealer=sealer)
+
+
+@logger.inject_lambda_context
+@door
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, changer: Changer | None = None
+) -> dict[str, Any]:
+    """Return 200 with the recording once Agora has accepted the change."""
+    changer = changer or _changer()
+    recording, warnings = changer.update(path(event, "recordingId"), json_body(event))
+    logger.info("recording updated", recordingId=recording.recording_id)
+    return answer(HTTPStatus.OK, warned(public(recording), warnings))

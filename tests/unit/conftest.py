@@ -1,0 +1,17 @@
+"""A unit test touches nothing outside its process. The simulator is a server: its tests may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).parent
+_SERVED = _HERE / "simulator"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Take the network away from every test of this folder."""
+    for item in items:
+        if item.path.is_relative_to(_HERE) and not item.path.is_relative_to(_SERVED):
+            item.add_marker(pytest.mark.disable_socket)

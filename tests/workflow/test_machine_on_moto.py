@@ -1,0 +1,263 @@
+"""The shipped state machine, walked by a second interpreter (moto's) over scripted rooms.
+
+A path is a script: what each room answers, in turn. The test then says which states were walked.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.awslambda.models import LambdaFunction
+from moto.core.config import default_user_config
+
+from tests.template.machine import definition, template
+
+ACCOUNT = "123456789012"
+STARTED = {"attempt": 1, "sid": "a" * 32, "maxDurationSeconds": 3600, "waitSeconds": 0}
+RECORDING = {**STARTED, "verdict": "recording"}
+Answer = dict[str, Any] | Exception
+
+
+class World:
+    """Moto with the table, the machine, and rooms that answer by script."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.scripts: dict[str, list[Answer]] = {}
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.dynamodb = boto3.client("dynamodb")
+        self.stepfunctions = boto3.client("stepfunctions")
+        properties = template()["Resources"]["Table"]["Properties"]
+        self.dynamodb.create_table(
+            TableName="table",
+            **{
+                name: properties[name]
+                for name in (
+                    "BillingMode",
+                    "AttributeDefinitions",
+                    "KeySchema",
+                    "GlobalSecondaryIndexes",
+                )
+            },
+        )
+        role = boto3.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")[
+            "Role"
+        ]["Arn"]
+        monkeypatch.setattr(
+            LambdaFunction, "_invoke_lambda", lambda function, event: self._invoke(function, event)
+        )
+        for name in ("Start", "Query", "Stop", "ListFiles", "Publish"):
+            self._create_function(_logical_id(name), role)
+        self.machine = self.stepfunctions.create_state_machine(
+            name="recording",
+            roleArn=role,
+            definition=json.dumps(definition(StopAgainSeconds="0", ExecutionTimeoutSeconds="60")),
+        )["stateMachineArn"]
+
+    def _create_function(self, name: str, role: str) -> None:
+        boto3.client("lambda").create_function(
+            FunctionName=name,
+            Role=role,
+            Runtime="python3.13",
+            Handler="app.lambda_handler",
+            Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18},
+        )
+
+    def script(self, **rooms: list[Answer]) -> None:
+        """Say what each room answers, in turn; the last answer is repeated."""
+        self.scripts = {_logical_id(name): answers for name, answers in rooms.items()}
+
+    def _invoke(self, function: Any, event: Any) -> tuple[str, bool, str]:
+        name = function.function_name
+        payload = json.loads(event) if isinstance(event, str) else event
+        self.heard.append((name, payload))
+        answers = self.scripts[name]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            error = {"errorType": type(answer).__name__, "errorMessage": str(answer)}
+            return json.dumps(error), True, ""
+        return json.dumps(answer), False, ""
+
+    def row(self, **more: Any) -> None:
+        """Write the recording's row."""
+        item = {"PK": {"S": "REC#R1"}, "SK": {"S": "META"}, "version": {"N": "1"}, **more}
+        self.dynamodb.put_item(TableName="table", Item=item)
+
+    def walk(self, wake: bool = True) -> tuple[str, list[str]]:
+        """Run an execution, waking it when it parks; return (status, states in order)."""
+        arn = self.stepfunctions.start_execution(
+            stateMachineArn=self.machine, name="R1", input=json.dumps({"recordingId": "R1"})
+        )["executionArn"]
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            status = self.stepfunctions.describe_execution(executionArn=arn)["status"]
+            if status != "RUNNING":
+                events = self.stepfunctions.get_execution_history(
+                    executionArn=arn, maxResults=1000
+                )["events"]
+                return status, [
+                    each["stateEnteredEventDetails"]["name"]
+                    for each in events
+                    if "stateEnteredEventDetails" in each
+                ]
+            if wake:
+                self._wake()
+            time.sleep(0.01)
+        raise AssertionError("the execution never ended")
+
+    def _wake(self) -> None:
+        key = {"PK": {"S": "REC#R1"}, "SK": {"S": "META"}}
+        item = self.dynamodb.get_item(TableName="table", Key=key)["Item"]
+        if token := item.get("taskToken", {}).get("S"):
+            self.dynamodb.update_item(
+                TableName="table", Key=key, UpdateExpression="REMOVE taskToken"
+            )
+            self.stepfunctions.send_task_success(
+                taskToken=token, output=json.dumps({"reason": "STOP_REQUESTED"})
+            )
+
+
+def _logical_id(room: str) -> str:
+    names = {"ListFiles": "ListRecordingFiles"}
+    return f"{names.get(room, room + 'Recording')}Function"
+
+
+def _named(name: str) -> Exception:
+    """Return an exception whose class has this name: all that crosses the wire."""
+    error: Exception = type(name, (Exception,), {})("scripted")
+    return error
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setitem(default_user_config, "stepfunctions", {"execute_state_machine": True})
+    with mock_aws():
+        yield World(monkeypatch)
+
+
+HAPPY = [
+    "Start recording",
+    "Wait before query",
+    "Query recording",
+    "Is it recording?",
+    "Await end",
+    "Stop recording",
+    "Is it over?",
+    "List recording files",
+    "Is everything there?",
+    "Publish recording",
+]
+ENDING: dict[str, list[Answer]] = {
+    "Stop": [{"next": "await upload"}],
+    "ListFiles": [{"verdict": "complete", "waitSeconds": 0, "looks": 1}],
+    "Publish": [{"status": "completed"}],
+}
+
+
+def test_the_happy_path_walks_ten_states(world: World) -> None:
+    world.row()
+    world.script(Start=[STARTED], Query=[RECORDING], **ENDING)
+    assert world.walk() == ("SUCCEEDED", HAPPY)
+
+
+def test_a_start_that_takes_its_time_is_asked_again(world: World) -> None:
+    world.row()
+    wait = {**STARTED, "verdict": "wait"}
+    world.script(Start=[STARTED], Query=[wait, wait, RECORDING], **ENDING)
+    status, states = world.walk()
+    assert status == "SUCCEEDED"
+    assert states.count("Query recording") == 3
+
+
+def test_a_reason_that_came_before_the_parking_is_seen(world: World) -> None:
+    world.row(stopReason={"S": "STOP_REQUESTED"})
+    world.script(Start=[STARTED], Query=[RECORDING], **ENDING)
+    assert world.walk(wake=False) == ("SUCCEEDED", HAPPY)
+
+
+def test_a_session_that_died_is_followed_by_a_new_one(world: World) -> None:
+    world.row()
+    world.script(
+        Start=[STARTED, {**STARTED, "attempt": 2}],
+        Query=[RECORDING],
+        Stop=[{"next": "restart"}, {"next": "await upload"}],
+        ListFiles=ENDING["ListFiles"],
+        Publish=ENDING["Publish"],
+    )
+    status, states = world.walk()
+    assert status == "SUCCEEDED"
+    assert states == [*HAPPY[:7], *HAPPY]
+
+
+def test_a_stop_that_is_not_believed_is_repeated(world: World) -> None:
+    world.row()
+    world.script(
+        Start=[STARTED],
+        Query=[RECORDING],
+        Stop=[{"next": "stop again"}, {"next": "stop again"}, {"next": "await upload"}],
+        ListFiles=ENDING["ListFiles"],
+        Publish=ENDING["Publish"],
+    )
+    _, states = world.walk()
+    assert states.count("Wait before stopping again") == 2
+
+
+def test_files_that_are_not_there_yet_are_waited_for(world: World) -> None:
+    world.row()
+    pending = {"verdict": "pending", "waitSeconds": 0, "looks": 1}
+    complete = {"verdict": "complete", "waitSeconds": 0, "looks": 3}
+    world.script(
+        Start=[STARTED],
+        Query=[RECORDING],
+        Stop=ENDING["Stop"],
+        ListFiles=[pending, pending, complete],
+        Publish=ENDING["Publish"],
+    )
+    _, states = world.walk()
+    assert states.count("Wait for upload") == 2
+
+
+def test_a_start_that_is_refused_for_good_is_published_as_failed(world: World) -> None:
+    world.row()
+    world.script(
+        Start=[_named("AgoraRefusedError")],
+        Stop=[{"next": "publish"}],
+        Publish=[{"status": "failed"}],
+    )
+    status, states = world.walk()
+    assert status == "SUCCEEDED"
+    assert states == ["Start recording", "Stop recording", "Is it over?", "Publish recording"]
+    stop = next(event for name, event in world.heard if name == "StopRecordingFunction")
+    assert stop["failure"]["Error"] == "AgoraRefusedError"
+
+
+@pytest.mark.parametrize("name", ["ResourceExpiredError"])
+def test_a_start_is_retried_by_the_name_of_its_error(world: World, name: str) -> None:
+    world.row()
+    world.script(Start=[_named(name), STARTED], Query=[RECORDING], **ENDING)
+    assert world.walk() == ("SUCCEEDED", HAPPY)
+    assert [room for room, _ in world.heard].count("StartRecordingFunction") == 2
+
+
+def test_a_start_that_never_confirms_is_stopped(world: World) -> None:
+    world.row()
+    world.script(
+        Start=[STARTED],
+        Query=[{**STARTED, "verdict": "over"}],
+        Stop=[{"next": "publish"}],
+        Publish=[{"status": "failed"}],
+    )
+    _, states = world.walk()
+    assert "Await end" not in states
