@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
+
+from agora_recording.signing import Keys
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,6 +35,15 @@ _CONFIG = Config(
 @cache
 def _client(service: str) -> Any:
     return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+
+
+def keys() -> Keys:
+    """Return the credentials that the clients sign with now."""
+    session = boto3.DEFAULT_SESSION or boto3.Session()
+    found = session.get_credentials()
+    if found is None:
+        raise NoCredentialsError
+    return Keys(*found.get_frozen_credentials()[:3])
 
 
 def dynamodb() -> DynamoDBClient:

@@ -36,6 +36,10 @@ class RecordingNotFoundError(RecordingError):
     """No recording has this id."""
 
 
+class MediaNotFoundError(RecordingError):
+    """The recording has no such media: nothing to play yet, or no track like that."""
+
+
 class IdempotencyConflictError(RecordingError):
     """The Idempotency-Key was used before, with another request."""
 

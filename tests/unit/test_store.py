@@ -1,0 +1,1 @@
+"""The table: the same stories on the fake of these tests and on moto's DynamoDB."""
