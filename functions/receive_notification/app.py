@@ -56,7 +56,8 @@ def lambda_handler(
         detail = str(error) if status < 500 else "Nothing was stored. Send it again."
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         shown = {"sourceIp": notifications.source_ip(event), "requestId": context.aws_request_id}
-        print(emf.line((metric,), now_ms, {"level": "WARNING", "message": str(error), **shown}))
+        counts = (metric, "NotificationNotStored") if status >= 500 else (metric,)
+        print(emf.line(counts, now_ms, {"level": "WARNING", "message": str(error), **shown}))
         return _answer(event, status, "application/problem+json", problem)
     print(emf.line(receipt.counts, now_ms, receipt.shown))
     return _answer(event, 200, "application/json", {"stored": receipt.is_new})

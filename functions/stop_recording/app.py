@@ -24,7 +24,7 @@ def _stopper() -> Stopper:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, stopper: Stopper | None = None
 ) -> dict[str, Any]:
-    """Return {next: await upload|restart|publish|stop again, sessionEnd, unseenSeconds?}.
+    """Return {next: start|stop again|await upload|publish, sessionEnd, unseenSeconds?}.
 
     `event.failure.Error`, where there is one, names the error that led here.
     """

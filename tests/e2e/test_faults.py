@@ -29,7 +29,7 @@ def dropped(endpoint: str, when: str) -> Any:
 
 REPEATABLE = [
     # 404 for as long as a failover takes, then it can be stopped.
-    answered("stop", 404, 404, times=3),
+    answered("stop", 404, 404, times=2),
     answered("start", 206, 65, times=3),
     answered("acquire", 500, 500),
     answered("acquire", 500, 501),

@@ -20,7 +20,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from agora_recording.agora import Reply
-from agora_recording.attributes import from_item
+from agora_recording.attributes import from_item, to_item
 from agora_recording.errors import AgoraError
 from tests.template.machine import template
 
@@ -305,6 +305,10 @@ class FakeTable:
         }
 
     # --- for the tests ---
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Let a row of plain values be there."""
+        self._store(to_item(values))
 
     def row(self, partition: str, sort: str) -> dict[str, Any]:
         """Return the plain values of a row."""

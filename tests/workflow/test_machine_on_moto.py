@@ -192,7 +192,7 @@ def test_a_session_that_died_is_followed_by_a_new_one(world: World) -> None:
     world.script(
         Start=[STARTED, {**STARTED, "attempt": 2}],
         Query=[RECORDING],
-        Stop=[{"next": "restart"}, {"next": "await upload"}],
+        Stop=[{"next": "start"}, {"next": "await upload"}],
         ListFiles=ENDING["ListFiles"],
         Publish=ENDING["Publish"],
     )

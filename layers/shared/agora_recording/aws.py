@@ -43,7 +43,8 @@ def keys() -> Keys:
     found = session.get_credentials()
     if found is None:
         raise NoCredentialsError
-    return Keys(*found.get_frozen_credentials()[:3])
+    frozen = found.get_frozen_credentials()  # all of one moment: they are renewed in between
+    return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
 
 
 def dynamodb() -> DynamoDBClient:

@@ -21,8 +21,9 @@ from agora_recording.recording import (
 )
 from agora_recording.store import Note, RecordingStore
 from agora_recording.timings import Timings
+from agora_recording.wake import wake_reason
 
-Next = Literal["restart", "stop again", "await upload", "publish"]
+Next = Literal["start", "stop again", "await upload", "publish"]
 
 # What a stop that Agora answered means for the session.
 _ENDS: dict[str, SessionEnd] = {
@@ -54,11 +55,15 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
 
 
 def next_state(recording: Recording) -> Next:
-    """Return where the state machine goes from here. Pure."""
+    """Return where the state machine goes from here. Pure.
+
+    `start` both for a new session after one that died, and where nothing asks the current one to
+    end: a hiccup of the machine's own is no reason to end a recording.
+    """
+    if wake_reason(recording) is None or may_restart(recording):
+        return "start"
     if recording.session_end is None and recording.sid:
         return "stop again"
-    if may_restart(recording):
-        return "restart"
     return "await upload" if recording.sids else "publish"
 
 
@@ -98,6 +103,8 @@ class Stopper:
         Raises the AgoraErrors of outcomes.py when Agora neither stopped it nor said it is over.
         """
         recording = self._store.amend(recording_id, lambda row: self._arrive(row, failure))
+        if wake_reason(recording) is None:
+            return {"next": next_state(recording)}
         attempt = recording.attempt
         unconfirmed = recording.session_end == "NOT_CONFIRMED"
         if attempt and attempt.sid and (recording.session_end is None or unconfirmed):

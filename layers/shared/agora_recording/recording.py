@@ -252,18 +252,20 @@ def end_session(
     With `sid`, only that session: news of an earlier session changes nothing.
     """
     attempt = recording.attempt
-    if attempt is None or recording.session_end or recording.is_terminal:
+    if recording.session_end or recording.is_terminal:
         return recording
-    if sid is not None and sid != attempt.sid:
+    if sid is not None and sid != recording.sid:
         return recording
-    changed = change_attempt(recording, ended_ms=now_ms, end=end)
-    return replace(changed, session_end=end)
+    if attempt is not None:
+        recording = change_attempt(recording, ended_ms=now_ms, end=end)
+    return replace(recording, session_end=end)
 
 
 def may_restart(recording: Recording) -> bool:
     """Tell whether a new session shall go on where the current one ended."""
     return (
-        recording.stop_reason is None
+        recording.attempt is not None  # else not even a uid could be chosen
+        and recording.stop_reason is None
         and recording.session_end in RESTARTABLE
         and len(recording.attempts) <= recording.restart_limit
     )
@@ -309,7 +311,9 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     attempt = recording.attempt
     if recording.status in ("requested", "starting"):
         since = attempt.begun_ms if attempt else recording.created_ms
-        return 0, max(since, looked) + _ms(timings.stuck_start_s)
+        # Without an attempt, its execution may never have been started.
+        wait_s = timings.stuck_start_s if attempt else timings.monitor_s
+        return 0, max(since, looked) + _ms(wait_s)
     if recording.status != "recording" or recording.stop_reason or recording.session_end:
         ended = attempt.ended_ms if attempt else None
         since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms

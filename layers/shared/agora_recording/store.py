@@ -176,6 +176,7 @@ class RecordingStore:
             except (
                 client.exceptions.ConditionalCheckFailedException,
                 client.exceptions.TransactionCanceledException,
+                client.exceptions.TransactionConflictException,
             ):
                 continue
             return after
@@ -345,7 +346,10 @@ class RecordingStore:
             )
             try:
                 client.put_item(TableName=self._table_name, Item=to_item(row), **condition)
-            except client.exceptions.ConditionalCheckFailedException:
+            except (
+                client.exceptions.ConditionalCheckFailedException,
+                client.exceptions.TransactionConflictException,
+            ):
                 continue
             return row
         raise WriteConflictError(f"Session {sid} is being changed too often just now.")
