@@ -61,6 +61,7 @@ clean: ## remove what the targets above made
 # --- set-up: each step leaves a stamp, so a second run costs nothing ---------------------------
 
 $(VENV)/uv.done:
+	@command -v $(PYTHON) >/dev/null || { echo 'Python 3.11 or newer is needed: there is no $(PYTHON) on the PATH.'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet '$(UV_PIN)'

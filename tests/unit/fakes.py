@@ -119,6 +119,10 @@ class TransactionCanceledException(ClientError):
     """A condition of a transaction did not hold."""
 
 
+class TransactionConflictException(ClientError):
+    """Another transaction holds the item."""
+
+
 class ExecutionAlreadyExists(ClientError):
     """The name was used for another execution."""
 
@@ -288,6 +292,7 @@ class FakeTable:
     exceptions = SimpleNamespace(
         ConditionalCheckFailedException=ConditionalCheckFailedException,
         TransactionCanceledException=TransactionCanceledException,
+        TransactionConflictException=TransactionConflictException,
     )
 
     def __init__(
@@ -426,9 +431,7 @@ class FakeTable:
             kept = [item for item in cut if wanted(item, names, values)]
         answer: dict[str, Any] = {"Items": [self._projected(item, projection) for item in kept]}
         if len(cut) < len(found):
-            answer["LastEvaluatedKey"] = {
-                name: cut[-1][name] for name in {*keys, *self._primary}
-            }
+            answer["LastEvaluatedKey"] = {name: cut[-1][name] for name in {*keys, *self._primary}}
         return answer
 
     def get_paginator(self, name: str) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def now_ms() -> int:
@@ -13,13 +15,12 @@ def now_ms() -> int:
 
 def iso(ms: int) -> str:
     """Return `ms` (epoch milliseconds) as `2026-01-31T12:00:00.000Z`: sorts as it counts."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    seconds, rest = divmod(ms, 1000)
+    whole = datetime.fromtimestamp(seconds, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
 def from_iso(text: str) -> int:
-    """Return the epoch milliseconds of an RFC 3339 instant, or of a day's beginning (UTC).
-
-    Raises ValueError for any other text.
-    """
-    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    """Return the epoch milliseconds of an instant written by `iso`."""
+    instant = datetime.fromisoformat(text.replace("Z", "+00:00")).replace(tzinfo=UTC)
+    return (instant - _EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,108 @@
+"""No more than ten calls in any sliding second, whoever calls and whatever crashes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agora_recording.errors import RateLimitedError
+from agora_recording.limiter import Limiter
+from tests.unit.fakes import Clock, FakeTable
+
+NOW = 1_800_000_000_000
+
+
+def limiter(table: FakeTable, clock: Clock, slept: list[float] | None = None) -> Limiter:
+    """Return a limiter of 8 calls a second."""
+    return Limiter(
+        "table",
+        client=table,  # type: ignore[arg-type]
+        now_ms=clock,
+        sleep=(slept if slept is not None else []).append,
+    )
+
+
+def most_in_a_second(slots: list[int]) -> int:
+    """Return the largest number of slots in any sliding second."""
+    return max(sum(1 for other in slots if slot <= other < slot + 1000) for slot in slots)
+
+
+def test_an_idle_limiter_gives_the_present() -> None:
+    assert limiter(FakeTable(), Clock(NOW)).take() == [NOW]
+
+
+def test_slots_taken_together_lie_a_gap_apart() -> None:
+    assert limiter(FakeTable(), Clock(NOW)).take(3) == [NOW, NOW + 125, NOW + 250]
+
+
+def test_who_comes_later_goes_behind() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    limiter(table, clock).take(2)
+    assert limiter(table, clock).take() == [NOW + 250]
+
+
+def test_after_a_pause_the_present_is_free_again() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    limiter(table, clock).take(2)
+    clock.advance(5)
+    assert limiter(table, clock).take() == [NOW + 5000]
+
+
+def test_who_cannot_wait_so_long_is_refused_and_takes_nothing() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    limiter(table, clock).take(8)
+    with pytest.raises(RateLimitedError, match=r"1\.0 s"):
+        limiter(table, clock).take(patience_s=0.25)
+    assert limiter(table, clock).take(patience_s=20) == [NOW + 1000]
+
+
+def test_waiting_sleeps_until_the_slot() -> None:
+    slept: list[float] = []
+    waiter = limiter(FakeTable(), Clock(NOW), slept)
+    waiter.wait(NOW + 250)
+    waiter.wait(NOW - 50)
+    assert slept == [0.25, 0]
+
+
+def test_a_race_for_the_first_slot_is_run_again() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+
+    def rival() -> None:
+        limiter(table, clock).take()
+
+    table.before_write.extend([lambda: None, rival])
+    assert limiter(table, clock).take(patience_s=5) == [NOW + 125]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 900), st.integers(1, 4), st.sampled_from([0.25, 1.0, 25.0])),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_never_more_than_eight_slots_in_any_second(
+    arrivals: list[tuple[int, int, float]],
+) -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    taken: list[int] = []
+    for pause_ms, slots, patience_s in arrivals:
+        clock.advance(pause_ms / 1000)
+        try:
+            got = limiter(table, clock).take(slots, patience_s=patience_s)
+        except RateLimitedError:
+            continue
+        assert got[0] >= clock()
+        assert got[0] <= clock() + patience_s * 1000
+        taken += got
+    if taken:
+        assert most_in_a_second(taken) <= 8
+
+
+def test_a_clock_that_lags_behind_cannot_squeeze_slots_together() -> None:
+    table = FakeTable()
+    ahead, behind = Clock(NOW + 40), Clock(NOW)
+    first = limiter(table, ahead).take()[0]
+    second = limiter(table, behind).take()[0]
+    assert second - first >= 125
