@@ -83,7 +83,7 @@ class Findings(msgspec.Struct, kw_only=True):
     """What was measured after the warm-up. Durations are seconds, sorted."""
 
     recordings: int
-    supervised: int  # the fewest at any sweep
+    supervised: float  # open recordings, the average over all sweeps
     hours: float
     calls: dict[str, int]
     calls_per_second: float
@@ -140,7 +140,7 @@ class Life:
         self.recording_id = recording_id
         self.deaf = deaf
         self.left_ms: int | None = None  # when the channel is empty
-        self.sessions = 0
+        self.sessions: list[Session] = []
         self.execution: Execution | None = None
         self.token: str | None = None
 
@@ -155,7 +155,7 @@ class Fleet:
         self.timings = Timings()
         self.machine = Machine.shipped()
         self.lives: dict[str, Life] = {}
-        self.running: dict[str, Session] = {}
+        self.sessions: dict[str, Session] = {}
         self._end_ms = START_MS + round((assumptions.warm_up_s + assumptions.measured_s) * 1000)
         self._from_ms = START_MS + round(assumptions.warm_up_s * 1000)
         self._sent: list[int] = []
@@ -167,7 +167,8 @@ class Fleet:
         self._finished_ms: list[int] = []
         self._started_ms: list[int] = []
         self._silent_ends = self._overtaken = self._alive = 0
-        self._supervised = assumptions.recordings
+        self._counted: list[int] = []
+        self._open = 0
         self._sweeping = False
         self._queue: deque[str] = deque()
         self._busy = 0
@@ -202,7 +203,6 @@ class Fleet:
             agora=agora,
             storage=storage,
             sealer=Sealer("key"),
-            timings=self.timings,
             uids=(4_200_000_000, 4_294_967_295),
             randomness=partial(self.random.getrandbits, 64),
             now_ms=now_ms,
@@ -257,12 +257,12 @@ class Fleet:
         seconds = self.assumed.measured_s
         waiting = [
             each
-            for each in self.running.values()
+            for each in self.sessions.values()
             if each.silent_ms is not None and self._end_ms - each.silent_ms > 1_800_000
         ]
         return Findings(
             recordings=self.assumed.recordings,
-            supervised=self._supervised,
+            supervised=sum(self._counted) / len(self._counted),
             hours=seconds / 3600,
             calls=dict(self._calls),
             calls_per_second=len(self._sent) / seconds,
@@ -308,6 +308,7 @@ class Fleet:
         life = Life(recording_id, self.random.random() < self.assumed.deaf)
         life.execution = Execution(recording_id)
         self.lives[recording_id] = life
+        self._open += 1
         return life
 
     def _row(self, life: Life, now: int) -> Recording:
@@ -354,14 +355,12 @@ class Fleet:
             self.world.at(at_ms, self._ask_to_stop, life)
 
     def _ask_to_stop(self, life: Life) -> None:
-        if life.recording_id in self.store.rows:
-            self.waker.stop(life.recording_id, self.world.now_ms())
+        self.waker.stop(life.recording_id, self.world.now_ms())
 
     def _leave_channel(self, life: Life) -> None:
         life.left_ms = self.world.now_ms()
-        for session in list(self.running.values()):
-            if session.life is life:
-                self._idle_out(session)
+        for session in life.sessions:
+            self._idle_out(session)
 
     def _idle_out(self, session: Session) -> None:
         left_ms = session.life.left_ms
@@ -395,7 +394,7 @@ class Fleet:
 
     def _go(self, execution: Execution) -> None:
         now = self.world.now_ms()
-        kind = self.machine.kind(execution)
+        kind = self.machine.type_of(execution.state)
         if kind == "Wait":
             ms = round(self.machine.wait_s(execution) * 1000)
             self.world.at(now + ms, self._enter, execution, self.machine.next(execution))
@@ -445,15 +444,12 @@ class Fleet:
         return True
 
     def _publish(self, execution: Execution) -> dict[str, Any]:
-        """Close the row, and forget all about the recording."""
+        """Close the row, as if everything were in the bucket."""
         now = self.world.now_ms()
-        closed = self.store.amend(
+        self.store.amend(
             execution.recording_id, lambda row: close(row, "completed", "STOPPED", "", now)
         )
-        del self.store.rows[execution.recording_id], self.lives[execution.recording_id]
-        for sid in closed.sids:
-            self.store.sessions.pop(sid, None)
-            self.running.pop(sid, None)
+        self._open -= 1
         return {}
 
     # --- the sweeper ---
@@ -462,7 +458,7 @@ class Fleet:
         now = self.world.now_ms()
         self.world.at(now + MINUTE_MS, self._sweep)
         if self._is_measured:
-            self._supervised = min(self._supervised, len(self.store.rows))
+            self._counted.append(self._open)
         if self._sweeping:
             return
         self._sweeping = True
@@ -482,9 +478,8 @@ class Fleet:
 
     def _look(self) -> None:
         recording_id = self._queue.popleft()
-        row = self.store.rows.get(recording_id)
-        when = due(row, self.timings) if row else None
-        if when and self._is_measured:
+        when = due(self.store.rows[recording_id], self.timings)
+        if when and when[1] <= self.world.now_ms() and self._is_measured:
             self._late_ms.append(self.world.now_ms() - when[1])
         self._attempt(
             partial(self.sweeper.try_look, recording_id), partial(self._looked, recording_id)
@@ -528,7 +523,7 @@ class Fleet:
         return SimpleNamespace(status_code=status, content=msgspec.json.encode(body))
 
     def _answer(self, endpoint: str, sid: str) -> tuple[int, dict[str, Any]]:
-        session = self.running.get(sid)
+        session = self.sessions.get(sid)
         if session is None or session.ended or session.away:
             return 404, {"code": 404, "reason": "failed to find worker"}
         if endpoint == "stop":
@@ -539,10 +534,10 @@ class Fleet:
         return 200, {"sid": sid, "serverResponse": {"status": status}}
 
     def _begin_session(self, life: Life, uid: str, now: int) -> Session:
-        life.sessions += 1
-        sid = f"{life.recording_id}{life.sessions}"
+        sid = f"{life.recording_id}{len(life.sessions)}"
         records_ms = now + self.random.randrange(1000, 4000)
-        session = self.running[sid] = Session(sid, uid, life, now, records_ms)
+        session = self.sessions[sid] = Session(sid, uid, life, now, records_ms)
+        life.sessions.append(session)
         self._idle_out(session)
         # From now on, since one that was settled has lived until now.
         self._await_fate(self.assumed.deaths, self._die, session)
@@ -651,8 +646,8 @@ class Fleet:
         """Write down the notifications until the `last`, which came in order: a sign of life."""
         recording_id = session.life.recording_id
         self.store.calm.discard(recording_id)
-        row = self.store.rows.get(recording_id)
-        if row is None or row.sid != session.sid:
+        row = self.store.rows[recording_id]
+        if row.sid != session.sid:
             return
         if last > session.heard:
             session.heard = last
@@ -673,8 +668,6 @@ class Fleet:
         self, session: Session, at_ms: int, sequence: int | None, *told: events.Details
     ) -> None:
         """Let events reach the row, by the way they take from the table's stream."""
-        if session.life.recording_id not in self.store.rows:
-            return
         news = [
             events.Event(
                 at_ms=at_ms,
@@ -697,7 +690,7 @@ class Fleet:
             self._started_ms.append(after.started_ms - after.created_ms)
         if after.session_end is None or before.session_end is not None or after.sid is None:
             return
-        session = self.running[after.sid]
+        session = self.sessions[after.sid]
         if not session.ended:
             self._alive += 1
         now = self.world.now_ms()

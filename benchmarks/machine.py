@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Self
 
 from samtranslator.yaml_helper import yaml_parse
@@ -39,6 +40,7 @@ class Machine:
         )
 
     @classmethod
+    @cache
     def shipped(cls) -> Self:
         """Return the definition in statemachine/, with the numbers of the template's defaults."""
         template = yaml_parse((ROOT / "template.yaml").read_text())
@@ -46,9 +48,9 @@ class Machine:
         numbers = {**parameters(template, {}), "ExecutionTimeoutSeconds": "3196800"}
         return cls(definition(path, numbers))
 
-    def kind(self, execution: Execution) -> str:
-        """Return the type of the state."""
-        return str(self._states[execution.state]["Type"])
+    def type_of(self, state: str) -> str:
+        """Return the type of a state."""
+        return str(self._states[state]["Type"])
 
     def room(self, execution: Execution) -> str:
         """Return the function (its logical id) that the state calls."""

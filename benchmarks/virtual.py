@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from agora_recording.errors import RateLimitedError, RecordingNotFoundError
 from agora_recording.limiter import Limiter, first_slot
-from agora_recording.recording import Recording, due
+from agora_recording.recording import RISKS, Recording, due
 from agora_recording.store import DUE_SHARDS, Note, Page, RecordingStore
 from agora_recording.timings import Timings
 
@@ -110,7 +110,7 @@ class VirtualStore(RecordingStore):
         self.sessions: dict[str, dict[str, Any]] = {}
         self.calm: set[str] = set()
         self._index: list[list[list[tuple[int, int, str]]]] = [
-            [[] for _ in range(DUE_SHARDS)] for _ in range(4)
+            [[] for _ in range(DUE_SHARDS)] for _ in RISKS
         ]
 
     def put(self, recording: Recording) -> None:
@@ -171,9 +171,7 @@ class VirtualStore(RecordingStore):
         if self._cannot_be_due(risk, recording):
             return
         shard = zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS
-        heapq.heappush(
-            self._index[risk][shard], (at_ms, recording.version, recording.recording_id)
-        )
+        heapq.heappush(self._index[risk][shard], (at_ms, recording.version, recording.recording_id))
 
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
         """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
@@ -188,6 +186,11 @@ class VirtualStore(RecordingStore):
         for entry in found.values():
             heapq.heappush(index, entry)
         return list(found)
+
+    def used_shards(self) -> set[int]:
+        """Return the shards that may have a row that is due."""
+        shards = range(DUE_SHARDS)
+        return {shard for shard in shards if any(risk[shard] for risk in self._index)}
 
     def _cannot_be_due(self, risk: int, row: Recording) -> bool:
         return risk > 1 and row.gone_ms is None and row.recording_id in self.calm

@@ -1,22 +1,38 @@
-"""MiniStack itself, but for one thing: every decision of its IAM is appended to a file.
+"""MiniStack itself, but for two things that the stories and a laptop need.
 
-The file is named by IAM_AUDIT, one JSON object a line: {principal, action, resource, allowed}. That
-is how the tests know what each role really did. Run as `python -m local.audited_ministack`.
+Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON object a line:
+{principal, action, resource, allowed}. That is how the tests know what each role really did.
+
+Environments of functions start in turn, so that a burst does not start hundreds of processes at
+once. Run as `python -m local.audited_ministack`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+import threading
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator, responses
+from ministack.core import iam_evaluator, lambda_runtime, responses
+from ministack.services import lambda_svc
+
+_LOOK_S = 0.01  # how often one that waits looks for an environment that has become free
 
 
 def main() -> None:
     """Run the emulator until SIGTERM."""
+    audit_decisions()
+    start_in_turn()
+    sys.argv = ["ministack"]
+    app.main()
+
+
+def audit_decisions() -> None:
+    """Write down every decision of IAM about a caller that is not root."""
     decide = iam_evaluator.enforce
     audit = open(os.environ["IAM_AUDIT"], "a", buffering=1)  # noqa: SIM115 - for its whole life
 
@@ -36,8 +52,40 @@ def main() -> None:
         return denied
 
     iam_evaluator.enforce = enforce
-    sys.argv = ["ministack"]
-    app.main()
+
+
+def start_in_turn() -> None:
+    """Let as many environments start at a time as there are cores; the others wait.
+
+    On AWS, starts do not slow each other down; here fifty of them would all time out together. Who
+    waits takes an environment that becomes free, so a burst needs few of them.
+    """
+    turn = threading.BoundedSemaphore(os.cpu_count() or 1)
+    acquire = lambda_svc.acquire_worker
+
+    def acquire_in_turn(
+        name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", **named: Any
+    ) -> Any:
+        key = lambda_runtime._worker_key(name, config, qualifier)
+
+        def is_free() -> bool:
+            with lambda_runtime._lock:
+                return any(not each.in_use for each in lambda_runtime._workers.get(key, ()))
+
+        while not is_free():
+            if turn.acquire(timeout=_LOOK_S):
+                try:
+                    worker, reason = acquire(name, config, code, qualifier, **named)
+                    if reason == "spawn":
+                        # What keeps it from starting is told by the invocation, which tries again.
+                        with contextlib.suppress(Exception):
+                            lambda_runtime.ensure_spawned(worker)
+                    return worker, reason
+                finally:
+                    turn.release()
+        return acquire(name, config, code, qualifier, **named)
+
+    lambda_svc.acquire_worker = acquire_in_turn
 
 
 if __name__ == "__main__":

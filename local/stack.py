@@ -143,6 +143,7 @@ class EmbeddedStack:
                 "Speed": f"{self.speed:g}",
                 "SecurityGroupId": self._make_security_group(),
                 "AllowDocumentationAddresses": "true",  # the simulator's are such
+                "PlaybackOrigins": "http://127.0.0.1:*,http://localhost:*",
                 **self._given,
             },
         )

@@ -6,10 +6,12 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from msgspec.structs import replace
 
 from agora_recording.completion import Completion
 from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.publication import Publisher
+from agora_recording.timings import Timings
 from agora_recording.wiring import TableSettings
 
 
@@ -18,6 +20,12 @@ class PublishSettings(TableSettings, frozen=True, kw_only=True):
 
     bucket_name: str
     bus_name: str
+    late_days: float
+
+    @property
+    def timings(self) -> Timings:
+        """The thresholds at this speed, with the deployed wait for late files."""
+        return replace(super().timings, late_s=self.late_days * 86_400 / self.speed)
 
 
 @cache
@@ -36,10 +44,11 @@ def _completion() -> Completion:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, completion: Completion | None = None
 ) -> dict[str, Any]:
-    """Return {status, endReason, missing}: terminal, announced and written down."""
+    """Return {status, endReason, missing, awaited}: terminal, announced and written down."""
     closed = (completion or _completion()).publish(event["recordingId"])
-    # RecordingCompleted, RecordingIncomplete or RecordingFailed; each again by its reason.
-    count(f"Recording{closed['status'].capitalize()}")
+    # RecordingCompleted, RecordingIncomplete or RecordingFailed; each again by its reason. What
+    # is only awaited is counted as incomplete when it is given up (record_file_arrival).
+    count("RecordingAwaited" if closed["awaited"] else f"Recording{closed['status'].capitalize()}")
     count("FilesMissing", closed["missing"])
     metrics.add_dimensions(service=metrics.service, endReason=closed["endReason"])
     logger.info("recording published", status=closed["status"], endReason=closed["endReason"])

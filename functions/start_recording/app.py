@@ -30,7 +30,6 @@ def _starter() -> Starter:
         agora=settings.agora(),
         storage=settings.storage(),
         sealer=Sealer(settings.seal_key_id),
-        timings=settings.timings,
         uids=(settings.uid_from, settings.uid_to),
         randomness=partial(secrets.randbits, 64),
     )

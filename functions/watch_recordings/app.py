@@ -22,6 +22,7 @@ class WatchSettings(StorageSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
     state_machine_arn: str
+    arrivals_queue_url: str
 
 
 @cache
@@ -36,6 +37,7 @@ def _sweeper() -> Sweeper:
         lease=Lease(settings.table_name),
         timings=settings.timings,
         state_machine_arn=settings.state_machine_arn,
+        arrivals_queue_url=settings.arrivals_queue_url,
     )
 
 

@@ -107,8 +107,10 @@ class Control:
                 recording.leave(now_ms, NO_USERS | TIMER)
             elif command == "crash":
                 recording.crash(now_ms)
+            elif command == "deliver":
+                recording.deliver(now_ms)
             else:
-                raise ControlError("commands are kill, failover, idle and crash")
+                raise ControlError("commands are kill, failover, idle, crash and deliver")
             return _summary(recording)
 
     # --- webhooks, channels, addresses ----------------------------------------------------------

@@ -138,6 +138,7 @@ class Recording:
         self._streams: set[Stream] = set()
         self._last_files_out = False
         self._waiters: list[threading.Event] = []
+        self._to_come: list[Call] = []
 
     # --- what others ask ------------------------------------------------------------------------
 
@@ -501,19 +502,33 @@ class Recording:
         plan = self._plan
         if self._outbox.withheld:
             after_s = plan.backup.after_s if plan.backup else 60.0
-            self._some_day(now_ms, after_s, self._outbox.deliver_backup)
+            self._come_later(now_ms, after_s, self._outbox.deliver_backup)
         if plan.reupload:
             for index in range(plan.reupload.times):
                 delay_s = plan.reupload.after_s * (index + 1)
                 last = index == plan.reupload.times - 1
-                self._some_day(now_ms, delay_s, partial(self._reupload, index=index, last=last))
+                self._come_later(now_ms, delay_s, partial(self._reupload, index=index, last=last))
         if plan.mp4_delay_s is not None:
-            self._some_day(now_ms, plan.mp4_delay_s, self._upload_mp4_late)
+            self._come_later(now_ms, plan.mp4_delay_s, self._upload_mp4_late)
         if self._scene == 2 and self.recorded:
             delay_s = self._options.transcoding_delay_s
             if plan.transcoding.delay_s is not None:
                 delay_s = plan.transcoding.delay_s
-            self._some_day(now_ms, delay_s, self._transcode)
+            self._come_later(now_ms, delay_s, self._transcode)
+
+    def _come_later(self, now_ms: int, seconds: float, call: Call) -> None:
+        self._to_come.append(call)
+        self._some_day(now_ms, seconds, partial(self._come, call=call))
+
+    def _come(self, now_ms: int, call: Call) -> None:
+        if call in self._to_come:
+            self._to_come.remove(call)
+            call(now_ms)
+
+    def deliver(self, now_ms: int) -> None:
+        """Let everything that is to come late come now."""
+        for call in list(self._to_come):
+            self._come(now_ms, call)
 
     def _reupload(self, now_ms: int, index: int, last: bool) -> None:
         tick = now_ms // 10

@@ -59,10 +59,16 @@ def test_every_asynchronous_edge_has_a_dead_letter_queue() -> None:
     for name, each in FUNCTIONS.items():
         for event in each.get("Events", {}).values():
             properties = event.get("Properties", {})
-            if event["Type"] in ("ScheduleV2", "EventBridgeRule", "SQS"):
+            if event["Type"] in ("ScheduleV2", "EventBridgeRule"):
                 assert "DeadLetterConfig" in properties, name
+            elif event["Type"] == "SQS":
+                queue = RESOURCES[_target(properties["Queue"])]
+                assert "RedrivePolicy" in queue["Properties"], name
             elif event["Type"] in ("DynamoDB", "Kinesis"):
                 assert "OnFailure" in properties["DestinationConfig"], name
+    for name, each in RESOURCES.items():
+        if each["Type"] == "AWS::Events::Rule":
+            assert all("DeadLetterConfig" in to for to in each["Properties"]["Targets"]), name
 
 
 def test_one_log_group_with_a_retention_serves_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any, get_args
 
 import msgspec
@@ -183,63 +184,69 @@ def heard(
 
 # --- arbitrary rows, for rules that hold for all of them ----------------------------------------
 
-_INSTANTS = st.one_of(st.none(), st.integers(NOW_MS, after(10_000)))
-_STATUSES: tuple[Status, ...] = get_args(Status)
 
+def _some_attempt(random: Random, number: int) -> Attempt:
+    def instant() -> int | None:
+        return random.choice([None, after(random.randrange(10_000))])
 
-def attempts(number: int = 1) -> st.SearchStrategy[Attempt]:
-    """Attempts of any shape."""
-    return st.builds(
-        Attempt,
-        number=st.just(number),
-        uid=st.sampled_from([UID, "1", "2"]),
-        begun_ms=st.integers(NOW_MS, after(10_000)),
-        resource_id=st.sampled_from([None, RESOURCE_ID]),
-        acquired_ms=_INSTANTS,
-        sid=st.sampled_from([None, SID, "1" * 32]),
-        started_ms=_INSTANTS,
-        confirmed_ms=_INSTANTS,
-        ended_ms=_INSTANTS,
-        end=st.sampled_from([None, *get_args(SessionEnd)]),
-        gone_ms=_INSTANTS,
+    return Attempt(
+        number=number,
+        uid=random.choice([UID, "1", "2"]),
+        begun_ms=after(random.randrange(10_000)),
+        resource_id=random.choice([None, RESOURCE_ID]),
+        acquired_ms=instant(),
+        sid=random.choice([None, SID, "1" * 32]),
+        started_ms=instant(),
+        confirmed_ms=instant(),
+        ended_ms=instant(),
+        end=random.choice([None, *get_args(SessionEnd)]),
+        gone_ms=instant(),
     )
 
 
-@st.composite
-def recordings(draw: st.DrawFn) -> Recording:
-    """Rows of any shape, also of shapes that no life leads to."""
-    past = [draw(attempts(number)) for number in range(1, draw(st.integers(0, 2)) + 1)]
-    current = draw(st.one_of(st.none(), attempts(len(past) + 1)))
-    status = draw(st.sampled_from(_STATUSES))
+def _some_recording(seed: int) -> Recording:
+    random = Random(seed)
+
+    def instant() -> int | None:
+        return random.choice([None, after(random.randrange(10_000))])
+
+    status: Status = random.choice(get_args(Status))
+    attempts = [_some_attempt(random, number + 1) for number in range(random.randrange(4))]
     return Recording(
         recording_id=RECORDING_ID,
         status=status,
         cname=CNAME,
-        mode=draw(st.sampled_from(get_args(Mode))),
+        mode=random.choice(get_args(Mode)),
         client_request={},
-        max_duration_seconds=draw(st.integers(1, 100_000)),
-        restart_limit=draw(st.integers(0, 4)),
+        max_duration_seconds=random.randint(1, 100_000),
+        restart_limit=random.randrange(5),
         created_ms=NOW_MS,
-        started_ms=draw(_INSTANTS),
-        ended_ms=draw(_INSTANTS),
+        started_ms=instant(),
+        ended_ms=instant(),
         end_reason="EXITED" if status in TERMINAL else None,
-        attempt=current,
-        past_attempts=past if current else [],
-        stop_reason=draw(st.sampled_from([None, *get_args(StopReason)])),
-        stop_ms=draw(_INSTANTS),
-        session_end=draw(st.sampled_from([None, *get_args(SessionEnd)])),
-        task_token=draw(st.sampled_from([None, "token"])),
-        last_seen_ms=draw(_INSTANTS),
-        queried_ms=draw(_INSTANTS),
-        gone_ms=draw(_INSTANTS),
-        gone_checks=draw(st.integers(0, 9)),
-        gap_seen=draw(st.booleans()),
-        upload=Upload(state=draw(st.sampled_from(["none", "uploading", "uploaded"]))),
-        storage_token_ms=draw(_INSTANTS),
-        looked_ms=draw(_INSTANTS),
-        execution=draw(st.integers(0, 3)),
-        version=draw(st.integers(1, 9)),
+        attempt=attempts[-1] if attempts else None,
+        past_attempts=attempts[:-1],
+        stop_reason=random.choice([None, *get_args(StopReason)]),
+        stop_ms=instant(),
+        session_end=random.choice([None, *get_args(SessionEnd)]),
+        task_token=random.choice([None, "token"]),
+        last_seen_ms=instant(),
+        queried_ms=instant(),
+        gone_ms=instant(),
+        gone_checks=random.randrange(10),
+        gap_seen=random.choice([True, False]),
+        upload=Upload(state=random.choice(["none", "uploading", "uploaded"])),
+        storage_token_ms=instant(),
+        looked_ms=instant(),
+        late_until_ms=instant(),
+        execution=random.randrange(4),
+        version=random.randrange(1, 10),
     )
+
+
+def recordings() -> st.SearchStrategy[Recording]:
+    """Rows of any shape, also of shapes that no life leads to."""
+    return st.builds(_some_recording, st.integers(0, 2**64))
 
 
 def plain(row: Recording, *but: str) -> dict[str, Any]:

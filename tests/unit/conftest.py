@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A test is not wrong because the machine is busy.
+settings.register_profile("unit", deadline=None)
+settings.load_profile("unit")
 
 _HERE = Path(__file__).parent
 _SERVED = _HERE / "simulator"

@@ -4,6 +4,7 @@ Every operation on them is counted, and `Faults` can end the process before or a
 The table's keys and indexes are those of template.yaml; tests/unit/test_store.py holds its
 behaviour against moto's.
 """
+# ruff: noqa: N818 - the names of the errors are AWS's
 
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ from botocore.exceptions import ClientError
 from agora_recording.agora import Reply
 from agora_recording.attributes import from_item, to_item
 from agora_recording.errors import AgoraError
+from agora_recording.recording import Recording
+from agora_recording.store import RecordingStore, row_of
+from agora_recording.timings import Timings
 from tests.template.machine import template
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,7 +57,10 @@ class Crash(BaseException):
 
 
 class Faults:
-    """Counts operations, and kills the process before or after the one called `at` (from 1)."""
+    """Counts operations, and kills the process before or after the one called `at` (from 1).
+
+    `names` are the operations in order; `firsts` the numbers of those that a process began with.
+    """
 
     def __init__(self, at: int | None = None, *, after: bool = False) -> None:
         self.at = at
@@ -61,10 +68,12 @@ class Faults:
         self.count = 0
         self.dead = False
         self.names: list[str] = []
+        self.firsts: list[int] = [1]
 
-    def revive(self) -> None:
+    def begin(self) -> None:
         """Begin a new process."""
         self.dead = False
+        self.firsts.append(self.count + 1)
 
     def check(self) -> None:
         """Let a dead process do nothing more."""
@@ -106,6 +115,23 @@ def reading(method: F) -> F:
         return method(self, *args, **kwargs)
 
     return cast(F, run)
+
+
+class OneThread:
+    """A ThreadPoolExecutor without threads: operations come in one order, each time the same."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def __enter__(self) -> OneThread:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def map(self, function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+        """Return the results of a function, in order."""
+        return [function(value) for value in values]
 
 
 # --- errors of AWS ------------------------------------------------------------------------------
@@ -168,7 +194,7 @@ class _Parser:
     """Recursive descent over the conditions that the bundle uses: AND, OR, BETWEEN, functions."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = deque(_TOKEN.findall(text))
+        self.tokens: deque[str] = deque(_TOKEN.findall(text))
 
     def take(self, expected: str | None = None) -> str:
         token = self.tokens.popleft()
@@ -239,7 +265,7 @@ class _Parser:
 def _value(word: str, world: Sequence[Any]) -> Any:
     """Return what a word of an expression stands for: text, a number, or None for nothing."""
     item, names, values = world
-    attribute = values[word] if word.startswith(":") else item.get(names.get(word, word))
+    attribute: Item | None = values[word] if word[0] == ":" else item.get(names.get(word, word))
     if attribute is None:
         return None
     ((kind, value),) = attribute.items()
@@ -302,6 +328,7 @@ class FakeTable:
         self.watch = watch
         self.items: dict[tuple[str, str], Item] = {}
         self.before_write: deque[Callable[[], None]] = deque()
+        self._found: dict[str, list[Item]] = {}  # the rows of each index, until one changes
         properties = table_properties()
         self._primary = _keys(properties["KeySchema"])
         self._indexes = {
@@ -408,11 +435,7 @@ class FakeTable:
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues
         order = (*keys[1:], *self._primary)
         found = sorted(
-            (
-                item
-                for item in self.items.values()
-                if all(name in item for name in keys) and wanted(item, names, values)
-            ),
+            (item for item in self._members(IndexName, keys) if wanted(item, names, values)),
             key=lambda item: [item[name]["S"] for name in order],
             reverse=not ScanIndexForward,
         )
@@ -429,7 +452,12 @@ class FakeTable:
         if FilterExpression:
             wanted = condition_of(FilterExpression)
             kept = [item for item in cut if wanted(item, names, values)]
-        answer: dict[str, Any] = {"Items": [self._projected(item, projection) for item in kept]}
+        answer: dict[str, Any] = {"Items": kept}
+        if projection:
+            shown = {*keys, *self._primary, *projection.get("NonKeyAttributes", ())}
+            answer["Items"] = [
+                {name: value for name, value in item.items() if name in shown} for item in kept
+            ]
         if len(cut) < len(found):
             answer["LastEvaluatedKey"] = {name: cut[-1][name] for name in {*keys, *self._primary}}
         return answer
@@ -449,6 +477,16 @@ class FakeTable:
 
     # --- inside ---
 
+    def _members(self, index: str | None, keys: tuple[str, ...]) -> Iterable[Item]:
+        """Return the rows that have the keys of an index."""
+        if index is None:
+            return self.items.values()
+        if index not in self._found:
+            self._found[index] = [
+                item for item in self.items.values() if all(name in item for name in keys)
+            ]
+        return self._found[index]
+
     def _key(self, item: Item) -> tuple[str, str]:
         partition, sort = self._primary
         return item[partition]["S"], item[sort]["S"]
@@ -467,15 +505,9 @@ class FakeTable:
             raise error(ConditionalCheckFailedException, **more)
 
     def _store(self, item: Item) -> None:
+        self._found.clear()
         self.items[self._key(item)] = item
         self.watch(item)
-
-    def _projected(self, item: Item, projection: Mapping[str, Any] | None) -> Item:
-        if projection is None:
-            return item
-        index_keys = {name for keys, _ in self._indexes.values() for name in keys}
-        kept = {*self._primary, *index_keys, *projection.get("NonKeyAttributes", ())}
-        return {name: value for name, value in item.items() if name in kept}
 
 
 # --- the other services -------------------------------------------------------------------------
@@ -629,6 +661,12 @@ class FakeStorage:
         return {"vendor": 1, "bucket": BUCKET, "fileNamePrefix": [prefix], "number": self.made}
 
 
+class OffScript(BaseException):
+    """Something was asked of Agora that the script does not foresee. No room may take it for an
+    answer.
+    """
+
+
 Answer = Reply | AgoraError | Callable[[], Reply]
 
 
@@ -686,15 +724,36 @@ class ScriptedAgora:
 
     def _next(self, endpoint: str, **call: Any) -> Reply:
         self.calls.append((endpoint, call))
-        assert self.answers, f"{endpoint} is not in the script"
+        if not self.answers:
+            raise OffScript(endpoint)
         answer = self.answers.popleft()
         if isinstance(answer, AgoraError):
             raise answer
         reply = answer() if callable(answer) else answer
-        assert reply.endpoint == endpoint, f"the script says {reply.endpoint}, not {endpoint}"
+        if reply.endpoint != endpoint:
+            raise OffScript(f"{endpoint}, and not {reply.endpoint}")
         return reply
 
 
-def texts(notes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the kinds of timeline notes."""
-    return [note["kind"] for note in notes]
+class Shelf:
+    """A table with recordings in it, and the store that reads and writes it."""
+
+    def __init__(self, *rows: Recording, faults: Faults | None = None) -> None:
+        self.table = FakeTable(faults)
+        client: Any = self.table
+        self.store = RecordingStore(TABLE, Timings(), client)
+        for row in rows:
+            self.put(row)
+
+    def put(self, row: Recording) -> None:
+        """Let a recording be there."""
+        self.table.add(row_of(row, Timings()))
+
+    def row(self, recording_id: str) -> Recording:
+        """Return a recording as it is."""
+        return self.store.get(recording_id)
+
+    def kinds(self, recording_id: str) -> list[str]:
+        """Return the kinds of a recording's notes, sorted."""
+        notes = self.table.rows(f"REC#{recording_id}", "LOG#")
+        return sorted(note["kind"] for note in notes)

@@ -19,20 +19,21 @@ import msgspec
 from agora_recording.agora import Reply
 from agora_recording.application import Applier
 from agora_recording.attributes import from_item
+from agora_recording.clock import from_iso
 from agora_recording.completion import Completion
 from agora_recording.confirmation import Confirmer
 from agora_recording.creation import start_execution
 from agora_recording.ending import Stopper
 from agora_recording.lease import Lease
 from agora_recording.publication import Publisher
-from agora_recording.recording import RANK, TERMINAL, Recording
+from agora_recording.recording import RANK, TERMINAL, Recording, from_row
 from agora_recording.sealing import Sealer
 from agora_recording.start import Starter
 from agora_recording.store import RecordingStore, row_of
 from agora_recording.sweep import Sweeper
 from agora_recording.wake import Waker
 from tests.template.machine import definition
-from tests.unit.builders import MACHINE, NOW_MS, RECORDING_ID, TIMINGS, heard, reply, requested
+from tests.unit.builders import MACHINE, RECORDING_ID, TIMINGS, heard, reply, requested
 from tests.unit.fakes import (
     BUCKET,
     TABLE,
@@ -46,8 +47,10 @@ from tests.unit.fakes import (
     FakeTable,
     Faults,
     Item,
+    ScriptedAgora,
     operation,
 )
+from tests.unit.webhook import NOW_MS
 
 UIDS = (4_200_000_000, 4_294_967_295)
 SWEEP_S = 60
@@ -74,7 +77,8 @@ class AgoraWorld:
     """An AgoraClient that is Agora: resources, sessions, their files and their notifications.
 
     `lose` counts down starts whose answer never arrives; `silent` is an Agora whose notifications
-    are all lost; `hidden` are sids that answer 404 although they run (a failover).
+    are all lost; `hidden` are sids that answer 404 although they run (a failover). `born` is told
+    of each session that starts.
     """
 
     def __init__(self, house: House) -> None:
@@ -86,6 +90,7 @@ class AgoraWorld:
         self.silent = False
         self.hidden: set[str] = set()
         self.files = True  # whether a session leaves files
+        self.born: Callable[[AgoraSession], None] = lambda _: None
         self.calls: Counter[str] = Counter()
 
     @property
@@ -158,7 +163,7 @@ class AgoraWorld:
         session = AgoraSession(sid, resource_id, cname, uid, prefix, self.house.clock())
         self.sessions[sid] = session
         self.notify(session, 40, status=0)
-        self.house.born(session)
+        self.born(session)
         if self.lose:
             self.lose -= 1
             return reply("start", None)
@@ -283,7 +288,7 @@ class Machine(FakeStepFunctions):
     def _park(self, execution: Execution, state: dict[str, Any]) -> None:
         self._tokens += 1
         token = f"{execution.name}-token-{self._tokens}"
-        request = _filled(state["Parameters"], execution.data, token)
+        request = filled(state["Parameters"], execution.data, token)
         # Step Functions writes, not one of our processes: this is no operation that can crash.
         write = type(self.house.table).update_item.__wrapped__  # type: ignore[attr-defined]
         try:
@@ -354,35 +359,38 @@ def _chosen(state: dict[str, Any], data: dict[str, Any]) -> str:
     return str(state["Default"])
 
 
-def _filled(template: Any, data: dict[str, Any], token: str) -> Any:
+def filled(template: Any, data: dict[str, Any], token: str) -> Any:
     """Return Parameters with their `.$` fields worked out."""
     if not isinstance(template, dict):
         return template
-    filled = {}
+    known = {}
     for name, value in template.items():
         if not name.endswith(".$"):
-            filled[name] = _filled(value, data, token)
+            known[name] = filled(value, data, token)
         elif value == "$$.Task.Token":
-            filled[name[:-2]] = token
+            known[name[:-2]] = token
         elif match := re.fullmatch(r"States\.Format\('(.*)', (\$.*)\)", value):
-            filled[name[:-2]] = match[1].replace("{}", _at(data, match[2]))
+            known[name[:-2]] = match[1].replace("{}", _at(data, match[2]))
         else:
-            filled[name[:-2]] = _at(data, value)
-    return filled
+            known[name[:-2]] = _at(data, value)
+    return known
 
 
 # --- the house ----------------------------------------------------------------------------------
 
 
 class House:
-    """All rooms around one table, and the time that passes in them."""
+    """All rooms around one table, and the time that passes in them.
+
+    Agora is a world of its own, or a script.
+    """
 
     def __init__(
         self,
         row: Recording | None = None,
         *,
         faults: Faults | None = None,
-        born: Callable[[House, AgoraSession], None] = lambda *_: None,
+        agora: ScriptedAgora | None = None,
     ) -> None:
         self.clock = Clock(NOW_MS)
         self.faults = faults or Faults()
@@ -394,16 +402,15 @@ class House:
         self.machine = Machine(self)
         self.statuses: list[str] = []
         self.crashes = 0
-        self.lost_sweeps = 0
-        self._born = born
+        self.sids_at_close: list[str] = []
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._asked = 0
-        self._build()
+        self._swept_ms = 0
+        self._build(agora or self.agora)
         self.table.add(row_of(row or requested(), TIMINGS))
 
-    def _build(self) -> None:
+    def _build(self, agora: Any) -> None:
         client: Any = self.table
-        agora: Any = self.agora
         machine: Any = self.machine
         bucket: Any = self.bucket
         bus: Any = self.bus
@@ -419,7 +426,6 @@ class House:
             agora=agora,
             storage=storage,
             sealer=Sealer("key"),
-            timings=TIMINGS,
             uids=UIDS,
             randomness=lambda: 0,
             **world,
@@ -429,9 +435,7 @@ class House:
         self.completion = Completion(
             bucket=BUCKET, timings=TIMINGS, publisher=publisher, s3=bucket, **world
         )
-        self.applier = Applier(
-            waker=self.waker, poison_queue_url="poison", sqs=queue, **world
-        )
+        self.applier = Applier(waker=self.waker, poison_queue_url="poison", sqs=queue, **world)
         self.sweeper = Sweeper(
             agora=agora,
             waker=self.waker,
@@ -488,13 +492,16 @@ class House:
                     f"{self.statuses[-1]} went back to {status}"
                 )
                 self.statuses.append(status)
+                if status in TERMINAL:
+                    row = from_row(from_item(item))
+                    self.sids_at_close = row.sids
 
     # --- what happens ---
 
     def begin(self) -> None:
         """Start the recording's execution, as the API does."""
         client: Any = self.machine
-        start_execution(MACHINE, self.row, client)
+        self.background(start_execution, MACHINE, self.row, client)
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something after a while."""
@@ -502,49 +509,46 @@ class House:
         self._agenda.append((self.clock() + round(seconds * 1000), self._asked, act))
         self._agenda.sort(key=lambda each: each[:2])
 
-    def born(self, session: AgoraSession) -> None:
-        """Hear of a session that Agora has just started."""
-        self._born(self, session)
-
     def process(self, room: Callable[..., Any], *arguments: Any) -> Any:
         """Run something of ours as a process of its own. Raises RoomError."""
+        self.faults.begin()
         try:
             return room(*arguments)
         except Crash:
             self.crashes += 1
-            self.faults.revive()
             raise RoomError(self.machine.crash_name) from None
         except Exception as failure:
             raise RoomError(type(failure).__name__) from failure
 
+    def background(self, room: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a process that nobody waits for; return None where it crashed."""
+        try:
+            return self.process(room, *arguments)
+        except RoomError as failure:
+            if failure.__cause__:
+                raise
+            return None
+
     def stop(self) -> None:
         """Ask to stop, once: an app that gets no answer does not ask again here."""
-        try:
-            self.process(self.waker.stop, RECORDING_ID, self.clock())
-        except RoomError as failure:
-            assert str(failure) == self.machine.crash_name, failure.__cause__
+        self.background(self.waker.stop, RECORDING_ID, self.clock())
 
     def apply(self, records: list[dict[str, Any]]) -> None:
         """Bring a batch of the stream; what fails comes again."""
-        try:
-            failed = self.process(self.applier.apply, records)
-        except RoomError as failure:
-            assert str(failure) == self.machine.crash_name, failure.__cause__
-            failed = [each["dynamodb"]["SequenceNumber"] for each in records]
-        again = [each for each in records if each["dynamodb"]["SequenceNumber"] in failed]
+        failed = self.background(self.applier.apply, records)
+        if failed is None:
+            again = records
+        else:
+            again = [each for each in records if each["dynamodb"]["SequenceNumber"] in failed]
         if again:
             self.later(2, partial(self.apply, again))
 
     def sweep(self) -> Counter[str]:
         """Sweep once."""
-        try:
-            looks: Counter[str] = self.process(partial(self.sweeper.sweep, seconds=50))
-        except RoomError as failure:
-            assert str(failure) == self.machine.crash_name, failure.__cause__
-            self.lost_sweeps += 1
-            return Counter()
-        assert not looks["failed"], "a look raised"
-        return looks
+        self._swept_ms = self.clock()
+        looks: Counter[str] | None = self.background(partial(self.sweeper.sweep, seconds=50))
+        assert not looks or not looks["failed"], "a look raised"
+        return looks or Counter()
 
     # --- time ---
 
@@ -552,43 +556,36 @@ class House:
         """Let time pass until nothing is left to happen, or so many seconds went by."""
         end_ms = self.clock() + round(seconds * 1000)
         for _ in range(10_000):
-            moments = [
-                (each.at_ms, number, partial(self.machine.step, each))
-                for number, each in enumerate(self.machine.open)
+            moments: list[tuple[int, int, Callable[[], object]]] = [
+                (each.at_ms, 0, partial(self.machine.step, each)) for each in self.machine.open
             ]
-            moments += [(at_ms, 100 + number, act) for at_ms, number, act in self._agenda[:1]]
-            due_ms = self._due_ms()
+            moments += [(at_ms, 1, self._next) for at_ms, _, _ in self._agenda[:1]]
+            due_ms = self.due_ms
             if due_ms is not None:
+                # Of each minute, at its beginning; idle ones are left out.
                 minute = SWEEP_S * 1000
-                at_ms = -(-max(due_ms, self.clock() + 1 - minute) // minute) * minute
-                while at_ms < self.clock():
-                    at_ms += minute
-                moments.append((at_ms, 10**9, self._sweep))
+                moments.append(
+                    (-(-max(due_ms, self._swept_ms + 1) // minute) * minute, 2, self.sweep)
+                )
             if not moments:
                 return
-            at_ms, order, act = min(moments, key=lambda each: each[:2])
+            at_ms, _, act = min(moments, key=lambda each: each[:2])
             if at_ms > end_ms:
                 self.clock.now_ms = end_ms
                 return
             self.clock.now_ms = max(self.clock(), at_ms)
-            if 100 < order < 10**9:
-                self._agenda.pop(0)
             act()
         raise AssertionError("it goes on for ever")
 
-    def _sweep(self) -> None:
-        self.sweep()
-        self.clock.now_ms += 1  # the next sweep is of the next minute
+    def _next(self) -> None:
+        _, _, act = self._agenda.pop(0)
+        act()
 
-    def _due_ms(self) -> int | None:
-        found = [
-            from_item(item)["dueKey"].partition("#")[2]
-            for key, item in self.table.items.items()
-            if key[1] == "META" and "dueKey" in item
-        ]
-        from agora_recording.clock import from_iso
-
-        return min((from_iso(each) for each in found), default=None)
+    @property
+    def due_ms(self) -> int | None:
+        """When the sweeper has to look next."""
+        keys = (item.get("dueKey") for item in self.table.items.values())
+        return min((from_iso(key["S"][2:]) for key in keys if key), default=None)
 
 
 def assert_sound(house: House) -> None:
@@ -598,7 +595,6 @@ def assert_sound(house: House) -> None:
     assert house.ends, "nobody was told of the end"
     assert len(set(house.ends)) == 1, house.ends
     assert not row.orphans
-    assert house._due_ms() is None
+    assert house.due_ms is None
     assert not house.machine.open
     assert not house.machine.tokens
-

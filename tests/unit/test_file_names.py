@@ -80,6 +80,10 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
         f"{SID}_room1__uid_s_123__uid_e_av.mp4",
         {"kind": "mp4", "cname": "room1", "uid": "123", "track": "av"},
     ),
+    (
+        f"{SID}_room1__uid_s_123__uid_e_0.mp4",
+        {"kind": "mp4", "cname": "room1", "uid": "123", "index": 0},
+    ),
     (f"{SID}_room1_0.mp3", {"kind": "audio", "cname": "room1", "index": 0}),
     (f"{SID}_room1_1.m4a", {"kind": "audio", "cname": "room1", "index": 1}),
     (f"{SID}_room1_0.aac", {"kind": "audio", "cname": "room1", "index": 0}),

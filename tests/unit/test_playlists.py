@@ -156,6 +156,22 @@ def test_a_last_slice_without_a_newline_is_whole_when_its_ending_is() -> None:
     assert playlist.defects == []
 
 
+def test_a_master_playlist_names_other_indexes_and_no_slice() -> None:
+    playlist = parse(
+        index(
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a,b",NAME="a",URI="sound, one.m3u8"',
+            '#EXT-X-STREAM-INF:BANDWIDTH=100000,AUDIO="a,b"',
+            "picture.m3u8",
+        ).rstrip()
+    )
+    assert playlist.variants == ["sound, one.m3u8", "picture.m3u8"]
+    assert (playlist.segments, playlist.defects) == ([], [])
+
+
+def test_a_master_playlist_cut_before_its_variant_is_damaged() -> None:
+    assert codes(parse(index("#EXT-X-STREAM-INF:BANDWIDTH=100000"))) == {"cut"}
+
+
 @pytest.mark.parametrize("length", range(0, len(INDEX), 7))
 def test_an_index_cut_anywhere_is_read_up_to_the_cut(length: int) -> None:
     whole, playlist = parse(INDEX), parse(INDEX[:length])

@@ -139,6 +139,8 @@ TWO = (session(), session(SID2))
 RUNNING = (session(upload="unknown"),)
 JUST_ENDED = (session(upload="unknown", ended_ms=NOW_MS - 1000),)
 LONG_ENDED = (session(upload="unknown", ended_ms=NOW_MS - 10 * MINUTE),)
+UPLOADED = (session(ended_ms=NOW_MS - 10 * MINUTE),)
+JUST_UPLOADED = (session(ended_ms=NOW_MS - 1000),)
 UPLOADING = (session(upload="uploading", ended_ms=NOW_MS - 1000),)
 BACKUPED = (session(upload="backuped", ended_ms=NOW_MS - 20 * MINUTE),)
 
@@ -178,7 +180,29 @@ def mix_with_mp4(bucket: Bucket) -> None:
 
 
 @row("MP4 late", "pending", {("missing_mp4", "awaited", 1)}, mp4=True, sessions=UPLOADING)
-@row("MP4 never came", "incomplete", {("missing_mp4", "error", 1)}, mp4=True)
+@row("MP4 never came", "incomplete", {("missing_mp4", "error", 1)}, mp4=True, sessions=UPLOADED)
+@row(
+    "MP4 never came, though it was announced",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mp4=True,
+    announced=frozenset({f"{SID}_{CNAME}_0.mp4"}),
+)
+@row(
+    "MP4 in the making, everything else uploaded",
+    "pending",
+    {("missing_mp4", "awaited", 1)},
+    mp4=True,
+    sessions=JUST_UPLOADED,
+)
+@row(
+    "MP4 in the making, overdue",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mp4=True,
+    sessions=JUST_UPLOADED,
+    deadline_ms=NOW_MS,
+)
 @row(
     "MP4 late, in Agora's backup",
     "pending",
@@ -216,6 +240,14 @@ def mp4_empty(bucket: Bucket) -> None:
     {("missing_file", "error", 1)},
     mp4=True,
     announced=frozenset({f"some/folder/{SID}_{CNAME}_2.mp4"}),
+)
+@row(
+    "an announced MP4 is still to come",
+    "pending",
+    {("missing_file", "awaited", 1)},
+    mp4=True,
+    sessions=JUST_UPLOADED,
+    announced=frozenset({f"{SID}_{CNAME}_2.mp4"}),
 )
 @row(
     "all announced files are there",
@@ -269,6 +301,59 @@ def individual_merged(bucket: Bucket) -> None:
     bucket.index(audio, heard)
     bucket.index(video, seen)
     bucket.index(bucket.stem(uid=7, track="av"), sorted(heard + seen))
+
+
+@row("individual, standard: the merged index names the other two", "complete", mode="individual")
+def individual_master(bucket: Bucket) -> None:
+    individual(bucket)
+    bucket.put(
+        bucket.stem(uid=7, track="av") + ".m3u8",
+        f"""#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="{bucket.stem(uid=7, track="audio")}.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"
+{bucket.stem(uid=7)}.m3u8
+""".encode(),
+    )
+
+
+@row(
+    "individual, standard: one that the merged index names is not there",
+    "incomplete",
+    {("missing_file", "error", 1)},
+    mode="individual",
+)
+@row(
+    "individual, standard: one that the merged index names is still to come",
+    "pending",
+    {("missing_file", "awaited", 1)},
+    mode="individual",
+    sessions=UPLOADING,
+)
+def individual_master_alone(bucket: Bucket) -> None:
+    individual_master(bucket)
+    bucket.delete(bucket.stem(uid=7) + ".m3u8")
+    for name in [name for name in bucket.sizes if name.startswith(bucket.stem(uid=7) + "_")]:
+        bucket.delete(name)
+
+
+@row("individual with MP4", "complete", mode="individual", mp4=True)
+def individual_mp4(bucket: Bucket) -> None:
+    individual(bucket)
+    for number, uid in enumerate((7, 123)):
+        for part in range(number + 1):
+            bucket.put(f"{SID}_{CNAME}__uid_s_{uid}__uid_e_{part}.mp4")
+
+
+@row(
+    "individual, a hole in the MP4s of one user",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mode="individual",
+    mp4=True,
+)
+def individual_mp4_hole(bucket: Bucket) -> None:
+    individual_mp4(bucket)
+    bucket.delete(f"{SID}_{CNAME}__uid_s_123__uid_e_0.mp4")
 
 
 @row(
@@ -671,6 +756,35 @@ def transcoding_half(bucket: Bucket) -> None:
     bucket.put(f"{SID}_{CNAME}__uid_s_7__uid_e_av.mp4")
 
 
+@row(
+    "postponed transcoding outlasts the uploads",
+    "pending",
+    {("missing_transcoding", "awaited", 2)},
+    mode="individual",
+    transcoding="mp4",
+    deadline_ms=NOW_MS,
+    transcoding_deadline_ms=NOW_MS + 1,
+)
+@row(
+    "postponed transcoding has failed",
+    "incomplete",
+    {("missing_transcoding", "error", 2)},
+    mode="individual",
+    transcoding="mp4",
+    transcoding_deadline_ms=0,
+)
+@row(
+    "postponed transcoding not done, the slices may not be there either",
+    "pending",
+    {("missing_transcoding", "awaited", 2), ("upload_unconfirmed", "awaited", 1)},
+    mode="individual",
+    transcoding="mp4",
+    sessions=JUST_ENDED,
+)
+def transcoding_awaited(bucket: Bucket) -> None:
+    individual(bucket)
+
+
 @row("postponed transcoding done", "complete", mode="individual", transcoding="mp4")
 def transcoding_done(bucket: Bucket) -> None:
     transcoding_half(bucket)
@@ -801,6 +915,16 @@ def test_a_recorder_that_fills_the_hole_of_another_leaves_no_gap() -> None:
     bucket.index(stem, bucket.slices(stem, 2) + bucket.slices(stem, 2, at_s=90), closed=False)
     bucket.stream(4, bak=0, at_s=30)
     assert bucket.verdict().tracks[0].gaps == []
+
+
+def test_a_master_playlist_is_listed_as_a_file_and_is_no_track() -> None:
+    bucket = Bucket()
+    individual_master(bucket)
+    verdict = bucket.verdict(mode="individual")
+    assert [(one.kind, one.uid) for one in verdict.files] == [("master_playlist", "7")]
+    assert {(track.uid, track.type) for track in verdict.tracks} == {
+        (uid, kind) for uid in ("7", "123") for kind in ("audio", "video")
+    }
 
 
 def test_snapshots_are_summed_up() -> None:

@@ -25,9 +25,10 @@ Endpoint = Literal["acquire", "start", "query", "update", "updateLayout", "stop"
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
 TIMEOUTS_S = (3.0, 8.0)
-# How long a call may queue for a slot: a query gives way to starts and stops, and behind an update
-# somebody waits for an answer.
-PATIENCE_S: dict[str, float] = {"query": 1.0, "ncsIp": 5.0, "update": 5.0, "updateLayout": 5.0}
+# How long a call may queue for a slot: a query gives way to starts and stops (but with 1 s a fleet
+# whose starts and stops take 80 % of the slots is hardly watched: see docs/scale.md), and behind an
+# update somebody waits for an answer.
+PATIENCE_S: dict[str, float] = {"query": 5.0, "ncsIp": 5.0, "update": 5.0, "updateLayout": 5.0}
 LONG_PATIENCE_S = 25.0
 
 
@@ -199,7 +200,7 @@ class AgoraClient:
             if number:
                 self._sleep(GAPS_S[number - 1])
                 slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
-            self._limiter.wait(slot_ms)
+            self._limiter.wait(slot_ms, patience_s=LONG_PATIENCE_S)
             try:
                 response = self._session.request(
                     method,

@@ -20,7 +20,6 @@ from agora_recording.clock import now_ms
 from agora_recording.errors import StoreUnavailableError, WriteConflictError
 from agora_recording.observability import logger
 from agora_recording.recording import (
-    Attempt,
     Recording,
     SessionEnd,
     Upload,
@@ -61,7 +60,7 @@ def merged(
         after = session.merge(after, event)
     names = {
         name: value
-        for event in news
+        for event in reversed(news)
         for name, value in (("cname", event.cname), ("uid", event.uid))
         if value
     }
@@ -75,33 +74,37 @@ def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
     return [(uid, *gap) for uid, missing in session.gaps(facts).items() for gap in missing]
 
 
-def owner(
-    candidates: Sequence[Recording], uid: str, first_seen_ms: int
-) -> tuple[Recording, Attempt] | None:
-    """Return the attempt whose lost start an unknown session must be. Pure.
+def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
+    """Return the number of the attempt that an unknown session must be, if it is one's. Pure.
 
-    It has the session's uid, got a resourceId, never learnt its sid, and began before the session.
+    Either it has this sid already, or its start was lost: it has a uid of the session's (after a
+    failover there are several), got a resourceId, never learnt its sid, and began before it.
     """
-    for recording in candidates:
-        for attempt in reversed(recording.attempts):
-            if (
-                attempt.uid == uid
-                and attempt.resource_id
-                and attempt.sid is None
-                and attempt.begun_ms <= first_seen_ms
-            ):
-                return recording, attempt
+    for attempt in reversed(recording.attempts):
+        if attempt.sid == sid:
+            return attempt.number
+        if (
+            attempt.sid is None
+            and attempt.uid in facts.uids
+            and attempt.resource_id
+            and facts.firstSeenMs is not None
+            and attempt.begun_ms <= facts.firstSeenMs
+        ):
+            return attempt.number
     return None
 
 
 def applied(
     recording: Recording, sid: str, facts: SessionFacts, now_ms: int, *, gap: bool
 ) -> Recording:
-    """Return the recording with a session's facts applied. Pure, and a merge."""
+    """Return the recording with a session's facts applied, its sid learnt. Pure, and a merge."""
+    number = owned(recording, sid, facts)
+    changed = recording if number is None else started(recording, sid, now_ms, number=number)
     ended = session.session_ended(facts)
-    if sid != recording.sid:
-        return orphan_ended(recording, sid, now_ms) if ended else recording
-    changed = recording
+    if ended:
+        changed = orphan_ended(changed, sid, now_ms)
+    if sid != changed.sid:
+        return changed
     if facts.lastSignMs is not None and not ended:
         changed = seen(changed, min(facts.lastSignMs, now_ms))
     if gap or session.needs_query(facts, recording.queried_ms):
@@ -176,40 +179,38 @@ class Applier:
 
         row = self._store.amend_session(sid, change)
         now = self._now_ms()
-        recording_id = row.get("recordingId") or self._adopt(sid, row, facts, now)
+        recording_id = row.get("recordingId") or self._find_owner(sid, row, facts)
         if not recording_id:
             return  # a recording that is not ours, or the console's test
 
         def notes(before: Recording, after: Recording) -> list[Note]:
+            told = []
+            if sid in after.sids and sid not in before.sids:
+                words = "A notification told the sid of a lost start."
+                told.append(Note(now, "adopted", words, {"sid": sid}))
             if after.session_end and not before.session_end:
                 words = f"Agora says that the session is over: {after.session_end}."
-                return [Note(now, "notified", words, {"sid": sid})]
-            return []
+                told.append(Note(now, "notified", words, {"sid": sid}))
+            return told
 
-        self._waker.wake(recording_id, lambda row: applied(row, sid, facts, now, gap=opened), notes)
-
-    def _adopt(self, sid: str, row: Mapping[str, Any], facts: SessionFacts, now: int) -> str | None:
-        """Find the recording whose start was answered into the void, and give it its sid."""
-        cname, uid = row.get("cname"), row.get("uid")
-        if not cname or not uid or facts.firstSeenMs is None:
-            return None
-        candidates = self._store.page(cname=cname, limit=_CANDIDATES).recordings
-        found = owner(candidates, uid, facts.firstSeenMs)
-        if not found:
-            return None
-        recording, attempt = found
-        self._store.amend_session(
-            sid, lambda row: {**(row or {"version": 0}), "recordingId": recording.recording_id}
-        )
         self._waker.wake(
-            recording.recording_id,
-            lambda row: started(row, sid, now, number=attempt.number),
-            lambda *_: [
-                Note(now, "adopted", "A notification told the sid of a lost start.", {"sid": sid})
-            ],
+            recording_id,
+            lambda recording: applied(recording, sid, facts, now, gap=opened),
+            notes,
         )
-        logger.info("session adopted", recordingId=recording.recording_id, sid=sid)
-        return recording.recording_id
+
+    def _find_owner(self, sid: str, row: Mapping[str, Any], facts: SessionFacts) -> str | None:
+        """Find the recording whose start was answered into the void, and write that it is its."""
+        cname = row.get("cname")
+        if not cname:
+            return None
+        for recording in self._store.page(cname=cname, limit=_CANDIDATES).recordings:
+            if owned(recording, sid, facts) is not None:
+                recording_id = recording.recording_id
+                self._store.adopt_session(sid, recording_id, cname)
+                logger.info("session adopted", recordingId=recording_id, sid=sid)
+                return recording_id
+        return None
 
     def _put_aside(self, row: Mapping[str, Any], error: Exception) -> None:
         message = {"PK": row["PK"], "SK": row["SK"], "error": type(error).__name__}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from agora_recording.agora import AgoraClient, Reply
-from agora_recording.agora_requests import ALL_STREAMS, Layout, UpdateFields
+from agora_recording.agora_requests import Layout, UpdateFields
 from agora_recording.client_request import (
     check_layout,
     check_update,
@@ -85,25 +85,18 @@ def with_layout(client_request: Mapping[str, Any], layout: Mapping[str, Any]) ->
 
 
 def _subscribed(config: Mapping[str, Any], subscribe: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the lists of each medium that the update names, and of no other."""
     changed = dict(config)
-    names = {kind: (f"subscribe{kind}Uids", f"unsubscribe{kind}Uids") for kind in _KINDS}
-    had_lists = any(name in config for both in names.values() for name in both)
-    for kind, both in names.items():
+    for kind in ("Audio", "Video"):
         lists = subscribe.get(f"{kind.lower()}UidList")
         if lists is not None:
-            for name in both:
+            for name in (f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"):
                 changed.pop(name, None)
-            changed |= {name: lists[name] for name in both if name in lists}
-    if not had_lists and config.get("streamTypes", 2) == 2:
-        # All of both media was recorded. At the start, a list of one alone would drop the other.
-        listed = [kind for kind, both in names.items() if any(name in changed for name in both)]
-        if len(listed) == 1:
-            (other,) = set(_KINDS) - set(listed)
-            changed[f"subscribe{other}Uids"] = [ALL_STREAMS]
+                if name in lists:
+                    changed[name] = lists[name]
     return changed
 
 
-_KINDS = ("Audio", "Video")
 _RECORDER, _PUBLISHER = "web_recorder_service", "rtmp_publish_service"
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta
+
+Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -21,6 +26,11 @@ def iso(ms: int) -> str:
 
 
 def from_iso(text: str) -> int:
-    """Return the epoch milliseconds of an instant written by `iso`."""
-    instant = datetime.fromisoformat(text.replace("Z", "+00:00")).replace(tzinfo=UTC)
+    """Return the epoch milliseconds of an RFC 3339 instant; one without an offset is UTC.
+
+    Raises ValueError for any other text.
+    """
+    instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
     return (instant - _EPOCH) // timedelta(milliseconds=1)

@@ -58,9 +58,9 @@ class Confirmer:
             recording = self._write(recording_id, attempt.sid, reply)
         found = verdict(recording)
         if found == "recording":
-            number = recording.attempt.number if recording.attempt else 1
+            is_first = not any(each.confirmed_ms for each in recording.past_attempts)
             self._publisher.announce(
-                recording, "Recording Started" if number == 1 else "Recording Restarted"
+                recording, "Recording Started" if is_first else "Recording Restarted"
             )
         asked = started.get("asked", 0) + 1
         return {

@@ -31,11 +31,11 @@ MAX_RESTARTS = 20
 FIELDS = frozenset(
     {"cname", "uid", "mode", "clientRequest", "maxDurationSeconds", "tags", "restartLimit"}
 )
-_KEY_LENGTH = 255
-_TAGS = 20
-_TAG_NAME = 128
-_TAG_VALUE = 256
-_TAG_RULE = f"must be 1 to {_TAG_NAME} characters, its value text of at most {_TAG_VALUE}"
+KEY_LENGTH = 255
+TAGS = 20
+TAG_NAME = 128
+TAG_VALUE = 256
+_TAG_RULE = f"must be 1 to {TAG_NAME} characters, its value text of at most {TAG_VALUE}"
 MAX_WAIT_S = 20  # API Gateway hangs up after 29 s
 _LOOK_GAP_S = 0.5
 _PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
@@ -100,12 +100,12 @@ def _whole(name: str, value: object, low: int, high: int) -> list[Problem]:
 
 
 def _tag_problems(tags: object) -> list[Problem]:
-    if not isinstance(tags, dict) or len(tags) > _TAGS:
-        return [Problem("tags", f"must be an object with at most {_TAGS} entries")]
+    if not isinstance(tags, dict) or len(tags) > TAGS:
+        return [Problem("tags", f"must be an object with at most {TAGS} entries")]
     return [
         Problem(child("tags", name), _TAG_RULE)
         for name, value in tags.items()
-        if not isinstance(value, str) or len(value) > _TAG_VALUE or not 0 < len(name) <= _TAG_NAME
+        if not isinstance(value, str) or len(value) > TAG_VALUE or not 0 < len(name) <= TAG_NAME
     ]
 
 
@@ -159,9 +159,9 @@ class Creator:
         the row stands, and the sweeper starts it: nothing that was answered is lost.
         """
         request = read_request(body, self._limits)
-        if idempotency_key is not None and not 0 < len(idempotency_key) <= _KEY_LENGTH:
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
             raise RequestInvalidError(
-                [Problem("Idempotency-Key", f"must have 1 to {_KEY_LENGTH} characters")]
+                [Problem("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")]
             )
         now = self._now_ms()
         recording_id = new_recording_id(now, self._randomness(RANDOM_BYTES))

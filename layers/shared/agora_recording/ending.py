@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -12,12 +13,16 @@ from agora_recording.client_request import stop_body
 from agora_recording.clock import now_ms
 from agora_recording.recording import (
     RESTARTABLE,
+    Attempt,
     Recording,
     SessionEnd,
     advance,
     ask_to_stop,
+    deadline_ms,
     end_session,
     may_restart,
+    orphan_ended,
+    orphan_gone,
 )
 from agora_recording.store import Note, RecordingStore
 from agora_recording.timings import Timings
@@ -33,6 +38,7 @@ _ENDS: dict[str, SessionEnd] = {
     "nothing_recorded": "NOTHING_RECORDED",
     # Agora will never take this stop: to ask again is of no use, and the files may still be there.
     "permanent": "STOP_REFUSED",
+    "acquire_again": "STOP_REFUSED",
 }
 
 
@@ -52,6 +58,25 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
             return end_session(gone, "STOPPED" if recording.stop_reason else "DIED", now_ms)
         return gone
     return recording
+
+
+def after_orphan_stop(
+    recording: Recording, sid: str, reply: Reply, now_ms: int, timings: Timings
+) -> Recording:
+    """Return the recording after Agora answered the stop of a session that was given up. Pure.
+
+    A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes.
+    """
+    if reply.outcome.handling in _ENDS:
+        return orphan_ended(recording, sid, now_ms)
+    if reply.outcome.handling != "confirm_gone":
+        return recording
+    gone_ms = next((each.gone_ms for each in recording.orphans if each.sid == sid), None)
+    if gone_ms is None:
+        return orphan_gone(recording, sid, now_ms)
+    if now_ms - gone_ms < timings.failover_s * 1000:
+        return recording
+    return orphan_ended(recording, sid, now_ms)
 
 
 def next_state(recording: Recording) -> Next:
@@ -106,10 +131,11 @@ class Stopper:
         if wake_reason(recording) is None:
             return {"next": next_state(recording)}
         attempt = recording.attempt
-        unconfirmed = recording.session_end == "NOT_CONFIRMED"
-        if attempt and attempt.sid and (recording.session_end is None or unconfirmed):
-            # One that was never confirmed may still come to life: it is stopped, and forgotten.
-            recording = self._ask(recording, believe=unconfirmed)
+        if attempt in recording.orphans:
+            # It may still come to life. Where the stop does not reach it, the sweeper repeats it.
+            recording = self._ask(recording, attempt)
+        elif attempt and attempt.sid and recording.session_end is None:
+            recording = self._ask(recording, attempt)
         recording = self._store.amend(recording_id, _move_on, self._notes)
         unseen = unseen_s(recording)
         return {
@@ -122,7 +148,7 @@ class Stopper:
         now = self._now_ms()
         row = replace(row, task_token=None)
         if row.stop_reason is None and row.session_end is None:
-            if failure == "States.Timeout" and row.status == "recording":
+            if failure == "States.Timeout" and now >= deadline_ms(row, self._timings):
                 row = ask_to_stop(row, "MAX_DURATION", now)
             elif failure and not row.sid:
                 row = end_session(row, "START_FAILED", now)
@@ -130,30 +156,30 @@ class Stopper:
             row = end_session(row, "STOPPED", now)
         return row
 
-    def _ask(self, recording: Recording, *, believe: bool) -> Recording:
-        attempt = recording.attempt
-        assert attempt is not None
-        assert attempt.sid is not None
+    def _ask(self, recording: Recording, attempt: Attempt) -> Recording:
+        sid = attempt.sid
+        assert sid is not None
         assert attempt.resource_id is not None
         reply = self._agora.stop(
             attempt.resource_id,
-            attempt.sid,
+            sid,
             recording.mode,
             stop_body(recording.cname, attempt.uid),
             base_url=attempt.base_url,
         )
         now = self._now_ms()
         error = reply.error()
-        if error and not believe:
+        if error and not attempt.end:
             self._store.note(
                 recording.recording_id,
                 Note(now, "refused", f"stop: {error}", {"status": reply.status}),
             )
-            if reply.outcome.handling not in ("confirm_gone", "permanent"):
+            if reply.outcome.handling not in (*_ENDS, "confirm_gone"):
                 raise error
+        after = partial(after_orphan_stop, sid=sid) if attempt.end else after_stop
         return self._store.amend(
             recording.recording_id,
-            lambda row: after_stop(row, reply, now, self._timings),
+            lambda row: after(row, reply=reply, now_ms=now, timings=self._timings),
             lambda *_: [
                 Note(
                     now,

@@ -52,6 +52,14 @@ class RecordingBusyError(RecordingError):
     """Not now, but in a moment: another update is not answered yet, or a restart is under way."""
 
 
+class StackNotFoundError(RecordingError):
+    """The operator's command found no stack of this name, or one that is not this bundle."""
+
+
+class RoomFailedError(RecordingError):
+    """A function that the operator invoked ended in an error; the message is the function's own."""
+
+
 class WriteConflictError(RecordingError):
     """Others wrote the row faster, time after time. Safe to repeat: nothing was written."""
 

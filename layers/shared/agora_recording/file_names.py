@@ -1,11 +1,12 @@
 """The grammar of the names that Agora gives its files (Agora: manage recorded files).
 
-    [bak<n>_]<sid>_<cname>[__uid_s_<uid>__uid_e_<audio|video|av>]<tail>
+    [bak<n>_]<sid>_<cname>[__uid_s_<uid>__uid_e[_<audio|video|av>]]<tail>
 
     tail   _<utc17>.ts .webm .jpg       a slice, a snapshot: yyyyMMddHHmmssSSS, UTC, of its start
            [_<tick>_<index>].m3u8 .mpd  an index; the suffix marks a copy from Agora's backup
            [_<index>].mp4 .mp3 .m4a .aac
 
+An MP4 of individual mode has no track, since it joins both: `…__uid_s_<uid>__uid_e_<index>.mp4`.
 `bak<n>_` marks what a recorder wrote that took over from a lost one, n counting from 0.
 """
 
@@ -34,7 +35,11 @@ _KINDS: dict[str, Kind] = {
     "jpg": "snapshot",
 }
 
-_OWNER = r"(?:__uid_s_(?P<uid>[0-9]{1,20})__uid_e_(?P<track>audio|video|av))?"
+_JOINED = r"(?=_[0-9]{1,9}\.(?:mp4|mp3|m4a|aac)\Z)"
+_OWNER = (
+    r"(?:__uid_s_(?P<uid>[0-9]{1,20})__uid_e"
+    rf"(?:_(?P<track>audio|video|av)|{_JOINED}))?"
+)
 _UTC = r"_(?P<utc>[0-9]{17})\.(?P<slice>ts|webm|jpg)"
 _INDEX = r"\.(?P<list>m3u8|mpd)"
 _FILE = r"(?:_(?P<part>[0-9]{1,9}))?\.(?P<file>mp4|mp3|m4a|aac)"

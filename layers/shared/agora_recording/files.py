@@ -37,10 +37,13 @@ class Index(NamedTuple):
 
 
 class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An MP4 or audio file, or an MPD. `uid` is "0" when it holds everybody's media."""
+    """An MP4 or audio file, an MPD, or a master playlist: an index that names other indexes.
+
+    `uid` is "0" when it holds everybody's media.
+    """
 
     name: str
-    kind: Literal["mp4", "audio", "mpd"]
+    kind: Literal["mp4", "audio", "mpd", "master_playlist"]
     sid: str
     bak: int | None
     uid: str

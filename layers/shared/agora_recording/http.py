@@ -79,6 +79,13 @@ def path(event: Event, name: str) -> str:
     return _text(name, parameters.get(name)) or ""
 
 
+def caller(event: Event) -> str | None:
+    """Return the ARN of whoever signed the request."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    arn: str | None = identity.get("userArn")
+    return arn
+
+
 def _text(name: str, value: str | None) -> str | None:
     try:
         _ = value and value.encode()
@@ -127,6 +134,11 @@ def text(status: int, body: str, content_type: str) -> Answer:
     """Return an answer that is not JSON."""
     headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
     return {"statusCode": int(status), "headers": headers, "body": body}
+
+
+def nothing() -> Answer:
+    """Return the answer that it is done, and that there is nothing to show."""
+    return {"statusCode": int(HTTPStatus.NO_CONTENT), "headers": {}, "body": ""}
 
 
 def problem(

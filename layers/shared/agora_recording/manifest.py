@@ -116,10 +116,10 @@ class TrackEntry(_Entry):
 
 
 class FileEntry(_Entry):
-    """An MP4 or audio file, or an MPD. `index` is the number Agora gave it."""
+    """An MP4 or audio file, an MPD, or a master playlist. `index` is the number Agora gave it."""
 
     key: Key
-    kind: Literal["mp4", "audio", "mpd"]
+    kind: Literal["mp4", "audio", "mpd", "master_playlist"]
     sid: str
     uid: str
     bytes: Count

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from agora_recording import aws, file_names, manifest, playback
-from agora_recording.clock import from_iso, iso, now_ms
+from agora_recording.clock import Instant, from_iso, iso, now_ms
 from agora_recording.completion import Completion
 from agora_recording.errors import (
     MediaNotFoundError,
@@ -70,7 +70,7 @@ class FileView(_View, kw_only=True):
     """One file. `url` opens it until `urlsExpireAt`; a file that is missing or empty has none."""
 
     key: str
-    kind: Literal["playlist", "segment", "mp4", "audio", "mpd", "snapshot"]
+    kind: Literal["playlist", "segment", "mp4", "audio", "mpd", "master_playlist", "snapshot"]
     bytes: int
     etag: str
     content_type: str
@@ -79,8 +79,8 @@ class FileView(_View, kw_only=True):
     track_type: TrackType | None = None
     segment_count: int | None = None
     duration_ms: int | None = None
-    started_at: str | None = None
-    ended_at: str | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
     state: State | None = None
     url: str | None = None
 
@@ -93,8 +93,8 @@ class TrackView(_View, kw_only=True):
     segment_count: int
     bytes: int
     duration_ms: int
-    started_at: str | None = None
-    ended_at: str | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
     gaps: GapList
 
 
@@ -116,8 +116,8 @@ class FilesView(_View, kw_only=True):
     status: Status
     source: Literal["manifest", "bucket"]
     verdict: Outcome
-    generated_at: str
-    urls_expire_at: str
+    generated_at: Instant
+    urls_expire_at: Instant
     manifest_url: str | None = None
     upload: Upload
     totals: Totals

@@ -60,7 +60,10 @@ class NotificationSecrets:
 
     def _ask(self, now_ms: int) -> None:
         self._asked_ms = now_ms
-        found = (*_parse(self._text("AWSCURRENT")), *_parse(self._text("AWSPREVIOUS")))
+        found = (
+            *parse_secrets(self._text("AWSCURRENT")),
+            *parse_secrets(self._text("AWSPREVIOUS")),
+        )
         if not found:
             raise SecretUnavailableError(
                 f'{self._secret_id} holds neither {{"secrets": ["..."]}} nor a bare secret'
@@ -87,7 +90,8 @@ class _Listed(msgspec.Struct):
     secrets: list[str]
 
 
-def _parse(text: str) -> tuple[str, ...]:
+def parse_secrets(text: str) -> tuple[str, ...]:
+    """Return the secrets that the stored text holds, the newest first."""
     text = text.strip()
     if not text.startswith("{"):
         return (text,) if text else ()

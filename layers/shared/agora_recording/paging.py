@@ -46,7 +46,8 @@ def read_number(name: str, text: str | None, default: int, low: int, high: int) 
 def read_cursor(text: str, kind: type[T]) -> T:
     """Return the cursor that `write_cursor` wrote. Raises RequestInvalidError."""
     try:
-        return msgspec.json.decode(urlsafe_b64decode(text.encode()), type=kind)
+        padded = text.encode() + b"=" * (-len(text) % 4)
+        return msgspec.json.decode(urlsafe_b64decode(padded), type=kind)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise RequestInvalidError(
             [Problem("cursor", "must be the cursor of an earlier answer, unchanged")]
@@ -54,5 +55,5 @@ def read_cursor(text: str, kind: type[T]) -> T:
 
 
 def write_cursor(cursor: Any) -> str:
-    """Return a cursor as text for a query string."""
-    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
+    """Return a cursor as text that a query string holds as it is."""
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")

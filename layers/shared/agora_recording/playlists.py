@@ -8,6 +8,7 @@ only when the recorder is done. Whatever else is found is a defect in the result
 from __future__ import annotations
 
 import io
+import re
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -26,7 +27,9 @@ DefectCode = Literal[
 ]
 
 _MEDIA_ENDINGS = (".ts", ".webm", ".aac", ".mp4", ".m4s", ".m4a", ".mp3")
+_WHOLE_ENDINGS = (*_MEDIA_ENDINGS, ".m3u8")
 _END = "#EXT-X-ENDLIST"
+_URI = re.compile(r'[:,]URI="([^"]*)"')
 # Tags of the whole list (RFC 8216, 4.3.3): all others belong to the slice that follows them.
 _OF_THE_LIST = (
     "#EXT-X-VERSION:",
@@ -78,7 +81,8 @@ class Defect(msgspec.Struct, frozen=True):
 class Playlist(msgspec.Struct):
     """An index. `closed`: it says that nothing follows. `media`: AUDIO, VIDEO, of its events.
 
-    `header` holds the tags of the whole list, but for EXTM3U and ENDLIST.
+    `header` holds the tags of the whole list, but for EXTM3U and ENDLIST. `variants` are the other
+    indexes that a master playlist names (RFC 8216, 4.3.4); such a one has no ENDLIST.
     """
 
     header: list[str]
@@ -87,6 +91,7 @@ class Playlist(msgspec.Struct):
     media: frozenset[str]
     rotations: list[Rotation]
     defects: list[Defect]
+    variants: list[str] = []
 
 
 def extinf_ms(line: str) -> int | None:
@@ -133,7 +138,7 @@ def _line(raw: bytes) -> str:
 
 def _is_whole(line: str) -> bool:
     """Whether a last line that no newline ends is all there."""
-    return line in ("", _END) or (line.endswith(_MEDIA_ENDINGS) and not line.startswith("#"))
+    return line in ("", _END) or (line.endswith(_WHOLE_ENDINGS) and not line.startswith("#"))
 
 
 class _Reader:
@@ -144,10 +149,11 @@ class _Reader:
         self.tags_of_list: list[str] = []
         self.segments: list[Segment] = []
         self.rotations: list[Rotation] = []
+        self.variants: list[str] = []
         self.media: set[str] = set()
         self.defects: dict[DefectCode, tuple[int, int]] = {}
         # What the lines since the last file say of the next one, and where that one ended.
-        self.waiting = False
+        self.waiting = self.waiting_for_variant = False
         self.duration_ms: int | None = None
         self.discontinuity = False
         self.tags: list[str] = []
@@ -172,6 +178,10 @@ class _Reader:
             return
         if len(line) > _MAX_NAME:
             self.defect("garbage")
+            return
+        if self.waiting_for_variant:
+            self.waiting_for_variant = False
+            self.variants.append(line)
             return
         if not self.waiting:
             if not line.endswith(_MEDIA_ENDINGS):
@@ -201,6 +211,10 @@ class _Reader:
             self.header = True
         elif line.startswith(_OF_THE_LIST):
             self.tags_of_list.append(line)
+        elif line.startswith("#EXT-X-STREAM-INF:"):
+            self.waiting_for_variant = True
+        elif line.startswith("#EXT-X-MEDIA:"):
+            self.variants += _URI.findall(line)
         else:
             self.tags.append(line)
             if line.startswith("#EXT-X-AGORA-"):
@@ -230,7 +244,7 @@ class _Reader:
     def finish(self, cut: bool) -> Playlist:
         if not self.header:
             self.defect("no_header", line=1)
-        if not self.closed and (cut or self.waiting):
+        if not self.closed and (cut or self.waiting or self.waiting_for_variant):
             self.defect("cut")
         return Playlist(
             header=self.tags_of_list,
@@ -239,6 +253,7 @@ class _Reader:
             media=frozenset(self.media & {"AUDIO", "VIDEO"}),
             rotations=self.rotations,
             defects=[Defect(code, *found) for code, found in self.defects.items()],
+            variants=self.variants,
         )
 
 

@@ -6,12 +6,13 @@ arrive late, twice and in any order, so each change is a step forward or no chan
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 from msgspec.structs import replace
 
-from agora_recording.clock import iso
+from agora_recording.clock import Instant, iso
 from agora_recording.timings import Timings
 
 Mode = Literal["individual", "mix", "web"]
@@ -60,6 +61,8 @@ SessionEnd = Literal[
 RESTARTABLE: frozenset[SessionEnd] = frozenset(
     {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
 )
+# The ends that are our own verdict: the session may run all the same, and must then be stopped.
+GIVEN_UP: frozenset[SessionEnd] = frozenset({"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN"})
 
 
 class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -75,6 +78,7 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     confirmed_ms: int | None = None
     ended_ms: int | None = None
     end: SessionEnd | None = None
+    gone_ms: int | None = None  # given up: since when its stop is answered by 404
     base_url: str | None = None
 
 
@@ -121,6 +125,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     gone_checks: int = 0
     gap_seen: bool = False  # a notification is missing: look sooner
     upload: Upload = Upload()
+    late_until_ms: int | None = None  # incomplete: until when the missing files are awaited
     expires_hours: int = 72  # Agora's resourceExpiredHour
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
     looked_ms: int | None = None  # the sweeper's last look that changed nothing else
@@ -150,8 +155,8 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def orphans(self) -> list[Attempt]:
-        """Past attempts whose session may still run: their sid came after we had given them up."""
-        return [each for each in self.past_attempts if each.sid and each.ended_ms is None]
+        """Attempts that were given up, or whose recording was, and whose session may still run."""
+        return [each for each in self.attempts if each.sid and each.end and each.ended_ms is None]
 
     @property
     def prefix(self) -> str:
@@ -191,29 +196,40 @@ def change_attempt(recording: Recording, **changes: Any) -> Recording:
 def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Recording:
     """Return the recording with the sid of attempt `number`; unchanged if it is known already.
 
-    Works for a past attempt too: its answer was lost, it was given up, and now it turns out to
-    run. It is then an orphan, until it is stopped.
+    Works for an attempt that has an end, too: its answer was lost, it was given up, and now it
+    turns out to run. It is then an orphan, until it is stopped.
     """
-    if recording.attempt and recording.attempt.number == number and not recording.is_terminal:
-        if recording.attempt.sid:
-            return recording
-        return change_attempt(recording, sid=sid, started_ms=now_ms)
-    past = [
-        replace(each, sid=sid, started_ms=now_ms, ended_ms=None)
-        if each.number == number and not each.sid
-        else each
-        for each in recording.past_attempts
-    ]
-    return replace(recording, past_attempts=past)
+    return _change_attempts(
+        recording,
+        lambda each: each.number == number and not each.sid,
+        sid=sid,
+        started_ms=now_ms,
+        ended_ms=None,
+    )
 
 
 def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
-    """Return the recording with a past session known to be over."""
-    past = [
-        replace(each, ended_ms=now_ms) if each.sid == sid and each.ended_ms is None else each
-        for each in recording.past_attempts
-    ]
-    return replace(recording, past_attempts=past)
+    """Return the recording with a session that was given up known to be over."""
+    return _change_orphan(recording, sid, ended_ms=now_ms)
+
+
+def orphan_gone(recording: Recording, sid: str, now_ms: int) -> Recording:
+    """Return the recording with a session that was given up answered by 404 since now."""
+    return _change_orphan(recording, sid, gone_ms=now_ms)
+
+
+def _change_orphan(recording: Recording, sid: str, **changes: Any) -> Recording:
+    orphans = recording.orphans
+    return _change_attempts(recording, lambda each: each.sid == sid and each in orphans, **changes)
+
+
+def _change_attempts(
+    recording: Recording, which: Callable[[Attempt], bool], **changes: Any
+) -> Recording:
+    attempts = [replace(each, **changes) if which(each) else each for each in recording.attempts]
+    if attempts == recording.attempts:
+        return recording
+    return replace(recording, attempt=attempts[-1], past_attempts=attempts[:-1])
 
 
 def confirmed(recording: Recording, now_ms: int) -> Recording:
@@ -230,11 +246,14 @@ def confirmed(recording: Recording, now_ms: int) -> Recording:
 
 
 def seen(recording: Recording, at_ms: int) -> Recording:
-    """Return the recording with a sign of life at `at_ms`; an older sign changes nothing."""
-    if at_ms <= (recording.last_seen_ms or 0) and not recording.gone_ms:
-        return recording
-    latest = max(at_ms, recording.last_seen_ms or 0)
-    return replace(recording, last_seen_ms=latest, gone_ms=None, gone_checks=0)
+    """Return the recording with a sign of life at `at_ms`; an older sign changes nothing.
+
+    One from before the first 404 says nothing about it, however late it comes.
+    """
+    changed = replace(recording, last_seen_ms=max(at_ms, recording.last_seen_ms or 0))
+    if recording.gone_ms and at_ms >= recording.gone_ms:
+        changed = replace(changed, gone_ms=None, gone_checks=0)
+    return changed
 
 
 def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Recording:
@@ -249,7 +268,8 @@ def end_session(
 ) -> Recording:
     """Return the recording with its current session over; the first end stands.
 
-    With `sid`, only that session: news of an earlier session changes nothing.
+    With `sid`, only that session: news of an earlier session changes nothing. A session that is
+    given up has no `ended_ms` until it is known to be over.
     """
     attempt = recording.attempt
     if recording.session_end or recording.is_terminal:
@@ -257,7 +277,8 @@ def end_session(
     if sid is not None and sid != recording.sid:
         return recording
     if attempt is not None:
-        recording = change_attempt(recording, ended_ms=now_ms, end=end)
+        may_run = attempt.sid and end in GIVEN_UP
+        recording = change_attempt(recording, ended_ms=None if may_run else now_ms, end=end)
     return replace(recording, session_end=end)
 
 
@@ -284,6 +305,7 @@ def close(
         reason=reason,
         ended_ms=recording.ended_ms or now_ms,
         task_token=None,
+        late_until_ms=None,
     )
 
 
@@ -294,8 +316,11 @@ def end_reason(recording: Recording) -> str:
 
 # --- supervision: when to look at it next -------------------------------------------------------
 
-# The order of risk (design: unstarted, stopping, silent, long unseen).
-Risk = Literal[0, 1, 2, 3]
+# The order of risk (design: unstarted, stopping, silent, long unseen); last what is over, and only
+# lacks files that may come late.
+Risk = Literal[0, 1, 2, 3, 4]
+RISKS: tuple[Risk, ...] = get_args(Risk)
+LATE: Risk = 4
 
 
 def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
@@ -303,11 +328,19 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
 
     The lower the risk's number, the sooner it is served when there is more to do than time.
     """
-    looked = recording.looked_ms or 0
-    if recording.orphans:
-        return 1, looked + _ms(timings.monitor_s) if looked else recording.created_ms
+    own = next_look(recording, timings)
+    if not recording.orphans:
+        return own
+    looked = recording.looked_ms
+    at_ms = looked + _ms(timings.monitor_s) if looked else recording.created_ms
+    return own if own and own[1] <= at_ms else (1, at_ms)
+
+
+def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return `due` as it would be without sessions that were given up."""
     if recording.is_terminal:
-        return None
+        return _late_look(recording, timings)
+    looked = recording.looked_ms or 0
     attempt = recording.attempt
     if recording.status in ("requested", "starting"):
         since = attempt.begun_ms if attempt else recording.created_ms
@@ -331,6 +364,22 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     if recording.storage_token_ms:
         look = min(look, recording.storage_token_ms + _ms(timings.storage_token_s))
     return (2 if recording.gap_seen else 3), look
+
+
+def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return when to look again for what an incomplete recording lacks; the last time at the end.
+
+    After a quarter as long again as the recording has been over: soon at first, seldom in the end.
+    """
+    until, ended = recording.late_until_ms, recording.ended_ms
+    looked = recording.looked_ms or 0
+    if recording.status != "incomplete" or recording.deleting_ms:
+        return None
+    if until is None or ended is None or looked >= until:
+        return None
+    least, greatest = timings.late_gaps_s
+    gap = min(max((looked - ended) // 4, _ms(least)), _ms(greatest))
+    return LATE, min(looked + gap, until)
 
 
 def deadline_ms(recording: Recording, timings: Timings) -> int:
@@ -367,9 +416,9 @@ class AttemptView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     number: int
     uid: str
     sid: str | None = None
-    begun_at: str
-    started_at: str | None = None
-    ended_at: str | None = None
+    begun_at: Instant
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
     end: SessionEnd | None = None
 
 
@@ -383,10 +432,11 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     mode: Mode
     sid: str | None = None
     attempts: list[AttemptView]
-    created_at: str
-    started_at: str | None = None
-    ended_at: str | None = None
-    deleting_at: str | None = None
+    created_at: Instant
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    late_until: Instant | None = None  # until when what is missing is awaited
+    deleting_at: Instant | None = None
     stop_reason: StopReason | None = None
     end_reason: str | None = None
     reason: str | None = None
@@ -411,6 +461,7 @@ def public(recording: Recording) -> dict[str, Any]:
         created_at=iso(recording.created_ms),
         started_at=_iso(recording.started_ms),
         ended_at=_iso(recording.ended_ms),
+        late_until=_iso(recording.late_until_ms),
         deleting_at=_iso(recording.deleting_ms),
         stop_reason=recording.stop_reason,
         end_reason=recording.end_reason,

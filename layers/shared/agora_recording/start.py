@@ -29,12 +29,13 @@ from agora_recording.recording import (
     begin_attempt,
     change_attempt,
     end_session,
+    may_restart,
     started,
 )
 from agora_recording.sealing import Sealer
 from agora_recording.storage import Storage
 from agora_recording.store import Note, RecordingStore
-from agora_recording.timings import CONFIRM_WAITS_S, Timings
+from agora_recording.timings import CONFIRM_WAITS_S
 
 Step = Literal["new attempt", "acquire", "start", "done"]
 
@@ -46,19 +47,21 @@ _ENDS: dict[str, SessionEnd] = {
 }
 
 
-def next_step(recording: Recording, now_ms: int, timings: Timings) -> Step:
-    """Return what a start has to do next. Raises StopRequestedError where nothing is to start."""
-    if recording.stop_reason or RANK[recording.status] >= RANK["stopping"]:
+def next_step(recording: Recording) -> Step:
+    """Return what a start has to do next. Raises StopRequestedError where nothing is to start.
+
+    A resourceId that is there is used, however old: its start may have been sent before, and only
+    Agora can tell (201/7). To acquire another would forget the one of a session that may run.
+    """
+    is_over = recording.session_end is not None and not may_restart(recording)
+    if recording.stop_reason or is_over or RANK[recording.status] >= RANK["stopping"]:
         raise StopRequestedError(f"Recording {recording.recording_id} is to end, not to start.")
     attempt = recording.attempt
     if attempt is None or attempt.end is not None:
         return "new attempt"
     if attempt.sid:
         return "done"
-    fresh = (
-        attempt.acquired_ms is not None and now_ms - attempt.acquired_ms < timings.resource_s * 1000
-    )
-    return "start" if attempt.resource_id and fresh else "acquire"
+    return "start" if attempt.resource_id else "acquire"
 
 
 def choose_uid(recording: Recording, randomness: int, low: int, high: int) -> str:
@@ -88,7 +91,6 @@ class Starter:
         agora: AgoraClient,
         storage: Storage,
         sealer: Sealer,
-        timings: Timings,
         uids: tuple[int, int],
         randomness: Callable[[], int],
         now_ms: Callable[[], int] = now_ms,
@@ -97,7 +99,6 @@ class Starter:
         self._agora = agora
         self._storage = storage
         self._sealer = sealer
-        self._timings = timings
         self._uids = uids
         self._randomness = randomness
         self._now_ms = now_ms
@@ -110,11 +111,15 @@ class Starter:
         then says how far it came.
         """
         recording = self._store.get(recording_id)
-        step = next_step(recording, self._now_ms(), self._timings)
+        step = next_step(recording)
         if step == "new attempt":
             recording = self._begin(recording)
             step = "acquire"
-        if step != "done":
+        if step == "done":
+            attempt = _attempt(recording)
+            assert attempt.sid is not None
+            recording = self.adopt(recording, attempt.number, attempt.sid)
+        else:
             # Made once: what acquire is told as startParameter must be what start is told.
             storage = self._storage.config(recording.prefix)
             slot_ms = None
@@ -122,7 +127,7 @@ class Starter:
                 slot_ms, next_slot_ms = self._agora.reserve_start()
                 recording = self._acquire(recording, storage, slot_ms)
                 slot_ms = next_slot_ms
-            recording = self._start(recording, storage, slot_ms)
+            recording = self._start(recording, storage, slot_ms, is_first=step == "acquire")
         attempt = _attempt(recording)
         return {
             "attempt": attempt.number,
@@ -136,7 +141,7 @@ class Starter:
         now = self._now_ms()
 
         def change(row: Recording) -> Recording:
-            next_step(row, now, self._timings)  # a stop may have come in between
+            next_step(row)  # a stop may have come in between
             return begin_attempt(row, uid, now)
 
         return self._store.amend(
@@ -165,7 +170,12 @@ class Starter:
         )
 
     def _start(
-        self, recording: Recording, storage: dict[str, Any], slot_ms: int | None
+        self,
+        recording: Recording,
+        storage: dict[str, Any],
+        slot_ms: int | None,
+        *,
+        is_first: bool,
     ) -> Recording:
         attempt = _attempt(recording)
         assert attempt.resource_id is not None
@@ -178,34 +188,47 @@ class Starter:
             slot_ms=slot_ms,
         )
         sid = reply.answer.sid
-        if not sid and reply.outcome.handling in ("already_running", "new_uid"):
-            # Perhaps ours, of a start whose answer was lost: the webhook may have told its sid.
-            sid = _attempt(self._store.get(recording.recording_id)).sid
-        self._raise_unless(sid, reply, recording)
+        if not sid:
+            # Perhaps it runs since a start whose answer was lost, and a notification told its sid.
+            known = _attempt(self._store.get(recording.recording_id))
+            if known.number == attempt.number and known.sid:
+                return self.adopt(recording, attempt.number, known.sid)
+        self._raise_unless(sid, reply, recording, is_first=is_first)
         assert sid is not None
         return self.adopt(recording, attempt.number, sid)
 
     def adopt(self, recording: Recording, number: int, sid: str) -> Recording:
         """Write the sid of an attempt, and whose session it is. Harmless when repeated."""
         now = self._now_ms()
-        adopt_session(self._store, recording.recording_id, sid, recording.cname)
-        return self._store.amend(
+
+        def change(row: Recording) -> Recording:
+            after = started(row, sid, now, number=number)
+            if self._storage.is_temporary and (after != row or row.storage_token_ms is None):
+                after = replace(after, storage_token_ms=now)
+            return after
+
+        # The recording first: whose session it is can be found out from there.
+        changed = self._store.amend(
             recording.recording_id,
-            lambda row: replace(
-                started(row, sid, now, number=number),
-                storage_token_ms=now if self._storage.is_temporary else None,
-            ),
+            change,
             lambda *_: [Note(now, "started", "Agora started the session.", {"sid": sid})],
         )
+        self._store.adopt_session(sid, recording.recording_id, recording.cname)
+        return changed
 
     def _client_request(self, recording: Recording) -> dict[str, Any]:
         secrets = self._sealer.unseal(recording.recording_id, recording.sealed)
         return restore(recording.client_request, secrets)
 
-    def _raise_unless(self, needed: str | None, reply: Reply, recording: Recording) -> None:
-        """Do nothing when the reply brought what is needed; else note why not, and raise it."""
+    def _raise_unless(
+        self, needed: str | None, reply: Reply, recording: Recording, *, is_first: bool = True
+    ) -> None:
+        """Do nothing when the reply brought what is needed; else note why not, and raise it.
+
+        `is_first`: nothing was sent before for this resourceId, so no session of it can run.
+        """
         error = reply.error(has_sid=bool(needed))
-        if needed and (error is None or reply.outcome.handling == "new_uid"):
+        if needed and error is None:
             return
         error = error or AgoraUnavailableError(
             f"Agora's answer to {reply.endpoint} lacks what it should bring.",
@@ -217,12 +240,15 @@ class Starter:
         now = self._now_ms()
 
         def change(row: Recording) -> Recording:
-            if _attempt(row).number != number:
+            if _attempt(row).number != number or _attempt(row).sid:
                 return row
             if end:
                 return replace(end_session(row, end, now), reason=str(error))
             if reply.outcome.handling == "acquire_again":
-                return change_attempt(row, resource_id=None, acquired_ms=None)
+                if is_first:
+                    return change_attempt(row, resource_id=None, acquired_ms=None)
+                # A session of it may run: it keeps its resourceId, and the next has a new uid.
+                return end_session(row, "START_FAILED", now)
             return row
 
         self._store.amend(recording.recording_id, change)
@@ -234,14 +260,6 @@ class Starter:
     @staticmethod
     def _if_current(row: Recording, attempt: Attempt, **changes: Any) -> Recording:
         return change_attempt(row, **changes) if _attempt(row).number == attempt.number else row
-
-
-def adopt_session(store: RecordingStore, recording_id: str, sid: str, cname: str) -> dict[str, Any]:
-    """Write on the session's row which recording it belongs to; return the row."""
-    return store.amend_session(
-        sid,
-        lambda row: {"cname": cname, **(row or {"version": 0}), "recordingId": recording_id},
-    )
 
 
 def _attempt(recording: Recording) -> Attempt:

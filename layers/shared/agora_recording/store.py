@@ -4,6 +4,7 @@ Rows (PK/SK):
     REC#<recordingId> / META             the recording
     REC#<recordingId> / LOG#<iso>#<kind> one note of its timeline
     REC#<recordingId> / UPDATE           the lease of whoever is updating it at Agora
+    REC#<recordingId> / LATE             the lease of whoever looks whether late files have come
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
     SID#<sid>         / SESSION          what the notifications of a session say, and whose it is
     SID#<sid>         / EVT#…            one notification (written by receive_notification)
@@ -27,10 +28,11 @@ from agora_recording.clock import iso
 from agora_recording.errors import (
     IdempotencyConflictError,
     RecordingNotFoundError,
+    StoreUnavailableError,
     WriteConflictError,
 )
 from agora_recording.lease import Lease
-from agora_recording.recording import Recording, due, from_row, to_row
+from agora_recording.recording import LATE, Recording, due, from_row, to_row
 from agora_recording.timings import Timings
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ _TRIES = 8
 # What one page may cost: so many queries, and rows that each reads where most are left out.
 _QUERIES_A_PAGE = 10
 _READ_TO_FILTER = 1000
+_BATCH_WRITE = 25  # what DynamoDB takes at once
 
 
 class Note(NamedTuple):
@@ -200,6 +203,10 @@ class RecordingStore:
         """Return the lease that an update of this recording needs: Agora wants one at a time."""
         return Lease(self._table_name, self._given, now_ms, (f"REC#{recording_id}", "UPDATE"))
 
+    def late_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
+        """Return the lease that a late look at this recording needs."""
+        return Lease(self._table_name, self._given, now_ms, (f"REC#{recording_id}", "LATE"))
+
     # --- many recordings ---
 
     def page(
@@ -285,6 +292,20 @@ class RecordingStore:
         )
         return [item["PK"]["S"].removeprefix("REC#") for item in answer["Items"]]
 
+    def used_shards(self) -> set[int]:
+        """Return the shards of the index that have any row, due or not."""
+        return {
+            shard
+            for shard in range(DUE_SHARDS)
+            if self._client.query(
+                TableName=self._table_name,
+                IndexName=BY_DUE,
+                KeyConditionExpression="dueShard = :shard",
+                ExpressionAttributeValues=to_item({":shard": f"DUE#{shard}"}),
+                Limit=1,
+            )["Items"]
+        }
+
     def open_recordings(self) -> list[Recording]:
         """Return every recording that is not over, oldest first."""
         pages = (page for shard in range(DUE_SHARDS) for page in self._open_pages(shard))
@@ -305,8 +326,8 @@ class RecordingStore:
         return self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             IndexName=BY_DUE,
-            KeyConditionExpression="dueShard = :shard",
-            ExpressionAttributeValues={":shard": {"S": f"DUE#{shard}"}},
+            KeyConditionExpression="dueShard = :shard AND dueKey < :late",
+            ExpressionAttributeValues=to_item({":shard": f"DUE#{shard}", ":late": f"{LATE}#"}),
             **more,
         )
 
@@ -354,6 +375,35 @@ class RecordingStore:
             return row
         raise WriteConflictError(f"Session {sid} is being changed too often just now.")
 
+    def adopt_session(self, sid: str, recording_id: str, cname: str) -> None:
+        """Write on a session's row which recording it belongs to. Harmless when repeated."""
+        self.amend_session(
+            sid,
+            lambda row: {"cname": cname, **(row or {"version": 0}), "recordingId": recording_id},
+        )
+
+    def unowned_sessions(self) -> Iterator[dict[str, Any]]:
+        """Yield sid, cname, uid and facts of sessions that no recording owns.
+
+        Reads the whole table: for operators, not for rooms.
+        """
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table_name,
+            FilterExpression="SK = :session AND attribute_not_exists(recordingId)",
+            ExpressionAttributeValues=to_item({":session": "SESSION"}),
+        )
+        for page in pages:
+            for item in page["Items"]:
+                row = from_item(item)
+                yield {**row, "sid": row["PK"].removeprefix("SID#")}
+
+    def notification(self, partition: str, sort: str) -> dict[str, Any] | None:
+        """Return one stored notification by its key, None when it is gone."""
+        answer = self._client.get_item(
+            TableName=self._table_name, Key=to_item({"PK": partition, "SK": sort})
+        )
+        return from_item(answer["Item"]) if "Item" in answer else None
+
     def notifications(self, sid: str) -> Iterator[dict[str, Any]]:
         """Yield the stored notifications of a session, by event type, uid and sequence."""
         pages = self._client.get_paginator("query").paginate(
@@ -364,6 +414,40 @@ class RecordingStore:
         for page in pages:
             for item in page["Items"]:
                 yield from_item(item)
+
+    # --- deleting ---
+
+    def rows_of(self, recording: Recording) -> Iterator[list[Any]]:
+        """Yield the keys of all that is known of a recording, but its row; up to 25 at once.
+
+        That is its timeline, and the session and the notifications of each of its sids.
+        """
+        sessions = [f"SID#{sid}" for sid in recording.sids]
+        for partition in (*sessions, f"REC#{recording.recording_id}"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression="PK = :pk",
+                ExpressionAttributeValues=to_item({":pk": partition}),
+                ProjectionExpression="PK, SK",
+                ConsistentRead=True,
+            )
+            for page in pages:
+                keys = [key for key in page["Items"] if key["SK"]["S"] != "META"]
+                for first in range(0, len(keys), _BATCH_WRITE):
+                    yield keys[first : first + _BATCH_WRITE]
+
+    def delete_rows(self, keys: Sequence[Any]) -> None:
+        """Delete up to 25 rows. Raises StoreUnavailableError when the table is too busy."""
+        wanted: Any = {self._table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
+        for _ in range(_TRIES):
+            wanted = self._client.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
+            if not wanted:
+                return
+        raise StoreUnavailableError("The table is too busy to delete rows; send it again.")
+
+    def delete(self, recording_id: str) -> None:
+        """Delete the row of a recording. Harmless when it is gone."""
+        self._client.delete_item(TableName=self._table_name, Key=_key(recording_id))
 
     # --- writing ---
 

@@ -11,27 +11,30 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from agora_recording import aws
-from agora_recording.agora import AgoraClient
+from agora_recording.agora import AgoraClient, Reply
 from agora_recording.client_request import stop_body, update_body
 from agora_recording.clock import now_ms
 from agora_recording.creation import start_execution
+from agora_recording.ending import after_orphan_stop
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.lease import UPDATE_LEASE_S, Lease
 from agora_recording.observability import logger
 from agora_recording.observation import RUNNING, observe
 from agora_recording.recording import (
+    RISKS,
     Recording,
     StopReason,
     ask_to_stop,
     deadline_ms,
     due,
-    orphan_ended,
+    next_look,
 )
 from agora_recording.session import SessionFacts
 from agora_recording.storage import Storage
@@ -40,9 +43,19 @@ from agora_recording.timings import Timings
 from agora_recording.wake import Waker, wake_reason
 
 if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-Look = Literal["nothing", "stop orphan", "wake", "repair", "stop", "renew storage token", "query"]
+Look = Literal[
+    "nothing",
+    "stop orphan",
+    "wake",
+    "repair",
+    "stop",
+    "renew storage token",
+    "query",
+    "late files",
+]
 _WORKERS = 4
 _BATCH = 50
 
@@ -52,13 +65,18 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
     when = due(recording, timings)
     if when is None or when[1] > now_ms:
         return "nothing"
-    if recording.orphans:
+    own = next_look(recording, timings)
+    if own is None or own[1] > now_ms:
         return "stop orphan"
+    if recording.is_terminal:
+        return "late files"
+    if wake_reason(recording):
+        return "wake" if recording.task_token else "repair"
     if recording.status in ("requested", "starting"):
         # Parked without being confirmed: the workflow could not ask, so the sweeper does.
         return "query" if recording.task_token and recording.sid else "repair"
-    if recording.status != "recording" or wake_reason(recording):
-        return "wake" if recording.task_token else "repair"
+    if recording.status != "recording":
+        return "repair"
     if now_ms >= deadline_ms(recording, timings):
         return "stop"
     renewed = recording.storage_token_ms
@@ -98,7 +116,9 @@ class Sweeper:
         lease: Lease,
         timings: Timings,
         state_machine_arn: str,
+        arrivals_queue_url: str = "",
         stepfunctions: SFNClient | None = None,
+        sqs: SQSClient | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
@@ -108,7 +128,9 @@ class Sweeper:
         self._lease = lease
         self._timings = timings
         self._state_machine_arn = state_machine_arn
+        self._arrivals_queue_url = arrivals_queue_url
         self._stepfunctions = stepfunctions
+        self._sqs = sqs
         self._now_ms = now_ms
         self.unheard: set[str] = set()
 
@@ -138,9 +160,11 @@ class Sweeper:
     def batches(self, first_shard: int) -> Iterator[list[str]]:
         """Yield ids of what is due by now, in the order of risk; read as they are asked for."""
         now = self._now_ms()
-        for risk in range(4):
-            for step in range(DUE_SHARDS):
-                shard = (first_shard + step) % DUE_SHARDS
+        used = self._store.used_shards()  # most of a small fleet's shards are empty
+        order = ((first_shard + step) % DUE_SHARDS for step in range(DUE_SHARDS))
+        shards = [shard for shard in order if shard in used]
+        for risk in RISKS:
+            for shard in shards:
                 served: set[str] = set()
                 while True:
                     found = self._store.due(risk, shard, now, _BATCH)
@@ -156,14 +180,15 @@ class Sweeper:
     def try_look(self, recording_id: str) -> str:
         """Look at one recording; return what was done, or why nothing was. Raises nothing."""
         try:
-            return self.look(recording_id)
-        except RateLimitedError:
-            self._looked(recording_id)
-            return "no slot"
-        except AgoraError as error:
-            self._looked(recording_id)
-            logger.warning("look failed", recordingId=recording_id, reason=str(error))
-            return "agora failed"
+            try:
+                return self.look(recording_id)
+            except RateLimitedError:
+                self._looked(recording_id)
+                return "no slot"
+            except AgoraError as error:
+                self._looked(recording_id)
+                logger.warning("look failed", recordingId=recording_id, reason=str(error))
+                return "agora failed"
         except Exception:  # one recording must not keep the others from being looked at
             logger.exception("look failed", recordingId=recording_id)
             return "failed"
@@ -173,8 +198,6 @@ class Sweeper:
         recording = self._store.get(recording_id)
         look = choose_look(recording, self._now_ms(), self._timings)
         match look:
-            case "stop orphan":
-                self._stop_orphans(recording)
             case "wake":
                 if not self._waker.send(recording):
                     self._repair(recording)
@@ -186,7 +209,21 @@ class Sweeper:
                 self._renew(recording)
             case "query":
                 self._query(recording)
+            case "late files":
+                self._ask_for_late_look(recording)
+        if look != "nothing":
+            # Whatever else there was to do: neither may keep the other waiting for ever.
+            self._stop_orphans(recording)
         return look
+
+    def _ask_for_late_look(self, recording: Recording) -> None:
+        """Leave the listing of a bucket to the room that has the time and memory for it."""
+        if self._arrivals_queue_url:
+            (self._sqs or aws.sqs()).send_message(
+                QueueUrl=self._arrivals_queue_url,
+                MessageBody=msgspec.json.encode({"recordingId": recording.recording_id}).decode(),
+            )
+        self._looked(recording.recording_id)
 
     def _query(self, recording: Recording) -> None:
         attempt = recording.attempt
@@ -259,28 +296,30 @@ class Sweeper:
 
     def _stop_orphans(self, recording: Recording) -> None:
         for attempt in recording.orphans:
+            # Only a start gives a sid, and a start needs a resourceId.
             assert attempt.sid is not None
-            if attempt.resource_id is None:
-                reply = None
-            else:
-                reply = self._agora.stop(
-                    attempt.resource_id,
-                    attempt.sid,
-                    recording.mode,
-                    stop_body(recording.cname, attempt.uid),
-                    base_url=attempt.base_url,
-                )
-            sid, now = attempt.sid, self._now_ms()
-            over = reply is None or reply.error() is None
-            since = now - (attempt.started_ms or now)
-            if not over and since < self._timings.failover_s * 1000:
-                self._looked(recording.recording_id)
-                continue
+            assert attempt.resource_id is not None
+            reply = self._agora.stop(
+                attempt.resource_id,
+                attempt.sid,
+                recording.mode,
+                stop_body(recording.cname, attempt.uid),
+                base_url=attempt.base_url,
+            )
             self._store.amend(
                 recording.recording_id,
-                lambda row, sid=sid, now=now: orphan_ended(row, sid, now),  # type: ignore[misc]
-                lambda *_, now=now: [Note(now, "orphan", "A session given up was stopped.")],
+                partial(self._stopped, sid=attempt.sid, reply=reply, now=self._now_ms()),
+                self._notes_of_orphans,
             )
+
+    def _stopped(self, row: Recording, *, sid: str, reply: Reply, now: int) -> Recording:
+        after = after_orphan_stop(row, sid, reply, now, self._timings)
+        return replace(after, looked_ms=now)
+
+    def _notes_of_orphans(self, before: Recording, after: Recording) -> list[Note]:
+        if len(after.orphans) == len(before.orphans):
+            return []
+        return [Note(self._now_ms(), "orphan", "A session that was given up is over.")]
 
     def _repair(self, recording: Recording) -> None:
         """See that an open row has an execution; start the next one where it was lost."""
@@ -294,9 +333,17 @@ class Sweeper:
             return
         generation = recording.execution + 1 if status else recording.execution
         now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            # Not where another sweep was faster: its execution may have parked already.
+            seen = (recording.execution, recording.task_token)
+            if (row.execution, row.task_token) != seen:
+                return row
+            return replace(row, execution=generation, looked_ms=now, task_token=None)
+
         changed = self._store.amend(
             recording.recording_id,
-            lambda row: replace(row, execution=generation, looked_ms=now, task_token=None),
+            change,
             lambda *_: [Note(now, "repair", f"Its execution was gone ({status}): a new one.")],
         )
         start_execution(

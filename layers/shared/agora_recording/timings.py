@@ -22,8 +22,6 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 200
     # Agora best practices: 5, 10, 15 s between the queries that confirm a 404.
     gone_gaps_s: tuple[float, ...] = (5, 10, 15, 30)
-    # Agora REST: a resourceId is good for 300 s; 30 s are kept for the call itself.
-    resource_s: float = 270
     # Our own: how long a row may stay in a state that the execution should have left.
     stuck_start_s: float = 600
     stuck_stop_s: float = 300
@@ -31,6 +29,13 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     upload_s: float = 1800
     # Agora docs: what is not there five minutes after the end is a case for support.
     quiet_s: float = 300
+    # Our own: names count wall-clock time, EXTINF media time; they differ by less than this.
+    gap_s: float = 1
+    # Our own (parameter LateDays): so long after its end, an incomplete recording may yet become
+    # complete. Postponed transcoding takes 24 hours, at times more than 48 (Agora callbacks: 1001).
+    late_s: float = 345_600
+    # Our own: the least and the greatest time between two looks for what is late.
+    late_gaps_s: tuple[float, float] = (60, 21_600)
     # Agora best practices: a new storage token every 60 minutes.
     storage_token_s: float = 3600
     # Our own: stop this long before Agora stops answering for the resource.
@@ -50,7 +55,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 # Waits of the state machine, in whole seconds, by how often it waited before.
 CONFIRM_WAITS_S = (5, 5, 10, 10, 15, 20, 30)
-UPLOAD_WAITS_S = (2, 3, 5, 10, 20, 30, 60, 120, 300)
+UPLOAD_WAITS_S = (2, 3, 5, 10, 20, 30)  # an app shall hear within seconds that all is there
 
 
 def nth_wait(waits: tuple[int, ...], number: int) -> int:

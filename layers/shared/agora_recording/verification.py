@@ -38,7 +38,7 @@ Code = Literal[
     "unread_mpd",  # slices that only an MPD can name; an MPD is listed, not followed
     "missing_mp4",  # promised, or a hole in the numbers
     "missing_transcoding",  # the file of postponed transcoding or mixing
-    "missing_file",  # announced by a webhook
+    "missing_file",  # announced by a webhook, or an index that a master playlist names
     "empty_file",  # an MP4, audio file, MPD or snapshot of 0 bytes
     "no_snapshots",  # promised beside a recording, which they do not harm (Agora REST: start)
     "nothing_recorded",  # no media at all: of the session `where`, or of the whole recording
@@ -77,8 +77,10 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
     once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
-    rule); nor after `deadline_ms`, which alone ends the wait for transcoding: set it to the
-    present when event 1001 reports a failure.
+    rule); nor after `deadline_ms`. An MP4 is made after the end, so one that is missing is waited
+    for until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
+    `transcoding_deadline_ms` ends the wait for it (absent: `deadline_ms`); set it to the past
+    when event 1001 reports a failure.
     """
 
     prefix: str
@@ -93,6 +95,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     gap_ms: int = 1000  # names count wall-clock time, EXTINF media time: they differ by less
     quiet_ms: int = 300_000
     deadline_ms: int | None = None
+    transcoding_deadline_ms: int | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -299,10 +302,14 @@ class _Judge:
         self.inventory = inventory
         self.expectation = expectation
         self.now_ms = now_ms
-        self.overdue = expectation.deadline_ms is not None and now_ms >= expectation.deadline_ms
+        deadline_ms, later_ms = expectation.deadline_ms, expectation.transcoding_deadline_ms
+        self.overdue = deadline_ms is not None and now_ms >= deadline_ms
+        self.transcoding_overdue = self.overdue if later_ms is None else now_ms >= later_ms
         self.findings = _Findings()
         self.named: set[str] = set()  # by any final index
+        self.absent_mp4s: set[str] = set()
         self.finals: list[tuple[Stream, PlaylistFile]] = []
+        self.masters: list[MediaFile] = []
         sessions = expectation.sessions or [
             Session(sid=sid) for sid in sorted(inventory.arrived_ms)
         ]
@@ -326,7 +333,7 @@ class _Judge:
             outcome=_outcome(findings),
             findings=findings,
             tracks=tracks,
-            files=sorted(self.inventory.files, key=lambda file: file.name),
+            files=sorted(self.inventory.files + self.masters, key=lambda file: file.name),
             snapshots=self._snapshots(),
             gaps=gaps,
             recorded_ms=recorded_ms,
@@ -384,6 +391,13 @@ class _Judge:
         case.troubled = True
         self.findings.add(code, "error" if case.settled else "awaited", where, names, detail)
 
+    def _miss_mp4(self, code: Code, case: _Case, where: str, names: Sequence[str]) -> None:
+        """Note MP4s that are not there: they may still be in the making."""
+        is_late = self.overdue or case.quiet or case.session.ended_ms is None
+        case.troubled = True
+        level: Level = "error" if case.settled and is_late else "awaited"
+        self.findings.add(code, level, where, names)
+
     def _check_session(self, case: _Case) -> None:
         sid, wanted = case.session.sid, self.expectation
         if case.silent and not case.settled:
@@ -427,7 +441,10 @@ class _Judge:
             self.findings.add("changed_playlist", level, index.name)
         playlist = playlists.parse(data)
         self._check_form(case, index, playlist)
-        self.finals.append((stream, self._stored(case, index, playlist)))
+        if playlist.variants:
+            self._check_variants(case, index, playlist)
+        if playlist.segments or not playlist.variants:
+            self.finals.append((stream, self._stored(case, index, playlist)))
 
     def _check_form(self, case: _Case, index: Index, playlist: Playlist) -> None:
         codes = {defect.code for defect in playlist.defects}
@@ -438,12 +455,34 @@ class _Judge:
             self._problem("malformed_playlist", case, index.name, detail=detail)
         elif "cut" in codes:
             self._problem("truncated_playlist", case, index.name, detail=detail)
+        elif playlist.variants:
+            pass  # a list of lists never says that it ends
         elif not playlist.closed:
             self._check_unclosed(case, index)
         elif not playlist.segments:
             self.findings.add("empty_playlist", "note", index.name)
         if codes == {"bad_agora_tag"}:
             self.findings.add("malformed_playlist", "note", index.name, detail=detail)
+
+    def _check_variants(self, case: _Case, index: Index, playlist: Playlist) -> None:
+        """The indexes that a master playlist names must be there; they are judged themselves."""
+        there = {one.name for stream in self.inventory.streams.values() for one in stream.indexes}
+        names = {playlists.file_name(uri) for uri in playlist.variants}
+        absent = sorted(name for name in names if not {name, unquote(name)} & there)
+        if absent:
+            self._problem("missing_file", case, index.name, absent)
+        self.masters.append(
+            MediaFile(
+                name=index.name,
+                kind="master_playlist",
+                sid=index.like.sid,
+                bak=index.like.bak,
+                uid=index.like.uid or "0",
+                index=None,
+                size=index.size,
+                etag=index.etag,
+            )
+        )
 
     def _check_unclosed(self, case: _Case, index: Index) -> None:
         """A lost recorder never closes its index: its successor's media is what follows."""
@@ -537,28 +576,33 @@ class _Judge:
             if self.expectation.mp4 and case.slices:
                 self._check_mp4s(sid, case)
             if self.expectation.transcoding and not case.silent:
-                self._check_transcoding(sid, case, self.expectation.transcoding)
+                self._check_transcoding(sid, self.expectation.transcoding)
 
     def _check_mp4s(self, sid: str, case: _Case) -> None:
-        """At least one of the last recorder's, and no hole in any recorder's numbers.
+        """At least one of the last recorder's, and no hole in the numbers of any recorder's user.
 
         What a lost recorder had gathered for its MP4 may be lost with it: the slices are not.
         """
-        parts: dict[int, set[int]] = defaultdict(set)
+        parts: dict[int, dict[str, set[int]]] = {one: {} for one in case.recorders}
         for file in self.inventory.files:
             if file.kind == "mp4" and file.sid == sid:
-                parts[_number(file.bak)].add(file.index or 0)
-        for recorder in sorted(case.recorders | parts.keys()):
-            have = parts.get(recorder, set())
-            numbers = range(min(max(have, default=0) + 1, len(have) + _MAX_NAMES))
-            absent = [number for number in numbers if number not in have]
-            names = [f"{self._stem(sid, recorder)}_{number}.mp4" for number in absent]
-            if absent and not have and recorder < max(case.recorders):
+                by_uid = parts.setdefault(_number(file.bak), {})
+                by_uid.setdefault(file.uid, set()).add(file.index or 0)
+        for recorder, by_uid in sorted(parts.items()):
+            stem = self._stem(sid, recorder)
+            if not by_uid and recorder < max(case.recorders):
+                names = [f"{stem}_0.mp4"]
                 self.findings.add("missing_mp4", "note", sid, names, detail="failover")
-            elif absent:
-                self._problem("missing_mp4", case, sid, names)
+                continue
+            for uid, have in sorted(by_uid.items()) or [("0", set[int]())]:
+                owner = "" if uid == "0" else f"__uid_s_{uid}__uid_e"
+                numbers = range(min(max(have, default=0) + 1, len(have) + _MAX_NAMES))
+                names = [f"{stem}{owner}_{number}.mp4" for number in numbers if number not in have]
+                if names:
+                    self._miss_mp4("missing_mp4", case, sid, names)
+                    self.absent_mp4s.update(names)
 
-    def _check_transcoding(self, sid: str, case: _Case, kind: Transcoding) -> None:
+    def _check_transcoding(self, sid: str, kind: Transcoding) -> None:
         """One MP4 a uid, or one audio file for all. It comes a day or more after everything."""
         stem = self._stem(sid, -1)
         made = {
@@ -569,12 +613,11 @@ class _Judge:
         if kind == "mp4":
             played = (stream.like for stream, final in self.finals if final.duration_ms)
             uids = {like.uid for like in played if like.sid == sid and like.uid}
-            absent = [f"{stem}__uid_s_{uid}__uid_e_av.mp4" for uid in sorted(uids - made)]
+            absent = [f"{stem}__uid_s_{uid}__uid_e_0.mp4" for uid in sorted(uids - made)]
         else:
             absent = [] if made else [f"{stem}_0.{kind}"]
         if absent:
-            case.troubled = True
-            level: Level = "error" if self.overdue else "awaited"
+            level: Level = "error" if self.transcoding_overdue else "awaited"
             self.findings.add("missing_transcoding", level, sid, absent)
 
     def _check_announced(self) -> None:
@@ -585,7 +628,10 @@ class _Judge:
             if like is None or case is None:
                 continue
             stream = self.inventory.streams.get((like.sid, like.bak, like.uid, like.track))
-            if like.kind != "playlist" or stream is None or not stream.indexes:
+            if like.kind == "mp4":
+                if name not in self.absent_mp4s:
+                    self._miss_mp4("missing_file", case, like.sid, [name])
+            elif like.kind != "playlist" or stream is None or not stream.indexes:
                 self._problem("missing_file", case, like.sid, [name])
 
     def _snapshots(self) -> Snapshots:

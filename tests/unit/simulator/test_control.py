@@ -20,6 +20,7 @@ from local.agora import AgoraSimulator
 from local.agora.faults import ENDPOINTS
 from local.agora.plan import PLAN_FIELDS
 
+COMMANDS = ("kill", "failover", "idle", "crash", "deliver")
 DOCUMENT = Path(__file__).parents[3] / "docs" / "simulator.md"
 
 
@@ -59,6 +60,17 @@ def test_reset_forgets_everything(agora: Any, receiver: Any) -> None:
     assert agora.control("GET", "faults")["rules"] == []
     assert len(receiver.received) == heard
     assert agora.acquire().status == 200
+
+
+def test_rules_can_be_added_to_the_plan_without_disturbing_it(agora: Any) -> None:
+    answer = {"answer": {"http": 500, "code": 500}}
+    agora.faults({"match": {"endpoint": "acquire", "times": 2}, "action": answer})
+    agora.acquire()
+    added = {"match": {"endpoint": "query"}, "action": answer}
+    agora.control("POST", "faults", {"add": [added]})
+
+    rules = agora.control("GET", "faults")["rules"]
+    assert [(rule["endpoint"], rule["applied"]) for rule in rules] == [("acquire", 1), ("query", 0)]
 
 
 def test_addresses_can_be_changed(agora: Any) -> None:
@@ -185,7 +197,7 @@ def test_the_page_names_every_action_route_and_endpoint(agora: Any) -> None:
 
     missing = [
         name
-        for name in (*PLAN_FIELDS, *routes, *ENDPOINTS, "kill", "failover", "idle", "crash")
+        for name in (*PLAN_FIELDS, *routes, *ENDPOINTS, *COMMANDS)
         if f"`{name}`" not in text and f"/{name}" not in text
     ]
     assert missing == []

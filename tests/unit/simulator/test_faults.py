@@ -264,6 +264,23 @@ def test_a_short_recording_has_its_last_slice_in_the_backup(agora: Any, bucket: 
     assert len(bucket.names(".ts")) == 1
 
 
+def test_what_is_to_come_late_comes_by_command_and_only_once(agora: Any, bucket: Any) -> None:
+    _plan(agora, backup={"first": 0, "after_s": 3600}, mp4_delay_s=3600)
+    task = agora.record(recordingFileConfig={"avFileType": ["hls", "mp4"]})
+    agora.advance(10)
+    task.stop()
+    agora.advance(1)
+    early = bucket.names(".ts") + bucket.names(".mp4")
+    task.command("deliver")
+    agora.advance(1)
+    written = len(bucket.order)
+    agora.advance(3600)
+
+    assert early == []
+    assert (len(bucket.names(".ts")), len(bucket.names(".mp4"))) == (1, 1)
+    assert len(bucket.order) == written
+
+
 def test_a_re_upload_brings_the_whole_playlist_under_another_name(agora: Any, bucket: Any) -> None:
     _plan(agora, reupload={"after_s": 10, "times": 2})
     task = agora.record()

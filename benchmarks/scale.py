@@ -1,0 +1,280 @@
+"""How far one account's 10 requests a second carry: fleets under supervision, on virtual time.
+
+Each fleet is run three times over: supervised by the shipped code (fleet.py), and by loops that
+poll each recording every 30 s and every 120 s (polling.py). The seeds are fixed, so the numbers are
+the same on each machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from benchmarks.fleet import Assumptions, Findings, Fleet
+from benchmarks.pages import Page, table
+from benchmarks.plot import Mark, Series, chart
+from benchmarks.polling import ALLOWED, Polled, poll
+
+INTERVALS_S = (30, 120)
+CALLS_PER_RECORDING = 4  # acquire, start, one query, stop
+_DAY_S = 86_400
+FLEETS = (
+    Assumptions(recordings=50, measured_s=300 * 3600),
+    Assumptions(recordings=1_000, measured_s=20 * 3600),
+    Assumptions(recordings=10_000, mean_lifetime_s=3 * 3600, measured_s=3 * 3600),
+    Assumptions(
+        recordings=100_000, mean_lifetime_s=7 * _DAY_S, longest_s=30 * _DAY_S, measured_s=3600
+    ),
+)
+# The same app at its busiest: starts and stops alone want so many of the 8 calls a second.
+BUSY = tuple(
+    Assumptions(recordings=number, measured_s=2 * 3600) for number in (3_000, 5_000, 6_000)
+)
+
+
+class Trial(NamedTuple):
+    """One fleet, and its peers."""
+
+    assumed: Assumptions
+    found: Findings
+    polled: tuple[Polled, ...]
+
+
+@cache
+def trials() -> tuple[Trial, ...]:
+    """Run every fleet, with its peers."""
+    return tuple(_trial(each) for each in FLEETS)
+
+
+@cache
+def busy() -> tuple[Findings, ...]:
+    """Run the fleets that start and stop as often as the limit allows."""
+    return tuple(Fleet(each).run() for each in BUSY)
+
+
+def _trial(assumed: Assumptions) -> Trial:
+    other = CALLS_PER_RECORDING * assumed.recordings / assumed.mean_lifetime_s
+    polled = tuple(
+        poll(assumed.recordings, interval_s, other_calls_per_second=other)
+        for interval_s in INTERVALS_S
+    )
+    return Trial(assumed, Fleet(assumed).run(), polled)
+
+
+def run() -> dict[str, dict[str, Any]]:
+    """Return the figures of the largest fleet; calls are counted over all of them."""
+    everything = [trial.found for trial in trials()]
+    most = max(each.max_arrived_per_second for each in (*everything, *busy()))
+    calls = sum(sum(each.calls.values()) for each in (*everything, *busy()))
+    last = trials()[-1]
+    found, peer = last.found, last.polled[-1]
+    kept = found.not_found == 0 and found.given_up_alive == 0
+    p99 = quantile(found.detection_s, 0.99)
+    # The most that polling at 120 s can serve: Q*D / (calls of a recording + D/T), for D = 1 h.
+    capacity = math.floor(ALLOWED * 3600 / (CALLS_PER_RECORDING + 3600 / INTERVALS_S[-1]))
+    supervised = found.recordings if kept else 0
+    return {
+        "supervised_at_10_rps": {
+            "value": supervised,
+            "unit": "recordings",
+            "floor": capacity,
+            "ratio": round(supervised / capacity, 1),
+            "n": found.silent_ends,
+        },
+        "max_calls_per_second": {
+            "value": most,
+            "unit": "calls in the fullest second",
+            "floor": round(peer.calls_per_second),
+            "ratio": round(most / peer.calls_per_second, 3),
+            "n": calls,
+        },
+        "silent_death_detection_s": {
+            "value": round(p99, 1),
+            "unit": "s, p99",
+            "floor": round(_bounded(peer, 0.99)),
+            "ratio": round(p99 / _bounded(peer, 0.99), 4),
+            "n": len(found.detection_s),
+            "p50": round(quantile(found.detection_s, 0.5), 1),
+            "p99": round(p99, 1),
+            "max": round(found.detection_s[-1], 1),
+        },
+        "time_to_finish_s": {
+            "value": round(quantile(found.finish_s, 0.99), 1),
+            "unit": "s, p99",
+            "floor": None,
+            "ratio": None,
+            "n": len(found.finish_s),
+            "p50": round(quantile(found.finish_s, 0.5), 1),
+            "max": round(found.finish_s[-1], 1),
+        },
+    }
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Return the least value that so great a share does not exceed (nearest rank)."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _rank(polled: Polled, share: float) -> float | None:
+    """Return a quantile of all that died, None when that many were not found."""
+    number = math.ceil(share * polled.silent_ends)
+    return polled.detection_s[number - 1] if number <= len(polled.detection_s) else None
+
+
+def _bounded(polled: Polled, share: float) -> float:
+    """Return a quantile, or the day that the peer was given."""
+    found = _rank(polled, share)
+    return _DAY_S if found is None else found
+
+
+# --- docs/scale.md ------------------------------------------------------------------------------
+
+
+def write_page(page: Page) -> None:
+    """Write tables into docs/scale.md, and the plots."""
+    page.fill("supervised", _supervised())
+    page.fill("polled", _polled())
+    page.fill("busy", _busy())
+    page.image("detection.svg", _detection_chart())
+    page.image("calls.svg", _calls_chart())
+
+
+def _supervised() -> str:
+    rows = []
+    for assumed, found, _ in trials():
+        calls = sum(found.calls.values())
+        rows.append(
+            [
+                f"{found.recordings:,}",
+                _duration(assumed.mean_lifetime_s),
+                f"{found.hours:g} h",
+                f"{found.calls_per_second:.2f}",
+                f"{found.max_sent_per_second} / {found.max_arrived_per_second}",
+                f"{found.calls.get('query', 0) / calls:.0%}",
+                _three(found.detection_s),
+                str(len(found.detection_s)),
+                _three(found.finish_s),
+                f"{found.given_up_alive} / {found.not_found}",
+            ]
+        )
+    return table(
+        "recordings|mean lifetime|measured|calls/s|fullest second, sent / arrived|queries|"
+        "silent end found after s (p50 / p99 / max)|of|stop asked to stopped, s (p50 / p99 / max)|"
+        "wrongly given up / not found",
+        rows,
+    )
+
+
+def _polled() -> str:
+    rows = []
+    for _, found, peers in trials():
+        for peer in peers:
+            shown = " / ".join(
+                "> 24 h" if (value := _rank(peer, share)) is None else f"{value:,.0f}"
+                for share in (0.5, 0.99, 1)
+            )
+            rows.append(
+                [
+                    f"{found.recordings:,}",
+                    f"{peer.interval_s} s",
+                    f"{peer.calls_per_second:,.1f}",
+                    f"{peer.refused:.1%}",
+                    shown,
+                    f"{quantile(found.detection_s, 0.5):,.0f} / "
+                    f"{quantile(found.detection_s, 0.99):,.0f} / {found.detection_s[-1]:,.0f}",
+                ]
+            )
+    return table(
+        "recordings|polls every|calls/s wanted|answered 429|"
+        "silent end found after s (p50 / p99 / max)|ours",
+        rows,
+    )
+
+
+def _busy() -> str:
+    rows = []
+    for assumed, found in zip(BUSY, busy(), strict=True):
+        births = found.calls["acquire"] / found.hours
+        rows.append(
+            [
+                f"{found.recordings:,}",
+                f"{births:,.0f}",
+                f"{found.calls_per_second / assumed.calls_per_second:.0%}",
+                str(found.max_arrived_per_second),
+                _three(found.start_s),
+                _three(found.detection_s),
+                _three(found.finish_s),
+            ]
+        )
+    return table(
+        "recordings of 1 h|starts an hour|slots used|fullest second|"
+        "asked to recording, s (p50 / p99 / max)|silent end found after s (p50 / p99 / max)|"
+        "stop asked to stopped, s (p50 / p99 / max)",
+        rows,
+    )
+
+
+def _three(ordered: Sequence[float]) -> str:
+    if not ordered:
+        return "none"
+    shown = (quantile(ordered, 0.5), quantile(ordered, 0.99), ordered[-1])
+    return " / ".join(f"{each:,.0f}" if each >= 10 else f"{each:.1f}" for each in shown)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:g} h" if seconds < _DAY_S else f"{seconds / _DAY_S:g} d"
+
+
+_OURS, _POLLS = "#1a7f5a", ("#c8553d", "#7b5ea7")
+
+
+def _detection_chart() -> str:
+    sizes = [trial.found.recordings for trial in trials()]
+    series = [
+        Series(
+            f"supervised, {name}",
+            _OURS,
+            [(t.found.recordings, quantile(t.found.detection_s, share)) for t in trials()],
+            dashed=share > 0.5,
+        )
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    ]
+    for number, interval_s in enumerate(INTERVALS_S):
+        for name, share in (("p50", 0.5), ("p99", 0.99)):
+            points = [_bounded(trial.polled[number], share) for trial in trials()]
+            series.append(
+                Series(
+                    f"polled, {interval_s} s, {name}",
+                    _POLLS[number],
+                    list(zip(sizes, points, strict=True)),
+                    dashed=share > 0.5,
+                )
+            )
+    return chart(
+        title="How long a silent end stays unseen",
+        x_label="recordings",
+        y_label="seconds",
+        series=series,
+    )
+
+
+def _calls_chart() -> str:
+    series = [
+        Series(
+            "supervised",
+            _OURS,
+            [(trial.found.recordings, trial.found.calls_per_second) for trial in trials()],
+        )
+    ]
+    for number, interval_s in enumerate(INTERVALS_S):
+        points = [(t.found.recordings, t.polled[number].calls_per_second) for t in trials()]
+        series.append(Series(f"polled, {interval_s} s", _POLLS[number], points))
+    return chart(
+        title="Calls of Agora's API a second",
+        x_label="recordings",
+        y_label="calls a second, wanted",
+        series=series,
+        marks=[Mark("Agora's limit: 10", ALLOWED)],
+    )

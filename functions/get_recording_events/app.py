@@ -1,0 +1,30 @@
+"""GET /v1/recordings/{recordingId}/events: the timeline, in words and in data."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.http import answer, door, path, query
+from agora_recording.observability import logger
+from agora_recording.story import Story, read_wish
+from agora_recording.wiring import TableSettings
+
+
+@cache
+def _story() -> Story:
+    return Story(TableSettings.from_env().store())
+
+
+@logger.inject_lambda_context
+@door
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, story: Story | None = None
+) -> dict[str, Any]:
+    """Return {events, cursor?}, in the order in which things happened."""
+    story = story or _story()
+    wish = read_wish(partial(query, event))
+    return answer(HTTPStatus.OK, story.page(path(event, "recordingId"), wish))

@@ -1,0 +1,49 @@
+"""Files that arrived: late ones may make an incomplete recording whole."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from agora_recording.completion import Completion
+from agora_recording.file_arrival import Arrivals
+from agora_recording.observability import count, logger, observed
+from agora_recording.publication import Publisher
+from agora_recording.wiring import TableSettings
+
+
+class ArrivalSettings(TableSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    bucket_name: str
+    bus_name: str
+
+
+@cache
+def _arrivals() -> Arrivals:
+    settings = ArrivalSettings.from_env()
+    store, timings = settings.store(), settings.timings
+    completion = Completion(
+        store=store,
+        bucket=settings.bucket_name,
+        timings=timings,
+        publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
+    )
+    return Arrivals(store=store, completion=completion, timings=timings)
+
+
+@logger.inject_lambda_context
+@observed
+def lambda_handler(
+    event: dict[str, Any], context: LambdaContext, arrivals: Arrivals | None = None
+) -> dict[str, Any]:
+    """Return {batchItemFailures}: the messages that shall come again."""
+    failed, done = (arrivals or _arrivals()).take(event["Records"])
+    if done["Completed"]:
+        count("RecordingCompletedLate", done["Completed"])
+    if done["GivenUp"]:
+        count("RecordingIncomplete", done["GivenUp"])
+    logger.info("files arrived", failed=len(failed), outcomes=done)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

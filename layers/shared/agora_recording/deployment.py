@@ -1,0 +1,66 @@
+"""A deployed stack as an operator's machine finds it: by its name, through CloudFormation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import boto3
+from botocore.exceptions import ClientError
+
+from agora_recording.errors import StackNotFoundError
+from agora_recording.wiring import AgoraSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+
+class Deployment(NamedTuple):
+    """Physical ids by logical id, and the values of the parameters."""
+
+    name: str
+    region: str
+    resources: dict[str, str]
+    parameters: dict[str, str]
+
+    @property
+    def settings(self) -> AgoraSettings:
+        """The settings of a room that calls Agora, as this stack's rooms have them."""
+        return AgoraSettings(
+            table_name=self.resources["Table"],
+            speed=float(self.parameters["Speed"]),
+            agora_app_id=self.parameters["AgoraAppId"],
+            agora_secret_id=self.resources["AgoraSecret"],
+            agora_base_url=self.parameters["AgoraBaseUrl"],
+            agora_calls_per_second=float(self.parameters["AgoraCallsPerSecond"]),
+            aws_region=self.region,
+        )
+
+
+def find(name: str, client: CloudFormationClient | None = None) -> Deployment:
+    """Return the stack of this name. Raises StackNotFoundError."""
+    client = client or boto3.client("cloudformation")
+    try:
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise StackNotFoundError(
+            f"There is no stack {name} in {client.meta.region_name}; name yours with --stack."
+        ) from error
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
+    resources = {
+        each["LogicalResourceId"]: each["PhysicalResourceId"]
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if "PhysicalResourceId" in each
+    }
+    if "RecordingStateMachine" not in resources:
+        raise StackNotFoundError(f"The stack {name} is not an Agora recording stack.")
+    return Deployment(
+        name=name,
+        region=client.meta.region_name,
+        resources=resources,
+        parameters={
+            each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])
+        },
+    )

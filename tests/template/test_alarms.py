@@ -1,0 +1,574 @@
+"""Every alarm, rung by what it is for: a room runs into the condition, and its metrics breach.
+
+The rooms are the shipped ones on fakes. What they print is read as CloudWatch reads it (embedded
+metric format), and held against the alarm as template.yaml defines it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from agora_recording import emf, errors
+from agora_recording.application import Applier
+from agora_recording.errors import (
+    AgoraUnavailableError,
+    RateLimitedError,
+    SecretUnavailableError,
+    SignatureError,
+)
+from agora_recording.observability import metrics
+from agora_recording.recording import TERMINAL
+from agora_recording.recording_id import new_recording_id
+from agora_recording.store import row_of
+from agora_recording.verification import Outcome
+from functions.apply_notifications import app as apply_notifications
+from functions.get_recordings import app as get_recordings
+from functions.list_recording_files import app as list_recording_files
+from functions.publish_recording import app as publish_recording
+from functions.receive_notification import app as receive_notification
+from functions.record_file_arrival import app as record_file_arrival
+from functions.refresh_ncs_addresses import app as refresh_ncs_addresses
+from functions.start_recording import app as start_recording
+from functions.stop_recording import app as stop_recording
+from functions.watch_recordings import app as watch_recordings
+from tests.template.machine import ROOT, functions, template
+from tests.unit import webhook
+from tests.unit.builders import (
+    RECORDING_ID,
+    TIMINGS,
+    after,
+    attempt,
+    ended,
+    heard,
+    recording,
+    requested,
+    running,
+    uploading,
+)
+from tests.unit.fakes import FakeQueue
+from tests.unit.life import House
+from tests.unit.webhook import NOW_MS
+
+STACK = "stack"
+ALARMS: dict[str, dict[str, Any]] = {
+    name: each["Properties"]
+    for name, each in template()["Resources"].items()
+    if each["Type"] == "AWS::CloudWatch::Alarm"
+}
+CONTEXT: Any = SimpleNamespace(
+    function_name="room",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:room",
+    aws_request_id="00000000-0000-4000-8000-000000000000",
+)
+MINUTE, HOUR = 60, 3600
+
+Metric = tuple[str, str, frozenset[tuple[str, str]]]
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
+    "GreaterThanThreshold": lambda value, threshold: value > threshold,
+    "LessThanThreshold": lambda value, threshold: value < threshold,
+}
+_STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "Sum": sum,
+    "Minimum": min,
+    "Maximum": max,
+    "SampleCount": len,
+}
+
+
+class CloudWatch:
+    """Metrics from what is printed, and the state of alarms. Seconds since the test began."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._points: dict[Metric, list[tuple[float, float]]] = defaultdict(list)
+
+    def read(self, at_s: float) -> None:
+        """Take what was printed since the last time as metrics of `at_s`."""
+        for line in self._capsys.readouterr().out.splitlines():
+            entry = json.loads(line)
+            for directive in entry.get("_aws", {}).get("CloudWatchMetrics", ()):
+                for names in directive["Dimensions"]:
+                    dimensions = {name: entry[name] for name in names}
+                    for metric in directive["Metrics"]:
+                        values = entry[metric["Name"]]
+                        for value in values if isinstance(values, list) else [values]:
+                            self.put(
+                                directive["Namespace"], metric["Name"], dimensions, at_s, value
+                            )
+
+    def put(
+        self, namespace: str, name: str, dimensions: Mapping[str, str], at_s: float, value: float
+    ) -> None:
+        """Take one value; AWS's own metrics come this way."""
+        self._points[namespace, name, frozenset(dimensions.items())].append((at_s, value))
+
+    def values(self, name: str, **dimensions: str) -> list[float]:
+        """Return the values of a metric of ours."""
+        key = ("AgoraRecording", name, frozenset({"service": STACK, **dimensions}.items()))
+        return [value for _, value in self._points[key]]
+
+    def rings(self, name: str, at_s: float) -> bool:
+        """Tell whether an alarm is in ALARM at an instant that ends one of its periods."""
+        alarm = ALARMS[name]
+        points = self._points[alarm["Namespace"], alarm["MetricName"], _dimensions(alarm)]
+        period, count = alarm["Period"], alarm["EvaluationPeriods"]
+        assert at_s % period == 0
+        breaches = 0
+        for end in (at_s - period * number for number in range(count)):
+            values = [value for at, value in points if end - period <= at < end]
+            if values:
+                value = _STATISTICS[alarm["Statistic"]](values)
+                breaches += _COMPARE[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+            else:
+                breaches += alarm["TreatMissingData"] == "breaching"
+        return bool(breaches >= alarm.get("DatapointsToAlarm", count))
+
+
+def _dimensions(alarm: dict[str, Any]) -> frozenset[tuple[str, str]]:
+    return frozenset((each["Name"], _text(each["Value"])) for each in alarm["Dimensions"])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    ((intrinsic, argument),) = value.items()
+    if intrinsic == "Ref":
+        return STACK if argument == "AWS::StackName" else str(argument)
+    return argument if isinstance(argument, str) else ".".join(argument)
+
+
+@pytest.fixture
+def cloudwatch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
+    monkeypatch.setattr(emf, "SERVICE", STACK)
+    monkeypatch.setattr(metrics.provider, "service", STACK)
+    metrics.clear_metrics()
+    return CloudWatch(capsys)
+
+
+RUNG: set[str] = set()
+Test = Callable[..., None]
+
+
+def rings(alarm: str) -> Callable[[Test], Test]:
+    """Note that a test rings an alarm."""
+    RUNG.add(alarm)
+    return lambda test: test
+
+
+def event(**more: Any) -> dict[str, Any]:
+    """Return what the state machine gives a room."""
+    return {"recordingId": RECORDING_ID, "execution": RECORDING_ID, **more}
+
+
+def sweep(house: House, cloudwatch: CloudWatch, at_s: float) -> None:
+    """Let the sweeper's room run once."""
+    store: Any = SimpleNamespace(count_open=lambda: 1)
+    watch_recordings.lambda_handler({}, CONTEXT, sweeper=house.sweeper, store=store)
+    cloudwatch.read(at_s)
+
+
+# --- recordings ---------------------------------------------------------------------------------
+
+
+@rings("FailedRecordingsAlarm")
+def test_a_recording_that_agora_refuses_rings(cloudwatch: CloudWatch) -> None:
+    house = House(
+        requested(status="starting", attempt=attempt(end="REFUSED"), session_end="REFUSED")
+    )
+    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    cloudwatch.read(0)
+    assert cloudwatch.rings("FailedRecordingsAlarm", 300)
+    assert cloudwatch.values("RecordingFailed", endReason="REFUSED") == [1]
+
+
+@rings("IncompleteRecordingsAlarm")
+def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
+    row = uploading()
+    house = House(row)
+    playlist = "#EXTM3U\n#EXTINF:15.0,\nlost_20231114221320000.ts\n#EXT-X-ENDLIST\n"
+    house.bucket.add(f"{row.prefix}{row.sid}_{row.cname}.m3u8", playlist.encode())
+    house.clock.advance(86_400)
+    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    cloudwatch.read(0)
+    assert cloudwatch.rings("IncompleteRecordingsAlarm", 300)
+    assert cloudwatch.values("FilesMissing") == [1]
+
+
+def test_what_transcoding_will_make_rings_only_when_it_is_given_up(cloudwatch: CloudWatch) -> None:
+    closed = {"status": "incomplete", "endReason": "STOP_REQUESTED", "missing": 1, "awaited": True}
+    completion: Any = SimpleNamespace(publish=lambda _: closed)
+    publish_recording.lambda_handler(event(), CONTEXT, completion=completion)
+    cloudwatch.read(0)
+    assert not cloudwatch.rings("IncompleteRecordingsAlarm", 300)
+    arrivals: Any = SimpleNamespace(take=lambda _: ([], Counter(GivenUp=1)))
+    record_file_arrival.lambda_handler({"Records": []}, CONTEXT, arrivals=arrivals)
+    cloudwatch.read(300)
+    assert cloudwatch.rings("IncompleteRecordingsAlarm", 600)
+
+
+@rings("StuckRecordingsAlarm")
+def test_a_recording_without_an_execution_rings(cloudwatch: CloudWatch) -> None:
+    """Its execution is started again and again is lost."""
+    house = House(requested(status="starting", attempt=attempt()))
+    for minute in range(25):
+        sweep(house, cloudwatch, minute * MINUTE)
+        for name in house.machine.executions:
+            house.machine.kill(name)
+        house.clock.advance(MINUTE)
+    assert any(cloudwatch.rings("StuckRecordingsAlarm", at) for at in range(300, 1501, 300))
+
+
+def test_one_repair_that_helps_does_not_ring(cloudwatch: CloudWatch) -> None:
+    house = House(requested(status="starting", attempt=attempt()))
+    house.clock.advance(TIMINGS.stuck_start_s + 1)
+    sweep(house, cloudwatch, 0)
+    assert cloudwatch.values("RecordingsStuck") == [1]
+    assert not cloudwatch.rings("StuckRecordingsAlarm", 300)
+
+
+@rings("SlowDetectionAlarm")
+@pytest.mark.parametrize(("unseen_s", "expected"), [(280, False), (900, True)])
+def test_a_loss_found_late_rings(cloudwatch: CloudWatch, unseen_s: float, expected: bool) -> None:
+    lost = running(end="DIED", ended_ms=after(7 + unseen_s))
+    house = House(ended("DIED", attempt=lost))
+    stop_recording.lambda_handler(event(), CONTEXT, stopper=house.stopper)
+    cloudwatch.read(0)
+    assert cloudwatch.values("DetectionSeconds") == [unseen_s]
+    assert cloudwatch.values("SessionLost") == [1]
+    assert cloudwatch.rings("SlowDetectionAlarm", 300) is expected
+
+
+def test_a_session_that_was_stopped_is_not_counted_as_lost(cloudwatch: CloudWatch) -> None:
+    house = House(ended("STOPPED", stop_reason="STOP_REQUESTED"))
+    stop_recording.lambda_handler(event(), CONTEXT, stopper=house.stopper)
+    cloudwatch.read(0)
+    assert cloudwatch.values("SessionLost") == []
+
+
+# --- notifications ------------------------------------------------------------------------------
+
+
+@rings("UnheardRecordingsAlarm")
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_recording_that_no_notification_tells_of_rings(
+    cloudwatch: CloudWatch, silent: bool
+) -> None:
+    house = House()
+    house.agora.silent = silent
+    house.begin()
+    house.run(30)
+    assert house.row.status == "recording"
+    for minute in range(15):
+        if not minute % 3:  # as with event 33 not subscribed to: rarely anything
+            (session,) = house.agora.running
+            house.agora.notify(session, 43, state=0)
+        house.run(MINUTE - 1)
+        sweep(house, cloudwatch, minute * MINUTE)
+    assert cloudwatch.rings("UnheardRecordingsAlarm", 900) is silent
+
+
+@rings("RefusedSignaturesAlarm")
+def test_forged_notifications_ring(cloudwatch: CloudWatch) -> None:
+    _receive(SignatureError("no live secret made the signature"), times=5)
+    cloudwatch.read(0)
+    assert cloudwatch.rings("RefusedSignaturesAlarm", 300)
+    assert not cloudwatch.rings("UnstoredNotificationsAlarm", 300)
+
+
+@rings("UnstoredNotificationsAlarm")
+def test_a_notification_secret_that_was_never_filled_in_rings(cloudwatch: CloudWatch) -> None:
+    _receive(SecretUnavailableError("the secret is empty"))
+    cloudwatch.read(0)
+    assert cloudwatch.rings("UnstoredNotificationsAlarm", 300)
+
+
+def _receive(error: Exception, times: int = 1) -> None:
+    """Let notifications come to a room whose secrets answer with an error."""
+
+    def verify(*_: Any, **__: Any) -> None:
+        raise error
+
+    environment = {"TABLE_NAME": "table", "NOTIFICATION_SECRET_ID": "secret"}
+    secrets: Any = SimpleNamespace(verify=verify)
+    store: Any = SimpleNamespace()
+    with pytest.MonkeyPatch.context() as patch:
+        settings = receive_notification.ReceiveSettings.from_env(environment)
+        patch.setattr(receive_notification.ReceiveSettings, "from_env", lambda: settings)
+        for _ in range(times):
+            receive_notification.lambda_handler(
+                webhook.request(webhook.body()), CONTEXT, store, secrets, lambda: NOW_MS
+            )
+
+
+@rings("PoisonNotificationsAlarm")
+def test_a_notification_that_cannot_be_applied_rings(cloudwatch: CloudWatch) -> None:
+    house = House()
+    broken = heard(31)
+    del broken["dynamodb"]["NewImage"]["body"]
+    apply_notifications.lambda_handler({"Records": [broken]}, CONTEXT, applier=house.applier)
+    variables = functions()["ApplyNotificationsFunction"]["Environment"]["Variables"]
+    assert variables["POISON_QUEUE_URL"] == {"Ref": "PoisonNotifications"}
+    _measure_queue(cloudwatch, "PoisonNotifications", len(house.queue.messages))
+    assert cloudwatch.rings("PoisonNotificationsAlarm", 300)
+
+
+@rings("DeadLettersAlarm")
+def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -> None:
+    house = House()
+
+    def away(*_: Any) -> None:
+        raise errors.StoreUnavailableError("the table does not answer")
+
+    store: Any = SimpleNamespace(amend_session=away)
+    applier = Applier(
+        store=store,
+        waker=house.waker,
+        poison_queue_url="poison",
+        sqs=FakeQueue(),  # type: ignore[arg-type]
+    )
+    answer = apply_notifications.lambda_handler({"Records": [heard(31)]}, CONTEXT, applier=applier)
+    assert answer["batchItemFailures"]
+    stored = functions()["ApplyNotificationsFunction"]["Events"]["Stored"]["Properties"]
+    given_up = stored["DestinationConfig"]["OnFailure"]["Destination"]
+    assert given_up == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    _measure_queue(cloudwatch, "DeadLetters", 1)
+    assert cloudwatch.rings("DeadLettersAlarm", 300)
+
+
+def _measure_queue(cloudwatch: CloudWatch, name: str, depth: int) -> None:
+    """Do what SQS does each minute."""
+    assert depth
+    dimensions = {"QueueName": f"{name}.QueueName"}
+    cloudwatch.put("AWS/SQS", "ApproximateNumberOfMessagesVisible", dimensions, 0, depth)
+
+
+# --- supervision --------------------------------------------------------------------------------
+
+
+@rings("SaturatedLimiterAlarm")
+def test_a_limiter_without_free_slots_rings(cloudwatch: CloudWatch) -> None:
+    house = House(recording())
+    for number in range(19):
+        other = new_recording_id(NOW_MS, bytes([1 + number] * 10))
+        house.table.add(row_of(recording(recording_id=other), TIMINGS))
+
+    def query(*_: Any, **__: Any) -> None:
+        raise RateLimitedError("Agora's requests are booked for the next 3.0 s.")
+
+    house.agora.query = query  # type: ignore[method-assign,assignment]
+    house.clock.advance(HOUR)
+    for minute in range(15):
+        sweep(house, cloudwatch, minute * MINUTE)
+        house.clock.advance(MINUTE)
+    assert cloudwatch.rings("SaturatedLimiterAlarm", 900)
+
+
+def test_an_error_that_leaves_a_room_is_counted_under_its_name(cloudwatch: CloudWatch) -> None:
+    def start(_: str) -> None:
+        raise AgoraUnavailableError("no answer", endpoint="acquire")
+
+    starter: Any = SimpleNamespace(start=start)
+    with pytest.raises(AgoraUnavailableError):
+        start_recording.lambda_handler(event(), CONTEXT, starter=starter)
+    cloudwatch.read(0)
+    assert cloudwatch.values("AgoraUnavailableError") == [1]
+
+
+@rings("MissedSweepsAlarm")
+def test_a_sweeper_that_does_not_run_rings(cloudwatch: CloudWatch) -> None:
+    house = House()
+    for minute in range(20):
+        sweep(house, cloudwatch, minute * MINUTE)
+        house.clock.advance(MINUTE)
+    assert not cloudwatch.rings("MissedSweepsAlarm", 20 * MINUTE)
+    assert cloudwatch.rings("MissedSweepsAlarm", 30 * MINUTE)
+
+
+@rings("FailedExecutionsAlarm")
+def test_an_execution_that_cannot_publish_rings(cloudwatch: CloudWatch) -> None:
+    house = House(requested(restart_limit=0))
+    house.bus.refuse = 1000
+    house.begin()
+    house.run(HOUR)
+    house.stop()
+    house.run(2 * HOUR)
+    assert house.machine.executions[RECORDING_ID] == "FAILED"
+    machine = {"StateMachineArn": "RecordingStateMachine"}
+    cloudwatch.put("AWS/States", "ExecutionsFailed", machine, 0, 1)
+    assert cloudwatch.rings("FailedExecutionsAlarm", 300)
+
+
+@rings("ApiErrorsAlarm")
+def test_an_api_that_fails_on_its_own_side_rings(cloudwatch: CloudWatch) -> None:
+    def get(_: str) -> None:
+        raise RuntimeError("a bug")
+
+    lister: Any = SimpleNamespace(get=get)
+    request = {"pathParameters": {"recordingId": RECORDING_ID}}
+    api = {"ApiName": STACK, "Stage": "v1"}
+    for second in range(5):
+        answer = get_recordings.lambda_handler(request, CONTEXT, lister=lister)
+        assert answer["statusCode"] == 500
+        cloudwatch.put("AWS/ApiGateway", "5XXError", api, second, 1)
+    assert template()["Resources"]["Api"]["Properties"]["StageName"] == "v1"
+    assert cloudwatch.rings("ApiErrorsAlarm", 300)
+
+
+# --- the firewall -------------------------------------------------------------------------------
+
+
+class Firewall:
+    """The room that refreshes, with an Agora that answers or does not, and one target."""
+
+    def __init__(self, cloudwatch: CloudWatch) -> None:
+        self._cloudwatch = cloudwatch
+        self._since_ms: int | None = None
+
+    def refresh(self, hour: int, *, answers: bool) -> None:
+        now_ms = NOW_MS + hour * HOUR * 1000
+        hosts = {"data": {"service": {"hosts": [{"primaryIP": "8.8.8.8"}]}}}
+        answer = (200, json.dumps(hosts).encode()) if answers else (503, b"")
+        settings = refresh_ncs_addresses.RefreshSettings(
+            table_name="table",
+            agora_app_id="app",
+            agora_secret_id="agora",
+            agora_base_url="https://api.agora.io",
+            aws_region="us-east-1",
+            stack_name=STACK,
+        )
+
+        def carry_out(*_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Exception]]:
+            self._since_ms = now_ms
+            return {}, {}
+
+        targets: Any = SimpleNamespace(carry_out=carry_out, fresh_since_ms=lambda: self._since_ms)
+        try:
+            refresh_ncs_addresses.lambda_handler(
+                {},
+                CONTEXT,
+                settings=settings,
+                get=lambda _: answer,
+                targets=targets,
+                now=lambda: now_ms,
+            )
+        except AgoraUnavailableError:
+            assert not answers
+        self._cloudwatch.read(hour * HOUR)
+
+
+@rings("StaleAddressesAlarm")
+def test_a_day_of_failed_refreshes_rings(cloudwatch: CloudWatch) -> None:
+    firewall = Firewall(cloudwatch)
+    firewall.refresh(0, answers=True)
+    for hour in (6, 12, 18, 24):
+        assert not cloudwatch.rings("StaleAddressesAlarm", hour * HOUR)
+        firewall.refresh(hour, answers=False)
+    assert cloudwatch.rings("StaleAddressesAlarm", 25 * HOUR)
+    firewall.refresh(30, answers=True)
+    assert not cloudwatch.rings("StaleAddressesAlarm", 31 * HOUR)
+
+
+def test_a_day_without_any_refresh_rings(cloudwatch: CloudWatch) -> None:
+    assert cloudwatch.rings("StaleAddressesAlarm", 24 * HOUR)
+
+
+# --- all of them --------------------------------------------------------------------------------
+
+
+def test_a_healthy_recording_rings_nothing(cloudwatch: CloudWatch) -> None:
+    Firewall(cloudwatch).refresh(0, answers=True)
+    house = House()
+    house.begin()
+    house.run(30)
+    for minute in range(20):
+        for session in house.agora.running:
+            house.agora.notify(session, 33, progress=1000)
+        house.run(MINUTE - 1)
+        sweep(house, cloudwatch, minute * MINUTE)
+    house.stop()
+    house.run()
+    found = list_recording_files.lambda_handler(event(), CONTEXT, completion=house.completion)
+    assert found["verdict"] == "complete"
+    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    cloudwatch.read(19 * MINUTE)
+    assert cloudwatch.values("RecordingCompleted", endReason="STOP_REQUESTED") == [1]
+    ringing = [
+        name
+        for name, alarm in ALARMS.items()
+        if cloudwatch.rings(name, 24 * HOUR if alarm["Period"] == HOUR else 20 * MINUTE)
+    ]
+    assert ringing == []
+
+
+def test_every_alarm_is_rung_by_a_test() -> None:
+    assert set(ALARMS) == RUNG
+
+
+def test_every_alarm_has_its_entry_in_the_runbook() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    entries = set(re.findall(r"^#+ (\w+Alarm)$", text, re.MULTILINE))
+    assert entries == set(ALARMS)
+
+
+def test_every_alarm_tells_the_topic_that_it_rings_and_that_it_is_over() -> None:
+    told = {"Fn::If": ["TellSomebody", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    for name, alarm in ALARMS.items():
+        assert alarm["AlarmActions"] == told, name
+        assert alarm["OKActions"] == told, name
+        assert alarm["AlarmDescription"], name
+
+
+# --- the dashboard ------------------------------------------------------------------------------
+
+DASHBOARD: str = template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+WIDGETS: list[dict[str, Any]] = json.loads(DASHBOARD)["widgets"]
+
+
+def test_the_dashboard_is_short_and_no_widget_covers_another() -> None:
+    assert len(DASHBOARD.splitlines()) <= 60
+    cells = [
+        (x, y)
+        for each in WIDGETS
+        for x in range(each["x"], each["x"] + each["width"])
+        for y in range(each["y"], each["y"] + each["height"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+
+
+def test_the_dashboard_shows_every_alarm() -> None:
+    assert set(re.findall(r"\$\{(\w+Alarm)\.Arn\}", DASHBOARD)) == set(ALARMS)
+
+
+def test_alarms_and_dashboard_name_only_metrics_that_are_emitted() -> None:
+    code = "".join(
+        path.read_text()
+        for folder in ("functions", "layers/shared/agora_recording")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    emitted = set(re.findall(r'"([A-Z][A-Za-z]+)"', code)) | set(vars(errors))
+    emitted |= {f"Recording{each.capitalize()}" for each in TERMINAL}
+    emitted |= {f"Verdict{each.capitalize()}" for each in get_args(Outcome)}
+    named = {each["MetricName"] for each in ALARMS.values() if each["Namespace"] == emf.NAMESPACE}
+    named |= {line[1] for each in WIDGETS for line in _lines(each) if line[0] == emf.NAMESPACE}
+    assert len(named) > 20
+    assert named <= emitted, named - emitted
+
+
+def _lines(widget: dict[str, Any]) -> list[list[str]]:
+    """Return the metrics of a widget, its dots filled in from the line before."""
+    filled: list[list[str]] = []
+    for line in widget["properties"].get("metrics", ()):
+        if isinstance(line[0], str) and line[0] != "...":
+            before = filled[-1] if filled else []
+            filled.append([before[at] if each == "." else each for at, each in enumerate(line)])
+    return filled

@@ -1,0 +1,100 @@
+"""The documents, where they can be held against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+from unittest.mock import patch
+
+import pytest
+import yaml
+from samtranslator.translator.transform import transform
+
+from agora_recording.publication import DetailType, detail, file_name
+from agora_recording.recording import TERMINAL
+from tests.template.machine import ROOT, template
+from tests.unit.builders import ended, recording, running
+
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+TEXTS = {path: path.read_text() for path in DOCUMENTS}
+EVENTS = TEXTS[ROOT / "docs" / "events.md"]
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a text."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", TEXTS[path], flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text()), link
+
+
+@pytest.mark.parametrize("name", ["deploy", "operations", "security", "limits", "architecture"])
+def test_every_parameter_and_output_that_is_named_exists(name: str) -> None:
+    known = {*template()["Parameters"], *template()["Outputs"], *template()["Resources"]}
+    text = TEXTS[ROOT / "docs" / f"{name}.md"]
+    endings = r"(?:Arn|Url|Name|Days|Seconds|Credentials|Ingress|Second|From|To|Check|Ids?)"
+    named = set(re.findall(rf"`([A-Z][a-z]+(?:[A-Z][A-Za-z0-9]*)?{endings})`", text))
+    assert named <= known | {"DetectionSeconds", "AddressesAgeSeconds"}, named - known
+
+
+def test_every_event_is_in_the_table_with_its_id() -> None:
+    told = dict(re.findall(r"^\| `(Recording \w+)` \|.*\| `<recordingId>-(\S+)` \|$", EVENTS, re.M))
+    assert told.keys() == set(get_args(DetailType))
+    row = recording(attempt=running(2))
+    for kind in get_args(DetailType):
+        suffix = detail(row, kind, "films")["id"].removeprefix(f"{row.recording_id}-")
+        assert told[kind].replace("<attempt>", "2") == suffix
+
+
+def test_every_event_file_is_in_the_table() -> None:
+    told = set(re.findall(r"^\| `(events/\S+)` \|", EVENTS, re.MULTILINE))
+    assert told == {name for each in get_args(DetailType) if (name := file_name(each))}
+
+
+def test_the_example_of_an_event_has_the_fields_of_a_real_one() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", EVENTS, re.DOTALL)
+    shown: dict[str, Any] = yaml.safe_load(example)
+    real = detail(ended(), "Recording Completed", "films")
+    assert {*real, "manifest"} == shown["detail"].keys()
+    assert shown["detail"]["recording"]["status"] in TERMINAL
+
+
+def test_the_consumers_stack_is_a_valid_template() -> None:
+    stack, trigger = re.findall(r"```yaml\n(.*?)```", EVENTS, re.DOTALL)
+    consumer = _parse(stack)
+    function = consumer["Resources"]["PublishLesson"]["Properties"]
+    for events in (function["Events"], _parse(trigger)["Events"]):
+        function["Events"] = events
+        function["CodeUri"] = "s3://bucket/key"
+        with patch.dict("os.environ", AWS_DEFAULT_REGION="us-east-1"):
+            made = transform(consumer, {}, _NoPolicies())
+        kinds = {each["Type"] for each in made["Resources"].values()}
+        assert "AWS::Events::Rule" in kinds
+
+
+class _NoPolicies:
+    """SAM asks for AWS's managed policies; the example has none."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def _parse(text: str) -> dict[str, Any]:
+    from samtranslator.yaml_helper import yaml_parse
+
+    found: dict[str, Any] = yaml_parse(text)
+    return found

@@ -1,0 +1,361 @@
+"""docs/states.md shows the states: every arrow is one that the code takes, and there is no other.
+
+The shipped state machine and rooms are driven through everything that can happen to them. A state
+here is the machine's state, its data and the row, with instants reduced to whether they are there;
+from each, every kind of answer from Agora and the bucket is tried, early and late, and everything
+that may come from outside: a stop, a notification, a time-out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from agora_recording.recording import (
+    GIVEN_UP,
+    RESTARTABLE,
+    TERMINAL,
+    Attempt,
+    Recording,
+    SessionEnd,
+    ask_to_stop,
+    end_session,
+    from_row,
+    started,
+    to_row,
+)
+from agora_recording.wake import wake_reason
+from tests.unit.builders import (
+    CNAME,
+    RECORDING_ID,
+    RESOURCE_ID,
+    after,
+    begun,
+    given,
+    gone,
+    reply,
+    requested,
+    silence,
+    state,
+    stopped,
+)
+from tests.unit.fakes import OffScript, ScriptedAgora
+from tests.unit.life import Execution, House, machine_definition
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "states.md"
+Arrow = tuple[str, str]
+OUTSIDE = "[*]"
+SOON, LATE = after(20), after(5000)
+TOKEN = "token"
+
+
+# --- the document --------------------------------------------------------------------------------
+
+
+def _diagram(number: int) -> set[Arrow]:
+    """Return the arrows of one of the document's diagrams, by the states' own names."""
+    text = re.findall(r"```mermaid\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[number]
+    names = {alias: name for name, alias in re.findall(r'state "(.+?)" as (\w+)', text)}
+    arrows = re.findall(r"^ *(\S+) --> (\S+?)(?::.*)?$", text, re.MULTILINE)
+    assert len(arrows) == len(set(arrows)), "an arrow is drawn twice"
+    return {(names.get(a, a), names.get(b, b)) for a, b in arrows}
+
+
+# --- the machine's definition --------------------------------------------------------------------
+
+
+def _defined() -> set[Arrow]:
+    machine = machine_definition()
+    arrows = {(OUTSIDE, machine["StartAt"])}
+    for name, each in machine["States"].items():
+        ways = [each, *each.get("Choices", ()), *each.get("Catch", ())]
+        arrows |= {(name, way["Next"]) for way in ways if "Next" in way}
+        if "Default" in each:
+            arrows.add((name, each["Default"]))
+        if each.get("End"):
+            arrows.add((name, OUTSIDE))
+    return arrows
+
+
+# --- everything that can happen ------------------------------------------------------------------
+
+
+class State(NamedTuple):
+    """Where the machine stands, what it carries, and the row."""
+
+    name: str
+    data: str
+    row: str
+
+    @property
+    def recording(self) -> Recording:
+        return _recording(self.row)
+
+
+@cache
+def _recording(row: str) -> Recording:
+    return from_row(json.loads(row))
+
+
+# Ends that lead to the same: by Agora's word, by a death, by our own verdict.
+_LIKE: dict[SessionEnd, SessionEnd] = {
+    "EXITED": "STOPPED",
+    "STOP_REFUSED": "STOPPED",
+    "EXITED_ABNORMALLY": "DIED",
+    "UID_TAKEN": "START_FAILED",
+}
+
+
+def _plain(row: Recording) -> str:
+    """Return a row as JSON, without what makes no difference to where it may go.
+
+    Of an instant it matters whether it is there, not when it was: all lie in the first seconds,
+    and what is tried is tried soon after them and long after them.
+    """
+    end = row.session_end
+    kept = requested(
+        restart_limit=row.restart_limit,
+        max_duration_seconds=row.max_duration_seconds,
+        status=row.status,
+        attempt=row.attempt and _plain_attempt(row.attempt, is_past=False),
+        past_attempts=[_plain_attempt(each, is_past=True) for each in row.past_attempts],
+        session_end=end and _LIKE.get(end, end),
+        stop_reason=row.stop_reason and "STOP_REQUESTED",
+        stop_ms=row.stop_reason and after(9),
+        gone_ms=row.gone_ms and after(8),
+        gone_checks=1 if row.gone_ms else 0,
+        task_token=row.task_token and TOKEN,
+    )
+    return json.dumps(to_row(kept), sort_keys=True)
+
+
+def _plain_attempt(attempt: Attempt, *, is_past: bool) -> Attempt:
+    end = attempt.end and _LIKE.get(attempt.end, attempt.end)
+    is_over = attempt.ended_ms is not None
+    return Attempt(
+        number=attempt.number,
+        uid=attempt.uid,
+        begun_ms=after(1),
+        resource_id=attempt.resource_id and RESOURCE_ID,
+        sid=attempt.sid and f"{attempt.number:032}",
+        started_ms=attempt.sid and after(2),
+        confirmed_ms=attempt.confirmed_ms and after(3),
+        end="DIED" if is_past and is_over else end,
+        ended_ms=after(4) if is_over else None,
+    )
+
+
+def _data(name: str, data: Mapping[str, Any]) -> str:
+    """Return what the machine carries that the state will look at."""
+    kept: dict[str, Any] = {"recordingId": RECORDING_ID}
+    verdict = data.get("started", {}).get("verdict") if name == "Is it recording?" else None
+    if "started" in data:
+        kept["started"] = {"maxDurationSeconds": 60, "waitSeconds": 5, "verdict": verdict}
+    if name == "Is it over?":
+        kept["stopped"] = {"next": data["stopped"]["next"]}
+    if name in ("Is everything there?", "Wait for upload"):
+        kept["files"] = {"verdict": data["files"]["verdict"], "waitSeconds": 5}
+    if name == "Stop recording" and "failure" in data:
+        is_time_out = data["failure"]["Error"] == "States.Timeout"
+        kept["failure"] = {"Error": "States.Timeout" if is_time_out else "any"}
+    return json.dumps(kept, sort_keys=True)
+
+
+_STARTS = (
+    begun(),
+    silence("start"),
+    reply("start", 400, code=53),
+    reply("start", 400, code=2),
+    reply("start", 400, code=433),
+)
+# What Agora may answer, by the machine's state; one answer for each call the room makes.
+ANSWERS: dict[str, tuple[tuple[Any, ...], ...]] = {
+    "Start recording": (
+        *((given(), each) for each in _STARTS),
+        *((each,) for each in _STARTS),
+        (reply("acquire", 400, code=2),),
+        (reply("acquire", 400, code=406),),
+        (),
+    ),
+    "Query recording": (
+        *((state(number),) for number in (3, 5, 8, 20)),
+        (gone("query"),),
+        (silence("query"),),
+        (),
+    ),
+    "Stop recording": (
+        (stopped(),),
+        (gone("stop"),),
+        (silence("stop"),),
+        (reply("stop", 206, code=435),),
+        (reply("stop", 400, code=2),),
+        (),
+    ),
+}
+BUCKETS = ("empty", "partial", "whole")
+LISTING = ("List recording files", "Publish recording")
+
+
+class BrokenError(Exception):
+    """A room fails for a reason of its own."""
+
+
+def _fail(*_: Any) -> Any:
+    raise BrokenError
+
+
+class Try(NamedTuple):
+    """One way to take a state: when, what Agora answers, what the bucket holds."""
+
+    now_ms: int
+    answers: tuple[Any, ...] = ()
+    bucket: str = "empty"
+    breaks: bool = False
+
+
+def _tries(name: str) -> Iterator[Try]:
+    is_task = machine_definition()["States"][name]["Type"] == "Task"
+    for now_ms in (SOON, LATE) if is_task else (SOON,):
+        for answers in ANSWERS.get(name, ((),)):
+            for bucket in BUCKETS if name in LISTING else ("empty",):
+                yield Try(now_ms, answers, bucket)
+    if is_task:
+        yield Try(SOON, breaks=True)
+
+
+class Exploration:
+    """Takes every state in every way, and notes the arrows."""
+
+    def __init__(self) -> None:
+        self.statuses: set[Arrow] = {(OUTSIDE, "requested")}
+        self.taken: set[Arrow] = set()
+        first = State(
+            machine_definition()["StartAt"],
+            _data("", {}),
+            _plain(requested(restart_limit=1, max_duration_seconds=60)),
+        )
+        self.taken.add((OUTSIDE, first.name))
+        self.states = {first}
+        queue = deque([first])
+        while queue:
+            before = queue.popleft()
+            for after_it in self._successors(before):
+                if before.recording.status != after_it.recording.status:
+                    self.statuses.add((before.recording.status, after_it.recording.status))
+                if before.name != after_it.name:
+                    self.taken.add((before.name, after_it.name))
+                if after_it.name != OUTSIDE and after_it not in self.states:
+                    self.states.add(after_it)
+                    queue.append(after_it)
+        self.statuses |= {(status, OUTSIDE) for status in TERMINAL}
+
+    def _successors(self, before: State) -> Iterator[State]:
+        for each in _tries(before.name):
+            yield from self._take(before, each)
+        row = before.recording
+        for change in _FROM_OUTSIDE:
+            changed = _plain(change(row))
+            if changed != before.row:
+                yield before._replace(row=changed)
+
+    def _take(self, before: State, way: Try) -> Iterator[State]:
+        agora: Any = ScriptedAgora(*way.answers)
+        house = House(before.recording, agora=agora)
+        house.clock.now_ms = way.now_ms
+        self._fill(house, way.bucket)
+        if way.breaks:
+            house.rooms = dict.fromkeys(house.rooms, _fail)
+        execution = Execution(RECORDING_ID, json.loads(before.data), before.name, way.now_ms)
+        house.machine.runs[RECORDING_ID] = execution
+        house.machine.executions[RECORDING_ID] = "RUNNING"
+        if before.name == "Await end" and before.recording.task_token:
+            yield from self._wake(house, execution, before)
+            return
+        execution.tries.update(dict.fromkeys(range(9), 10**9))  # retried to the end
+        try:
+            house.machine.step(execution)
+        except OffScript:
+            return  # another script is meant for this row
+        if agora.answers:
+            return
+        yield _state(house, execution)
+
+    def _wake(self, house: House, execution: Execution, before: State) -> Iterator[State]:
+        """Let a parked machine go on: by a reason, or because the longest duration has come."""
+        execution.token = TOKEN
+        house.machine.tokens = {TOKEN}
+        if house.clock() == LATE:
+            house.machine.step(execution)
+        elif wake_reason(before.recording):
+            house.machine.woken(TOKEN, {"reason": "any"})
+        else:
+            return
+        yield _state(house, execution)
+
+    @staticmethod
+    def _fill(house: House, bucket: str) -> None:
+        for attempt in house.row.attempts:
+            if attempt.sid and bucket != "empty":
+                stem = f"{house.row.prefix}{attempt.sid}_{CNAME}"
+                name = f"{stem}_20231114221320000.ts"
+                lines = ("#EXTM3U", "#EXTINF:15.0,", name.rpartition("/")[2], "#EXT-X-ENDLIST", "")
+                house.bucket.add(f"{stem}.m3u8", "\n".join(lines).encode())
+                if bucket == "whole":
+                    house.bucket.add(name, b"media")
+
+
+def _state(house: House, execution: Execution) -> State:
+    is_open = house.machine.executions[RECORDING_ID] == "RUNNING"
+    name = execution.state if is_open else OUTSIDE
+    return State(name, _data(name, execution.data), _plain(house.row))
+
+
+def _adopted(row: Recording) -> Recording:
+    attempt = row.attempt
+    if attempt is None or attempt.sid or not attempt.resource_id:
+        return row
+    return started(row, f"{attempt.number:032}", SOON, number=attempt.number)
+
+
+_FROM_OUTSIDE: tuple[Callable[[Recording], Recording], ...] = (
+    lambda row: ask_to_stop(row, "STOP_REQUESTED", SOON),
+    lambda row: end_session(row, "EXITED", SOON) if row.sid else row,
+    lambda row: end_session(row, "DIED", SOON) if row.sid else row,
+    _adopted,
+)
+
+
+@pytest.fixture(scope="module")
+def explored() -> Exploration:
+    """Everything that can happen, once."""
+    exploration = Exploration()
+    print(f"\nstates: {len(exploration.states)}")
+    return exploration
+
+
+def test_the_machines_diagram_is_its_definition() -> None:
+    assert _diagram(1) == _defined()
+
+
+def test_every_arrow_of_the_machine_can_be_taken(explored: Exploration) -> None:
+    assert explored.taken == _defined()
+
+
+def test_the_diagram_of_statuses_is_what_the_rooms_do(explored: Exploration) -> None:
+    late = {("incomplete", "completed")}  # not the machine's: files that come after its end
+    assert _diagram(0) == explored.statuses | late
+
+
+def test_the_table_of_ends_tells_which_are_followed_by_a_new_session() -> None:
+    rows = re.findall(r"^\| (`.+?) \|(.+?)\|(.*?)\|$", DOCUMENT.read_text(), re.MULTILINE)
+    ends = {name: "yes" in last for names, _, last in rows for name in re.findall(r"\w+", names)}
+    assert {name for name, restarts in ends.items() if restarts} == RESTARTABLE
+    told = re.findall(r"`(\w+)` \| we:", DOCUMENT.read_text())
+    assert set(told) == GIVEN_UP
