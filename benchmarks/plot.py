@@ -13,13 +13,12 @@ _INK, _GRID = "#1f2933", "#d9dee4"
 
 
 class Series(NamedTuple):
-    """One line: points (x, y); `open_from` is the first point that is only a lower bound."""
+    """One line: points (x, y)."""
 
     name: str
     colour: str
     points: Sequence[tuple[float, float]]
     dashed: bool = False
-    open_from: int | None = None
 
 
 class Mark(NamedTuple):
@@ -71,10 +70,6 @@ def chart(
         y = _TOP + 10 + number * 22
         out.append(_line(right + 14, y, right + 38, y, line.colour, _dash(line), 2))
         out.append(_text(right + 44, y + 4, line.name, anchor="start"))
-    if any(line.open_from is not None for line in series):
-        y = _TOP + 10 + len(series) * 22
-        out.append(f'<circle cx="{right + 26}" cy="{y}" r="4" fill="#ffffff" stroke="{_INK}"/>')
-        out.append(_text(right + 44, y + 4, "at least", anchor="start"))
     return "\n".join([*out, "</svg>", ""])
 
 
@@ -85,12 +80,7 @@ def _drawn(
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dash = f' stroke-dasharray="{_dash(line)}"' if line.dashed else ""
     out = [f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"{dash}/>']
-    for number, (x, y) in enumerate(places):
-        is_open = line.open_from is not None and number >= line.open_from
-        fill = "#ffffff" if is_open else line.colour
-        out.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{fill}" stroke="{line.colour}"/>'
-        )
+    out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{line.colour}"/>' for x, y in places]
     return out
 
 

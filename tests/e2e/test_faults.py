@@ -44,7 +44,6 @@ class Cut(NamedTuple):
 
 # By the name of their channel.
 REPEATABLE: dict[str, Answered | Cut] = {
-    "stop 404 404, as in a failover": Answered("stop", 404, 404, times=2),
     "query 404 404, as in a failover": Answered("query", 404, 404, times=2),
     "start 206 65, until the resource is given up": Answered("start", 206, 65, times=4),
     "start 500 15, until the uid is given up": Answered("start", 500, 15, times=4),
@@ -67,6 +66,7 @@ REPEATABLE: dict[str, Answered | Cut] = {
     "query 206 65": Answered("query", 206, 65),
     "query 504 62": Answered("query", 504, 62),
     "query 429": Answered("query", 429, None),
+    "stop 404 404, as in a failover": Answered("stop", 404, 404),
     "stop 206 65": Answered("stop", 206, 65),
     "stop 504 62": Answered("stop", 504, 62),
     "stop 429": Answered("stop", 429, None),

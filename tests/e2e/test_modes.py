@@ -65,7 +65,7 @@ def test_postponed_transcoding_completes_the_recording_when_it_is_done(stage: St
         "recordingConfig": {"subscribeUidGroup": 0},
     }
     cname = "mode postponed"
-    stage.fault({"endpoint": "start", "cname": cname}, {"transcoding": {"delay_s": 300}})
+    stage.fault({"endpoint": "start", "cname": cname}, {"transcoding": {"delay_s": 450}})
     recording_id = stage.record(cname, mode="individual", clientRequest=request)
     stage.until(recording_id, "recording")
     stage.stop(recording_id)

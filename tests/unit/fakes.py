@@ -662,9 +662,13 @@ class FakeStorage:
 
 
 class OffScript(BaseException):
-    """Something was asked of Agora that the script does not foresee. No room may take it for an
-    answer.
+    """An endpoint was asked for that the script does not foresee; no room may take it for an
+    answer. `expected` is the one it does, if any.
     """
+
+    def __init__(self, endpoint: str, expected: str | None = None) -> None:
+        self.endpoint = endpoint
+        super().__init__(f"asked for {endpoint}, the script has {expected or 'nothing more'}")
 
 
 Answer = Reply | AgoraError | Callable[[], Reply]
@@ -731,7 +735,7 @@ class ScriptedAgora:
             raise answer
         reply = answer() if callable(answer) else answer
         if reply.endpoint != endpoint:
-            raise OffScript(f"{endpoint}, and not {reply.endpoint}")
+            raise OffScript(endpoint, reply.endpoint)
         return reply
 
 

@@ -229,6 +229,7 @@ class Machine(FakeStepFunctions):
         self.runs: dict[str, Execution] = {}
         self.states: dict[str, dict[str, Any]] = machine_definition()["States"]
         self.crash_name = "Lambda.Unknown"
+        self.cannot_park = False
         self._tokens = 0
 
     def begin(self, name: str, given: dict[str, Any]) -> None:
@@ -268,7 +269,7 @@ class Machine(FakeStepFunctions):
                 seconds = state.get("Seconds") or _at(execution.data, state["SecondsPath"])
                 self._go(execution, state["Next"], float(seconds))
             case "Choice":
-                self._go(execution, _chosen(state, execution.data))
+                self._go(execution, chosen(state, execution.data))
             case "Task":
                 self._task(execution, state)
 
@@ -286,6 +287,8 @@ class Machine(FakeStepFunctions):
             self._leave(execution, state, msgspec.json.decode(msgspec.json.encode(result)))
 
     def _park(self, execution: Execution, state: dict[str, Any]) -> None:
+        if self.cannot_park:
+            raise RoomError("DynamoDb.ThrottlingException")
         self._tokens += 1
         token = f"{execution.name}-token-{self._tokens}"
         request = filled(state["Parameters"], execution.data, token)
@@ -352,7 +355,8 @@ def _put(data: dict[str, Any], path: str, value: Any) -> None:
     data[path.removeprefix("$.")] = value
 
 
-def _chosen(state: dict[str, Any], data: dict[str, Any]) -> str:
+def chosen(state: dict[str, Any], data: dict[str, Any]) -> str:
+    """Return where a Choice leads to."""
     for choice in state["Choices"]:
         if _at(data, choice["Variable"]) == choice["StringEquals"]:
             return str(choice["Next"])

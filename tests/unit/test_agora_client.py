@@ -178,7 +178,7 @@ def test_a_body_that_is_not_json_is_judged_by_its_status() -> None:
 
 def test_acquire_and_start_book_their_slots_together() -> None:
     first, second = client(FakeSession())[0].reserve_start()
-    assert second - first == 125
+    assert second - first == 143
 
 
 def test_a_simulator_is_only_ever_asked_again() -> None:

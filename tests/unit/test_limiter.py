@@ -17,6 +17,7 @@ def limiter(table: FakeTable, clock: Clock, slept: list[float] | None = None) ->
     """Return a limiter of 8 calls a second."""
     return Limiter(
         "table",
+        calls_per_second=8,
         client=table,  # type: ignore[arg-type]
         now_ms=clock,
         sleep=(slept if slept is not None else []).append,

@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ import pytest
 
 from agora_recording.recording import (
     GIVEN_UP,
+    RANK,
     RESTARTABLE,
     TERMINAL,
     Attempt,
@@ -31,11 +33,13 @@ from agora_recording.recording import (
     started,
     to_row,
 )
+from agora_recording.store import row_of
 from agora_recording.wake import wake_reason
 from tests.unit.builders import (
     CNAME,
     RECORDING_ID,
     RESOURCE_ID,
+    TIMINGS,
     after,
     begun,
     given,
@@ -47,7 +51,7 @@ from tests.unit.builders import (
     stopped,
 )
 from tests.unit.fakes import OffScript, ScriptedAgora
-from tests.unit.life import Execution, House, machine_definition
+from tests.unit.life import Execution, House, chosen, machine_definition
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "states.md"
 Arrow = tuple[str, str]
@@ -110,6 +114,7 @@ _LIKE: dict[SessionEnd, SessionEnd] = {
     "STOP_REFUSED": "STOPPED",
     "EXITED_ABNORMALLY": "DIED",
     "UID_TAKEN": "START_FAILED",
+    "NOT_CONFIRMED": "START_FAILED",
 }
 
 
@@ -120,25 +125,25 @@ def _plain(row: Recording) -> str:
     and what is tried is tried soon after them and long after them.
     """
     end = row.session_end
+    is_stopping = row.stop_reason and RANK[row.status] < RANK["uploading"]
     kept = requested(
         restart_limit=row.restart_limit,
         max_duration_seconds=row.max_duration_seconds,
         status=row.status,
-        attempt=row.attempt and _plain_attempt(row.attempt, is_past=False),
-        past_attempts=[_plain_attempt(each, is_past=True) for each in row.past_attempts],
+        attempt=row.attempt and _plain_attempt(row.attempt),
+        past_attempts=[_plain_past(each) for each in row.past_attempts],
         session_end=end and _LIKE.get(end, end),
-        stop_reason=row.stop_reason and "STOP_REQUESTED",
-        stop_ms=row.stop_reason and after(9),
-        gone_ms=row.gone_ms and after(8),
-        gone_checks=1 if row.gone_ms else 0,
+        stop_reason="STOP_REQUESTED" if is_stopping else None,
+        stop_ms=after(9) if is_stopping else None,
+        gone_ms=after(8) if row.gone_ms and not end else None,
+        gone_checks=1 if row.gone_ms and not end else 0,
         task_token=row.task_token and TOKEN,
     )
     return json.dumps(to_row(kept), sort_keys=True)
 
 
-def _plain_attempt(attempt: Attempt, *, is_past: bool) -> Attempt:
+def _plain_attempt(attempt: Attempt) -> Attempt:
     end = attempt.end and _LIKE.get(attempt.end, attempt.end)
-    is_over = attempt.ended_ms is not None
     return Attempt(
         number=attempt.number,
         uid=attempt.uid,
@@ -146,9 +151,22 @@ def _plain_attempt(attempt: Attempt, *, is_past: bool) -> Attempt:
         resource_id=attempt.resource_id and RESOURCE_ID,
         sid=attempt.sid and f"{attempt.number:032}",
         started_ms=attempt.sid and after(2),
-        confirmed_ms=attempt.confirmed_ms and after(3),
-        end="DIED" if is_past and is_over else end,
-        ended_ms=after(4) if is_over else None,
+        confirmed_ms=after(3) if attempt.confirmed_ms and not end else None,
+        end=end,
+        ended_ms=attempt.ended_ms and after(4),
+    )
+
+
+def _plain_past(attempt: Attempt) -> Attempt:
+    """Return a past attempt: of its session it matters whether there was one."""
+    sid = attempt.sid and f"{attempt.number:032}"
+    return Attempt(
+        number=attempt.number,
+        uid=attempt.uid,
+        begun_ms=after(1),
+        sid=sid,
+        end="DIED",
+        ended_ms=after(4),
     )
 
 
@@ -175,28 +193,25 @@ _STARTS = (
     reply("start", 400, code=2),
     reply("start", 400, code=433),
 )
-# What Agora may answer, by the machine's state; one answer for each call the room makes.
+# What Agora may answer, by what a room asks first: one answer for each call it makes.
 ANSWERS: dict[str, tuple[tuple[Any, ...], ...]] = {
-    "Start recording": (
+    "acquire": (
         *((given(), each) for each in _STARTS),
-        *((each,) for each in _STARTS),
         (reply("acquire", 400, code=2),),
         (reply("acquire", 400, code=406),),
-        (),
     ),
-    "Query recording": (
+    "start": tuple((each,) for each in _STARTS),
+    "query": (
         *((state(number),) for number in (3, 5, 8, 20)),
         (gone("query"),),
         (silence("query"),),
-        (),
     ),
-    "Stop recording": (
+    "stop": (
         (stopped(),),
         (gone("stop"),),
         (silence("stop"),),
         (reply("stop", 206, code=435),),
         (reply("stop", 400, code=2),),
-        (),
     ),
 }
 BUCKETS = ("empty", "partial", "whole")
@@ -212,28 +227,24 @@ def _fail(*_: Any) -> Any:
 
 
 class Try(NamedTuple):
-    """One way to take a state: when, what Agora answers, what the bucket holds."""
+    """One way to take a state: when, what Agora answers, what the bucket holds.
+
+    `is_broken`: the room fails for a reason of its own, or the machine cannot park.
+    """
 
     now_ms: int
     answers: tuple[Any, ...] = ()
     bucket: str = "empty"
-    breaks: bool = False
-
-
-def _tries(name: str) -> Iterator[Try]:
-    is_task = machine_definition()["States"][name]["Type"] == "Task"
-    for now_ms in (SOON, LATE) if is_task else (SOON,):
-        for answers in ANSWERS.get(name, ((),)):
-            for bucket in BUCKETS if name in LISTING else ("empty",):
-                yield Try(now_ms, answers, bucket)
-    if is_task:
-        yield Try(SOON, breaks=True)
+    is_broken: bool = False
 
 
 class Exploration:
     """Takes every state in every way, and notes the arrows."""
 
     def __init__(self) -> None:
+        self.agora = ScriptedAgora()
+        self.house = House(agora=self.agora)
+        self.rooms = self.house.rooms
         self.statuses: set[Arrow] = {(OUTSIDE, "requested")}
         self.taken: set[Arrow] = set()
         first = State(
@@ -257,64 +268,88 @@ class Exploration:
         self.statuses |= {(status, OUTSIDE) for status in TERMINAL}
 
     def _successors(self, before: State) -> Iterator[State]:
-        for each in _tries(before.name):
-            yield from self._take(before, each)
-        row = before.recording
+        definition = machine_definition()["States"][before.name]
+        match definition["Type"]:
+            case "Choice":
+                yield _moved(before, chosen(definition, json.loads(before.data)))
+                return
+            case "Wait":
+                yield _moved(before, definition["Next"])
+            case "Task" if before.name == "Await end" and before.recording.task_token:
+                yield from self._wake(before)
+            case "Task":
+                yield from self._work(before)
         for change in _FROM_OUTSIDE:
-            changed = _plain(change(row))
+            changed = _plain(change(before.recording))
             if changed != before.row:
                 yield before._replace(row=changed)
 
-    def _take(self, before: State, way: Try) -> Iterator[State]:
-        agora: Any = ScriptedAgora(*way.answers)
-        house = House(before.recording, agora=agora)
-        house.clock.now_ms = way.now_ms
-        self._fill(house, way.bucket)
-        if way.breaks:
-            house.rooms = dict.fromkeys(house.rooms, _fail)
-        execution = Execution(RECORDING_ID, json.loads(before.data), before.name, way.now_ms)
-        house.machine.runs[RECORDING_ID] = execution
-        house.machine.executions[RECORDING_ID] = "RUNNING"
-        if before.name == "Await end" and before.recording.task_token:
-            yield from self._wake(house, execution, before)
-            return
+    def _work(self, before: State) -> Iterator[State]:
+        """Let the room do its work, in every way."""
+        buckets = BUCKETS if before.name in LISTING else ("empty",)
+        for now_ms, bucket in product((SOON, LATE), buckets):
+            try:
+                yield self._step(before, Try(now_ms, (), bucket))
+            except OffScript as asked:
+                for answers in ANSWERS[asked.endpoint]:
+                    yield self._step(before, Try(now_ms, answers, bucket))
+        yield self._step(before, Try(SOON, is_broken=True))
+
+    def _step(self, before: State, way: Try) -> State:
+        execution = self._arrange(before, way)
         execution.tries.update(dict.fromkeys(range(9), 10**9))  # retried to the end
-        try:
-            house.machine.step(execution)
-        except OffScript:
-            return  # another script is meant for this row
-        if agora.answers:
-            return
-        yield _state(house, execution)
+        self.house.machine.step(execution)
+        return self._state(execution)
 
-    def _wake(self, house: House, execution: Execution, before: State) -> Iterator[State]:
+    def _wake(self, before: State) -> Iterator[State]:
         """Let a parked machine go on: by a reason, or because the longest duration has come."""
+        execution = self._arrange(before, Try(LATE))
         execution.token = TOKEN
-        house.machine.tokens = {TOKEN}
-        if house.clock() == LATE:
-            house.machine.step(execution)
-        elif wake_reason(before.recording):
-            house.machine.woken(TOKEN, {"reason": "any"})
-        else:
-            return
-        yield _state(house, execution)
+        self.house.machine.step(execution)
+        yield self._state(execution)
+        if wake_reason(before.recording):
+            execution = self._arrange(before, Try(SOON))
+            execution.token = TOKEN
+            self.house.machine.woken(TOKEN, {"reason": "any"})
+            yield self._state(execution)
 
-    @staticmethod
-    def _fill(house: House, bucket: str) -> None:
-        for attempt in house.row.attempts:
+    def _arrange(self, before: State, way: Try) -> Execution:
+        """Put the house into a state."""
+        house = self.house
+        house.clock.now_ms = way.now_ms
+        house.statuses.clear()
+        house.table.items.clear()
+        house.table.add(row_of(before.recording, TIMINGS))
+        house.bucket.objects.clear()
+        house.bus.events.clear()
+        self._fill(before.recording, way.bucket)
+        self.agora.answers = deque(way.answers)
+        house.rooms = dict.fromkeys(self.rooms, _fail) if way.is_broken else self.rooms
+        house.machine.cannot_park = way.is_broken
+        execution = Execution(RECORDING_ID, json.loads(before.data), before.name, way.now_ms)
+        house.machine.runs = {RECORDING_ID: execution}
+        house.machine.executions = {RECORDING_ID: "RUNNING"}
+        house.machine.tokens = set()
+        return execution
+
+    def _fill(self, row: Recording, bucket: str) -> None:
+        for attempt in row.attempts:
             if attempt.sid and bucket != "empty":
-                stem = f"{house.row.prefix}{attempt.sid}_{CNAME}"
+                stem = f"{row.prefix}{attempt.sid}_{CNAME}"
                 name = f"{stem}_20231114221320000.ts"
                 lines = ("#EXTM3U", "#EXTINF:15.0,", name.rpartition("/")[2], "#EXT-X-ENDLIST", "")
-                house.bucket.add(f"{stem}.m3u8", "\n".join(lines).encode())
+                self.house.bucket.add(f"{stem}.m3u8", "\n".join(lines).encode())
                 if bucket == "whole":
-                    house.bucket.add(name, b"media")
+                    self.house.bucket.add(name, b"media")
+
+    def _state(self, execution: Execution) -> State:
+        is_open = self.house.machine.executions[RECORDING_ID] == "RUNNING"
+        name = execution.state if is_open else OUTSIDE
+        return State(name, _data(name, execution.data), _plain(self.house.row))
 
 
-def _state(house: House, execution: Execution) -> State:
-    is_open = house.machine.executions[RECORDING_ID] == "RUNNING"
-    name = execution.state if is_open else OUTSIDE
-    return State(name, _data(name, execution.data), _plain(house.row))
+def _moved(before: State, name: str) -> State:
+    return State(name, _data(name, json.loads(before.data)), before.row)
 
 
 def _adopted(row: Recording) -> Recording:

@@ -3,9 +3,9 @@
 The row holds one number, `nextMs`: the instant (epoch milliseconds) of the next free slot. To take
 `n` slots is one conditional write that moves it `n` gaps on; the taker then sleeps until its own
 slots come. Slots are never nearer to each other than the gap, whoever takes them and whatever
-crashes: a slot that its taker did not use is merely lost. With 125 ms between slots 8 calls are
-sent in a second. Ten slots are 1,250 ms, so Agora sees no more than 10 calls in any second as long
-as 250 ms hold what disturbs their order: 150 for a call that is late, 100 for the network.
+crashes: a slot that its taker did not use is merely lost. With 143 ms between slots 7 calls are
+sent in a second. Ten slots are 1,430 ms, so Agora sees no more than 10 calls in any second as long
+as 430 ms hold what disturbs their order: 150 for a call that is late, 280 for the network.
 
 Who takes slots says how long it would queue for them (`patience_s`): a query gives up long before
 a start or a stop does.
@@ -52,7 +52,7 @@ class Limiter:
         self,
         table_name: str,
         *,
-        calls_per_second: float = 8,
+        calls_per_second: float = 7,
         client: DynamoDBClient | None = None,
         now_ms: Callable[[], int] = now_ms,
         sleep: Callable[[float], None] = time.sleep,
