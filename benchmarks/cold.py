@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from samtranslator.yaml_helper import yaml_parse
 
 from benchmarks.pages import Page, table
-from local.package import LAYER, ROOT, build_layer, parameters
+from local.package import ROOT, build_layer, parameters
 
 ROUNDS = 9
 _FLOOR = 'import boto3; boto3.client("dynamodb")'
@@ -147,8 +147,8 @@ def _no_bytecode(_: str, names: list[str]) -> set[str]:
 
 def _layer(folder: Path) -> Path:
     """Return a copy of the layer as it is built for the embedded run, without any bytecode."""
-    build_layer()
-    shutil.copytree(LAYER, folder, ignore=_no_bytecode)
+    for part in build_layer():
+        shutil.copytree(part, folder, ignore=_no_bytecode, dirs_exist_ok=True)
     return folder
 
 

@@ -11,14 +11,18 @@ What differs from AWS, and why:
 from __future__ import annotations
 
 import compileall
+import contextlib
 import hashlib
 import io
 import json
+import py_compile
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / ".build" / "local"
-LAYER = BUILD / "layer" / "python"
+_UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 # CloudFormation resources that MiniStack refuses, so that the whole stack would fail.
 REFUSED = frozenset(
     {
@@ -43,33 +47,53 @@ UNFIT = frozenset({"BucketPolicy"})
 Template = dict[str, Any]
 
 
-def build_layer() -> None:
-    """Install the layer's pins and copy the library, as `sam build` does. Cheap when unchanged."""
-    pins = ROOT / "layers" / "shared" / "requirements.txt"
-    stamp = BUILD / f"pins-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
-    if not stamp.exists():
-        shutil.rmtree(LAYER, ignore_errors=True)
-        LAYER.mkdir(parents=True)
-        uv = Path(sys.executable).parent / "uv"
-        command = [str(uv), "pip", "install", "--quiet", "--python", sys.executable]
-        subprocess.run([*command, "--target", str(LAYER), "-r", str(pins)], check=True)
-        compileall.compile_dir(str(LAYER), quiet=2)
-        stamp.touch()
-    library = LAYER / "agora_recording"
-    shutil.rmtree(library, ignore_errors=True)
-    shutil.copytree(
-        ROOT / "layers" / "shared" / "agora_recording",
-        library,
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    # As `make build` does for AWS: without bytecode a cold start takes twice as long.
-    compileall.compile_dir(str(library), quiet=2)
+def build_layer() -> list[Path]:
+    """Build the layer as `sam build` does; return its folders, in the order of the path.
+
+    One holds the library, one its pins. Each is named after its content and appears whole or not
+    at all, so stacks may start at the same time and what is there is used again.
+    """
+    shared = ROOT / "layers" / "shared"
+    pins, library = shared / "requirements.txt", shared / "agora_recording"
+    return [
+        _build("library", [*sorted(library.rglob("*.py"))], lambda to: _copy(library, to)),
+        _build("pins", [pins], lambda to: _install(pins, to)),
+    ]
 
 
-def bootstrap() -> bytes:
+def _build(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
+    digest = hashlib.sha256(sys.version.encode())
+    for source in sources:
+        digest.update(source.relative_to(ROOT).as_posix().encode() + b"\0" + source.read_bytes())
+    folder = BUILD / f"{name}-{digest.hexdigest()[:16]}"
+    if not folder.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=BUILD))
+        make(draft)
+        # As `make build` does for AWS: without bytecode a cold start takes half as long again.
+        compileall.compile_dir(str(draft), quiet=2, invalidation_mode=_UNCHECKED)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            draft.rename(folder)
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _copy(library: Path, to: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(library, to / library.name, ignore=ignore)
+
+
+def _install(pins: Path, to: Path) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    command = [str(uv), "pip", "install", "--quiet", "--python", sys.executable]
+    subprocess.run([*command, "--target", str(to), "-r", str(pins)], check=True)
+
+
+def bootstrap(layer: list[Path]) -> bytes:
     """Return the script that starts a function: the layer's path, then AWS's runtime client."""
-    client = "awslambdaric" if sys.platform == "linux" else "local.runtime"
-    paths = [str(LAYER)] if sys.platform == "linux" else [str(LAYER), str(ROOT)]
+    is_linux = sys.platform == "linux"
+    client = "awslambdaric" if is_linux else "local.runtime"
+    paths = [str(each) for each in (layer if is_linux else [*layer, ROOT])]
     lines = [
         "#!/bin/sh",
         f'export PYTHONPATH="{":".join(paths)}:$LAMBDA_TASK_ROOT"',
@@ -78,11 +102,11 @@ def bootstrap() -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def zip_function(folder: Path) -> bytes:
-    """Return a function's code as a zip, the same bytes for the same content."""
+def zip_function(folder: Path, start: bytes) -> bytes:
+    """Return a function's code and its `start` script as a zip, the same for the same content."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        files = {"bootstrap": bootstrap()} | {
+        files = {"bootstrap": start} | {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file() and "__pycache__" not in path.parts
@@ -126,6 +150,7 @@ def localise(
         name for name, each in resources.items() if each["Type"] in REFUSED or name in UNFIT
     )
     zips: dict[str, bytes] = {}
+    start = bootstrap(build_layer())
     for name in dropped:
         del resources[name]
     shared = template["Globals"]["Function"]
@@ -139,7 +164,7 @@ def localise(
     for resource in list(resources.values()):
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
-            content = zip_function(ROOT / properties["CodeUri"])
+            content = zip_function(ROOT / properties["CodeUri"], start)
             key = f"code/{hashlib.sha256(content).hexdigest()[:32]}.zip"
             zips[key] = content
             properties["CodeUri"] = {"Bucket": CODE_BUCKET, "Key": key}

@@ -25,7 +25,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local.agora import AgoraSimulator, Options
 from local.api import send
 from local.emulator import HOST, REGION, ROOT, Emulator, EmulatorError, free_port
-from local.package import CODE_BUCKET, as_json, build_layer, localise, parameters
+from local.package import CODE_BUCKET, as_json, localise, parameters
 from local.package import ROOT as REPOSITORY
 
 STACK_NAME = "agora-recording"
@@ -133,7 +133,6 @@ class EmbeddedStack:
         return self.agora.url
 
     def _deploy(self, agora_url: str) -> None:
-        build_layer()
         declared = yaml_parse((REPOSITORY / "template.yaml").read_text())
         values = parameters(
             declared,

@@ -51,9 +51,8 @@ def running(stage: Stage) -> Iterator[str]:
 
 
 def test_a_layout_reaches_agora(stage: Stage, running: str) -> None:
-    answer = stage.api.call(
-        "PUT", f"/recordings/{running}/layout", {"mixedVideoLayout": 1, "backgroundColor": "#ff0000"}
-    )
+    layout = {"mixedVideoLayout": 1, "backgroundColor": "#ff0000"}
+    answer = stage.api.call("PUT", f"/recordings/{running}/layout", layout)
     assert answer.status == 200, answer
     assert [call["status"] for call in stage.calls("api-mix", "updateLayout")] == [200]
 
@@ -150,9 +149,7 @@ def test_the_api_describes_itself(stage: Stage) -> None:
 
 
 def test_a_caller_may_wait_for_the_start(stage: Stage) -> None:
-    answer = stage.api.call(
-        "POST", "/recordings", {"cname": "api-wait"}, {"Prefer": "wait=15"}
-    )
+    answer = stage.api.call("POST", "/recordings", {"cname": "api-wait"}, {"Prefer": "wait=15"})
     assert answer.status == 202
     assert answer.body["status"] == "recording"
     assert answer.headers["Preference-Applied"].startswith("wait")
@@ -180,9 +177,7 @@ def test_a_deleted_recording_leaves_nothing_behind(stage: Stage) -> None:
 def _no_real_starts(stage: Stage) -> Iterator[None]:
     """Let Agora refuse what the fuzzer asks for: its channels shall not be recorded for hours."""
     refuse: dict[str, Any] = {"answer": {"http": 400, "code": 2}}
-    stage.control(
-        "POST", "/faults", [{"match": {"endpoint": "acquire"}, "action": refuse}]
-    )
+    stage.control("POST", "/faults", [{"match": {"endpoint": "acquire"}, "action": refuse}])
     yield
     stage.control("POST", "/faults", [])
 
@@ -196,13 +191,13 @@ def _no_real_starts(stage: Stage) -> Iterator[None]:
 )
 @pytest.mark.usefixtures("_no_real_starts")
 def test_whatever_is_sent_the_answer_is_one_that_is_described(
-    case: schemathesis.Case, stage: Stage
+    case: schemathesis.Case[Any], stage: Stage
 ) -> None:
     response = _send(case, stage)
     case.validate_response(response, checks=CHECKS)
 
 
-def _send(case: schemathesis.Case, stage: Stage) -> requests.Response:
+def _send(case: schemathesis.Case[Any], stage: Stage) -> requests.Response:
     """Send a case, signed as the API wants it."""
     case.headers.pop("Prefer", None)  # it would only make the answer late
     kwargs = case.as_transport_kwargs(base_url=stage.facts["api_url"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given as holding
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agora_recording.errors import (
     AgoraError,
@@ -303,6 +304,15 @@ def test_a_sid_that_a_notification_brought_meanwhile_is_the_answer(answer: Any) 
     assert room.row.session_end is None
     assert room.row.attempt
     assert room.row.attempt.started_ms == after(9)
+
+
+def test_a_sid_that_comes_in_the_last_moment_is_not_ended_by_a_refusal() -> None:
+    room = Room(WAITING, reply("start", 400, code=109))
+    adopted = started(room.row, SID, after(9), number=1)
+    room.shelf.table.before_write.append(lambda: room.shelf.put(replace(adopted, version=2)))
+    room.refused(TokenRejectedError)
+    assert (room.row.sid, room.row.session_end) == (SID, None)
+    assert next_step(room.row) == "done"
 
 
 def test_the_answer_and_the_notification_say_the_same() -> None:

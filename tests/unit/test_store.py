@@ -369,7 +369,8 @@ def test_a_lease_is_a_conditional_write(client: Any) -> None:
 
 
 def test_slots_of_the_limiter_are_conditional_writes(client: Any) -> None:
-    limiter = Limiter(TABLE, client=client, now_ms=Clock(NOW_MS), sleep=lambda _: None)
+    clock = Clock(NOW_MS)
+    limiter = Limiter(TABLE, calls_per_second=8, client=client, now_ms=clock, sleep=lambda _: None)
     assert limiter.take(2) == [NOW_MS, NOW_MS + 125]
     assert limiter.take() == [NOW_MS + 250]
     with pytest.raises(RateLimitedError):

@@ -315,11 +315,14 @@ class State(NamedTuple):
     def aged(self) -> State:
         """Return the state with its versions reduced to what can be told of them."""
         current = _version(self.world.row)
+        if current == _CURRENT:
+            return self  # nothing was written
         world = self.world._replace(row=_with_version(self.world.row, _CURRENT))
         wakers = tuple(each and _aged(each, current) for each in self.wakers)
         return State(world, self.execution, _aged(self.desk, current), wakers)
 
 
+@cache
 def _aged(history: History, current: int) -> History:
     return tuple(
         told

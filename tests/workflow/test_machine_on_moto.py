@@ -48,9 +48,11 @@ class World:
         role = boto3.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")[
             "Role"
         ]["Arn"]
-        monkeypatch.setattr(
-            LambdaFunction, "_invoke_lambda", lambda function, event: self._invoke(function, event)
-        )
+
+        def invoke(function: Any, event: Any) -> tuple[str, bool, str]:
+            return self._invoke(function, event)
+
+        monkeypatch.setattr(LambdaFunction, "_invoke_lambda", invoke)
         for name in ("Start", "Query", "Stop", "ListFiles", "Publish"):
             self._create_function(_logical_id(name), role)
         self.machine = self.stepfunctions.create_state_machine(
