@@ -16,6 +16,7 @@ import pytest
 from agora_recording.attributes import from_item
 from local.api import Api, Response, send
 from local.stack import EmbeddedStack
+from tests.e2e import evidence
 
 SPEED = 30
 TERMINAL = ("completed", "incomplete", "failed")
@@ -55,11 +56,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all stories on one worker, in order: they share the stack."""
+    """Keep the stories of a file on one worker, in order. Each worker has a stack of its own."""
     for item in items:
         if "tests/e2e/" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 class Stage:
@@ -74,6 +76,7 @@ class Stage:
         self.dynamodb = stack.client("dynamodb")
         self.s3 = stack.client("s3")
         self.stepfunctions = stack.client("stepfunctions")
+        self.told: set[str] = set()  # files whose stories were told here
         self._door = threading.Lock()
         self.tellers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="story")
 
@@ -267,11 +270,14 @@ def stage() -> Iterator[Stage]:
         stage = Stage(stack)
         yield stage
         stage.tellers.shutdown(wait=False, cancel_futures=True)
+        evidence.save(stage, stage.told)
 
 
 @pytest.fixture(autouse=True)
 def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
     """Begin each story without the faults of the one before; told together, each has its own."""
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").told.add(request.node.path.name)
     yield
     if "stage" in request.fixturenames and not request.node.get_closest_marker("together"):
         request.getfixturevalue("stage").forgive()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from local.package import CODE_BUCKET, zip_function
+from local.package import CODE_BUCKET, bootstrap, build_layer, zip_function
 from tests.e2e.conftest import Stage, eventually
 
 together = pytest.mark.together
@@ -158,7 +158,9 @@ def deploy_consumer(stage: Stage) -> str:
     key = "queue_recording.zip"
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "app.py").write_text(code)
-        stage.s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=zip_function(Path(folder)))
+        stage.s3.put_object(
+            Bucket=CODE_BUCKET, Key=key, Body=zip_function(Path(folder), bootstrap(build_layer()))
+        )
     template = yaml_parse(template_text)
     function = template["Resources"]["QueueRecordingFunction"]["Properties"]
     function["CodeUri"] = {"Bucket": CODE_BUCKET, "Key": key}

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Stage, eventually
-
-SECRET_TOKEN = "007eJxTYsecretRtcTokenOfTheChannel"
+from tests.e2e.evidence import TOKEN
 
 
 def notification(sid: str, sequence: int, event_type: int = 33, **details: Any) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def finished(stage: Stage) -> dict[str, Any]:
     recording_id = stage.record(
         "one-recording",
         clientRequest={
-            "token": SECRET_TOKEN,
+            "token": TOKEN,
             "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
         },
         tags={"team": "platform"},
@@ -108,7 +107,7 @@ def test_its_timeline_tells_each_step(stage: Stage, finished: dict[str, Any]) ->
 
 
 def test_the_same_idempotency_key_makes_one_recording(stage: Stage) -> None:
-    body = {"cname": "asked-twice", "clientRequest": {"token": SECRET_TOKEN}}
+    body = {"cname": "asked-twice", "clientRequest": {"token": TOKEN}}
     first = stage.api.call("POST", "/recordings", body, {"Idempotency-Key": "twice"})
     second = stage.api.call("POST", "/recordings", body, {"Idempotency-Key": "twice"})
     assert (first.status, second.status) == (202, 202)

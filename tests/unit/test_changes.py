@@ -213,7 +213,9 @@ def test_what_is_not_there_cannot_be_changed(recording_id: str) -> None:
     assert answer.status == 404
 
 
-@pytest.mark.parametrize("status", ["requested", "starting", "stopping", "uploading", *sorted(TERMINAL)])
+@pytest.mark.parametrize(
+    "status", ["requested", "starting", "stopping", "uploading", *sorted(TERMINAL)]
+)
 def test_only_what_records_can_be_changed(status: Any) -> None:
     house = House(recording(status=status))
     answer = house.patch(SUBSCRIBE)
