@@ -38,7 +38,7 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 .PHONY: pytest
 pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done
 	@rm -rf .build/evidence
-	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/after
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/after
 	$(BIN)/pytest tests/after
 
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process

@@ -1,4 +1,7 @@
-"""One embedded stack for all stories; each story has a channel of its own."""
+"""One embedded stack for all stories of a worker; each story has a channel of its own.
+
+The stories of a file run on one worker, in order (`--dist loadfile`).
+"""
 
 from __future__ import annotations
 
@@ -54,14 +57,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
                 told[item.nodeid] = stage.tellers.submit(item.obj, stage=stage, **parameters)
     told[pyfuncitem.nodeid].result()
     return True
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the stories of a file on one worker, in order. Each worker has a stack of its own."""
-    for item in items:
-        if "tests/e2e/" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 class Stage:
