@@ -44,7 +44,7 @@ from agora_recording.storage import Storage, StorageKeys
 from agora_recording.sweep import Sweeper
 from agora_recording.timings import Timings
 from agora_recording.wake import Waker, wake_reason
-from benchmarks.machine import Execution, Machine
+from benchmarks.machine import Execution, Machine, template_defaults
 from benchmarks.virtual import Suspended, VirtualLimiter, VirtualStore, World
 
 START_MS = 1_700_000_000_000
@@ -56,7 +56,7 @@ IDLE_MS = 300_000  # maxIdleTime, as the template has it
 DELIVERY_MS = 1000  # from Agora's event to the row
 INVOKE_MS = 50  # from one state to the next, a warm function between
 WAKE_MS = 100  # from SendTaskSuccess to the next state
-JITTER_MS = 100  # the most by which the network disturbs the order of calls
+JITTER_MS = 250  # the most by which the network disturbs the order of calls
 ANSWER_MS = 200  # Agora's median
 FAILOVER_MS = (20_000, 90_000)
 
@@ -73,7 +73,9 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     deaths: float = 0.005
     failovers: float = 0.01
     idle_exits: float = 0.2  # ends that nobody asked for: the channel is left
-    calls_per_second: float = 8  # AgoraCallsPerSecond of the template
+    calls_per_second: float = msgspec.field(
+        default_factory=lambda: float(template_defaults()["AgoraCallsPerSecond"])
+    )
     warm_up_s: float = 1200
     measured_s: float = 3600
     seed: int = 1

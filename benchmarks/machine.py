@@ -10,6 +10,12 @@ from samtranslator.yaml_helper import yaml_parse
 from local.package import ROOT, definition, parameters
 
 
+@cache
+def template_defaults() -> dict[str, str]:
+    """Return the template's parameters as they are when nobody sets them."""
+    return parameters(yaml_parse((ROOT / "template.yaml").read_text()), {})
+
+
 class Execution:
     """Where one execution is, with its data and its retries of the state it is in."""
 
@@ -43,9 +49,8 @@ class Machine:
     @cache
     def shipped(cls) -> Self:
         """Return the definition in statemachine/, with the numbers of the template's defaults."""
-        template = yaml_parse((ROOT / "template.yaml").read_text())
         path = ROOT / "statemachine" / "recording.asl.yaml"
-        numbers = {**parameters(template, {}), "ExecutionTimeoutSeconds": "3196800"}
+        numbers = {**template_defaults(), "ExecutionTimeoutSeconds": "3196800"}
         return cls(definition(path, numbers))
 
     def type_of(self, state: str) -> str:

@@ -81,7 +81,7 @@ def _error_names(value: Any) -> Iterator[str]:
 
 def test_every_error_it_names_is_one_that_somebody_raises() -> None:
     for name in set(_error_names(STATES)):
-        is_aws = name.startswith(("States.", "Lambda.", "DynamoDb.", "Sandbox."))
+        is_aws = name.startswith(("States.", "Lambda.", "DynamoDb.", "Sandbox.", "Runtime."))
         assert is_aws or hasattr(errors, name), name
 
 

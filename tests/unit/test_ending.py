@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from agora_recording.agora import Reply
 from agora_recording.ending import Next, Stopper, after_orphan_stop, after_stop, next_state
-from agora_recording.errors import AgoraUnavailableError, RateLimitedError
+from agora_recording.errors import AgoraRefusedError, AgoraUnavailableError, RateLimitedError
 from agora_recording.recording import RANK, RESTARTABLE, Recording, SessionEnd, started
 from tests.unit.builders import (
     RECORDING_ID,
@@ -94,7 +94,13 @@ def test_an_answer_that_ends_a_session(answer: Reply, end: SessionEnd) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [silence("stop"), reply("stop", 206, code=65), reply("stop", 504, code=62)]
+    "answer",
+    [
+        silence("stop"),
+        reply("stop", 206, code=65),
+        reply("stop", 504, code=62),
+        reply("stop", 401, reason="Invalid authentication credentials"),
+    ],
 )
 def test_an_answer_that_ends_nothing(answer: Reply) -> None:
     assert after_stop(STOPPING, answer, after(61), TIMINGS) == STOPPING
@@ -252,6 +258,14 @@ def test_a_stop_that_is_refused_for_good_is_not_repeated(code: int) -> None:
     assert room.stop() == "await upload"
     assert room.row.session_end == "STOP_REFUSED"
     assert room.shelf.kinds(RECORDING_ID) == ["ended", "refused", "stop"]
+
+
+def test_a_stop_refused_for_our_keys_is_repeated_once_they_are_put_right() -> None:
+    room = Room(STOPPING, reply("stop", 401, reason="Unauthorized"), stopped())
+    with pytest.raises(AgoraRefusedError):
+        room.stop()
+    assert room.row.session_end is None
+    assert room.stop() == "await upload"
 
 
 def test_nothing_recorded_is_known_from_the_stop() -> None:

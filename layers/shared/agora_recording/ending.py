@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -42,13 +43,22 @@ _ENDS: dict[str, SessionEnd] = {
 }
 
 
+def end_of(reply: Reply) -> SessionEnd | None:
+    """Return what a stop's answer says of the session's end, None for nothing yet. Pure.
+
+    A refusal for good ends our asking, but not one of our keys (401): they can be put right, and
+    until then the session runs and is billed.
+    """
+    return None if reply.status == HTTPStatus.UNAUTHORIZED else _ENDS.get(reply.outcome.handling)
+
+
 def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
     """Return the recording after Agora answered a stop. Pure.
 
     A 404 may only mean that a failover is going on: the session then lives on and is billed, so
     the stop is repeated for the failover's 90 s before it is believed (Agora status codes: 404).
     """
-    end = _ENDS.get(reply.outcome.handling)
+    end = end_of(reply)
     if end:
         return end_session(recording, end, now_ms)
     if reply.outcome.handling == "confirm_gone":
@@ -67,7 +77,7 @@ def after_orphan_stop(
 
     A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes.
     """
-    if reply.outcome.handling in _ENDS:
+    if end_of(reply):
         return orphan_ended(recording, sid, now_ms)
     if reply.outcome.handling != "confirm_gone":
         return recording
@@ -174,7 +184,7 @@ class Stopper:
                 recording.recording_id,
                 Note(now, "refused", f"stop: {error}", {"status": reply.status}),
             )
-            if reply.outcome.handling not in (*_ENDS, "confirm_gone"):
+            if not end_of(reply) and reply.outcome.handling != "confirm_gone":
                 raise error
         after = partial(after_orphan_stop, sid=sid) if attempt.end else after_stop
         return self._store.amend(
