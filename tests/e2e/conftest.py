@@ -261,7 +261,7 @@ def eventually(
 def stage() -> Iterator[Stage]:
     """The stack, for all stories."""
     # After an abnormal exit, status 20 can be seen until the sweeper looks.
-    with EmbeddedStack(speed=SPEED, options={"abnormal_linger_s": 1500}) as stack:
+    with EmbeddedStack(speed=SPEED, options={"abnormal_linger_s": 600}) as stack:
         stage = Stage(stack)
         yield stage
         stage.tellers.shutdown(wait=False, cancel_futures=True)
