@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -116,8 +117,9 @@ def _plain(stage: Any, right: Right) -> str:
     for logical_id, physical in sorted(names.items(), key=lambda item: -len(item[1])):
         text = text.replace(physical, f"<{logical_id}>")
         text = text.replace(physical.rpartition(":")[2], f"<{logical_id}>")
-    group = stage.group_id()
-    return text.replace(group, "<group>")
+    # Secrets Manager ends each ARN in characters of its own.
+    text = re.sub(r"(<\w+Secret>)-\w+", r"\1", text)
+    return text.replace(stage.group_id(), "<group>")
 
 
 # --- secrets ---
