@@ -26,6 +26,7 @@ from agora_recording.errors import (
 from agora_recording.observability import metrics
 from agora_recording.recording import TERMINAL
 from agora_recording.recording_id import new_recording_id
+from agora_recording.refresh import RefreshSettings
 from agora_recording.store import row_of
 from agora_recording.verification import Outcome
 from functions.apply_notifications import app as apply_notifications
@@ -437,7 +438,7 @@ class Firewall:
         now_ms = NOW_MS + hour * HOUR * 1000
         hosts = {"data": {"service": {"hosts": [{"primaryIP": "8.8.8.8"}]}}}
         answer = (200, json.dumps(hosts).encode()) if answers else (503, b"")
-        settings = refresh_ncs_addresses.RefreshSettings(
+        settings = RefreshSettings(
             table_name="table",
             agora_app_id="app",
             agora_secret_id="agora",

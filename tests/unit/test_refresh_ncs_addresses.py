@@ -17,7 +17,7 @@ import responses
 from moto import mock_aws
 from msgspec.structs import replace
 
-from agora_recording import addresses, aws, wiring
+from agora_recording import addresses, aws, refresh, wiring
 from agora_recording.errors import (
     AddressesRefusedError,
     AgoraUnavailableError,
@@ -28,7 +28,7 @@ from functions.refresh_ncs_addresses import app
 
 HOUR_MS = 3_600_000
 TABLE = "recordings"
-SETTINGS = app.RefreshSettings(
+SETTINGS = refresh.RefreshSettings(
     table_name=TABLE,
     agora_app_id="app",
     agora_secret_id="agora",
@@ -437,10 +437,10 @@ def test_an_agora_that_does_not_answer_does_not_hold_up_the_stack(
 def test_settings_that_cannot_be_read_do_not_hold_up_the_stack(
     monkeypatch: pytest.MonkeyPatch, answered: list[Any]
 ) -> None:
-    def unreadable() -> app.RefreshSettings:
+    def unreadable() -> refresh.RefreshSettings:
         raise SettingsError("Missing environment variable: TABLE_NAME")
 
-    monkeypatch.setattr(app.RefreshSettings, "from_env", unreadable)
+    monkeypatch.setattr(refresh.RefreshSettings, "from_env", unreadable)
     handler: Callable[..., dict[str, Any]] = app.lambda_handler
     handler(deploy("Create"), CONTEXT)
     assert "TABLE_NAME" in json.loads(answered[0].data)["Data"]["Warning"]
@@ -493,7 +493,7 @@ def test_agora_is_asked_with_the_keys_of_the_secret_at_the_documented_hosts() ->
     with responses.RequestsMock() as agora:
         for url, status in zip(addresses.ENDPOINTS, (404, 200), strict=True):
             agora.get(url, status=status, body=answer("8.8.8.8"))
-        found = addresses.fetch(app.agora_get(SETTINGS), addresses.ENDPOINTS)
+        found = addresses.fetch(refresh.agora_get(SETTINGS), addresses.ENDPOINTS)
         sent = [call.request.headers["Authorization"] for call in agora.calls]
     assert found == {"8.8.8.8/32"}
     assert sent == ["Basic bWU6c2VjcmV0"] * 2
