@@ -29,13 +29,12 @@ from agora_recording.conformance import Checked
 from agora_recording.errors import (
     Problem,
     RecordingBusyError,
-    RecordingNotFoundError,
     RecordingStateError,
     RequestInvalidError,
 )
 from agora_recording.lease import UPDATE_LEASE_S
 from agora_recording.recording import Attempt, Recording, seen
-from agora_recording.recording_id import is_recording_id
+from agora_recording.recording_id import check_recording_id
 from agora_recording.request_rules import items, members
 from agora_recording.sealing import Sealer
 from agora_recording.store import Note, RecordingStore
@@ -190,8 +189,7 @@ class Changer:
         body: Mapping[str, Any],
         check: Callable[[object, object], Checked],
     ) -> tuple[Recording, tuple[Problem, ...]]:
-        if not is_recording_id(recording_id):
-            raise RecordingNotFoundError(f"There is no recording {recording_id[:40]!r}.")
+        check_recording_id(recording_id)
         recording = self._store.get(recording_id)
         checked = check(recording.mode, body)
         if checked.problems:

@@ -17,12 +17,11 @@ from msgspec.structs import replace
 from agora_recording import aws
 from agora_recording.clock import now_ms
 from agora_recording.errors import (
-    RecordingNotFoundError,
     RecordingStateError,
     StoreUnavailableError,
 )
 from agora_recording.recording import Recording
-from agora_recording.recording_id import is_recording_id
+from agora_recording.recording_id import check_recording_id
 from agora_recording.store import RecordingStore
 
 if TYPE_CHECKING:
@@ -77,8 +76,7 @@ class Deleter:
         Raises RecordingNotFoundError, also when it is gone already; RecordingStateError;
         StoreUnavailableError when S3 kept an object.
         """
-        if not is_recording_id(recording_id):
-            raise RecordingNotFoundError(f"There is no recording {recording_id[:40]!r}.")
+        check_recording_id(recording_id)
         now = self._now_ms()
 
         def begin(row: Recording) -> Recording:

@@ -11,10 +11,10 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from agora_recording.clock import iso
-from agora_recording.errors import Problem, RecordingNotFoundError, RequestInvalidError
+from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.paging import read_cursor, read_number, write_cursor
 from agora_recording.recording import RANK, Recording, public
-from agora_recording.recording_id import is_recording_id
+from agora_recording.recording_id import check_recording_id
 from agora_recording.store import RecordingStore
 
 DAY_MS = 86_400_000
@@ -76,8 +76,7 @@ class Lister:
 
     def get(self, recording_id: str) -> Recording:
         """Return one recording. Raises RecordingNotFoundError, also for what is not an id."""
-        if not is_recording_id(recording_id):
-            raise RecordingNotFoundError(f"There is no recording {recording_id[:40]!r}.")
+        check_recording_id(recording_id)
         return self._store.get(recording_id)
 
     def page(self, listing: Listing, now_ms: int) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from agora_recording.completion import Completion
 from agora_recording.errors import (
     MediaNotFoundError,
     Problem,
-    RecordingNotFoundError,
     RecordingStateError,
     RequestInvalidError,
 )
@@ -38,7 +37,7 @@ from agora_recording.manifest import (
 )
 from agora_recording.paging import page, read_cursor, read_number, write_cursor
 from agora_recording.recording import Recording, Status, Upload, public
-from agora_recording.recording_id import is_recording_id
+from agora_recording.recording_id import check_recording_id
 from agora_recording.signing import MAX_EXPIRES_S, Keys, bucket_url, signer
 from agora_recording.store import RecordingStore
 from agora_recording.timings import Timings
@@ -443,8 +442,7 @@ class Media:
         )
 
     def _recording(self, recording_id: str) -> Recording:
-        if not is_recording_id(recording_id):
-            raise RecordingNotFoundError(f"There is no recording {recording_id[:40]!r}.")
+        check_recording_id(recording_id)
         recording = self._store.get(recording_id)
         if recording.deleting_ms:
             raise RecordingStateError("This recording is being deleted.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from agora_recording.errors import RecordingNotFoundError
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PATTERN = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 RANDOM_BYTES = 10
@@ -21,6 +23,12 @@ def new_recording_id(now_ms: int, randomness: bytes) -> str:
 def is_recording_id(text: str) -> bool:
     """Tell whether `text` has the form of an id; says nothing of whether it exists."""
     return _PATTERN.fullmatch(text) is not None
+
+
+def check_recording_id(text: str) -> None:
+    """Raise RecordingNotFoundError for what is not an id: no row can have it."""
+    if not is_recording_id(text):
+        raise RecordingNotFoundError(f"There is no recording {text[:40]!r}.")
 
 
 def created_ms(recording_id: str) -> int:

@@ -9,9 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from agora_recording import events
-from agora_recording.errors import RecordingNotFoundError
 from agora_recording.paging import page, read_cursor, read_number, write_cursor
-from agora_recording.recording_id import is_recording_id
+from agora_recording.recording_id import check_recording_id
 from agora_recording.store import RecordingStore
 from agora_recording.timeline import Entry, timeline
 
@@ -86,8 +85,7 @@ class Story:
 
     def page(self, recording_id: str, wish: Wish) -> dict[str, Any]:
         """Return an EventsView. Raises RecordingNotFoundError."""
-        if not is_recording_id(recording_id):
-            raise RecordingNotFoundError(f"There is no recording {recording_id[:40]!r}.")
+        check_recording_id(recording_id)
         recording = self._store.get(recording_id)
         told = [
             events.from_stored(row)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agora_recording import aws
-from agora_recording.errors import RecordingNotFoundError
 from agora_recording.recording import Recording, ask_to_stop
-from agora_recording.recording_id import is_recording_id
+from agora_recording.recording_id import check_recording_id
 from agora_recording.store import Note, RecordingStore
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ class Waker:
 
     def stop(self, recording_id: str, now_ms: int) -> Recording:
         """Wish a recording to stop, for its caller. Raises RecordingNotFoundError."""
-        if not is_recording_id(recording_id):
-            raise RecordingNotFoundError(f"There is no recording {recording_id[:40]!r}.")
+        check_recording_id(recording_id)
         return self.wake(
             recording_id,
             lambda row: ask_to_stop(row, "STOP_REQUESTED", now_ms),
