@@ -41,6 +41,7 @@ from agora_recording.sealing import Sealer
 from agora_recording.secret_store import SecretStore
 from agora_recording.start import Starter
 from agora_recording.storage import Storage, StorageKeys
+from agora_recording.store import DUE_SHARDS
 from agora_recording.sweep import Sweeper
 from agora_recording.timings import Timings
 from agora_recording.wake import Waker, wake_reason
@@ -465,7 +466,10 @@ class Fleet:
             return
         self._sweeping = True
         self._sweep_end_ms = now + SWEEP_S * 1000
-        self._batches: Iterator[list[str]] = self.sweeper.batches(self.random.randrange(16))
+        shards = [self.store.shard(number, 0) for number in range(DUE_SHARDS)]
+        self._batches: Iterator[list[str]] = self.sweeper.batches(
+            shards, self.random.randrange(DUE_SHARDS)
+        )
         self._serve_batch()
 
     def _serve_batch(self) -> None:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.lease import Lease
 from agora_recording.observability import count, logger, observed
-from agora_recording.store import DUE_SHARDS, RecordingStore
+from agora_recording.store import DUE_SHARDS
 from agora_recording.sweep import Sweeper
 from agora_recording.wake import Waker
 from agora_recording.wiring import StorageSettings
@@ -44,20 +44,19 @@ def _sweeper() -> Sweeper:
 @logger.inject_lambda_context
 @observed
 def lambda_handler(
-    event: dict[str, Any],
-    context: LambdaContext,
-    sweeper: Sweeper | None = None,
-    store: RecordingStore | None = None,
+    event: dict[str, Any], context: LambdaContext, sweeper: Sweeper | None = None
 ) -> dict[str, int]:
     """Return how often each kind of look was made."""
-    sweeper = sweeper or _sweeper()
-    done = sweeper.sweep(seconds=SWEEP_S, first_shard=secrets.randbelow(DUE_SHARDS))
-    count("RecordingsOpen", (store or WatchSettings.from_env().store()).count_open())
-    count("RecordingsLookedAt", done.total())
+    first_shard = secrets.randbelow(DUE_SHARDS)
+    looks, count_open, unheard = (sweeper or _sweeper()).sweep(
+        seconds=SWEEP_S, first_shard=first_shard
+    )
+    count("RecordingsOpen", count_open)
+    count("RecordingsLookedAt", looks.total())
     # The execution should have moved these on minutes ago.
-    count("RecordingsStuck", done["wake"] + done["repair"])
-    count("RecordingsUnheard", len(sweeper.unheard))
-    count("RateLimitedError", done["no slot"])
-    if done:
-        logger.info("sweep done", looks=dict(done))
-    return dict(done)
+    count("RecordingsStuck", looks["wake"] + looks["repair"])
+    count("RecordingsUnheard", unheard)
+    count("RateLimitedError", looks["no slot"])
+    if looks:
+        logger.info("sweep done", looks=looks)
+    return dict(looks)

@@ -172,8 +172,7 @@ def event(**more: Any) -> dict[str, Any]:
 
 def sweep(house: House, cloudwatch: CloudWatch, at_s: float) -> None:
     """Let the sweeper's room run once."""
-    store: Any = SimpleNamespace(count_open=lambda: 1)
-    watch_recordings.lambda_handler({}, CONTEXT, sweeper=house.sweeper, store=store)
+    watch_recordings.lambda_handler({}, CONTEXT, sweeper=house.sweeper)
     cloudwatch.read(at_s)
 
 

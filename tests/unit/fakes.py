@@ -129,9 +129,9 @@ class OneThread:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def map(self, function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+    def map(self, function: Callable[..., Any], *values: Iterable[Any]) -> list[Any]:
         """Return the results of a function, in order."""
-        return [function(value) for value in values]
+        return list(map(function, *values))
 
 
 # --- errors of AWS ------------------------------------------------------------------------------
@@ -428,6 +428,7 @@ class FakeTable:
         ExclusiveStartKey: Item | None = None,
         Limit: int | None = None,
         ConsistentRead: bool = False,
+        Select: str = "",
     ) -> dict[str, Any]:
         """Read the rows of a partition in the order of its sort key, of the table or an index."""
         keys, projection = self._indexes[IndexName] if IndexName else (self._primary, None)
@@ -452,8 +453,10 @@ class FakeTable:
         if FilterExpression:
             wanted = condition_of(FilterExpression)
             kept = [item for item in cut if wanted(item, names, values)]
-        answer: dict[str, Any] = {"Items": kept}
-        if projection:
+        answer: dict[str, Any] = {"Items": kept, "Count": len(kept)}
+        if Select == "COUNT":
+            del answer["Items"]
+        elif projection:
             shown = {*keys, *self._primary, *projection.get("NonKeyAttributes", ())}
             answer["Items"] = [
                 {name: value for name, value in item.items() if name in shown} for item in kept

@@ -30,7 +30,7 @@ from agora_recording.recording import RANK, TERMINAL, Recording, from_row
 from agora_recording.sealing import Sealer
 from agora_recording.start import Starter
 from agora_recording.store import RecordingStore, row_of
-from agora_recording.sweep import Sweeper
+from agora_recording.sweep import Sweeper, Swept
 from agora_recording.wake import Waker
 from tests.template.machine import definition
 from tests.unit.builders import MACHINE, RECORDING_ID, TIMINGS, heard, reply, requested
@@ -550,9 +550,10 @@ class House:
     def sweep(self) -> Counter[str]:
         """Sweep once."""
         self._swept_ms = self.clock()
-        looks: Counter[str] | None = self.background(partial(self.sweeper.sweep, seconds=50))
-        assert not looks or not looks["failed"], "a look raised"
-        return looks or Counter()
+        swept: Swept | None = self.background(partial(self.sweeper.sweep, seconds=50))
+        looks = swept.looks if swept else Counter()
+        assert not looks["failed"], "a look raised"
+        return looks
 
     # --- time ---
 

@@ -17,7 +17,7 @@ from agora_recording.file_arrival import LEASE_S, Arrival, Arrivals, read, sign_
 from agora_recording.publication import Publisher
 from agora_recording.recording import LATE, Attempt, Recording, due
 from agora_recording.session import SessionFacts
-from agora_recording.store import RecordingStore, row_of
+from agora_recording.store import DUE_SHARDS, RecordingStore, row_of
 from agora_recording.sweep import Sweeper, choose_look
 from agora_recording.timings import Timings
 from functions.publish_recording.app import PublishSettings
@@ -591,7 +591,7 @@ def test_the_sweeper_asks_for_a_look_and_comes_back_later(house: House) -> None:
 def test_what_is_late_is_not_counted_as_open(house: House) -> None:
     assert house.store.open_recordings() == []
     house.clock.advance(900)
-    shards = range(16)
+    shards = range(DUE_SHARDS)
     found = [each for shard in shards for each in house.store.due(LATE, shard, house.clock(), 10)]
     assert found == [RECORDING_ID]
 

@@ -19,6 +19,7 @@ from agora_recording.lease import Lease
 from agora_recording.recording import Recording, due
 from agora_recording.recording_id import new_recording_id
 from agora_recording.session import SessionFacts
+from agora_recording.store import DUE_SHARDS
 from agora_recording.sweep import Look, Sweeper, choose_look, execution_arn, is_unheard, stop_reason
 from agora_recording.timings import Timings
 from agora_recording.wake import Waker
@@ -106,7 +107,13 @@ class Room:
         return self.sweeper.look(RECORDING_ID)
 
     def sweep(self, seconds: float = 50) -> Counter[str]:
-        return self.sweeper.sweep(seconds=seconds)
+        return self.sweeper.sweep(seconds=seconds).looks
+
+    @property
+    def fence(self) -> int:
+        """How often the lease was ever taken."""
+        row = self.shelf.table.items.get(("SWEEPER", "LEASE"))
+        return int(row["fence"]["N"]) if row else 0
 
 
 @pytest.fixture(autouse=True)
@@ -405,12 +412,37 @@ def test_a_sweep_looks_at_all_that_is_due_and_at_nothing_else() -> None:
     silent = _many(5, recording())
     heard = _many(3, recording(last_seen_ms=after(390)), first=5)
     room = Room(*silent, *heard, script=(state(5),) * 5)
-    assert room.sweep() == {"query": 5}
+    assert room.sweeper.sweep(seconds=50) == ({"query": 5}, 8, 5)
+    assert room.sweeper.sweep(seconds=50) == ({}, 8, 0)
+
+
+def test_the_lease_is_taken_only_where_something_is_due() -> None:
+    room = Room(recording(last_seen_ms=after(390)), script=(state(5),))
     assert room.sweep() == {}
-    assert room.sweeper.unheard == set()
+    assert room.fence == 0
+    room.clock.advance(300)
+    assert room.sweep() == {"query": 1}
+    assert room.fence == 1
 
 
-def test_a_sweep_goes_by_risk() -> None:
+@pytest.mark.parametrize("page", [1, 2, 3, 200])
+def test_shards_of_any_fill_are_swept_alike(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_PAGE", page)
+    late = uploading(status="incomplete", ended_ms=after(0), late_until_ms=LATE)
+    rows = [
+        *_many(20, recording()),
+        *_many(20, recording(last_seen_ms=after(390)), first=20),
+        *_many(20, recording(**LONG, gone_ms=after(9), gone_checks=1), first=40),
+        *_many(20, late, first=60),
+    ]
+    room = Room(*rows, script=(state(5),) * 40)
+    looks, count_open, _ = room.sweeper.sweep(seconds=50)
+    assert looks == {"query": 40, "late files": 20}
+    assert count_open == 60
+
+
+@pytest.mark.parametrize("page", [1, 200])
+def test_a_sweep_goes_by_risk(page: int) -> None:
     rows = [
         *_many(2, recording(**LONG)),
         *_many(2, recording(**LONG, gone_ms=after(9), gone_checks=1), first=2),
@@ -418,16 +450,17 @@ def test_a_sweep_goes_by_risk() -> None:
         *_many(2, requested(), first=6),
     ]
     room = Room(*rows, script=(state(5),) * 4, seconds=5000)
-    order = [each for batch in room.sweeper.batches(0) for each in batch]
+    shards = [room.shelf.store.shard(number, page) for number in range(DUE_SHARDS)]
+    order = [each for batch in room.sweeper.batches(shards, 0) for each in batch]
     number = {row.recording_id: place // 2 for place, row in enumerate(rows)}
     assert [number[each] for each in order] == [3, 3, 2, 2, 1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("first", [0, 7, 15])
+@pytest.mark.parametrize("first", [0, 3, 7])
 def test_every_shard_is_swept_wherever_it_begins(first: int) -> None:
     rows = _many(40, recording())
     room = Room(*rows, script=(state(5),) * 40)
-    assert room.sweeper.sweep(seconds=50, first_shard=first) == {"query": 40}
+    assert room.sweeper.sweep(seconds=50, first_shard=first).looks == {"query": 40}
 
 
 def test_a_row_that_cannot_be_moved_on_does_not_hold_up_a_sweep() -> None:
@@ -508,7 +541,7 @@ def test_a_sweep_whose_lease_has_run_out_stops() -> None:
 
 
 def test_the_lease_is_given_back_after_a_sweep() -> None:
-    room = Room()
+    room = Room(recording(), script=(state(5),))
     room.sweep()
     client: Any = room.shelf.table
     assert Lease(TABLE, client, room.clock).take(60) == 2

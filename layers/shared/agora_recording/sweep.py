@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from agora_recording.lease import UPDATE_LEASE_S, Lease
 from agora_recording.observability import logger
 from agora_recording.observation import RUNNING, observe
 from agora_recording.recording import (
+    LATE,
     RISKS,
     Recording,
     StopReason,
@@ -38,7 +39,7 @@ from agora_recording.recording import (
 )
 from agora_recording.session import SessionFacts
 from agora_recording.storage import Storage
-from agora_recording.store import DUE_SHARDS, Note, RecordingStore
+from agora_recording.store import DUE_SHARDS, Note, RecordingStore, Scheduled, Shard
 from agora_recording.timings import Timings
 from agora_recording.wake import Waker, wake_reason
 
@@ -58,6 +59,7 @@ Look = Literal[
 ]
 _WORKERS = 4
 _BATCH = 50
+_PAGE = 200  # rows of a shard that are read at once; 40 of them cost half a unit
 
 
 def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
@@ -103,6 +105,20 @@ def is_unheard(facts: SessionFacts, now_ms: int, timings: Timings) -> bool:
     return facts.progress is not None and now_ms - facts.lastSeenMs >= timings.silence_s * 1000
 
 
+def _due(shard: Shard, now_ms: int) -> list[Scheduled]:
+    return [each for each in shard.rows if each.at_ms <= now_ms]
+
+
+class Swept(NamedTuple):
+    """How often each look was made; how many recordings are not over; and how many of those looked
+    at Agora says are running, although no notification tells of them.
+    """
+
+    looks: Counter[str]
+    open: int
+    unheard: int
+
+
 class Sweeper:
     """Sweeps. `first_shard` spreads the work when a sweep does not get round."""
 
@@ -134,48 +150,76 @@ class Sweeper:
         self._now_ms = now_ms
         self.unheard: set[str] = set()
 
-    def sweep(self, *, seconds: float, first_shard: int = 0) -> Counter[str]:
-        """Look at what is due, for at most `seconds`; return how often each look was made.
+    def sweep(self, *, seconds: float, first_shard: int = 0) -> Swept:
+        """Look at what is due, for at most `seconds`; tell what was done.
 
-        Does nothing while another sweeper holds the lease. Afterwards `unheard` has the ids of
-        recordings that Agora says are running, although no notification tells of them.
+        Nothing is looked at while another sweeper holds the lease. Where nothing is due, which is
+        nearly always so in a small fleet, the lease is not even asked for: that is two writes.
         """
         self.unheard.clear()
-        done: Counter[str] = Counter()
+        looks: Counter[str] = Counter()
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            shards = list(workers.map(partial(self._store.shard, limit=_PAGE), range(DUE_SHARDS)))
+            count_open = sum(workers.map(self._count_open, range(DUE_SHARDS), shards))
+            if self._is_any_due(shards):
+                looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
+        return Swept(looks, count_open, len(self.unheard))
+
+    def _is_any_due(self, shards: Sequence[Shard]) -> bool:
+        now = self._now_ms()
+        return any(not each.is_whole or _due(each, now) for each in shards)
+
+    def _count_open(self, number: int, shard: Shard) -> int:
+        if shard.is_whole:
+            return sum(each.risk != LATE for each in shard.rows)
+        return self._store.count_open(number)
+
+    def _look_at(
+        self, batches: Iterable[list[str]], seconds: float, workers: ThreadPoolExecutor
+    ) -> Counter[str]:
         if self._lease.take(seconds + 10) is None:
-            done["lease held"] += 1
-            return done
+            return Counter({"lease held": 1})
         end_ms = self._now_ms() + round(seconds * 1000)
+        done: Counter[str] = Counter()
         try:
-            with ThreadPoolExecutor(_WORKERS) as workers:
-                for batch in self.batches(first_shard):
-                    done.update(workers.map(self.try_look, batch))
-                    if self._now_ms() >= end_ms or not self._lease.is_ours:
-                        done["out of time"] += 1
-                        break
+            for batch in batches:
+                done.update(workers.map(self.try_look, batch))
+                if self._now_ms() >= end_ms or not self._lease.is_ours:
+                    done["out of time"] += 1
+                    break
         finally:
             self._lease.release()
         return done
 
-    def batches(self, first_shard: int) -> Iterator[list[str]]:
-        """Yield ids of what is due by now, in the order of risk; read as they are asked for."""
+    def batches(self, shards: Sequence[Shard], first_shard: int) -> Iterator[list[str]]:
+        """Yield ids of what is due by now, in the order of risk.
+
+        A shard that fits a page is known already; of a fuller one, rows are read as they are asked
+        for.
+        """
         now = self._now_ms()
-        used = self._store.used_shards()  # most of a small fleet's shards are empty
-        order = ((first_shard + step) % DUE_SHARDS for step in range(DUE_SHARDS))
-        shards = [shard for shard in order if shard in used]
+        numbers = [(first_shard + step) % DUE_SHARDS for step in range(DUE_SHARDS)]
         for risk in RISKS:
-            for shard in shards:
-                served: set[str] = set()
-                while True:
-                    found = self._store.due(risk, shard, now, _BATCH)
-                    # A row that could not be moved on comes again: not twice in one sweep.
-                    fresh = [each for each in found if each not in served]
-                    if not fresh:
-                        break
-                    served.update(fresh)
-                    yield fresh
-                    if len(found) < _BATCH:
-                        break
+            for number in numbers:
+                shard = shards[number]
+                if shard.is_whole:
+                    found = [each.recording_id for each in _due(shard, now) if each.risk == risk]
+                    yield from (found[at : at + _BATCH] for at in range(0, len(found), _BATCH))
+                else:
+                    yield from self._read(risk, number, now)
+
+    def _read(self, risk: int, shard: int, now_ms: int) -> Iterator[list[str]]:
+        served: set[str] = set()
+        while True:
+            found = self._store.due(risk, shard, now_ms, _BATCH)
+            # A row that could not be moved on comes again: not twice in one sweep.
+            fresh = [each for each in found if each not in served]
+            if not fresh:
+                return
+            served.update(fresh)
+            yield fresh
+            if len(found) < _BATCH:
+                return
 
     def try_look(self, recording_id: str) -> str:
         """Look at one recording; return what was done, or why nothing was. Raises nothing."""
