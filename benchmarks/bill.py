@@ -28,7 +28,6 @@ from typing import Any
 import msgspec
 from samtranslator.yaml_helper import yaml_parse
 
-from agora_recording.timings import UPLOAD_WAITS_S
 from benchmarks import prices
 from benchmarks.machine import Machine
 from benchmarks.pages import Page, table
@@ -49,7 +48,9 @@ NAIVE_S = (30, 120)
 
 SWEEPER = "WatchRecordings"
 NOTIFIED = ("ReceiveNotification", "ApplyNotifications")
+ARRIVALS = "RecordFileArrival"
 API_CALLS = 2  # POST and stop
+QUEUE_CALLS = 3  # a message is sent, received and deleted
 # What each room asks of Agora.
 CALLS_OF = {"StartRecording": 2, "QueryRecording": 1, "StopRecording": 1}
 # AWS's events of a state that is entered and left (AWS Step Functions: execution history).
@@ -85,7 +86,7 @@ class Cost(msgspec.Struct, kw_only=True):
     transitions: float = 0
     functions: float = 0
     table: float = 0
-    rest: float = 0  # S3, EventBridge, API Gateway, Scheduler
+    rest: float = 0  # S3, EventBridge, SQS, API Gateway, Scheduler
 
     @property
     def orchestration(self) -> float:
@@ -318,7 +319,7 @@ def history_events(found: Measured) -> int:
     """Return how many history events AWS would have written."""
     machine = Machine.shipped()
     entered = [
-        TOKEN_EVENTS if name == machine.parking else EVENTS_OF[machine.type_of(name)]
+        TOKEN_EVENTS if machine.is_parked_at(name) else EVENTS_OF[machine.type_of(name)]
         for name in found.states
     ]
     return FRAME_EVENTS + sum(entered) + RETRY_EVENTS * found.retries
@@ -347,6 +348,7 @@ def _workflow(found: Measured) -> Cost:
         rest=s3_writes * prices.S3_WRITE
         + found.count("s3:GetObject", *rooms) * prices.S3_READ
         + found.count("events:PutEvents", *rooms) * prices.BUS_EVENT
+        + QUEUE_CALLS * len(found.took_ms.get(ARRIVALS, ())) * prices.QUEUE_REQUEST
         + API_CALLS * prices.API_REQUEST,
     )
 
@@ -451,7 +453,6 @@ def write_page(page: Page) -> None:
     page.fill("bill", _durations())
     page.fill("items", _items())
     page.fill("counts", _counts())
-    page.fill("looks", _looks())
 
 
 def _durations() -> str:
@@ -531,30 +532,6 @@ def _runs(took_ms: list[float]) -> str:
     if not took_ms:
         return "0"
     return f"{len(took_ms)}, each {statistics.median(took_ms):.0f} ms"
-
-
-def _looks() -> str:
-    """Show what each further look into the bucket adds, while the upload goes on."""
-    found, (_, long) = bill(), measured()
-    room = "ListRecordingFiles"
-    made = long.states.count("List recording files")
-    look = 3 * prices.TRANSITION + _function(long, room) / made
-    look += long.count("dynamodb:GetItem", room) / made * prices.READ_UNIT
-    look += (_kilobytes(long.bytes["recording"]) + MOVED_ENTRIES) * prices.WRITE_UNIT
-    hour = found.orchestration(3600, TOGETHER)
-    rows = [
-        [
-            str(looks),
-            f"{sum(UPLOAD_WAITS_S[: looks - 1])} s",
-            str(found.transitions + 3 * (looks - made)),
-            str(found.events + LOOP_EVENTS * (looks - made)),
-            _dollars(hour + look * (looks - made)),
-        ]
-        for looks in range(1, len(UPLOAD_WAITS_S))
-    ]
-    return table(
-        f"looks|upload over within|transitions|history events|1 h, one of {TOGETHER}", rows
-    )
 
 
 def _dollars(amount: float) -> str:

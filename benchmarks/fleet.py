@@ -22,6 +22,7 @@ import msgspec
 from agora_recording import events
 from agora_recording.agora import AgoraClient, AgoraKeys
 from agora_recording.application import Applier
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.confirmation import Confirmer
 from agora_recording.ending import Stopper
 from agora_recording.errors import RecordingError
@@ -198,8 +199,13 @@ class Fleet:
         )
         stepfunctions = cast(Any, _StepFunctions(self._wake))
         self.waker = Waker(self.store, stepfunctions)
+        arrivals = cast(ArrivalQueue, SimpleNamespace(ask=lambda *_: None))
         self.applier = Applier(
-            store=self.store, waker=self.waker, poison_queue_url="", now_ms=now_ms
+            store=self.store,
+            waker=self.waker,
+            arrivals=arrivals,
+            poison_queue_url="",
+            now_ms=now_ms,
         )
         self.starter = Starter(
             store=self.store,
@@ -224,6 +230,7 @@ class Fleet:
             waker=self.waker,
             storage=storage,
             lease=cast(Any, None),
+            arrivals=arrivals,
             timings=self.timings,
             state_machine_arn="arn:aws:states:us-east-1:123456789012:stateMachine:m",
             stepfunctions=stepfunctions,
@@ -237,7 +244,7 @@ class Fleet:
             "StopRecordingFunction": lambda each: self.stopper.stop(
                 each.recording_id, each.data.get("failure", {}).get("Error")
             ),
-            "ListRecordingFilesFunction": lambda _: {"verdict": "complete"},
+            "AwaitUploadFunction": lambda _: {"verdict": "complete"},
             "PublishRecordingFunction": self._publish,
         }
 

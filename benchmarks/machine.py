@@ -16,6 +16,13 @@ def template_defaults() -> dict[str, str]:
     return parameters(yaml_parse((ROOT / "template.yaml").read_text()), {})
 
 
+def _numbers() -> dict[str, str]:
+    machine = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["RecordingStateMachine"]
+    given: dict[str, Any] = machine["Properties"]["DefinitionSubstitutions"]
+    fixed = {name: str(value) for name, value in given.items() if isinstance(value, int)}
+    return template_defaults() | fixed
+
+
 class Execution:
     """Where one execution is, with its data and its retries of the state it is in."""
 
@@ -42,7 +49,7 @@ class Machine:
         self.parking = next(
             name
             for name, state in self._states.items()
-            if state.get("Resource", "").endswith("waitForTaskToken")
+            if state.get("Resource", "").endswith("updateItem.waitForTaskToken")
         )
 
     @classmethod
@@ -50,8 +57,11 @@ class Machine:
     def shipped(cls) -> Self:
         """Return the definition in statemachine/, with the numbers of the template's defaults."""
         path = ROOT / "statemachine" / "recording.asl.yaml"
-        numbers = {**template_defaults(), "ExecutionTimeoutSeconds": "3196800"}
-        return cls(definition(path, numbers))
+        return cls(definition(path, _numbers()))
+
+    def is_parked_at(self, state: str) -> bool:
+        """Tell whether the state is a task that waits for its token."""
+        return str(self._states[state].get("Resource")).endswith("waitForTaskToken")
 
     def type_of(self, state: str) -> str:
         """Return the type of a state."""
@@ -59,7 +69,9 @@ class Machine:
 
     def room(self, execution: Execution) -> str:
         """Return the function (its logical id) that the state calls."""
-        return str(self._states[execution.state]["Resource"]).strip("${}")
+        state = self._states[execution.state]
+        named = state.get("Parameters", {}).get("FunctionName", state["Resource"])
+        return str(named).strip("${}")
 
     def wait_s(self, execution: Execution) -> float:
         """Return how long a Wait waits."""

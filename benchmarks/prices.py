@@ -9,6 +9,7 @@ WRITE_UNIT = 0.625e-6  # DynamoDB on demand
 READ_UNIT = 0.125e-6
 S3_WRITE = 5e-6  # PUT, LIST
 S3_READ = 0.4e-6
+QUEUE_REQUEST = 0.40e-6
 BUS_EVENT = 1e-6  # EventBridge, custom
 SCHEDULE = 1e-6  # EventBridge Scheduler
 API_REQUEST = 3.5e-6  # API Gateway, REST

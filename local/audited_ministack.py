@@ -1,10 +1,12 @@
-"""MiniStack itself, but for two things that the stories and a laptop need.
+"""MiniStack itself, but for three things that the stories and a laptop need.
 
 Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON object a line:
 {principal, action, resource, allowed}. That is how the tests know what each role really did.
 
 Environments of functions start in turn, so that a burst does not start hundreds of processes at
-once. Run as `python -m local.audited_ministack`.
+once. And a task that waits for its token fails when the function that was given it fails.
+
+Run as `python -m local.audited_ministack`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_evaluator, lambda_runtime, responses
-from ministack.services import lambda_svc
+from ministack.services import lambda_svc, stepfunctions
 
 _LOOK_S = 0.01  # how often one that waits looks for an environment that has become free
 
@@ -27,6 +29,7 @@ def main() -> None:
     """Run the emulator until SIGTERM."""
     audit_decisions()
     start_in_turn()
+    fail_with_the_function()
     sys.argv = ["ministack"]
     app.main()
 
@@ -86,6 +89,27 @@ def start_in_turn() -> None:
         return acquire(name, config, code, qualifier, **named)
 
     lambda_svc.acquire_worker = acquire_in_turn
+
+
+def fail_with_the_function() -> None:
+    """Let a task that waits for a token hear of its function's error, which is else swallowed.
+
+    The function is given the token under the name `taskToken`.
+    """
+    call = stepfunctions._call_lambda
+
+    def call_and_tell(function: str, event: Any) -> Any:
+        try:
+            return call(function, event)
+        except stepfunctions._ExecutionError as error:
+            token = event.get("taskToken") if isinstance(event, dict) else None
+            parked = stepfunctions._task_tokens.get(token) if token else None
+            if parked and not parked["event"].is_set():  # else it went on before the error
+                parked["error"] = {"Error": error.error, "Cause": error.cause}
+                parked["event"].set()
+            raise
+
+    stepfunctions._call_lambda = call_and_tell
 
 
 if __name__ == "__main__":

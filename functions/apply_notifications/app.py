@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.application import Applier
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.observability import logger
 from agora_recording.wake import Waker
 from agora_recording.wiring import TableSettings
@@ -17,13 +18,19 @@ class ApplySettings(TableSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
     poison_queue_url: str
+    arrivals_queue_url: str
 
 
 @cache
 def _applier() -> Applier:
     settings = ApplySettings.from_env()
     store = settings.store()
-    return Applier(store=store, waker=Waker(store), poison_queue_url=settings.poison_queue_url)
+    return Applier(
+        store=store,
+        waker=Waker(store),
+        arrivals=ArrivalQueue(settings.arrivals_queue_url),
+        poison_queue_url=settings.poison_queue_url,
+    )
 
 
 @logger.inject_lambda_context

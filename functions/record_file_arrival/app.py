@@ -1,16 +1,20 @@
-"""Files that arrived: late ones may make an incomplete recording whole."""
+"""Files that arrived: the last of them lets the execution go on, or completes what was not."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.completion import Completion
 from agora_recording.file_arrival import Arrivals
 from agora_recording.observability import count, logger, observed
 from agora_recording.publication import Publisher
+from agora_recording.upload import UploadWatcher
+from agora_recording.verification import Outcome
+from agora_recording.wake import Waker
 from agora_recording.wiring import TableSettings
 
 
@@ -19,6 +23,7 @@ class ArrivalSettings(TableSettings, frozen=True, kw_only=True):
 
     bucket_name: str
     bus_name: str
+    arrivals_queue_url: str
 
 
 @cache
@@ -31,7 +36,14 @@ def _arrivals() -> Arrivals:
         timings=timings,
         publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
     )
-    return Arrivals(store=store, completion=completion, timings=timings)
+    uploads = UploadWatcher(
+        store=store,
+        completion=completion,
+        waker=Waker(store),
+        arrivals=ArrivalQueue(settings.arrivals_queue_url),
+        timings=timings,
+    )
+    return Arrivals(store=store, completion=completion, uploads=uploads, timings=timings)
 
 
 @logger.inject_lambda_context
@@ -41,6 +53,9 @@ def lambda_handler(
 ) -> dict[str, Any]:
     """Return {batchItemFailures}: the messages that shall come again."""
     failed, done = (arrivals or _arrivals()).take(event["Records"])
+    for outcome in get_args(Outcome):
+        if looks := done[f"Verdict{outcome.capitalize()}"]:
+            count(f"Verdict{outcome.capitalize()}", looks)
     if done["Completed"]:
         count("RecordingCompletedLate", done["Completed"])
     if done["GivenUp"]:

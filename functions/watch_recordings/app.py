@@ -8,6 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.lease import Lease
 from agora_recording.observability import count, logger, observed
 from agora_recording.store import DUE_SHARDS
@@ -35,9 +36,9 @@ def _sweeper() -> Sweeper:
         waker=Waker(store),
         storage=settings.storage(),
         lease=Lease(settings.table_name),
+        arrivals=ArrivalQueue(settings.arrivals_queue_url),
         timings=settings.timings,
         state_machine_arn=settings.state_machine_arn,
-        arrivals_queue_url=settings.arrivals_queue_url,
     )
 
 

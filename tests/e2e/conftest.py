@@ -276,3 +276,15 @@ def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "stage" in request.fixturenames and not request.node.get_closest_marker("together"):
         request.getfixturevalue("stage").forgive()
+
+
+def hold_the_sweeper(stage: Stage, seconds: float) -> int:
+    """Take the sweeper's lease as one that dies with it; return until when it holds (epoch ms)."""
+    until_ms = round((time.time() + seconds) * 1000)
+    stage.dynamodb.update_item(
+        TableName=stage.table,
+        Key={"PK": {"S": "SWEEPER"}, "SK": {"S": "LEASE"}},
+        UpdateExpression="SET untilMs = :until ADD fence :one",
+        ExpressionAttributeValues={":until": {"N": str(until_ms)}, ":one": {"N": "1"}},
+    )
+    return until_ms

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.conftest import Stage, eventually
+from tests.e2e.conftest import Stage, eventually, hold_the_sweeper
 
 together = pytest.mark.together
 
@@ -88,13 +88,7 @@ def test_a_sweeper_that_died_is_succeeded_when_its_lease_runs_out(stage: Stage) 
     row = record(stage, cname)
     command(stage, row, "kill")
     # Longer than it takes to be missed: only then a sweep has something to do.
-    until_ms = round(time.time() * 1000) + 16_000
-    stage.dynamodb.update_item(
-        TableName=stage.table,
-        Key={"PK": {"S": "SWEEPER"}, "SK": {"S": "LEASE"}},
-        UpdateExpression="SET untilMs = :until ADD fence :one",
-        ExpressionAttributeValues={":until": {"N": str(until_ms)}, ":one": {"N": "1"}},
-    )
+    until_ms = hold_the_sweeper(stage, seconds=16)
     eventually(lambda: "lease held" in sweep(stage), "a sweep that leaves the others alone")
     assert time.time() * 1000 < until_ms
     restarted(stage, row["recordingId"])
@@ -212,7 +206,7 @@ def test_a_failover_is_one_recording_with_its_files_verified_together(stage: Sta
         "files of the second server",
     )
     row = finish(stage, recording_id)
-    assert row["status"] == "completed"
+    assert row["status"] == "completed", row
     assert len(attempts(row)) == 1
     playlists = manifest(stage, row)["tracks"]["items"][0]["playlists"]
     assert [each.get("bak") for each in playlists] == [None, 0]

@@ -36,6 +36,12 @@ def substitutions() -> dict[str, Any]:
     return found
 
 
+def room_of(state: dict[str, Any]) -> str | None:
+    """Return the logical id of the function that a state calls, if it calls one."""
+    named = state.get("Parameters", {}).get("FunctionName", state.get("Resource", ""))
+    return str(named).rpartition(":")[2] if ":lambda:" in named else None
+
+
 def definition(**values: str) -> dict[str, Any]:
     """Return the definition; placeholders take the given values, else a fitting stand-in."""
 

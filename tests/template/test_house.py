@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.machine import ROOT, definition, functions, template
+from tests.template.machine import ROOT, definition, functions, room_of, template
 
 TEXT = (ROOT / "template.yaml").read_text()
 RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]
@@ -28,9 +28,8 @@ def test_folders_and_functions_share_their_phrase() -> None:
 
 def test_states_and_functions_share_their_phrase() -> None:
     for name, state in definition()["States"].items():
-        if "lambda" in state.get("Resource", ""):
-            folder = phrase(state["Resource"].rpartition(":")[2])
-            assert name.lower().replace(" ", "_") == folder
+        if room := room_of(state):
+            assert name.lower().replace(" ", "_") == phrase(room)
 
 
 def test_the_runtime_is_the_same_in_all_three_places() -> None:
@@ -139,10 +138,9 @@ def test_the_machine_may_do_what_its_states_do_and_no_more() -> None:
     }
     done = set()
     for state in definition()["States"].values():
-        resource = state.get("Resource", "")
-        if ":lambda:" in resource:
-            done.add(("lambda:InvokeFunction", resource.rpartition(":")[2]))
-        elif "aws-sdk:dynamodb:updateItem" in resource:
+        if room := room_of(state):
+            done.add(("lambda:InvokeFunction", room))
+        elif "aws-sdk:dynamodb:updateItem" in state.get("Resource", ""):
             done.add(("dynamodb:UpdateItem", "Table"))
     assert allowed == done
 

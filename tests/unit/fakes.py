@@ -595,9 +595,15 @@ class FakeQueue:
         self.messages: list[dict[str, Any]] = []
 
     @operation
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
-        """Take a message."""
-        self.messages.append(msgspec.json.decode(MessageBody))
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
+        """Take a message, to be brought after a delay in whole seconds."""
+        assert DelaySeconds in range(901)
+        message = msgspec.json.decode(MessageBody)
+        self.messages.append(message)
+        self.taken(message, DelaySeconds)
+
+    def taken(self, message: dict[str, Any], delay_s: int) -> None:
+        """Bring a message to its room: nothing here."""
 
 
 class FakeStepFunctions:

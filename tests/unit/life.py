@@ -18,12 +18,14 @@ import msgspec
 
 from agora_recording.agora import Reply
 from agora_recording.application import Applier
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.attributes import from_item
 from agora_recording.clock import from_iso
 from agora_recording.completion import Completion
 from agora_recording.confirmation import Confirmer
 from agora_recording.creation import start_execution
 from agora_recording.ending import Stopper
+from agora_recording.file_arrival import Arrival, Arrivals
 from agora_recording.lease import Lease
 from agora_recording.publication import Publisher
 from agora_recording.recording import RANK, TERMINAL, Recording, from_row
@@ -31,6 +33,7 @@ from agora_recording.sealing import Sealer
 from agora_recording.start import Starter
 from agora_recording.store import RecordingStore, row_of
 from agora_recording.sweep import Sweeper, Swept
+from agora_recording.upload import UploadWatcher
 from agora_recording.wake import Waker
 from tests.template.machine import definition
 from tests.unit.builders import MACHINE, RECORDING_ID, TIMINGS, heard, reply, requested
@@ -78,7 +81,7 @@ class AgoraWorld:
 
     `lose` counts down starts whose answer never arrives; `silent` is an Agora whose notifications
     are all lost; `hidden` are sids that answer 404 although they run (a failover). `born` is told
-    of each session that starts.
+    of each session that starts. `upload_s` is how long files take after the end of a session.
     """
 
     def __init__(self, house: House) -> None:
@@ -90,6 +93,7 @@ class AgoraWorld:
         self.silent = False
         self.hidden: set[str] = set()
         self.files = True  # whether a session leaves files
+        self.upload_s = 0.0
         self.born: Callable[[AgoraSession], None] = lambda _: None
         self.calls: Counter[str] = Counter()
 
@@ -103,10 +107,12 @@ class AgoraWorld:
         session = self.sessions[sid]
         if session.ended_ms is None:
             session.ended_ms = self.house.clock()
-            if self.files:
-                self._upload(session)
             if event:
                 self.notify(session, event, **details)
+            if self.files and self.upload_s:
+                self.house.later(self.upload_s, partial(self._upload, session, tell=True))
+            elif self.files:
+                self._upload(session)
 
     def notify(self, session: AgoraSession, event: int, **details: Any) -> None:
         """Send a notification: a second later it is in the table's stream."""
@@ -125,12 +131,14 @@ class AgoraWorld:
         )
         self.house.later(1, partial(self.house.apply, [record]))
 
-    def _upload(self, session: AgoraSession) -> None:
+    def _upload(self, session: AgoraSession, *, tell: bool = False) -> None:
         stem = f"{session.prefix}{session.sid}_{session.cname}"
         name = f"{stem}_20231114221320000.ts"
         self.house.bucket.add(name, b"media")
         lines = ("#EXTM3U", "#EXTINF:15.0,", name.rpartition("/")[2], "#EXT-X-ENDLIST", "")
         self.house.bucket.add(f"{stem}.m3u8", "\n".join(lines).encode())
+        if tell:
+            self.notify(session, 31, status=0)
 
     # --- the client ---
 
@@ -216,7 +224,10 @@ class Execution:
 def machine_definition() -> dict[str, Any]:
     """Return the shipped definition, with the numbers that the template gives it."""
     return definition(
-        StopAgainSeconds="15", ServiceFullRetrySeconds="30", ExecutionTimeoutSeconds="3196800"
+        StopAgainSeconds="15",
+        ServiceFullRetrySeconds="30",
+        AwaitUploadSeconds="2700",
+        ExecutionTimeoutSeconds="3196800",
     )
 
 
@@ -275,6 +286,9 @@ class Machine(FakeStepFunctions):
 
     def _task(self, execution: Execution, state: dict[str, Any]) -> None:
         try:
+            if state["Resource"].endswith("lambda:invoke.waitForTaskToken"):
+                self._give_token(execution, state)
+                return
             if state["Resource"].endswith(".waitForTaskToken"):
                 self._park(execution, state)
                 return
@@ -286,11 +300,29 @@ class Machine(FakeStepFunctions):
             # As on AWS, a result is JSON.
             self._leave(execution, state, msgspec.json.decode(msgspec.json.encode(result)))
 
+    def _token(self, execution: Execution) -> str:
+        self._tokens += 1
+        return f"{execution.name}-token-{self._tokens}"
+
+    def _give_token(self, execution: Execution, state: dict[str, Any]) -> None:
+        """Give a room the token on which the task is parked; it may use it before it returns."""
+        token = execution.token = self._token(execution)
+        self.tokens.add(token)
+        execution.at_ms = self.house.clock() + int(state["TimeoutSeconds"]) * 1000
+        given = filled(state["Parameters"], execution.data, token)
+        room = self.house.rooms[given["FunctionName"].rsplit(":", 1)[-1]]
+        try:
+            self.house.process(room, given["Payload"])
+        except RoomError:
+            if execution.token == token:  # else the task went on before its room failed
+                self.tokens.discard(token)
+                execution.token = None
+                raise
+
     def _park(self, execution: Execution, state: dict[str, Any]) -> None:
         if self.cannot_park:
             raise RoomError("DynamoDb.ThrottlingException")
-        self._tokens += 1
-        token = f"{execution.name}-token-{self._tokens}"
+        token = self._token(execution)
         request = filled(state["Parameters"], execution.data, token)
         # Step Functions writes, not one of our processes: this is no operation that can crash.
         write = type(self.house.table).update_item.__wrapped__  # type: ignore[attr-defined]
@@ -380,6 +412,19 @@ def filled(template: Any, data: dict[str, Any], token: str) -> Any:
     return known
 
 
+class Queue(FakeQueue):
+    """The queue of arrivals, which brings each message to its room."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.faults)
+        self.house = house
+
+    def taken(self, message: dict[str, Any], delay_s: int) -> None:
+        """Bring a wish to look after its delay and the batching window."""
+        if "recordingId" in message:
+            self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
+
+
 # --- the house ----------------------------------------------------------------------------------
 
 
@@ -401,7 +446,7 @@ class House:
         self.table = FakeTable(self.faults, self._written)
         self.bucket = FakeBucket(self.clock, self.faults)
         self.bus = FakeBus(self.faults)
-        self.queue = FakeQueue(self.faults)
+        self.queue = Queue(self)
         self.agora = AgoraWorld(self)
         self.machine = Machine(self)
         self.statuses: list[str] = []
@@ -439,12 +484,26 @@ class House:
         self.completion = Completion(
             bucket=BUCKET, timings=TIMINGS, publisher=publisher, s3=bucket, **world
         )
-        self.applier = Applier(waker=self.waker, poison_queue_url="poison", sqs=queue, **world)
+        arrivals = ArrivalQueue("arrivals", queue)
+        uploads = UploadWatcher(
+            store=self.store,
+            completion=self.completion,
+            waker=self.waker,
+            arrivals=arrivals,
+            timings=TIMINGS,
+        )
+        self.arrivals = Arrivals(
+            completion=self.completion, uploads=uploads, timings=TIMINGS, **world
+        )
+        self.applier = Applier(
+            waker=self.waker, arrivals=arrivals, poison_queue_url="poison", sqs=queue, **world
+        )
         self.sweeper = Sweeper(
             agora=agora,
             waker=self.waker,
             storage=storage,
             lease=Lease(TABLE, client, self.clock),
+            arrivals=arrivals,
             timings=TIMINGS,
             state_machine_arn=MACHINE,
             stepfunctions=machine,
@@ -458,9 +517,9 @@ class House:
             "StopRecordingFunction": lambda data: self.stopper.stop(
                 data["recordingId"], data.get("failure", {}).get("Error")
             ),
-            "ListRecordingFilesFunction": lambda data: self.completion.look(
-                data["recordingId"], data.get("files", {}).get("looks", 0)
-            ),
+            "AwaitUploadFunction": lambda data: {
+                "outcome": uploads.park(data["recordingId"], data["taskToken"])
+            },
             "PublishRecordingFunction": lambda data: self.completion.publish(data["recordingId"]),
         }
 
@@ -546,6 +605,12 @@ class House:
             again = [each for each in records if each["dynamodb"]["SequenceNumber"] in failed]
         if again:
             self.later(2, partial(self.apply, again))
+
+    def arrive(self, recording_id: str) -> None:
+        """Bring a wish to look; what fails comes again when its message is visible again."""
+        done = self.background(self.arrivals.act, recording_id, [Arrival(recording_id)])
+        if done is None:
+            self.later(300, partial(self.arrive, recording_id))
 
     def sweep(self) -> Counter[str]:
         """Sweep once."""

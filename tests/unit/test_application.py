@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from agora_recording.application import Applier, applied, owned
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.recording import RANK, Recording, begin_attempt
 from agora_recording.session import NOTHING, SessionFacts, merge
 from agora_recording.store import RecordingStore
@@ -54,6 +55,7 @@ class Room:
         self.applier = Applier(
             store=self.shelf.store,
             waker=Waker(self.shelf.store, machine),
+            arrivals=ArrivalQueue("arrivals", queue),
             poison_queue_url="poison",
             sqs=queue,
             now_ms=self.clock,

@@ -36,7 +36,7 @@ MANIFEST = f"{PREFIX}manifest.json"
 
 
 class Room:
-    """The rooms that list and publish, around one recording and its bucket."""
+    """The room that publishes, around one recording and its bucket."""
 
     def __init__(self, row: Recording, faults: Faults | None = None) -> None:
         self.shelf = Shelf(row, faults=faults)
@@ -69,9 +69,6 @@ class Room:
     def row(self) -> Recording:
         return self.shelf.row(RECORDING_ID)
 
-    def look(self, looks: int = 0) -> dict[str, Any]:
-        return self.completion.look(RECORDING_ID, looks)
-
     def publish(self) -> dict[str, Any]:
         return self.completion.publish(RECORDING_ID)
 
@@ -102,39 +99,6 @@ def test_what_is_expected_follows_from_the_request() -> None:
     assert wanted(recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
     assert wanted(snapshotConfig={"captureInterval": 5}) == (False, False, True)
     assert wanted(snapshotConfig={}, recordingFileConfig={}) == (True, False, True)
-
-
-# --- looking -------------------------------------------------------------------------------------
-
-
-def test_a_bucket_that_holds_everything_is_complete() -> None:
-    room = Room(uploading()).record()
-    assert room.look() == {"verdict": "complete", "waitSeconds": 2, "looks": 1}
-    upload = room.row.upload
-    assert (upload.verdict, upload.files, upload.missing) == ("complete", 3, 0)
-    assert upload.duration_ms == 2000
-    assert upload.bytes > 2 * len(b"media")
-
-
-def test_what_is_missing_is_waited_for_longer_and_longer() -> None:
-    room = Room(uploading()).record(missing=1)
-    told = [room.look(looks) for looks in range(8)]
-    assert {each["verdict"] for each in told} == {"pending"}
-    assert [each["waitSeconds"] for each in told] == [2, 3, 5, 10, 20, 30, 30, 30]
-    assert room.row.upload.missing == 1
-
-
-def test_what_is_missing_at_the_deadline_is_missing() -> None:
-    room = Room(uploading()).record(missing=1)
-    room.clock.now_ms = after(600 + TIMINGS.upload_s)
-    assert room.look()["verdict"] == "incomplete"
-
-
-def test_nothing_at_all_is_waited_for_until_it_is_quiet() -> None:
-    room = Room(uploading())
-    assert room.look()["verdict"] == "pending"
-    room.clock.now_ms = after(600 + TIMINGS.quiet_s)
-    assert room.look()["verdict"] == "incomplete"
 
 
 # --- publishing ----------------------------------------------------------------------------------

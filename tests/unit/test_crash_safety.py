@@ -88,6 +88,22 @@ def _the_stop_meets_a_failover(house: House) -> None:
     house.later(40, house.stop)
 
 
+def _its_files_take_a_while(house: House) -> None:
+    house.agora.upload_s = 25
+    house.later(60, house.stop)
+
+
+def _its_files_take_long_and_nobody_says_when(house: House) -> None:
+    house.agora.upload_s = 200
+    house.agora.silent = True
+    house.later(60, house.stop)
+
+
+def _its_files_never_come(house: House) -> None:
+    house.agora.files = False
+    house.later(60, house.stop)
+
+
 def _its_longest_duration_comes(house: House) -> None:
     pass
 
@@ -113,6 +129,9 @@ STORIES: dict[str, tuple[Story, str]] = {
         (_it_dies_in_silence, "STOP_REQUESTED"),
         (_it_is_never_seen_to_record, "STOP_REQUESTED"),
         (_the_stop_meets_a_failover, "STOP_REQUESTED"),
+        (_its_files_take_a_while, "STOP_REQUESTED"),
+        (_its_files_take_long_and_nobody_says_when, "STOP_REQUESTED"),
+        (_its_files_never_come, "STOP_REQUESTED"),
         (_its_longest_duration_comes, "MAX_DURATION"),
         (_its_execution_is_killed, "STOP_REQUESTED"),
     )
@@ -157,7 +176,7 @@ def test_a_life_without_a_crash_ends_as_it_should(name: str) -> None:
     assert_sound(house)
     _assert_owned(house)
     assert house.row.end_reason == end
-    assert house.row.status == ("completed" if house.row.sids else "failed")
+    assert house.row.status == ("completed" if house.row.sids and house.agora.files else "failed")
     assert house.crashes == 0
 
 
@@ -180,7 +199,8 @@ def test_a_crash_anywhere_loses_nothing(name: str) -> None:
 def _assert_right(house: House, end: str) -> None:
     row = house.row
     # Of a session that was first heard of later, no file is waited for.
-    assert row.status == ("completed" if house.sids_at_close else "failed"), row.reason
+    is_whole = house.sids_at_close and house.agora.files
+    assert row.status == ("completed" if is_whole else "failed"), row.reason
     # A stop that was never written is a stop that nobody asked for.
     other = {"MAX_DURATION"} if end == "STOP_REQUESTED" and row.stop_reason != end else set()
     assert row.end_reason in {end, *other}

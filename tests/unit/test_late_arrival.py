@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.clock import iso
 from agora_recording.completion import Completion, expectation, final_status, transcoding
 from agora_recording.file_arrival import LEASE_S, Arrival, Arrivals, read, sign_of_life
@@ -20,6 +21,8 @@ from agora_recording.session import SessionFacts
 from agora_recording.store import DUE_SHARDS, RecordingStore, row_of
 from agora_recording.sweep import Sweeper, choose_look
 from agora_recording.timings import Timings
+from agora_recording.upload import UploadWatcher
+from agora_recording.wake import Waker
 from functions.publish_recording.app import PublishSettings
 from functions.record_file_arrival import app
 from tests.unit.builders import (
@@ -40,6 +43,7 @@ from tests.unit.fakes import (
     FakeBucket,
     FakeBus,
     FakeQueue,
+    FakeStepFunctions,
     FakeTable,
     Faults,
 )
@@ -109,8 +113,21 @@ class House:
             s3=s3,
             now_ms=self.clock,
         )
+        queue = ArrivalQueue("queue", sqs)
+        machine: Any = FakeStepFunctions(self.faults)
+        self.uploads = UploadWatcher(
+            store=self.store,
+            completion=self.completion,
+            waker=Waker(self.store, machine),
+            arrivals=queue,
+            timings=timings,
+        )
         self.arrivals = Arrivals(
-            store=self.store, completion=self.completion, timings=timings, now_ms=self.clock
+            store=self.store,
+            completion=self.completion,
+            uploads=self.uploads,
+            timings=timings,
+            now_ms=self.clock,
         )
         nothing: Any = None
         self.sweeper = Sweeper(
@@ -119,10 +136,9 @@ class House:
             waker=nothing,
             storage=nothing,
             lease=nothing,
+            arrivals=queue,
             timings=timings,
             state_machine_arn="",
-            arrivals_queue_url="queue",
-            sqs=sqs,
             now_ms=self.clock,
         )
         self.table.add(row_of(row or uploading(), timings))
@@ -245,23 +261,14 @@ def test_every_announced_file_is_expected() -> None:
 # --- what is published --------------------------------------------------------------------------
 
 
-def test_the_execution_looks_again_every_30_seconds_at_least() -> None:
-    house = House()
-    house.clock.now_ms = after(601)
-    house.deliver(SLICES[0])
-    waits = [house.completion.look(RECORDING_ID, looks)["waitSeconds"] for looks in range(20)]
-    assert waits == sorted(waits)
-    assert (waits[0], waits[-1]) == (2, 30)
-
-
 def test_an_mp4_that_comes_within_the_deadline_is_waited_for() -> None:
     request = {"client_request": {"recordingFileConfig": {"avFileType": ["hls", "mp4"]}}}
     house = House(uploading(**request), facts=SessionFacts(upload="uploaded"))
     house.clock.now_ms = after(601)
     house.deliver(f"{STEM}.m3u8", *SLICES)
-    assert house.completion.look(RECORDING_ID, 0)["verdict"] == "pending"
+    assert house.uploads.look(RECORDING_ID) == "pending"
     house.deliver(MP4)
-    assert house.completion.look(RECORDING_ID, 1)["verdict"] == "complete"
+    assert house.uploads.look(RECORDING_ID) == "complete"
 
 
 def test_postponed_transcoding_is_not_waited_for_by_the_execution() -> None:
@@ -270,7 +277,7 @@ def test_postponed_transcoding_is_not_waited_for_by_the_execution() -> None:
     stem = f"{STEM}__uid_s_7__uid_e_video"
     house.bucket.add(f"{PREFIX}{stem}.m3u8", INDEX)
     house.deliver(*SLICES)
-    assert house.completion.look(RECORDING_ID, 0)["verdict"] == "incomplete"
+    assert house.uploads.look(RECORDING_ID) == "incomplete"
     assert house.publish() == "incomplete"
     assert house.row.reason == "What postponed transcoding makes is still to come."
     assert house.manifest["verdict"] == "pending"
@@ -428,7 +435,7 @@ def test_the_last_look_says_that_nothing_will_come_any_more() -> None:
     assert house.row.status == "incomplete"
 
 
-@pytest.mark.parametrize("row", [uploading(), recording(), ended("DIED")])
+@pytest.mark.parametrize("row", [recording(), ended("DIED")])
 def test_a_recording_that_is_not_published_is_left_to_its_execution(row: Recording) -> None:
     house = House(row)
     before = house.row
@@ -582,8 +589,8 @@ def test_after_a_short_wait_the_sweeper_gives_late_files_a_minute() -> None:
 def test_the_sweeper_asks_for_a_look_and_comes_back_later(house: House) -> None:
     assert house.sweeper.look(RECORDING_ID) == "nothing"
     house.clock.advance(900)
-    assert choose_look(house.row, house.clock(), TIMINGS) == "late files"
-    assert house.sweeper.look(RECORDING_ID) == "late files"
+    assert choose_look(house.row, house.clock(), TIMINGS) == "files"
+    assert house.sweeper.look(RECORDING_ID) == "files"
     assert house.queue.messages == [{"recordingId": RECORDING_ID}]
     assert house.sweeper.look(RECORDING_ID) == "nothing"
 

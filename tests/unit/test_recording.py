@@ -348,9 +348,13 @@ def test_what_does_not_end_is_looked_at_next() -> None:
     assert due(ended("DIED"), TIMINGS) == (1, after(600 + TIMINGS.stuck_stop_s))
 
 
-def test_an_upload_is_given_its_time() -> None:
-    look = due(uploading(), TIMINGS)
-    assert look == (1, after(600 + TIMINGS.upload_s + TIMINGS.stuck_stop_s))
+def test_an_upload_is_looked_at_now_and_then_until_its_deadline() -> None:
+    deadline = 600 + TIMINGS.upload_s
+    assert due(uploading(), TIMINGS) == (1, after(660))
+    assert due(uploading(looked_ms=after(1200)), TIMINGS) == (1, after(1350))
+    assert due(uploading(looked_ms=after(deadline - 1)), TIMINGS) == (1, after(deadline))
+    look = due(uploading(looked_ms=after(deadline + 9)), TIMINGS)
+    assert look == (1, after(deadline + 9 + TIMINGS.stuck_stop_s))
 
 
 def test_a_healthy_recording_is_asked_after_silence() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agora_recording import sweep
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.errors import RateLimitedError
 from agora_recording.lease import Lease
 from agora_recording.recording import Recording, due
@@ -47,6 +48,7 @@ from tests.unit.fakes import (
     TABLE,
     Clock,
     Crash,
+    FakeQueue,
     FakeStepFunctions,
     FakeStorage,
     Faults,
@@ -60,7 +62,13 @@ from tests.unit.webhook import NOW_MS, SID
 OTHER_SID = "1" * 32
 LATE = after(100_000)
 ORPHANED = ended("NOT_CONFIRMED", attempt=running(end="NOT_CONFIRMED"))
+OVERDUE = after(600 + TIMINGS.upload_s)
 LONG: dict[str, Any] = {"max_duration_seconds": 1_000_000, "expires_hours": 720}
+
+
+def overdue(**changes: Any) -> Recording:
+    """Return a recording whose files were looked at for the last time."""
+    return uploading(**{"looked_ms": OVERDUE, **changes})
 
 
 class Room:
@@ -79,6 +87,7 @@ class Room:
         self.clock = Clock(after(seconds))
         self.agora = ScriptedAgora(*script)
         self.machine = FakeStepFunctions(self.faults)
+        self.queue = FakeQueue(self.faults)
         self.storage = FakeStorage(is_temporary=temporary)
         for row in rows:
             self.machine.executions[row.recording_id] = "RUNNING"
@@ -86,6 +95,7 @@ class Room:
         agora: Any = self.agora
         machine: Any = self.machine
         storage: Any = self.storage
+        queue: Any = self.queue
         self.lease = Lease(TABLE, client, self.clock)
         self.sweeper = Sweeper(
             store=self.shelf.store,
@@ -93,6 +103,7 @@ class Room:
             waker=Waker(self.shelf.store, machine),
             storage=storage,
             lease=self.lease,
+            arrivals=ArrivalQueue("arrivals", queue),
             timings=TIMINGS,
             state_machine_arn=MACHINE,
             stepfunctions=machine,
@@ -149,7 +160,8 @@ def threads() -> Iterator[None]:
         (ended("DIED", task_token="token"), "wake"),
         (ended("DIED"), "repair"),
         (recording(status="stopping", stop_reason="STOP_REQUESTED"), "repair"),
-        (uploading(), "repair"),
+        (uploading(), "files"),
+        (overdue(), "repair"),
         (recording(**LONG, storage_token_ms=after(2)), "renew storage token"),
         (replace(ORPHANED, status="failed"), "stop orphan"),
         (uploading(status="completed"), "nothing"),
@@ -324,7 +336,7 @@ def test_credentials_wait_for_the_apps_update_to_be_answered() -> None:
 
 
 def test_an_execution_that_lives_is_left_alone() -> None:
-    room = Room(uploading(), seconds=4000)
+    room = Room(overdue(), seconds=4000)
     assert room.look() == "repair"
     assert list(room.machine.executions) == [RECORDING_ID]
     assert room.row.looked_ms == after(4000)
@@ -340,7 +352,7 @@ def test_an_execution_that_was_never_started_is_started() -> None:
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])
 def test_an_execution_that_is_gone_is_replaced_by_its_next_generation(status: str) -> None:
-    room = Room(uploading(execution=3, task_token="token"), seconds=4000)
+    room = Room(overdue(execution=3, task_token="token"), seconds=4000)
     room.machine.executions[f"{RECORDING_ID}-3"] = status
     room.look()
     assert room.machine.executions[f"{RECORDING_ID}-4"] == "RUNNING"
@@ -348,16 +360,16 @@ def test_an_execution_that_is_gone_is_replaced_by_its_next_generation(status: st
 
 
 def test_a_repair_that_crashed_before_the_start_is_repeated() -> None:
-    room = Room(uploading(execution=1), seconds=4000)
+    room = Room(overdue(execution=1), seconds=4000)
     room.machine.executions[RECORDING_ID] = "FAILED"
     room.look()
     assert room.machine.executions[f"{RECORDING_ID}-1"] == "RUNNING"
 
 
 def test_a_repair_that_comes_too_late_does_not_take_the_new_executions_token() -> None:
-    room = Room(uploading(), seconds=4000)
+    room = Room(overdue(), seconds=4000)
     room.machine.executions[RECORDING_ID] = "FAILED"
-    parked = uploading(version=2, execution=1, task_token="of the new one")
+    parked = overdue(version=2, execution=1, task_token="of the new one")
     room.shelf.table.before_write.append(lambda: room.shelf.put(parked))
     room.machine.executions[f"{RECORDING_ID}-1"] = "RUNNING"
     room.look()
@@ -437,7 +449,7 @@ def test_shards_of_any_fill_are_swept_alike(page: int, monkeypatch: pytest.Monke
     ]
     room = Room(*rows, script=(state(5),) * 40)
     looks, count_open, _ = room.sweeper.sweep(seconds=50)
-    assert looks == {"query": 40, "late files": 20}
+    assert looks == {"query": 40, "files": 20}
     assert count_open == 60
 
 

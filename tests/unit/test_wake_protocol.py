@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from agora_recording.agora import Reply
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.attributes import from_item, to_item
 from agora_recording.ending import Stopper
 from agora_recording.recording import (
@@ -213,6 +214,7 @@ def the_sweeper_looks(desk: Desk, now_ms: int = LATE) -> None:
         waker=_waker(desk),
         storage=unused,
         lease=unused,
+        arrivals=cast(ArrivalQueue, SimpleNamespace(ask=lambda _: desk.once(lambda: None))),
         timings=TIMINGS,
         state_machine_arn=MACHINE,
         stepfunctions=client,

@@ -7,7 +7,7 @@ apply it later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from msgspec.structs import replace
 
 from agora_recording import aws, events, session
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.attributes import from_item
 from agora_recording.clock import now_ms
 from agora_recording.errors import StoreUnavailableError, WriteConflictError
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 UPLOAD_RANK = ("none", "started", "uploading", "backuped", "uploaded")
 # A channel's recordings that may own a session nobody knows: those begun last.
 _CANDIDATES = 20
+_FILES_CAME = (
+    events.Uploaded,
+    events.Backuped,
+    events.TranscoderCompleted,
+    events.PostponeTranscodeFinalResult,
+)
 _TRANSIENT = (BotoCoreError, ClientError, StoreUnavailableError, WriteConflictError)
 
 
@@ -124,6 +131,13 @@ def _upload(upload: Upload, facts: SessionFacts) -> Upload:
     return replace(upload, state=state, progress=max(upload.progress, facts.progress or 0))
 
 
+def is_worth_a_look(recording: Recording, news: Iterable[events.Event]) -> bool:
+    """Tell whether news say that files have come which are waited for. Pure."""
+    return (recording.status == "uploading" or recording.awaits_late_files) and any(
+        isinstance(event.details, _FILES_CAME) for event in news
+    )
+
+
 class Applier:
     """Applies batches of the table's stream."""
 
@@ -132,12 +146,14 @@ class Applier:
         *,
         store: RecordingStore,
         waker: Waker,
+        arrivals: ArrivalQueue,
         poison_queue_url: str,
         sqs: SQSClient | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
         self._waker = waker
+        self._arrivals = arrivals
         self._poison_queue_url = poison_queue_url
         self._sqs = sqs
         self._now_ms = now_ms
@@ -193,11 +209,13 @@ class Applier:
                 told.append(Note(now, "notified", words, {"sid": sid}))
             return told
 
-        self._waker.wake(
+        recording = self._waker.wake(
             recording_id,
-            lambda recording: applied(recording, sid, facts, now, gap=opened),
+            lambda row: applied(row, sid, facts, now, gap=opened),
             notes,
         )
+        if is_worth_a_look(recording, news):
+            self._arrivals.ask(recording_id)
 
     def _find_owner(self, sid: str, row: Mapping[str, Any], facts: SessionFacts) -> str | None:
         """Find the recording whose start was answered into the void, and write that it is its."""

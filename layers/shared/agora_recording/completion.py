@@ -26,11 +26,13 @@ from agora_recording.recording import (
     Upload,
     close,
     end_reason,
+    over_ms,
     public,
+    upload_deadline_ms,
 )
 from agora_recording.session import NOTHING, SessionFacts
 from agora_recording.store import Note, RecordingStore
-from agora_recording.timings import UPLOAD_WAITS_S, Timings, nth_wait
+from agora_recording.timings import Timings
 from agora_recording.verification import Expectation, Session, Transcoding, Verdict, verify
 
 if TYPE_CHECKING:
@@ -49,8 +51,7 @@ def expectation(
     recorded = request.get("recordingFileConfig")
     snapshots = "snapshotConfig" in request
     started = [attempt for attempt in recording.attempts if attempt.sid]
-    ends = [recording.stop_ms or 0, *(each.ended_ms or each.begun_ms for each in started)]
-    ended = recording.ended_ms or max(ends) or recording.created_ms
+    ended = over_ms(recording)
     late_until = recording.late_until_ms or ended + _ms(timings.late_s)
     is_over = RANK[recording.status] >= RANK["uploading"]
     no_transcoding = any(each.transcoding in _GIVEN_UP for each in facts.values())
@@ -75,7 +76,7 @@ def expectation(
         gap_ms=_ms(timings.gap_s),
         quiet_ms=_ms(timings.quiet_s),
         # While it runs nothing is overdue, however long it runs.
-        deadline_ms=ended + _ms(timings.upload_s) if is_over else None,
+        deadline_ms=upload_deadline_ms(recording, timings) if is_over else None,
         transcoding_deadline_ms=0 if no_transcoding else late_until,
     )
 
@@ -145,15 +146,6 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
     return "incomplete", "The playlists do not say that they are complete."
 
 
-def is_awaited(recording: Recording) -> bool:
-    """Tell whether a recording may yet become complete by files that come late. Pure."""
-    return (
-        recording.status == "incomplete"
-        and recording.late_until_ms is not None
-        and recording.deleting_ms is None
-    )
-
-
 class Completion:
     """Looks at the bucket, and publishes what is there."""
 
@@ -173,20 +165,6 @@ class Completion:
         self._publisher = publisher
         self._s3 = s3
         self._now_ms = now_ms
-
-    def look(self, recording_id: str, looks: int) -> dict[str, Any]:
-        """Verify once; return {verdict, waitSeconds, looks}. `looks`: how often it was before."""
-        recording = self._store.get(recording_id)
-        verdict = self.verify(recording)
-        self._store.amend(
-            recording_id, lambda row: replace(row, upload=summary(row.upload, verdict))
-        )
-        waits = is_worth_waiting(verdict)
-        return {
-            "verdict": "incomplete" if verdict.awaiting and not waits else verdict.outcome,
-            "waitSeconds": nth_wait(UPLOAD_WAITS_S, looks),
-            "looks": looks + 1,
-        }
 
     def publish(self, recording_id: str) -> dict[str, Any]:
         """Write the manifest, announce the end, close the row.
@@ -238,13 +216,13 @@ class Completion:
         """
         assert self._publisher is not None
         recording = self._store.get(recording_id)
-        if not is_awaited(recording):
+        if not recording.awaits_late_files:
             return recording.status
         verdict, now = self.verify(recording), self._now_ms()
         status, reason = final_status(verdict)
 
         def change(row: Recording) -> Recording:
-            if not is_awaited(row):
+            if not row.awaits_late_files:
                 return row
             changed = replace(row, upload=summary(row.upload, verdict), reason=reason)
             if status == "completed":

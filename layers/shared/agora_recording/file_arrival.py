@@ -1,10 +1,9 @@
-"""Files that arrive in the bucket: late pieces of what is incomplete, and signs of life.
+"""Files that arrive in the bucket: those that are awaited, those that come late, signs of life.
 
 S3 tells EventBridge of each new object, a rule picks those that may matter by the ends of their
-names (template.yaml), and a queue gathers bursts. The sweeper puts recordings into the same queue
-when it is time to look again: slices are too many to be told of, and an event may be lost.
-
-While the execution awaits an upload nothing is done here: it looks itself, every 30 s at least.
+names (template.yaml), and a queue gathers bursts. Into the same queue goes whatever else is a
+reason to look: "Await upload" itself, Agora's word that files came, and the sweeper when it is
+time. Slices are too many to be told of, and any message may be lost.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ import msgspec
 
 from agora_recording import file_names, manifest
 from agora_recording.clock import from_iso, now_ms
-from agora_recording.completion import Completion, is_awaited
+from agora_recording.completion import Completion
 from agora_recording.errors import RecordingBusyError, RecordingNotFoundError
 from agora_recording.observability import logger
 from agora_recording.recording import Recording, seen
 from agora_recording.recording_id import is_recording_id
 from agora_recording.store import RecordingStore
 from agora_recording.timings import Timings
+from agora_recording.upload import UploadWatcher
 
 LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has run out
 
@@ -105,11 +105,13 @@ class Arrivals:
         *,
         store: RecordingStore,
         completion: Completion,
+        uploads: UploadWatcher,
         timings: Timings,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
         self._completion = completion
+        self._uploads = uploads
         self._timings = timings
         self._now_ms = now_ms
 
@@ -144,7 +146,9 @@ class Arrivals:
             recording = self._store.get(recording_id)
         except RecordingNotFoundError:
             return "Unknown"  # deleted, or never ours
-        if is_awaited(recording):
+        if recording.status == "uploading":
+            return f"Verdict{self._uploads.look(recording_id).capitalize()}"
+        if recording.awaits_late_files:
             return self._look_again(recording)
         at_ms = sign_of_life(recording, arrivals, self._timings)
         if at_ms is None:

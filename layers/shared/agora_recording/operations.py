@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from agora_recording import aws, events
 from agora_recording.application import Applier, owned
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.client_request import stop_body
 from agora_recording.clock import iso, now_ms
 from agora_recording.completion import Completion
@@ -50,6 +51,7 @@ class Operator:
         self._applier = Applier(
             store=self._store,
             waker=self._waker,
+            arrivals=ArrivalQueue(stack.resources["FileArrivals"]),
             poison_queue_url=stack.resources["PoisonNotifications"],
         )
 

@@ -118,7 +118,8 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     stop_reason: StopReason | None = None
     stop_ms: int | None = None
     session_end: SessionEnd | None = None  # of the current attempt; wakes the execution
-    task_token: str | None = None
+    task_token: str | None = None  # of "Await end"
+    upload_token: str | None = None  # of "Await upload"
     last_seen_ms: int | None = None  # the last sign of life
     queried_ms: int | None = None  # the last query that was answered
     gone_ms: int | None = None  # since when Agora answers 404
@@ -157,6 +158,15 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     def orphans(self) -> list[Attempt]:
         """Attempts that were given up, or whose recording was, and whose session may still run."""
         return [each for each in self.attempts if each.sid and each.end and each.ended_ms is None]
+
+    @property
+    def awaits_late_files(self) -> bool:
+        """Tell whether it was published as incomplete, and files that come may yet complete it."""
+        return (
+            self.status == "incomplete"
+            and self.late_until_ms is not None
+            and self.deleting_ms is None
+        )
 
     @property
     def prefix(self) -> str:
@@ -305,6 +315,7 @@ def close(
         reason=reason,
         ended_ms=recording.ended_ms or now_ms,
         task_token=None,
+        upload_token=None,
         late_until_ms=None,
     )
 
@@ -347,11 +358,12 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
         # Without an attempt, its execution may never have been started.
         wait_s = timings.stuck_start_s if attempt else timings.monitor_s
         return 0, max(since, looked) + _ms(wait_s)
+    if recording.status == "uploading":
+        return 1, _upload_look(recording, timings)
     if recording.status != "recording" or recording.stop_reason or recording.session_end:
         ended = attempt.ended_ms if attempt else None
         since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
-        upload_s = timings.upload_s if recording.status == "uploading" else 0
-        return 1, max(since + _ms(upload_s), looked) + _ms(timings.stuck_stop_s)
+        return 1, max(since, looked) + _ms(timings.stuck_stop_s)
     if recording.gone_ms:
         gap = timings.gone_gaps_s[min(recording.gone_checks, len(timings.gone_gaps_s)) - 1]
         return 2, (recording.queried_ms or recording.gone_ms) + _ms(gap)
@@ -366,20 +378,42 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
     return (2 if recording.gap_seen else 3), look
 
 
+def over_ms(recording: Recording) -> int:
+    """Return when the recording's last session ended, as far as that is known."""
+    ends = [each.ended_ms or each.begun_ms for each in recording.attempts if each.sid]
+    return recording.ended_ms or max(recording.stop_ms or 0, *ends, 0) or recording.created_ms
+
+
+def upload_deadline_ms(recording: Recording, timings: Timings) -> int:
+    """Return until when files are awaited before the recording is published without them."""
+    return over_ms(recording) + _ms(timings.upload_s)
+
+
+def _upload_look(recording: Recording, timings: Timings) -> int:
+    """Return when to look at the bucket, the last time at the deadline; then: is it stuck?"""
+    deadline = upload_deadline_ms(recording, timings)
+    looked = recording.looked_ms or 0
+    if looked >= deadline:
+        return looked + _ms(timings.stuck_stop_s)
+    return min(_look_for_files(over_ms(recording), looked, timings.upload_gaps_s), deadline)
+
+
+def _look_for_files(over: int, looked: int, gaps_s: tuple[float, float]) -> int:
+    """Return when to look again: after a quarter as long again as it has been over."""
+    least, greatest = gaps_s
+    last = max(over, looked)
+    return last + min(max((last - over) // 4, _ms(least)), _ms(greatest))
+
+
 def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     """Return when to look again for what an incomplete recording lacks; the last time at the end.
 
-    After a quarter as long again as the recording has been over: soon at first, seldom in the end.
+    Soon at first, seldom in the end.
     """
-    until, ended = recording.late_until_ms, recording.ended_ms
-    looked = recording.looked_ms or 0
-    if recording.status != "incomplete" or recording.deleting_ms:
+    until, looked = recording.late_until_ms, recording.looked_ms or 0
+    if not recording.awaits_late_files or until is None or looked >= until:
         return None
-    if until is None or ended is None or looked >= until:
-        return None
-    least, greatest = timings.late_gaps_s
-    gap = min(max((looked - ended) // 4, _ms(least)), _ms(greatest))
-    return LATE, min(looked + gap, until)
+    return LATE, min(_look_for_files(over_ms(recording), looked, timings.late_gaps_s), until)
 
 
 def deadline_ms(recording: Recording, timings: Timings) -> int:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from agora_recording import aws
 from agora_recording.agora import AgoraClient, Reply
+from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.client_request import stop_body, update_body
 from agora_recording.clock import now_ms
 from agora_recording.creation import start_execution
@@ -36,6 +37,7 @@ from agora_recording.recording import (
     deadline_ms,
     due,
     next_look,
+    upload_deadline_ms,
 )
 from agora_recording.session import SessionFacts
 from agora_recording.storage import Storage
@@ -44,7 +46,6 @@ from agora_recording.timings import Timings
 from agora_recording.wake import Waker, wake_reason
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 Look = Literal[
@@ -55,7 +56,7 @@ Look = Literal[
     "stop",
     "renew storage token",
     "query",
-    "late files",
+    "files",
 ]
 _WORKERS = 4
 _BATCH = 50
@@ -71,7 +72,11 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
     if own is None or own[1] > now_ms:
         return "stop orphan"
     if recording.is_terminal:
-        return "late files"
+        return "files"
+    if recording.status == "uploading":
+        # The last look was the one at the deadline: the execution should be over.
+        looked = recording.looked_ms or 0
+        return "repair" if looked >= upload_deadline_ms(recording, timings) else "files"
     if wake_reason(recording):
         return "wake" if recording.task_token else "repair"
     if recording.status in ("requested", "starting"):
@@ -130,11 +135,10 @@ class Sweeper:
         waker: Waker,
         storage: Storage,
         lease: Lease,
+        arrivals: ArrivalQueue,
         timings: Timings,
         state_machine_arn: str,
-        arrivals_queue_url: str = "",
         stepfunctions: SFNClient | None = None,
-        sqs: SQSClient | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
@@ -144,9 +148,8 @@ class Sweeper:
         self._lease = lease
         self._timings = timings
         self._state_machine_arn = state_machine_arn
-        self._arrivals_queue_url = arrivals_queue_url
+        self._arrivals = arrivals
         self._stepfunctions = stepfunctions
-        self._sqs = sqs
         self._now_ms = now_ms
         self.unheard: set[str] = set()
 
@@ -253,21 +256,14 @@ class Sweeper:
                 self._renew(recording)
             case "query":
                 self._query(recording)
-            case "late files":
-                self._ask_for_late_look(recording)
+            case "files":
+                # The listing of a bucket is left to the room that has the time and memory for it.
+                self._arrivals.ask(recording_id)
+                self._looked(recording_id)
         if look != "nothing":
             # Whatever else there was to do: neither may keep the other waiting for ever.
             self._stop_orphans(recording)
         return look
-
-    def _ask_for_late_look(self, recording: Recording) -> None:
-        """Leave the listing of a bucket to the room that has the time and memory for it."""
-        if self._arrivals_queue_url:
-            (self._sqs or aws.sqs()).send_message(
-                QueueUrl=self._arrivals_queue_url,
-                MessageBody=msgspec.json.encode({"recordingId": recording.recording_id}).decode(),
-            )
-        self._looked(recording.recording_id)
 
     def _query(self, recording: Recording) -> None:
         attempt = recording.attempt
@@ -383,7 +379,9 @@ class Sweeper:
             seen = (recording.execution, recording.task_token)
             if (row.execution, row.task_token) != seen:
                 return row
-            return replace(row, execution=generation, looked_ms=now, task_token=None)
+            return replace(
+                row, execution=generation, looked_ms=now, task_token=None, upload_token=None
+            )
 
         changed = self._store.amend(
             recording.recording_id,

@@ -25,6 +25,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     # Our own: how long a row may stay in a state that the execution should have left.
     stuck_start_s: float = 600
     stuck_stop_s: float = 300
+    # Our own: an app shall hear within seconds that all is there, with and without notifications.
+    upload_looks_s: tuple[float, ...] = (2, 5, 10, 20, 40, 70)
+    # Our own: the least and the greatest time between two looks after those.
+    upload_gaps_s: tuple[float, float] = (60, 300)
     # Our own: S3 must show everything within this time of the end, or the verdict is incomplete.
     upload_s: float = 1800
     # Agora docs: what is not there five minutes after the end is a case for support.
@@ -55,7 +59,6 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 # Waits of the state machine, in whole seconds, by how often it waited before.
 CONFIRM_WAITS_S = (5, 5, 10, 10, 15, 20, 30)
-UPLOAD_WAITS_S = (2, 3, 5, 10, 20, 30)  # an app shall hear within seconds that all is there
 
 
 def nth_wait(waits: tuple[int, ...], number: int) -> int:

@@ -56,11 +56,14 @@ class Waker:
         reason = wake_reason(recording)
         if reason is None or recording.task_token is None:
             return False
+        return self.succeed(recording.task_token, {"reason": reason})
+
+    def succeed(self, task_token: str, output: dict[str, str]) -> bool:
+        """Let the task go on that is parked on a token. Return whether the token was taken."""
         client = self._client or aws.stepfunctions()
         try:
             client.send_task_success(
-                taskToken=recording.task_token,
-                output=msgspec.json.encode({"reason": reason}).decode(),
+                taskToken=task_token, output=msgspec.json.encode(output).decode()
             )
         except (
             client.exceptions.TaskTimedOut,
