@@ -19,8 +19,8 @@ help: ## this list
 demo: $(VENV)/demo.done ## one whole recording on the embedded stack
 	@$(BIN)/python -m local demo
 
-up: $(VENV)/demo.done ## the embedded stack, until Ctrl-C
-	@$(BIN)/python -m local up
+up: $(VENV)/demo.done ## the embedded stack, until Ctrl-C: make up ARGS="--speed 20"
+	@$(BIN)/python -m local up $(ARGS)
 
 test: lint types static pytest ## everything a change must pass
 
@@ -63,11 +63,11 @@ ops: $(VENV)/demo.done ## an operator's command: make ops ARGS="--local list"
 	@PYTHONPATH=layers/shared $(BIN)/python -m agora_recording $(ARGS)
 
 build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
-	@command -v python3.13 >/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH."; exit 1; }
+	@python3.13 -c '' 2>/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH and start."; exit 1; }
 	$(TOOLS)/sam/bin/sam build
 	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
 
-deploy: build ## to AWS; the first time: make deploy ARGS=--guided
+deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides AgoraAppId=… --region …"
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/

@@ -1,7 +1,8 @@
-"""MiniStack itself, but for three things that the stories and a laptop need.
+"""MiniStack itself, but for four things that the stories and a laptop need.
 
 Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON object a line:
 {principal, action, resource, allowed}. That is how the tests know what each role really did.
+Which partitions of a table a call names is told to IAM too (`dynamodb:LeadingKeys`).
 
 Environments of functions start in turn, so that a burst does not start hundreds of processes at
 once. And a task that waits for its token fails when the function that was given it fails.
@@ -16,10 +17,11 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator, lambda_runtime, responses
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
 _LOOK_S = 0.01  # how often one that waits looks for an environment that has become free
@@ -28,6 +30,7 @@ _LOOK_S = 0.01  # how often one that waits looks for an environment that has bec
 def main() -> None:
     """Run the emulator until SIGTERM."""
     audit_decisions()
+    tell_leading_keys()
     start_in_turn()
     fail_with_the_function()
     sys.argv = ["ministack"]
@@ -55,6 +58,29 @@ def audit_decisions() -> None:
         return denied
 
     iam_evaluator.enforce = enforce
+
+
+def tell_leading_keys() -> None:
+    """Give IAM the partitions that a read or a write of items names, as DynamoDB does."""
+    describe = iam_actions.dynamodb_service_context
+
+    def describe_with_keys(body: bytes) -> dict[str, Any]:
+        context: dict[str, Any] = describe(body)
+        partitions = sorted(set(_partitions(json.loads(body or b"{}"))))
+        return {**context, "dynamodb:LeadingKeys": partitions} if partitions else context
+
+    iam_actions.dynamodb_service_context = describe_with_keys
+
+
+def _partitions(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(key := part.get("PK"), dict) and "S" in key:
+            yield key["S"]
+        for each in part.values():
+            yield from _partitions(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _partitions(each)
 
 
 def start_in_turn() -> None:

@@ -143,6 +143,10 @@ class EmbeddedStack:
                 "SecurityGroupId": self._make_security_group(),
                 "AllowDocumentationAddresses": "true",  # the simulator's are such
                 "PlaybackOrigins": "http://127.0.0.1:*,http://localhost:*",
+                # Everything can be tried, but what the template itself refuses.
+                "PostponedTranscoding": str(
+                    self._given.get("StorageCredentials") != "temporary"
+                ).lower(),
                 **self._given,
             },
         )

@@ -25,6 +25,7 @@ class CreateSettings(TableSettings, frozen=True, kw_only=True):
     max_duration_s: int
     max_idle_time_s: int
     restart_limit: int
+    postponed_transcoding: bool
 
 
 @cache
@@ -34,7 +35,12 @@ def _creator() -> Creator:
         store=settings.store(),
         sealer=Sealer(settings.seal_key_id),
         state_machine_arn=settings.state_machine_arn,
-        limits=Limits(settings.max_duration_s, settings.max_idle_time_s, settings.restart_limit),
+        limits=Limits(
+            settings.max_duration_s,
+            settings.max_idle_time_s,
+            settings.restart_limit,
+            settings.postponed_transcoding,
+        ),
         randomness=secrets.token_bytes,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -26,5 +26,5 @@ def lambda_handler(
 ) -> dict[str, Any]:
     """Return {events, cursor?}, in the order in which things happened."""
     story = story or _story()
-    wish = read_wish(partial(query, event))
+    wish = read_wish(query(event, "limit", "cursor"))
     return answer(HTTPStatus.OK, story.page(path(event, "recordingId"), wish))

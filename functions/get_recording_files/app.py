@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -33,8 +33,10 @@ def lambda_handler(
 ) -> dict[str, Any]:
     """Return a page of files as JSON, or an HLS playlist, as the route says."""
     media = media or _media()
-    recording_id, ask = path(event, "recordingId"), partial(query, event)
+    recording_id = path(event, "recordingId")
     if event.get("resource", "").endswith("/playlist"):
-        playlist = media.playlist(recording_id, read_playlist_wish(ask))
+        play = read_playlist_wish(query(event, "uid", "track", "from", "to", "expires"))
+        playlist = media.playlist(recording_id, play)
         return text(HTTPStatus.OK, playlist, "application/vnd.apple.mpegurl")
-    return answer(HTTPStatus.OK, media.files(recording_id, read_files_wish(ask)))
+    wish = read_files_wish(query(event, "limit", "expires", "cursor"))
+    return answer(HTTPStatus.OK, media.files(recording_id, wish))

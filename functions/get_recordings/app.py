@@ -30,11 +30,7 @@ def lambda_handler(
     lister = lister or _lister()
     recording_id = path(event, "recordingId")
     if recording_id:
+        query(event)  # it has no parameters
         return answer(HTTPStatus.OK, public(lister.get(recording_id)))
-    listing = read_listing(
-        status=query(event, "status"),
-        cname=query(event, "cname"),
-        limit=query(event, "limit"),
-        cursor=query(event, "cursor"),
-    )
+    listing = read_listing(query(event, "status", "cname", "limit", "cursor"))
     return answer(HTTPStatus.OK, lister.page(listing, now_ms()))

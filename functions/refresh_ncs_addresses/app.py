@@ -1,11 +1,13 @@
 """Keep firewalls open to Agora's notification servers.
 
 Runs by schedule, by hand (`{"dryRun": true}` plans and writes nothing; `{"acceptDrop": true}`
-vouches for an answer that lacks much), and as a CloudFormation custom resource at each deploy.
+vouches for an answer that lacks much), and as a CloudFormation custom resource: when the stack is
+made, when its targets change, when it is deleted. Two runs never work at a time.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording import addresses, clock
 from agora_recording.firewall_targets import Targets
+from agora_recording.lease import Lease
 from agora_recording.observability import logger, metrics
 from agora_recording.refresh import RefreshSettings, handle
 
@@ -26,7 +29,11 @@ def lambda_handler(
     settings: RefreshSettings | None = None,
     get: addresses.Get | None = None,
     targets: Targets | None = None,
+    lease: Lease | None = None,
     now: Callable[[], int] = clock.now_ms,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """Return the plan of each target, or the answer that CloudFormation was given."""
-    return handle(event, settings=settings, get=get, targets=targets, now=now)
+    return handle(
+        event, settings=settings, get=get, targets=targets, lease=lease, now=now, sleep=sleep
+    )

@@ -15,6 +15,8 @@ from tests.e2e import evidence
 UNSEEN = {
     # Lambda itself sends there, by the function's role, when a batch has failed for good.
     "<ApplyNotificationsFunctionRole> sqs:SendMessage",
+    # The same, when a refresh has failed for good.
+    "<RefreshNcsAddressesFunctionRole> sqs:SendMessage",
     # Asked for a group with a rule that names a prefix list; the emulator's groups have none.
     "<RefreshNcsAddressesFunctionRole> ec2:DescribeManagedPrefixLists",
 }

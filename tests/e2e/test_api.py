@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from agora_recording.http import MAX_BODY_BYTES
 from tests.e2e.conftest import Stage, eventually
 from tests.e2e.evidence import STREAM_KEY
 from tests.template.machine import ROOT
@@ -82,6 +83,20 @@ def test_a_bad_update_names_its_problems_and_never_reaches_agora(
     assert answer.status == 400
     assert answer.body["problems"]
     assert len(stage.calls("api-mix")) == before
+
+
+def test_a_misspelt_parameter_is_refused_and_named(stage: Stage) -> None:
+    answer = stage.api.call("GET", "/recordings?limits=1")
+    assert answer.status == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.body["detail"].startswith("limits: is not a parameter of this call")
+
+
+def test_a_body_that_is_too_large_is_refused(stage: Stage) -> None:
+    body = {"cname": "api-large", "tags": {"x": "x" * MAX_BODY_BYTES}}
+    answer = stage.api.call("POST", "/recordings", body)
+    assert answer.status == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 def test_a_page_is_paused_and_pushed_to_a_cdn_and_the_address_is_kept_secret(stage: Stage) -> None:

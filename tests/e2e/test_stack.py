@@ -99,7 +99,7 @@ def test_an_update_of_the_stack_does_not_disturb_a_recording(stage: Stage, stack
     recording_id = stage.record("through-an-update")
     stage.until(recording_id, "recording")
     before = stacks.resources(STACK_NAME)
-    stacks.update(STACK_NAME, LogLevel="DEBUG", SourceCheck="log")
+    stacks.update(STACK_NAME, SourceCheck="log")
     assert stacks.resources(STACK_NAME) == before
     assert stage.row(recording_id)["status"] == "recording"
     stage.stop(recording_id)

@@ -451,6 +451,7 @@ class Firewall:
             return {}, {}
 
         targets: Any = SimpleNamespace(carry_out=carry_out, fresh_since_ms=lambda: self._since_ms)
+        lease: Any = SimpleNamespace(take=lambda _: 1, release=lambda: None)
         try:
             refresh_ncs_addresses.lambda_handler(
                 {},
@@ -458,6 +459,7 @@ class Firewall:
                 settings=settings,
                 get=lambda _: answer,
                 targets=targets,
+                lease=lease,
                 now=lambda: now_ms,
             )
         except AgoraUnavailableError:

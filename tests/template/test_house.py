@@ -70,6 +70,60 @@ def test_every_asynchronous_edge_has_a_dead_letter_queue() -> None:
             assert all("DeadLetterConfig" in to for to in each["Properties"]["Targets"]), name
 
 
+def test_what_lambda_repeats_by_itself_comes_to_an_end() -> None:
+    """A schedule hands its event over and is content: what fails then, Lambda alone knows."""
+    for name, each in FUNCTIONS.items():
+        if any(event["Type"] == "ScheduleV2" for event in each.get("Events", {}).values()):
+            config = each["EventInvokeConfig"]
+            assert config["MaximumEventAgeInSeconds"] <= 3600, name
+            assert config["MaximumRetryAttempts"] == 0 or "DestinationConfig" in config, name
+
+
+def test_each_queue_policy_is_about_its_one_queue() -> None:
+    """SQS refuses a policy that names another queue than the one it is put on."""
+    policies = [each for each in RESOURCES.values() if each["Type"] == "AWS::SQS::QueuePolicy"]
+    for policy in policies:
+        (queue,) = policy["Properties"]["Queues"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            assert _target(statement["Resource"]) == queue["Ref"]
+
+
+def test_eventbridge_may_send_wherever_a_rule_makes_it_send() -> None:
+    allowed = {
+        (_target(statement["Condition"]["ArnEquals"]["aws:SourceArn"]), queue["Ref"])
+        for each in RESOURCES.values()
+        if each["Type"] == "AWS::SQS::QueuePolicy"
+        for queue in each["Properties"]["Queues"]
+        for statement in each["Properties"]["PolicyDocument"]["Statement"]
+    }
+    told = {
+        (name, _target(arn))
+        for name, each in RESOURCES.items()
+        if each["Type"] == "AWS::Events::Rule"
+        for to in each["Properties"]["Targets"]
+        for arn in (to["Arn"], to["DeadLetterConfig"]["Arn"])
+    }
+    assert allowed == told
+
+
+def test_a_first_deploy_reserves_nothing_of_a_small_account() -> None:
+    assert template()["Parameters"]["ReserveConcurrency"]["Default"] == "false"
+    reserved = {name: each.get("ReservedConcurrentExecutions") for name, each in FUNCTIONS.items()}
+    once = {"Fn::If": ["KeepAPlace", 1, {"Ref": "AWS::NoValue"}]}
+    assert {name for name, number in reserved.items() if number} == {
+        "RefreshNcsAddressesFunction",
+        "WatchRecordingsFunction",
+    }
+    assert all(number in (None, once) for number in reserved.values())
+
+
+def test_no_metric_and_no_secret_depends_on_the_log_level() -> None:
+    """See template.yaml: above INFO metrics are lost, below it boto3 logs what secrets say."""
+    shared = template()["Globals"]["Function"]
+    assert shared["LoggingConfig"]["ApplicationLogLevel"] == "INFO"
+    assert shared["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "INFO"
+
+
 def test_one_log_group_with_a_retention_serves_all() -> None:
     groups = [name for name, each in RESOURCES.items() if each["Type"] == "AWS::Logs::LogGroup"]
     assert "LogGroup" in groups
@@ -102,8 +156,8 @@ def _statements(function: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["Table", "Bucket"])
-def test_what_is_kept_outlives_the_stack(name: str) -> None:
-    assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+def test_what_is_kept_outlives_the_stack_but_not_a_create_that_failed(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 

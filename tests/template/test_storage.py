@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 
 from agora_recording.file_arrival import LEASE_S
+from agora_recording.storage import REGION_NUMBERS
 from tests.template.machine import functions, template
 
-RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]
-PARAMETERS: dict[str, dict[str, Any]] = template()["Parameters"]
+TEMPLATE = template()
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 SID = "0123456789abcdef0123456789abcdef"
+
+
+def pattern(*, playlists: bool = False) -> dict[str, Any]:
+    """Return the rule's pattern; `playlists`: where those that grow are signs of life."""
+    found: dict[str, Any] = RESOURCES["FileArrivalsRule"]["Properties"]["EventPattern"]
+    chosen = [
+        each["Fn::If"][1 if playlists else 2] if "Fn::If" in each else each
+        for each in found["detail"]["object"]["key"]
+    ]
+    ends = [each for each in chosen if "suffix" in each]
+    return {**found, "detail": {**found["detail"], "object": {"key": ends}}}
 
 
 def told_of(name: str, *, playlists: bool = False) -> bool:
     """Return whether the rule picks an object of this name."""
-    pattern = RESOURCES["FileArrivalsRule"]["Properties"]["EventPattern"]
-    ends = [each["suffix"] for each in pattern["detail"]["object"]["key"]]
-    chosen = [
-        end["Fn::If"][1 if playlists else 2] if isinstance(end, dict) else end for end in ends
-    ]
-    return any(name.endswith(end) for end in chosen)
+    ends = pattern(playlists=playlists)["detail"]["object"]["key"]
+    return any(name.endswith(each["suffix"]) for each in ends)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +58,9 @@ def test_what_comes_late_is_told_of(name: str) -> None:
         f"{SID}_room__uid_s_7__uid_e_video_20260131120000000.jpg",
         f"{SID}_room.m3u8",
         f"{SID}_room__uid_s_7__uid_e_audio.m3u8",
+        f"{SID}_class_1.m3u8",
+        f"{SID}_my_class_1.m3u8",
+        f"bak0_{SID}_class_1.m3u8",
         "manifest.json",
         "manifest/segments-00001.json",
         "events/recording-ended.json",
@@ -62,10 +75,56 @@ def test_growing_playlists_are_told_of_where_they_are_signs_of_life() -> None:
     assert PARAMETERS["FilesAreSignsOfLife"]["Default"] == "false"
 
 
+def test_the_pattern_is_no_longer_than_eventbridge_takes() -> None:
+    named = {**pattern(), "detail": {**pattern()["detail"], "bucket": {"name": ["b" * 63]}}}
+    assert len(json.dumps(named)) < 2048
+
+
+def test_the_pattern_has_no_wildcards() -> None:
+    """A bus takes 30 rules with wildcards, and none that are as complex as these would be."""
+    assert "wildcard" not in str(RESOURCES["FileArrivalsRule"])
+
+
 def test_a_message_stays_hidden_while_its_room_may_run() -> None:
-    timeout = functions()["RecordFileArrivalFunction"]["Timeout"]
-    assert RESOURCES["FileArrivals"]["Properties"]["VisibilityTimeout"] >= timeout
-    assert timeout <= LEASE_S
+    room = functions()["RecordFileArrivalFunction"]
+    gathered = room["Events"]["Arrived"]["Properties"]["MaximumBatchingWindowInSeconds"]
+    hidden = RESOURCES["FileArrivals"]["Properties"]["VisibilityTimeout"]
+    assert hidden >= gathered + room["Timeout"]
+    assert room["Timeout"] <= LEASE_S
+
+
+def test_agora_may_only_write_unless_transcoding_is_asked_for() -> None:
+    assert PARAMETERS["PostponedTranscoding"]["Default"] == "false"
+    always = [each["Action"] for each in _statements() if "Fn::If" not in each]
+    assert always == ["s3:PutObject", "s3:AbortMultipartUpload"]
+
+
+def test_agora_may_read_what_it_is_to_transcode() -> None:
+    (reads,) = [
+        each["Fn::If"]
+        for each in _statements()
+        if "Fn::If" in each and each["Fn::If"][1]["Action"] == "s3:GetObject"
+    ]
+    assert reads[0] == "TranscodeAfterwards"
+    assert reads[1]["Resource"] == {"Fn::Sub": "${Bucket.Arn}/recordings/*"}
+    assert TEMPLATE["Conditions"]["TranscodeAfterwards"] == {
+        "Fn::Equals": [{"Ref": "PostponedTranscoding"}, "true"]
+    }
+    room = functions()["CreateRecordingFunction"]["Environment"]["Variables"]
+    assert room["POSTPONED_TRANSCODING"] == {"Ref": "PostponedTranscoding"}
+
+
+def _statements() -> list[dict[str, Any]]:
+    (policy,) = RESOURCES["StorageUser"]["Properties"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_a_stack_that_agora_cannot_upload_to_is_refused_before_anything_is_made() -> None:
+    (rule,) = TEMPLATE["Rules"]["AgoraCanUploadIntoThisRegion"]["Assertions"]
+    regions, here = rule["Assert"]["Fn::Contains"]
+    assert here == {"Ref": "AWS::Region"}
+    assert regions == sorted(REGION_NUMBERS)
 
 
 def _lifecycle() -> tuple[list[str], dict[str, str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# A test is not wrong because the machine is busy.
-settings.register_profile("unit", deadline=None)
+# A test is not wrong because the machine is busy. EXAMPLES=1000 looks longer for what breaks rules.
+_EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+settings.register_profile("unit", deadline=None, max_examples=_EXAMPLES)
 settings.load_profile("unit")
 
 _HERE = Path(__file__).parent

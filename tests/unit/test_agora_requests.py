@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording import agora_requests, client_request
@@ -506,7 +506,6 @@ def test_a_problem_never_repeats_a_value() -> None:
         assert marker not in json.dumps(found)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(FIELDS), st.sampled_from(MODES), json_values)
 def test_a_check_never_raises_wherever_a_valid_request_is_broken(
     field: Field, mode: str, value: Any

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.agora_responses import ENDPOINTS, Answer, File, Output, decode
@@ -407,13 +407,11 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(ENDPOINTS), values)
 def test_an_answer_is_read_whatever_json_it_is(endpoint: str, value: Any) -> None:
     assert decode(endpoint, json.dumps(value).encode()).endpoint == endpoint
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=64))
 def test_an_answer_is_read_whatever_bytes_it_is(body: bytes) -> None:
     assert decode("query", body).endpoint == "query"

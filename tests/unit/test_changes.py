@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agora_recording.changes import Changer, running, with_layout, with_update, words
-from agora_recording.client_request import check, redact, restore, start_body
+from agora_recording.client_request import check, start_body
 from agora_recording.errors import (
     RateLimitedError,
     RecordingBusyError,
@@ -20,6 +20,7 @@ from agora_recording.errors import (
 )
 from agora_recording.lease import UPDATE_LEASE_S
 from agora_recording.recording import TERMINAL, Recording
+from agora_recording.redaction import redact, restore
 from functions.update_layout import app as layout_app
 from functions.update_recording import app as update_app
 from tests.unit import builders

@@ -129,6 +129,43 @@ def test_what_is_doubtful_is_taken_with_a_warning(house: House) -> None:
     assert warning["path"] == "clientRequest.recordingConfig.newField"
 
 
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, ["uid", "restartLimit"]),
+        ({"uid": "7"}, ["restartLimit"]),
+        ({"restartLimit": 0}, ["uid"]),
+        ({"uid": "7", "restartLimit": 0}, []),
+        ({"clientRequest": {"recordingConfig": {"channelType": 1}}}, []),
+    ],
+)
+def test_a_token_that_some_attempt_cannot_use_is_warned_of(
+    house: House, changes: dict[str, Any], warned: list[str]
+) -> None:
+    warnings = house.post({**BODY, **changes}).body.get("warnings", [])
+    assert [each["path"] for each in warnings] == warned
+    for each in warnings:
+        assert "unless the token was built for uid 0" in each["rule"]
+        assert TOKEN not in each["rule"]
+
+
+def test_a_web_page_needs_no_token_so_none_is_warned_of() -> None:
+    service = {
+        "serviceName": "web_recorder_service",
+        "errorHandlePolicy": "error_abort",
+        "serviceParam": {
+            "url": "https://example.com",
+            "audioProfile": 0,
+            "videoWidth": 640,
+            "videoHeight": 360,
+            "maxRecordingHour": 1,
+        },
+    }
+    page = {"extensionServiceConfig": {"extensionServices": [service]}, "token": TOKEN}
+    body = {"cname": "tour", "mode": "web", "clientRequest": page}
+    assert read_request(body, LIMITS).warnings == ()
+
+
 def test_a_recording_is_made_though_its_execution_could_not_be_started(house: House) -> None:
     def fails(**_: Any) -> None:
         raise refusal()
@@ -171,7 +208,7 @@ def test_every_problem_is_told_at_once_and_nothing_is_stored(house: House) -> No
 
 
 def test_unknown_fields_without_end_do_not_make_an_answer_without_end(house: House) -> None:
-    answer = house.post({f"field{number}": 1 for number in range(20_000)})
+    answer = house.post({f"field{number}": 1 for number in range(10_000)})
     assert answer.status == 400
     assert len(answer.body["problems"]) <= 101
 
@@ -333,3 +370,16 @@ def test_what_records_already_is_not_waited_for(house: House) -> None:
     answer = house.post(BODY, Idempotency_Key="k", Prefer="wait=20")
     assert answer.body["status"] == "recording"
     assert house.clock() == NOW_MS
+
+
+def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() -> None:
+    postponed = {
+        "appsCollection": {"combinationPolicy": "postpone_transcoding"},
+        "recordingConfig": {"subscribeUidGroup": 0},
+        "transcodeOptions": {"transConfig": {"transMode": "postponeTranscoding"}},
+    }
+    body = {"cname": "room", "mode": "individual", "clientRequest": postponed}
+    assert read_request(body, LIMITS._replace(transcodes=True)).client_request
+    with pytest.raises(RequestInvalidError, match="PostponedTranscoding") as refused:
+        read_request(body, LIMITS)
+    assert [each.path for each in refused.value.problems] == ["clientRequest.transcodeOptions"]

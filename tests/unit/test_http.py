@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording import errors, http
-from agora_recording.errors import Problem, RequestInvalidError
+from agora_recording.errors import BodyTooLargeError, Problem, RequestInvalidError
 from agora_recording.paging import page, read_cursor, read_number, write_cursor
 from agora_recording.story import Cursor
 from tests.unit.api import Context, read, request
@@ -59,8 +59,10 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
     wrapped = len('{"a":""}')
     fits = json.dumps({"a": "x" * (http.MAX_BODY_BYTES - wrapped)}, separators=(",", ":"))
     assert http.json_body({"body": fits})
-    with pytest.raises(RequestInvalidError, match="at most 262144 bytes"):
-        http.json_body({"body": fits + " "})
+    answer = refused(lambda event, _: http.json_body(event), {"body": fits + " "})
+    assert answer.status == 413
+    assert answer.body["title"] == "Content Too Large"
+    assert answer.body["detail"] == "The body is larger than 262144 bytes."
 
 
 def test_a_base64_body_is_decoded() -> None:
@@ -76,7 +78,7 @@ def test_a_header_is_found_in_any_case() -> None:
     ("place", "read_it"),
     [
         ("headers", http.header),
-        ("queryStringParameters", http.query),
+        ("queryStringParameters", lambda event, name: http.query(event, name)(name)),
         ("pathParameters", http.path),
     ],
 )
@@ -87,9 +89,32 @@ def test_half_a_surrogate_pair_is_refused_wherever_it_stands(place: str, read_it
 
 def test_what_is_not_there_is_nothing() -> None:
     event: dict[str, Any] = {"queryStringParameters": None, "pathParameters": None}
-    assert http.query(event, "limit") is None
+    assert http.query(event, "limit")("limit") is None
     assert http.path(event, "recordingId") == ""
     assert http.caller(event) is None
+
+
+def test_a_parameter_that_nobody_reads_is_refused_with_those_that_there_are() -> None:
+    event = request(query={"limit": "1", "Cursor": "x", "\ud800": "1"})
+    answer = refused(lambda event, _: http.query(event, "limit", "cursor"), event)
+    rule = "is not a parameter of this call, which has limit, cursor"
+    assert answer.status == 400
+    assert answer.body["problems"] == [
+        {"path": "Cursor", "rule": rule},
+        {"path": "\\ud800", "rule": rule},
+    ]
+
+
+def test_parameters_without_end_do_not_make_an_answer_without_end() -> None:
+    event = request(query={f"p{number}": "1" for number in range(1000)})
+    answer = refused(lambda event, _: http.query(event), event)
+    assert len(answer.body["problems"]) == 100
+    assert answer.body["problems"][0]["rule"].endswith("which has none")
+
+
+def test_a_signature_may_be_in_the_query_string() -> None:
+    event = request(query={"X-Amz-Signature": "0", "X-Amz-Credential": "1", "limit": "5"})
+    assert http.query(event, "limit")("limit") == "5"
 
 
 def test_the_caller_is_known_by_its_arn() -> None:
@@ -139,6 +164,7 @@ def test_several_problems_are_counted_and_all_of_them_told() -> None:
         (errors.AgoraRefusedError("x"), 422, None),
         (errors.ResourceExpiredError("x"), 422, None),
         (errors.PlaylistTooLargeError("x"), 400, None),
+        (BodyTooLargeError("x"), 413, None),
         (errors.WriteConflictError("x"), 503, "1"),
         (errors.StoreUnavailableError("x"), 503, "1"),
         (errors.RateLimitedError("x"), 503, "2"),

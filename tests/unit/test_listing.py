@@ -171,6 +171,16 @@ def test_what_cannot_be_meant_is_refused(house: House, query: dict[str, str], pa
     assert [each["path"] for each in answer.body["problems"]] == [path]
 
 
+def test_a_misspelt_parameter_is_not_answered_with_everything(house: House) -> None:
+    answer = house.get(state="failed")
+    assert answer.status == 400
+    assert answer.body["detail"] == (
+        "state: is not a parameter of this call, which has status, cname, limit, cursor."
+    )
+    house.add(recording())
+    assert house.get(RECORDING_ID, fields="status").status == 400
+
+
 def test_all_that_is_wrong_is_told_at_once(house: House) -> None:
     answer = house.get(status="done", limit="0", cname="", cursor="x")
     assert len(answer.body["problems"]) == 4
@@ -183,6 +193,6 @@ def test_all_that_is_wrong_is_told_at_once(house: House) -> None:
 )
 def test_any_place_in_the_list_is_a_good_cursor(place: dict[str, Any]) -> None:
     text = urlsafe_b64encode(msgspec.json.encode(place)).decode()
-    listing = read_listing(status=None, cname=None, limit=None, cursor=text)
+    listing = read_listing({"cursor": text}.get)
     house = Api(recording())
     assert set(Lister(house.store).page(listing, NOW_MS)) <= {"recordings", "cursor"}

@@ -9,7 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agora_recording import attributes, notifications
@@ -79,7 +79,6 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_siz
 
 
 @given(raw=st.binary(min_size=1, max_size=300), bit=st.integers(0), secret=SECRETS, other=SECRETS)
-@settings(max_examples=50, deadline=None)
 def test_only_the_signed_bytes_and_the_signing_secret_pass(
     raw: bytes, bit: int, secret: str, other: str
 ) -> None:
@@ -386,7 +385,6 @@ _DYNAMODB = botocore.session.Session().get_service_model("dynamodb")
     envelope={"eventType": 33}, payload={"sid": "s" * 128, "uid": "é" * 64, "sequence": 2**63 - 1}
 )
 @example(envelope={"notifyMs": 1e300, "productId": 10**40}, payload={"sequence": "9" * 19})
-@settings(max_examples=100, deadline=None)
 def test_whatever_is_authentic_fits_the_table(
     envelope: dict[str, Any], payload: dict[str, Any]
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from agora_recording.creation import Limits, read_request
 from agora_recording.recording import Recording, public
 from functions.serve_openapi import app
 from tests.template.machine import template
-from tests.unit.api import Context, read, request
-from tests.unit.builders import recordings
+from tests.unit.api import Context, Response, read, request
+from tests.unit.builders import RECORDING_ID, recording, recordings
 from tests.unit.test_get_recording_events import House as EventsHouse
 from tests.unit.test_get_recording_files import House as FilesHouse
+from tests.unit.test_listing import House as ListingHouse
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = openapi.document()
@@ -60,6 +62,10 @@ def resolved(response: dict[str, Any]) -> dict[str, Any]:
     name = response.get("$ref", "").rpartition("/")[2]
     found: dict[str, Any] = DOCUMENT["components"]["responses"][name] if name else response
     return found
+
+
+def parameters(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in operation.get("parameters", ()) if each["in"] == "query"]
 
 
 # --- the document ---
@@ -155,7 +161,7 @@ def bodies(method: str, route: str) -> list[Any]:
 
 @pytest.mark.parametrize("body", bodies("post", "/recordings"))
 def test_every_example_of_a_request_is_taken_without_a_warning(body: dict[str, Any]) -> None:
-    assert read_request(body, Limits(3600, 300, 3)).warnings == ()
+    assert read_request(body, Limits(3600, 300, 3, transcodes=True)).warnings == ()
 
 
 @pytest.mark.parametrize("body", bodies("patch", "/recordings/{recordingId}"))
@@ -203,6 +209,42 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
     asked = {"scene": 0, "region": "EU", "resourceExpiredHour": 720, "newField": {}}
     conforms(asked, {"$ref": "#/components/schemas/ClientRequest"})
     assert check("standup", None, "mix", asked).problems == ()
+
+
+def test_every_room_knows_the_parameters_that_are_described_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listing = ListingHouse(monkeypatch)
+    listing.add(recording())
+    rooms: dict[str, Callable[..., Response]] = {
+        "/recordings": listing.get,
+        "/recordings/{recordingId}": partial(listing.get, RECORDING_ID),
+        "/recordings/{recordingId}/events": EventsHouse().get,
+        "/recordings/{recordingId}/files": FilesHouse().files,
+        "/recordings/{recordingId}/playlist": FilesHouse().playlist,
+    }
+    described = {route for method, route in OPERATIONS if method == "get"} - {"/openapi.json"}
+    assert rooms.keys() == described
+    for route, get in rooms.items():
+        names = [each["name"] for each in parameters(OPERATIONS["get", route])]
+        answer = get(misspelt="1")
+        assert answer.status == 400, route
+        (problem,) = answer.body["problems"]
+        assert problem["path"] == "misspelt"
+        assert problem["rule"].endswith(f"which has {', '.join(names) or 'none'}"), route
+
+
+def test_a_body_that_is_too_large_is_refused_as_described() -> None:
+    def room(event: Any, _: Any) -> Any:
+        return http.json_body(event)
+
+    answer = read(http.door(room)(request(" " * (http.MAX_BODY_BYTES + 1)), Context()))
+    with_body = [each for each in OPERATIONS.values() if "requestBody" in each]
+    assert len(with_body) == 4
+    for operation in with_body:
+        content = resolved(operation["responses"][str(answer.status)])["content"]
+        assert content["application/problem+json"]["example"]["title"] == answer.body["title"]
+        conforms(answer.body, strict("Problem"))
 
 
 def test_the_document_is_served() -> None:

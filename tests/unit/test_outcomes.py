@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.errors import (
@@ -184,7 +184,6 @@ def test_the_reason_carries_agoras_words_in_bounds() -> None:
     assert len(outcome.reason) < 300
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     endpoint=st.sampled_from([*ALL, "ncsIp", "", "elsewhere"]),
     status=st.none() | st.integers() | st.sampled_from([200, 201, 206, 400, 404, 429, 500, 504]),

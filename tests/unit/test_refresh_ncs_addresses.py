@@ -22,8 +22,10 @@ from agora_recording.errors import (
     AddressesRefusedError,
     AgoraUnavailableError,
     FirewallError,
+    SecretUnavailableError,
     SettingsError,
 )
+from agora_recording.lease import Lease
 from functions.refresh_ncs_addresses import app
 
 HOUR_MS = 3_600_000
@@ -119,18 +121,34 @@ class World:
         self.body = answer(*ips(1, 2, 3, 4))
         self.status: int | None = 200
         self.asked: list[str] = []
+        self.slept: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def get(self, url: str) -> tuple[int | None, bytes]:
         self.asked.append(url)
         return self.status, self.body
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_ms += round(seconds * 1000)
+        self.meanwhile()
 
     def run(self, event: dict[str, Any] | None = None, *, hours: float = 0) -> dict[str, Any]:
         self.now_ms += round(hours * HOUR_MS)
         self._capsys.readouterr()
         handler: Callable[..., dict[str, Any]] = app.lambda_handler
         return handler(
-            event or {}, CONTEXT, settings=self.settings, get=self.get, now=lambda: self.now_ms
+            event or {},
+            CONTEXT,
+            settings=self.settings,
+            get=self.get,
+            now=lambda: self.now_ms,
+            sleep=self.sleep,
         )
+
+    def lease(self) -> Lease:
+        """Return the lease as another run has it."""
+        return Lease(TABLE, client_of("dynamodb"), lambda: self.now_ms, refresh.LEASE)
 
     def metrics(self) -> dict[str, float]:
         """Return the last run's metrics by name."""
@@ -320,7 +338,6 @@ def test_a_prefix_list_and_ip_sets_are_refreshed_too(world: World) -> None:
     )["Summary"]
     world.settings = replace(
         SETTINGS,
-        keep_allow_list=False,
         prefix_list_id=list_id,
         waf_ip_set_v6=f"ncs|{summary['Id']}|REGIONAL",
     )
@@ -328,7 +345,6 @@ def test_a_prefix_list_and_ip_sets_are_refreshed_too(world: World) -> None:
     targets = world.run()["targets"]
     assert targets[list_id]["add"] == ["8.8.8.1/32"]
     assert targets[f"waf-{summary['Id']}"]["add"] == ["2600::1/128"]
-    assert allow_list() == set()
 
 
 def test_documentation_addresses_pass_only_where_the_settings_say_so(world: World) -> None:
@@ -345,6 +361,72 @@ def test_grace_shrinks_with_the_speed(world: World) -> None:
     world.run(hours=0.1)
     world.run(hours=1)
     assert allow_list() == blocks(2, 3, 4)
+
+
+# --- never two at a time ---
+
+
+def test_a_run_waits_until_another_has_finished(world: World) -> None:
+    other = world.lease()
+    assert other.take(refresh.LEASE_S)
+    world.meanwhile = other.release
+    world.run()
+    assert len(world.slept) == 1
+    assert allow_list() == blocks(1, 2, 3, 4)
+
+
+def test_a_run_gives_up_while_another_does_not_finish(world: World) -> None:
+    world.lease().take(refresh.LEASE_S)
+    with pytest.raises(FirewallError, match="Another refresh is still running"):
+        world.run()
+    assert sum(world.slept) == 60
+    assert world.asked == []
+    assert allow_list() == set()
+    assert world.metrics() == {"RefreshBusy": 1}
+
+
+def test_a_run_that_died_holds_up_nobody_for_longer_than_it_might_have_run(world: World) -> None:
+    world.lease().take(refresh.LEASE_S)
+    world.run(hours=0.1)
+    assert world.slept == []
+    assert allow_list() == blocks(1, 2, 3, 4)
+
+
+def test_a_run_that_failed_lets_the_next_one_in(world: World) -> None:
+    world.status = None
+    with pytest.raises(AgoraUnavailableError):
+        world.run()
+    world.status = 200
+    world.run()
+    assert world.slept == []
+
+
+def test_a_plan_waits_for_nobody(world: World) -> None:
+    world.lease().take(refresh.LEASE_S)
+    assert world.run({"dryRun": True})["targets"]["allow-list"]["add"]
+    assert world.slept == []
+
+
+# --- by schedule ---
+
+
+def test_the_schedule_is_not_at_fault_while_agoras_keys_are_not_filled_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfilled(*_: Any) -> None:
+        raise SecretUnavailableError("The secret agora is not filled in.")
+
+    monkeypatch.setattr(world, "get", unfilled)
+    assert world.run({"scheduled": True}) == {"skipped": "The secret agora is not filled in."}
+    assert world.metrics() == {"AddressesUnavailable": 1}
+    with pytest.raises(SecretUnavailableError):
+        world.run()
+
+
+def test_the_schedule_hears_of_every_other_failure_so_that_it_is_repeated(world: World) -> None:
+    world.status = None
+    with pytest.raises(AgoraUnavailableError):
+        world.run({"scheduled": True})
 
 
 # --- by hand ---

@@ -20,8 +20,6 @@ from agora_recording.client_request import (
     check_layout,
     check_update,
     layout_body,
-    redact,
-    restore,
     update_body,
 )
 from agora_recording.clock import now_ms
@@ -35,6 +33,7 @@ from agora_recording.errors import (
 from agora_recording.lease import UPDATE_LEASE_S
 from agora_recording.recording import Attempt, Recording, seen
 from agora_recording.recording_id import check_recording_id
+from agora_recording.redaction import redact, restore
 from agora_recording.request_rules import items, members
 from agora_recording.sealing import Sealer
 from agora_recording.store import Note, RecordingStore

@@ -43,11 +43,6 @@ _PREFIX_CHARACTERS = 128
 _S3_COMPATIBLE = 11
 _STS_VENDORS = (1, 2, 3)
 _EXPIRY_H = (72, 720)  # Agora's default, and the most
-# Names of fields whose values are secrets, wherever they stand: tokens, keys, and URLs that carry
-# them (a page's address, a CDN's stream key).
-_SECRET_NAMES = frozenset(
-    {"token", "secret", "salt", "rtmpurl", "url", "accesskey", "secretkey", "ststoken"}
-)
 
 
 # --- checks -------------------------------------------------------------------------------------
@@ -248,56 +243,3 @@ def _start_fields(
 ) -> dict[str, Any]:
     _, start = split(client_request)
     return start if storage is None else {**start, "storageConfig": dict(storage)}
-
-
-# --- secrets ------------------------------------------------------------------------------------
-
-
-def redact(client_request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the request without its secrets, and the secrets by their JSON Pointer.
-
-    `restore` puts them together again. For requests that `check` accepts (it bounds the nesting).
-    """
-    secrets: dict[str, Any] = {}
-    return _without_secrets(client_request, "", secrets), secrets
-
-
-def restore(public: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request that `redact` took apart."""
-    whole: dict[str, Any] = _copy(public)
-    for pointer, secret in secrets.items():
-        *parents, name = (_unescaped(part) for part in pointer.split("/")[1:])
-        at: Any = whole
-        for step in parents:
-            at = at[int(step)] if isinstance(at, list) else at[step]
-        at[name] = secret
-    return whole
-
-
-def _without_secrets(value: Any, pointer: str, secrets: dict[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        kept = {}
-        for name, each in value.items():
-            here = f"{pointer}/{_escaped(name)}"
-            if name.lower() in _SECRET_NAMES:
-                secrets[here] = each
-            else:
-                kept[name] = _without_secrets(each, here, secrets)
-        return kept
-    if isinstance(value, list):
-        return [_without_secrets(each, f"{pointer}/{n}", secrets) for n, each in enumerate(value)]
-    return value
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _copy(each) for name, each in value.items()}
-    return [_copy(each) for each in value] if isinstance(value, list) else value
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def _unescaped(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")

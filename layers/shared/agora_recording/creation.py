@@ -12,13 +12,14 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agora_recording import aws
-from agora_recording.client_request import check, redact, with_defaults
+from agora_recording.client_request import check, with_defaults
 from agora_recording.clock import now_ms
 from agora_recording.conformance import MOST_FINDINGS, child
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.observability import logger
 from agora_recording.recording import RANK, Mode, Recording
 from agora_recording.recording_id import RANDOM_BYTES, new_recording_id
+from agora_recording.redaction import redact
 from agora_recording.sealing import Sealer
 from agora_recording.store import RecordingStore
 
@@ -36,17 +37,19 @@ TAGS = 20
 TAG_NAME = 128
 TAG_VALUE = 256
 _TAG_RULE = f"must be 1 to {TAG_NAME} characters, its value text of at most {TAG_VALUE}"
+_UNLESS_ANY = "unless the token was built for uid 0 (any user of the channel)"
 MAX_WAIT_S = 20  # API Gateway hangs up after 29 s
 _LOOK_GAP_S = 0.5
 _PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
 
 
 class Limits(NamedTuple):
-    """What a stack gives to a recording whose caller says nothing."""
+    """What a stack gives to a recording whose caller says nothing, and whether it transcodes."""
 
     max_duration_s: int
     max_idle_time_s: int
     restart_limit: int
+    transcodes: bool = False
 
 
 class Request(NamedTuple):
@@ -71,6 +74,8 @@ def read_request(body: Mapping[str, Any], limits: Limits) -> Request:
     client_request = body.get("clientRequest", {})
     checked = check(body.get("cname"), uid, mode, client_request)
     problems += checked.problems
+    if not limits.transcodes:
+        problems += _transcoding_problems(client_request)
     duration = body.get("maxDurationSeconds", limits.max_duration_s)
     problems += _whole("maxDurationSeconds", duration, 1, MAX_DURATION_S)
     restarts = body.get("restartLimit", limits.restart_limit)
@@ -89,8 +94,32 @@ def read_request(body: Mapping[str, Any], limits: Limits) -> Request:
         max_duration_seconds=duration,
         restart_limit=restarts,
         tags=tags,
-        warnings=checked.warnings,
+        warnings=(*checked.warnings, *_token_warnings(mode, client_request, uid, restarts)),
     )
+
+
+def _transcoding_problems(client_request: object) -> list[Problem]:
+    """Return why a stack whose keys cannot read does not take a request for postponed work."""
+    if not isinstance(client_request, Mapping) or "transcodeOptions" not in client_request:
+        return []
+    rule = "needs a stack with PostponedTranscoding true: Agora reads what it uploaded for it"
+    return [Problem("clientRequest.transcodeOptions", rule)]
+
+
+def _token_warnings(
+    mode: object, client_request: Mapping[str, Any], uid: str | None, restarts: int
+) -> list[Problem]:
+    """Return why a token, which is for one uid as a rule, may not let every attempt in."""
+    if mode == "web" or not client_request.get("token"):  # a web page is not in the channel
+        return []
+    warnings = []
+    if uid is None:
+        rule = "is not given, and the stack chooses one: give the uid that the token is for"
+        warnings.append(Problem("uid", f"{rule}, {_UNLESS_ANY}"))
+    if restarts:
+        rule = f"is {restarts}, and each restart takes a new uid: set it to 0"
+        warnings.append(Problem("restartLimit", f"{rule}, {_UNLESS_ANY}"))
+    return warnings
 
 
 def _whole(name: str, value: object, low: int, high: int) -> list[Problem]:

@@ -32,6 +32,10 @@ class RequestInvalidError(RecordingError):
         super().__init__("; ".join(f"{p.path}: {p.rule}" for p in self.problems))
 
 
+class BodyTooLargeError(RecordingError):
+    """The request's body has more bytes than a room takes; it was not read."""
+
+
 class RecordingNotFoundError(RecordingError):
     """No recording has this id."""
 

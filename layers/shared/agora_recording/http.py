@@ -13,9 +13,11 @@ from typing import Any
 
 import msgspec
 
+from agora_recording.conformance import MOST_FINDINGS, child
 from agora_recording.errors import (
     AgoraRefusedError,
     AgoraUnavailableError,
+    BodyTooLargeError,
     IdempotencyConflictError,
     MediaNotFoundError,
     PlaylistTooLargeError,
@@ -38,11 +40,19 @@ Answer = dict[str, Any]
 
 MAX_BODY_BYTES = 256 * 1024
 
+# RFC 9110's titles; Python before 3.13 has those of the RFCs before it.
+_TITLES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+
+
 # The errors that an API call may end in: the status, and after how many seconds (0: never) the
 # same call may work.
 _MEANINGS: dict[type[RecordingError], tuple[HTTPStatus, int]] = {
     RequestInvalidError: (HTTPStatus.BAD_REQUEST, 0),
     PlaylistTooLargeError: (HTTPStatus.BAD_REQUEST, 0),
+    BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 0),
     RecordingNotFoundError: (HTTPStatus.NOT_FOUND, 0),
     MediaNotFoundError: (HTTPStatus.NOT_FOUND, 0),
     RecordingStateError: (HTTPStatus.CONFLICT, 0),
@@ -67,10 +77,23 @@ def header(event: Event, name: str) -> str | None:
     return _text(name, next(found, None))
 
 
-def query(event: Event, name: str) -> str | None:
-    """Return one query string parameter. Raises RequestInvalidError when it is not text."""
+def query(event: Event, *known: str) -> Callable[[str], str | None]:
+    """Return what gives one of the `known` query string parameters by its name.
+
+    Raises RequestInvalidError for every other parameter: passed over, a misspelt one would be
+    answered with everything. What it returns raises the same when the value is not text.
+    """
     parameters: Mapping[str, str] = event.get("queryStringParameters") or {}
-    return _text(name, parameters.get(name))
+    # A request may be signed in its query string, too.
+    unknown = [
+        name for name in parameters if name not in known and not name.lower().startswith("x-amz-")
+    ]
+    if unknown:
+        rule = f"is not a parameter of this call, which has {', '.join(known) or 'none'}"
+        raise RequestInvalidError(
+            [Problem(child("", name), rule) for name in unknown[:MOST_FINDINGS]]
+        )
+    return lambda name: _text(name, parameters.get(name))
 
 
 def path(event: Event, name: str) -> str:
@@ -95,12 +118,12 @@ def _text(name: str, value: str | None) -> str | None:
 
 
 def json_body(event: Event) -> dict[str, Any]:
-    """Return the request's JSON object. Raises RequestInvalidError."""
+    """Return the request's JSON object. Raises RequestInvalidError; BodyTooLargeError."""
     text = event.get("body") or ""
     try:
         raw = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
         if len(raw) > MAX_BODY_BYTES:
-            raise RequestInvalidError([Problem("body", f"must be at most {MAX_BODY_BYTES} bytes")])
+            raise BodyTooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
         return msgspec.json.decode(raw, type=dict[str, Any])
     except RecursionError as error:
         raise RequestInvalidError([Problem("body", "is nested too deeply")]) from error
@@ -141,13 +164,18 @@ def nothing() -> Answer:
     return {"statusCode": int(HTTPStatus.NO_CONTENT), "headers": {}, "body": ""}
 
 
+def title(status: HTTPStatus) -> str:
+    """Return what a status is called, whatever Python this is."""
+    return _TITLES.get(status, status.phrase)
+
+
 def problem(
     status: HTTPStatus, sentence: str, problems: tuple[Problem, ...] = (), retry_s: int = 0
 ) -> Answer:
     """Return problem+json: one sentence that says what to change, and every single problem."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": status.phrase,
+        "title": title(status),
         "status": int(status),
         "detail": sentence,
     }

@@ -6,6 +6,7 @@ day by day until it is full, or as far back as recordings are looked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -45,10 +46,12 @@ class Listing(NamedTuple):
     cursor: Cursor
 
 
-def read_listing(
-    *, status: str | None, cname: str | None, limit: str | None, cursor: str | None
-) -> Listing:
-    """Return the query string's meaning. Raises RequestInvalidError with every problem."""
+def read_listing(query: Callable[[str], str | None]) -> Listing:
+    """Return the query string's meaning; `query` gives one parameter of it.
+
+    Raises RequestInvalidError with every problem.
+    """
+    status, cname, cursor = query("status"), query("cname"), query("cursor")
     problems = []
     if status is not None and status not in RANK:
         problems.append(Problem("status", f"must be one of {', '.join(RANK)}"))
@@ -56,7 +59,7 @@ def read_listing(
         problems.append(Problem("cname", f"must have 1 to {MAX_CNAME_BYTES} bytes"))
     count, where = DEFAULT_LIMIT, Cursor()
     try:
-        count = read_number("limit", limit, DEFAULT_LIMIT, 1, MAX_LIMIT)
+        count = read_number("limit", query("limit"), DEFAULT_LIMIT, 1, MAX_LIMIT)
     except RequestInvalidError as error:
         problems += error.problems
     try:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from agora_recording import creation, listing, media, story
 from agora_recording.agora_requests import ClientRequest, Layout, Uid, UpdateFields
-from agora_recording.http import MAX_BODY_BYTES
+from agora_recording.http import MAX_BODY_BYTES, title
 from agora_recording.recording import Mode, RecordingView, Status
 from agora_recording.signing import MAX_EXPIRES_S
 
@@ -28,9 +28,12 @@ _DESCRIPTION = """\
 Records Agora channels and web pages into S3, and watches over them until every file is there.
 
 Requests are signed with AWS Signature Version 4 (service `execute-api`). Errors are problem+json
-(RFC 9457) with one sentence that says what to change. What has no value is left out of an answer,
-never null; fields may be added. All instants are UTC.
+(RFC 9457) with one sentence that says what to change. Query parameters that a call does not have
+are refused. What has no value is left out of an answer, never null; fields may be added. All
+instants are UTC.
 """
+
+_UID = "The recorder's uid; else one of the stack's. Each restart takes a new one."
 
 
 # --- what has no type of its own, since it is read or written field by field ---------------------
@@ -70,10 +73,7 @@ class CreateRecording(msgspec.Struct, kw_only=True, rename="camel", forbid_unkno
             description="The channel: 64 characters at most, but for web page recordings.",
         ),
     ]
-    uid: (
-        Annotated[Uid | None, Meta(description="The recorder's uid; else one of the stack's.")]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
+    uid: Annotated[Uid | None, Meta(description=_UID)] | msgspec.UnsetType = msgspec.UNSET
     mode: Mode = "mix"
     client_request: ClientRequest | msgspec.UnsetType = msgspec.UNSET
     max_duration_seconds: (
@@ -366,7 +366,7 @@ https://bucket.s3.eu-west-1.amazonaws.com/{_STEM}_20261120080006400.ts?X-Amz-…
 
 
 def _problem(status: HTTPStatus, description: str, detail: str, **more: Any) -> Json:
-    example = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    example = {"type": "about:blank", "title": title(status), "status": status.value}
     answer: Json = {
         "description": description,
         "content": {
@@ -382,6 +382,12 @@ def _problem(status: HTTPStatus, description: str, detail: str, **more: Any) -> 
 def _gateway(description: str, message: str) -> Json:
     content = {"schema": _ref("GatewayMessage"), "example": {"message": message}}
     return {"description": description, "content": {"application/json": content}}
+
+
+def _either(description: str, *answers: Json) -> Json:
+    """Return one of several answers, which differ in their media types."""
+    contents = {kind: each for answer in answers for kind, each in answer["content"].items()}
+    return {"description": description, "content": contents}
 
 
 def _later(answer: Json) -> Json:
@@ -423,7 +429,15 @@ _RESPONSES: dict[str, tuple[HTTPStatus, Json]] = {
     ),
     "TooLarge": (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        _gateway("More than API Gateway takes (10 MB).", "Request Too Long"),
+        _either(
+            f"The body is larger than {MAX_BODY_BYTES} bytes; above 10 MB, API Gateway says so.",
+            _problem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "",
+                f"The body is larger than {MAX_BODY_BYTES} bytes.",
+            ),
+            _gateway("", "Request Too Long"),
+        ),
     ),
     "Refused": (
         HTTPStatus.UNPROCESSABLE_ENTITY,

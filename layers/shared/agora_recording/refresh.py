@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,10 +15,21 @@ from aws_lambda_powertools.metrics import MetricUnit
 from msgspec.structs import replace
 
 from agora_recording import addresses, clock, firewall, firewall_targets
-from agora_recording.errors import AddressesRefusedError, AgoraError, FirewallError
+from agora_recording.errors import (
+    AddressesRefusedError,
+    AgoraError,
+    FirewallError,
+    SecretUnavailableError,
+)
 from agora_recording.firewall_targets import Target, TargetMemories, Targets
+from agora_recording.lease import Lease
 from agora_recording.observability import logger, metrics
 from agora_recording.wiring import AgoraSettings
+
+LEASE = (firewall_targets.PARTITION, "LEASE")
+LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has run out
+_LOOK_S = 5  # how often one that waits looks whether the other has finished
+_LOOKS = 12
 
 
 class RefreshSettings(AgoraSettings, frozen=True, kw_only=True):
@@ -26,10 +39,9 @@ class RefreshSettings(AgoraSettings, frozen=True, kw_only=True):
     security_group_ids: str = ""  # separated by commas
     security_group_tag: str = ""  # key=value
     security_group_quota: int = firewall_targets.SECURITY_GROUP_QUOTA
-    prefix_list_id: str = ""  # a list holds one IP version, so there may be two, with a comma
+    prefix_list_id: str = ""
     waf_ip_set_v4: str = ""  # name|id|scope
     waf_ip_set_v6: str = ""
-    keep_allow_list: bool = True
     grace_hours: float = 48
     allow_documentation_addresses: bool = False
 
@@ -45,33 +57,71 @@ def handle(
     settings: RefreshSettings | None = None,
     get: addresses.Get | None = None,
     targets: Targets | None = None,
+    lease: Lease | None = None,
     now: Callable[[], int] = clock.now_ms,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """Return the plan of each target, carried out unless it was a dry run.
 
-    Raises FirewallError when a target failed, after all others were done; AddressesRefusedError or
-    an AgoraError when there was no answer to act upon, and then no target was touched. For
-    CloudFormation nothing is raised: a firewall that is late has alarms, a stuck stack has none.
+    Raises FirewallError when a target failed, after all others were done, or when another run does
+    not end; AddressesRefusedError or an AgoraError when there was no answer to act upon, and then
+    no target was touched. For CloudFormation nothing is raised: a firewall that is late has alarms,
+    a stuck stack has none. For the schedule, Agora's keys may be missing: a new stack has none yet.
     """
 
-    def prepare() -> tuple[RefreshSettings, Targets]:
+    @contextmanager
+    def prepared(*, dry_run: bool = False) -> Iterator[tuple[RefreshSettings, Targets]]:
         found = settings or RefreshSettings.from_env()
-        return found, targets or find_targets(found)
+        taken = lease or Lease(found.table_name, now_ms=now, key=LEASE)
+        with nullcontext() if dry_run else _alone(taken, sleep):
+            yield found, targets or find_targets(found)
 
     def refresh(*, dry_run: bool = False, accept_drop: bool = False) -> dict[str, Any]:
-        found, all_targets = prepare()
-        ask = get or agora_get(found)
-        return _refresh(found, ask, all_targets, now(), dry_run=dry_run, accept_drop=accept_drop)
+        with prepared(dry_run=dry_run) as (found, all_targets):
+            ask = get or agora_get(found)
+            return _refresh(
+                found, ask, all_targets, now(), dry_run=dry_run, accept_drop=accept_drop
+            )
 
-    match event.get("RequestType"):
-        case None:
+    def take_back() -> None:
+        if event.get("ResourceProperties", {}).get("RemoveRulesOnDelete") == "true":
+            with prepared() as (_, all_targets):
+                _take_back(all_targets)
+
+    match event:
+        case {"RequestType": "Delete"}:
+            return _serve_cloudformation(event, take_back)
+        case {"RequestType": _}:
+            return _serve_cloudformation(event, refresh)
+        case {"scheduled": True}:
+            try:
+                return refresh()
+            except SecretUnavailableError as error:
+                logger.warning("addresses not refreshed", reason=str(error))
+                return {"skipped": str(error)}
+        case _:
             return refresh(
                 dry_run=bool(event.get("dryRun")), accept_drop=bool(event.get("acceptDrop"))
             )
-        case "Delete":
-            return _serve_cloudformation(event, lambda: _take_back(event, prepare))
-        case _:
-            return _serve_cloudformation(event, refresh)
+
+
+@contextmanager
+def _alone(lease: Lease, sleep: Callable[[float], None]) -> Iterator[None]:
+    """Hold the lease, after waiting a minute for it at most. Raises FirewallError when it is held.
+
+    Runs that overlap would forget what the other let in, and an old answer could undo a new one.
+    """
+    for _ in range(_LOOKS):
+        if lease.take(LEASE_S) is not None:
+            break
+        sleep(_LOOK_S)
+    else:
+        _count("RefreshBusy")
+        raise FirewallError("Another refresh is still running; repeat this one when it is done.")
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 def agora_get(settings: RefreshSettings) -> addresses.Get:
@@ -95,22 +145,18 @@ def find_targets(settings: RefreshSettings) -> Targets:
             for group_id in ids
         ]
 
-    sources: dict[str, Callable[[], list[Target]]] = {}
-    if settings.keep_allow_list:
-        sources["allow-list"] = lambda: [firewall_targets.AllowListTarget(settings.table_name)]
+    sources: dict[str, Callable[[], list[Target]]] = {
+        "allow-list": lambda: [firewall_targets.AllowListTarget(settings.table_name)]
+    }
     if ids := _names(settings.security_group_ids):
         sources["security groups"] = partial(groups, ids)
     if tag := settings.security_group_tag:
         sources[tag] = lambda: groups(firewall_targets.discover_security_groups(tag))
-    for list_id in _names(settings.prefix_list_id):
-        sources[list_id] = partial(_prefix_list, list_id, settings.stack_name)
+    if list_id := settings.prefix_list_id:
+        sources[list_id] = lambda: [firewall_targets.PrefixListTarget(list_id, settings.stack_name)]
     for reference in filter(None, (settings.waf_ip_set_v4, settings.waf_ip_set_v6)):
         sources[reference] = partial(_ip_set, reference)
     return Targets(sources, TargetMemories(settings.table_name))
-
-
-def _prefix_list(list_id: str, stack_name: str) -> list[Target]:
-    return [firewall_targets.PrefixListTarget(list_id, stack_name)]
 
 
 def _ip_set(reference: str) -> list[Target]:
@@ -148,7 +194,7 @@ def _refresh(
     except AddressesRefusedError:
         _count("AddressesRefused")
         raise
-    except AgoraError:
+    except (AgoraError, SecretUnavailableError):
         _count("AddressesUnavailable")
         raise
     finally:
@@ -225,13 +271,8 @@ def _serve_cloudformation(event: dict[str, Any], act: Callable[[], object]) -> d
     return answer
 
 
-def _take_back(
-    event: dict[str, Any], prepare: Callable[[], tuple[RefreshSettings, Targets]]
-) -> None:
-    """Remove the stack's rules, if the resource asks for that: by default they stay."""
-    if event.get("ResourceProperties", {}).get("RemoveRulesOnDelete") != "true":
-        return
-    _, targets = prepare()
+def _take_back(targets: Targets) -> None:
+    """Remove the stack's rules. Raises FirewallError when some would not go."""
     failed = targets.carry_out(firewall.farewell).failed
     if failed:
         raise FirewallError(_list(failed))

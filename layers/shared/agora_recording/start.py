@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from agora_recording.agora import AgoraClient, Reply
-from agora_recording.client_request import acquire_body, restore, start_body
+from agora_recording.client_request import acquire_body, start_body
 from agora_recording.clock import now_ms
 from agora_recording.errors import (
     AgoraUnavailableError,
@@ -32,6 +32,7 @@ from agora_recording.recording import (
     may_restart,
     started,
 )
+from agora_recording.redaction import restore
 from agora_recording.sealing import Sealer
 from agora_recording.storage import Storage
 from agora_recording.store import Note, RecordingStore

@@ -1,0 +1,121 @@
+"""Which partitions of the table a room may touch, where that is fixed, against what it touches."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+from agora_recording import firewall_targets, lease, limiter, refresh
+from agora_recording.notifications import Notification, key
+from agora_recording.recording_id import new_recording_id
+from agora_recording.store import RecordingStore
+from agora_recording.timings import Timings
+from tests.template.machine import definition, functions, template
+
+ROOMS = functions()
+RECORDING = f"REC#{new_recording_id(0, bytes(10))}"
+LIMITER = limiter._KEY["PK"]["S"]
+SWEEPER = lease.SWEEPER[0]
+FIREWALL = firewall_targets.PARTITION
+TAKES_SLOTS = {
+    f"{verb}Function"
+    for verb in (
+        "UpdateRecording",
+        "UpdateLayout",
+        "StartRecording",
+        "QueryRecording",
+        "StopRecording",
+        "WatchRecordings",
+        "RefreshNcsAddresses",
+    )
+}
+
+
+def partitions(room: str, action: str) -> list[str] | None:
+    """Return the partitions that an action is confined to, None where it is not."""
+    (found,) = [
+        statement.get("Fn::If", [None, statement])[1]
+        for policy in ROOMS[room]["Policies"]
+        for statement in policy["Statement"]
+        if f"'dynamodb:{action}'" in str(statement)
+    ]
+    return _leading_keys(found)
+
+
+def _leading_keys(statement: dict[str, Any]) -> list[str] | None:
+    if "Condition" not in statement:
+        return None
+    ((operator, about),) = statement["Condition"].items()
+    # The form that DynamoDB asks for. An empty set would pass, but these calls all name a key.
+    assert operator in ("ForAllValues:StringEquals", "ForAllValues:StringLike")
+    named = about["dynamodb:LeadingKeys"]
+    found: list[str] = [named] if isinstance(named, str) else named
+    assert operator.endswith("Like") or not any("*" in each for each in found)
+    return found
+
+
+def may(room: str, action: str, partition: str) -> bool:
+    """Return whether a room's policy lets it touch a partition."""
+    confined = partitions(room, action)
+    assert confined is not None, room
+    return any(fnmatch.fnmatchcase(partition, each) for each in confined)
+
+
+def test_every_update_is_confined_to_what_the_room_takes_turns_on() -> None:
+    updates = {
+        name
+        for name, each in ROOMS.items()
+        if "dynamodb:UpdateItem" in str(each.get("Policies", []))
+    }
+    assert updates == TAKES_SLOTS | {"RecordFileArrivalFunction"}
+    for room in updates:
+        assert may(room, "UpdateItem", LIMITER) == (room in TAKES_SLOTS), room
+        assert may(room, "UpdateItem", SWEEPER) == (room == "WatchRecordingsFunction"), room
+        assert may(room, "UpdateItem", FIREWALL) == (room == "RefreshNcsAddressesFunction"), room
+        assert not may(room, "UpdateItem", "SID#0123"), room
+
+
+def test_leases_on_a_recording_are_within_reach_of_those_who_take_them() -> None:
+    store = RecordingStore("table", Timings())
+    for made in (store.update_lease, store.late_lease):
+        taken = made(RECORDING.removeprefix("REC#"), lambda: 0)
+        assert taken._key["PK"] == {"S": RECORDING}
+    takers = {name for name in ROOMS if _updates(name) and may(name, "UpdateItem", RECORDING)}
+    assert takers == {
+        "UpdateRecordingFunction",  # one update at a time
+        "UpdateLayoutFunction",
+        "WatchRecordingsFunction",  # renews credentials by an update
+        "RecordFileArrivalFunction",  # one late look at a time
+    }
+
+
+def _updates(room: str) -> bool:
+    return "dynamodb:UpdateItem" in str(ROOMS[room].get("Policies", []))
+
+
+def test_the_refresh_reads_and_writes_the_firewalls_rows_alone() -> None:
+    assert partitions("RefreshNcsAddressesFunction", "GetItem") == [FIREWALL]
+    assert refresh.LEASE[0] == FIREWALL
+
+
+def test_the_webhook_can_write_notifications_and_nothing_else() -> None:
+    room = "ReceiveNotificationFunction"
+    for told in (
+        Notification(sid="0123", uid="7", eventType=31, sequence=1),
+        Notification(noticeId="n", productId=3),
+        Notification(),
+    ):
+        assert may(room, "PutItem", key(told, b"{}")[0])
+    for other in (RECORDING, LIMITER, SWEEPER, FIREWALL, "IDEM#0123"):
+        assert not may(room, "PutItem", other)
+    assert partitions(room, "GetItem") == [FIREWALL]
+
+
+def test_the_machine_parks_on_recordings_alone() -> None:
+    machine = template()["Resources"]["RecordingStateMachine"]["Properties"]["Policies"][0]
+    (parks,) = [each for each in machine["Statement"] if "dynamodb" in each["Action"]]
+    assert _leading_keys(parks) == ["REC#*"]
+    for state in definition()["States"].values():
+        if "aws-sdk:dynamodb" in state.get("Resource", ""):
+            partition = state["Parameters"]["Key"]["PK"]["S.$"]
+            assert partition == "States.Format('REC#{}', $.recordingId)"
