@@ -41,7 +41,7 @@ WARM_S, SHORT_S, LONG_S = 120, 600, 2400
 PATIENCE_S = 60
 ANSWER_MS = 200
 SWEEPS_AN_HOUR = 60
-# The sweeper is one for the whole stack: the goal is for one recording among so many.
+# The sweeper is one for the whole stack; so many recordings share it in the second column.
 TOGETHER = 10
 DURATIONS_S = (300, 3600, 12 * 3600, 30 * 24 * 3600)
 NAIVE_S = (30, 120)
@@ -425,10 +425,10 @@ def run() -> dict[str, dict[str, Any]]:
         value = round(found.events + found.events_hour * seconds / 3600)
         floor = LOOP_EVENTS * seconds // NAIVE_S[-1]
         rows[f"history_events_{name}"] = _row(value, "events", floor)
-    cost = found.orchestration(3600, TOGETHER)
+    cost = found.orchestration(3600, 1)
     rows["cost_1h_usd"] = {
-        **_row(round(cost, 6), f"$, one of {TOGETHER}", round(naive(3600, NAIVE_S[-1]), 6)),
-        "alone": round(found.orchestration(3600, 1), 6),
+        **_row(round(cost, 6), "$, alone", round(naive(3600, NAIVE_S[-1]), 6)),
+        f"of_{TOGETHER}": round(found.orchestration(3600, TOGETHER), 6),
         "of_1000": round(found.orchestration(3600, 1000), 6),
         "everything": round(found.everything(3600, TOGETHER), 6),
     }

@@ -24,7 +24,7 @@ from agora_recording.agora import AgoraClient, AgoraKeys
 from agora_recording.application import Applier
 from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.confirmation import Confirmer
-from agora_recording.ending import Stopper
+from agora_recording.ending import Stopper, read_failure
 from agora_recording.errors import RecordingError
 from agora_recording.publication import Publisher
 from agora_recording.recording import (
@@ -242,7 +242,7 @@ class Fleet:
                 each.recording_id, each.data["started"]
             ),
             "StopRecordingFunction": lambda each: self.stopper.stop(
-                each.recording_id, each.data.get("failure", {}).get("Error")
+                each.recording_id, read_failure(each.data.get("failure"))
             ),
             "AwaitUploadFunction": lambda _: {"verdict": "complete"},
             "PublishRecordingFunction": self._publish,

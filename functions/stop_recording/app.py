@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.ending import Stopper
+from agora_recording.ending import Stopper, read_failure
 from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.wiring import AgoraSettings
 
@@ -26,12 +26,12 @@ def lambda_handler(
 ) -> dict[str, Any]:
     """Return {next: start|stop again|await upload|publish, sessionEnd, unseenSeconds?}.
 
-    `event.failure.Error`, where there is one, names the error that led here.
+    `event.failure`, where there is one, is the error that led here: {Error, Cause}.
     """
-    failure = event.get("failure", {}).get("Error")
+    failure = read_failure(event.get("failure"))
     stopped = (stopper or _stopper()).stop(event["recordingId"], failure)
     if "unseenSeconds" in stopped:
         count("SessionLost")
         metrics.add_metric("DetectionSeconds", MetricUnit.Seconds, stopped["unseenSeconds"])
-    logger.info("session ended", failure=failure, **stopped)
+    logger.info("session ended", failure=failure and failure.name, **stopped)
     return stopped

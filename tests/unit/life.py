@@ -24,7 +24,7 @@ from agora_recording.clock import from_iso
 from agora_recording.completion import Completion
 from agora_recording.confirmation import Confirmer
 from agora_recording.creation import start_execution
-from agora_recording.ending import Stopper
+from agora_recording.ending import Stopper, read_failure
 from agora_recording.file_arrival import Arrival, Arrivals
 from agora_recording.lease import Lease
 from agora_recording.publication import Publisher
@@ -515,7 +515,7 @@ class House:
                 data["recordingId"], data["started"]
             ),
             "StopRecordingFunction": lambda data: self.stopper.stop(
-                data["recordingId"], data.get("failure", {}).get("Error")
+                data["recordingId"], read_failure(data.get("failure"))
             ),
             "AwaitUploadFunction": lambda data: {
                 "outcome": uploads.park(data["recordingId"], data["taskToken"])

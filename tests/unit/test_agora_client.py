@@ -159,6 +159,20 @@ def test_a_rotated_secret_is_read_anew_once() -> None:
     assert [how["auth"][1] for _, _, how in session.asked] == ["first", "first", "second"]
 
 
+def test_what_agora_repeats_of_our_secrets_is_not_told() -> None:
+    body = {
+        "cname": "room",
+        "clientRequest": {
+            "token": "007eJxT",
+            "storageConfig": {"accessKey": "AKIA", "secretKey": "deadbeef", "vendor": 1},
+            "extensionServiceConfig": {"outputs": [{"rtmpUrl": "rtmp://cdn/live/key"}]},
+        },
+    }
+    words = 'token "007eJxT" for room is bad, nor deadbeef of AKIA, nor rtmp://cdn/live/key'
+    reply = client(FakeSession((400, {"code": 2, "reason": words})))[0].start("r", "mix", body)
+    assert 'token "…" for room is bad, nor … of …, nor …' in str(reply.error())
+
+
 def test_a_wrong_secret_is_refused_in_the_end() -> None:
     wrong = (401, {"message": "Invalid authentication credentials"})
     reply = client(FakeSession(wrong, wrong))[0].acquire({})

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 from hypothesis import given as holding
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from agora_recording.application import Applier, applied, owned
@@ -228,7 +227,9 @@ def test_a_session_is_recognised_after_a_failover_has_changed_its_uid() -> None:
 
 
 def test_a_session_from_before_the_attempt_is_anothers() -> None:
-    assert owned(LOST, SID, _facts(0.5, UID)) is None
+    assert owned(LOST, SID, _facts(-29.5, UID)) is None
+    # Clocks differ.
+    assert owned(LOST, SID, _facts(-29, UID)) == 1
 
 
 def test_an_attempt_without_a_resource_cannot_have_a_session() -> None:
@@ -238,7 +239,7 @@ def test_an_attempt_without_a_resource_cannot_have_a_session() -> None:
 def test_of_two_attempts_the_later_is_meant() -> None:
     row = requested(past_attempts=[acquired(1)], attempt=acquired(2, begun_ms=after(50)))
     assert owned(row, SID, _facts(60, UID)) == 2
-    assert owned(row, SID, _facts(40, UID)) == 1
+    assert owned(row, SID, _facts(15, UID)) == 1
 
 
 def test_a_lost_start_is_adopted() -> None:
@@ -381,7 +382,6 @@ def test_any_order_of_the_same_events_gives_the_same_row(row: Recording) -> None
         assert _told(row, order) == expected
 
 
-@settings(max_examples=50)
 @holding(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=12))
 def test_duplicates_change_nothing(order: list[dict[str, Any]]) -> None:
     once = list({each["dynamodb"]["SequenceNumber"]: each for each in order}.values())

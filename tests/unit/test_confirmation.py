@@ -18,13 +18,14 @@ from tests.unit.builders import (
     ended,
     gone,
     recording,
+    reply,
     requested,
     running,
     silence,
     starting,
     state,
 )
-from tests.unit.fakes import BUCKET, Clock, FakeBucket, FakeBus, ScriptedAgora, Shelf
+from tests.unit.fakes import BUCKET, Clock, Crash, FakeBucket, FakeBus, ScriptedAgora, Shelf
 from tests.unit.webhook import SID
 
 STARTED = {"attempt": 1, "sid": SID, "maxDurationSeconds": 14_400, "waitSeconds": 5}
@@ -58,12 +59,18 @@ class Room:
         return self.confirmer.confirm(RECORDING_ID, {**STARTED, **started})
 
 
+def judged(row: Recording, seconds: float = 7) -> str:
+    return verdict(row, after(seconds), TIMINGS)
+
+
 def test_the_verdict_follows_the_row() -> None:
-    assert verdict(requested()) == "wait"
-    assert verdict(starting()) == "wait"
-    assert verdict(recording()) == "recording"
-    assert verdict(ended("NOT_CONFIRMED")) == "over"
-    assert verdict(recording(stop_reason="STOP_REQUESTED")) == "over"
+    assert judged(requested()) == "wait"
+    assert judged(starting()) == "wait"
+    assert judged(recording()) == "recording"
+    assert judged(ended("NOT_CONFIRMED")) == "over"
+    assert judged(recording(stop_reason="STOP_REQUESTED")) == "over"
+    assert judged(starting(), 92) == "unanswered"
+    assert judged(recording(), 92) == "recording"
 
 
 def test_a_session_that_records_is_announced() -> None:
@@ -88,7 +95,25 @@ def test_a_session_on_its_way_is_waited_for_longer_and_longer() -> None:
     assert room.bus.events == []
 
 
-@pytest.mark.parametrize("answer", [gone("query"), silence("query"), state(2)])
+@pytest.mark.parametrize("answer", [silence("query"), reply("query", 504), reply("query", 401)])
+def test_a_session_of_which_agora_says_nothing_is_not_given_up(answer: Any) -> None:
+    room = Room(starting(), answer, answer)
+    assert room.confirm()["verdict"] == "wait"
+    room.clock.advance(90)
+    assert room.confirm()["verdict"] == "unanswered"
+    assert room.row.session_end is None
+
+
+def test_a_session_that_was_heard_of_is_given_the_time_of_a_failover() -> None:
+    room = Room(starting(last_seen_ms=after(60)), *[gone("query")] * 3)
+    room.clock.now_ms = after(95)
+    assert room.confirm()["verdict"] == "unanswered"
+    room.clock.advance(90)
+    assert room.confirm()["verdict"] == "over"
+    assert room.row.session_end == "NOT_CONFIRMED"
+
+
+@pytest.mark.parametrize("answer", [gone("query"), state(2)])
 def test_a_session_that_never_records_is_given_up_after_90_s(answer: Any) -> None:
     room = Room(starting(), answer, answer)
     assert room.confirm()["verdict"] == "wait"
@@ -111,17 +136,25 @@ def test_a_stop_that_comes_during_the_query_is_seen() -> None:
     room = Room(starting(), stopped_meanwhile)
     assert room.confirm()["verdict"] == "over"
     assert room.row.status == "recording"
+    assert room.bus.types == ["Recording Started"]
+
+
+def test_what_the_row_says_was_announced() -> None:
+    room = Room(recording())
+    assert room.confirm()["verdict"] == "recording"
+    assert room.agora.calls == []
     assert room.bus.events == []
 
 
-def test_a_repetition_announces_again_with_the_same_id() -> None:
-    room = Room(recording())
+def test_an_announcement_whose_room_died_is_repeated_with_the_same_id() -> None:
+    room = Room(starting(), state(5), state(5))
+    room.shelf.table.before_write.append(room.shelf.table.faults.kill)
+    with pytest.raises(Crash):
+        room.confirm()
+    room.shelf.table.faults.begin()
     room.confirm()
-    room.confirm()
-    assert room.agora.calls == []
     first, second = room.bus.events
-    assert first == second
-    assert first[1]["id"] == f"{RECORDING_ID}-started"
+    assert first[1]["id"] == second[1]["id"] == f"{RECORDING_ID}-started"
 
 
 def test_a_restart_is_announced_as_one() -> None:
@@ -143,7 +176,7 @@ def test_the_first_session_that_records_is_the_start_whatever_its_number() -> No
 
 
 def test_an_event_that_the_bus_refused_is_sent_again() -> None:
-    room = Room(starting(), state(5))
+    room = Room(starting(), state(5), state(5))
     room.bus.refuse = 1
     with pytest.raises(EventNotSentError):
         room.confirm()

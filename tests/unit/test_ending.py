@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agora_recording.agora import Reply
-from agora_recording.ending import Next, Stopper, after_orphan_stop, after_stop, next_state
+from agora_recording.ending import (
+    Next,
+    Stopper,
+    after_orphan_stop,
+    after_stop,
+    next_state,
+    read_failure,
+)
 from agora_recording.errors import AgoraRefusedError, AgoraUnavailableError, RateLimitedError
 from agora_recording.recording import RANK, RESTARTABLE, Recording, SessionEnd, started
 from tests.unit.builders import (
@@ -68,8 +76,10 @@ class Room:
     def row(self) -> Recording:
         return self.shelf.row(RECORDING_ID)
 
-    def stop(self, failure: str | None = None) -> Next:
-        told: Next = self.stopper.stop(RECORDING_ID, failure)["next"]
+    def stop(self, failure: str | None = None, words: str = "") -> Next:
+        cause = json.dumps({"errorMessage": words})
+        read = read_failure({"Error": failure, "Cause": cause} if failure else None)
+        told: Next = self.stopper.stop(RECORDING_ID, read)["next"]
         return told
 
 
@@ -260,8 +270,18 @@ def test_a_stop_that_is_refused_for_good_is_not_repeated(code: int) -> None:
     assert room.shelf.kinds(RECORDING_ID) == ["ended", "refused", "stop"]
 
 
-def test_a_stop_refused_for_our_keys_is_repeated_once_they_are_put_right() -> None:
-    room = Room(STOPPING, reply("stop", 401, reason="Unauthorized"), stopped())
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply("stop", 401, reason="Unauthorized"),
+        reply("stop", 403, reason="Forbidden"),
+        reply("stop", 400, reason="appid is invalid"),
+        reply("stop", 404, reason="no Route matched with those values"),
+        reply("stop", 302),
+    ],
+)
+def test_a_stop_that_the_gateway_refuses_is_repeated_until_that_is_put_right(answer: Reply) -> None:
+    room = Room(STOPPING, answer, stopped())
     with pytest.raises(AgoraRefusedError):
         room.stop()
     assert room.row.session_end is None
@@ -301,6 +321,38 @@ def test_a_start_that_failed_for_the_last_time_is_published() -> None:
 
 def test_a_start_that_failed_before_any_attempt_is_published() -> None:
     assert Room(requested()).stop("SettingsError") == "publish"
+
+
+def test_a_start_that_waits_for_its_turn_goes_on_waiting() -> None:
+    room = Room(requested(status="starting", attempt=acquired(), restart_limit=0))
+    assert room.stop("RateLimitedError") == "start"
+    assert room.row.session_end is None
+
+
+def test_a_start_that_waits_longer_than_it_may_last_is_given_up() -> None:
+    room = Room(requested(status="starting", attempt=acquired(), max_duration_seconds=60))
+    assert room.stop("RateLimitedError") == "publish"
+    assert (room.row.stop_reason, room.row.session_end) == ("MAX_DURATION", "STOPPED")
+
+
+def test_why_a_start_failed_is_told_in_our_own_words() -> None:
+    room = Room(requested(status="starting", attempt=acquired(), restart_limit=0))
+    room.stop("SecretUnavailableError", "The secret agora has no customerId.")
+    assert room.row.reason == "The secret agora has no customerId."
+    assert room.shelf.kinds(RECORDING_ID) == ["failed"]
+
+
+@pytest.mark.parametrize("name", ["ClientError", "Lambda.Unknown", "States.Timeout", "Problem"])
+def test_what_others_say_of_a_failure_is_left_in_the_log(name: str) -> None:
+    room = Room(requested(status="starting", attempt=acquired(), restart_limit=0))
+    room.stop(name, "who knows what it repeats")
+    assert room.row.reason == f"A function failed with {name}; its log tells more."
+
+
+@pytest.mark.parametrize("cause", ["", "no JSON", "[]", '"text"', "{}"])
+def test_a_cause_that_cannot_be_read_is_no_failure_of_ours(cause: str) -> None:
+    read = read_failure({"Error": "StorageRegionError", "Cause": cause})
+    assert read == ("StorageRegionError", read_failure({"Error": "StorageRegionError"})[1])  # type: ignore[index]
 
 
 def test_a_time_out_of_a_later_start_is_not_taken_for_the_longest_duration() -> None:

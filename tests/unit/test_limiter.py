@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.errors import RateLimitedError
-from agora_recording.limiter import Limiter
+from agora_recording.limiter import LATE_MS, START_LATE_MS, Limiter
 from tests.unit.fakes import Clock, FakeTable
 
 NOW = 1_800_000_000_000
@@ -99,6 +99,36 @@ def test_never_more_than_eight_slots_in_any_second(
         taken += got
     if taken:
         assert most_in_a_second(taken) <= 8
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, LATE_MS), st.integers(0, START_LATE_MS)),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_however_late_calls_are_no_second_sees_more_than_ten(
+    calls: list[tuple[bool, int, int]],
+) -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    shipped = Limiter("table", client=table, now_ms=clock)  # type: ignore[arg-type]
+    sent = []
+    for is_start, late_ms, start_late_ms in calls:
+        first, *second = shipped.take(2 if is_start else 1, patience_s=60)
+        sent += [first + late_ms, *(slot + start_late_ms for slot in second)]
+    assert most_in_a_second(sent) <= 10
+
+
+def test_a_start_may_be_later_than_others_and_then_takes_another_slot() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    acquire, start = limiter(table, clock).take(2)
+    clock.now_ms = start + START_LATE_MS
+    slept: list[float] = []
+    limiter(table, clock, slept).wait(start, late_ms=START_LATE_MS)
+    assert slept == [0]
+    limiter(table, clock, slept).wait(acquire)
+    assert table.items["LIMITER", "LIMITER"]["nextMs"]["N"] == str(clock() + 125)
 
 
 def test_a_clock_that_lags_behind_cannot_squeeze_slots_together() -> None:

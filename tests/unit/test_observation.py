@@ -95,7 +95,20 @@ def test_a_session_that_comes_back_from_a_failover_lives_on() -> None:
     assert (row.session_end, row.gone_ms) == (None, after(200))
 
 
-@pytest.mark.parametrize("answer", [state(3), gone("query"), silence("query")])
+@pytest.mark.parametrize("answer", [silence("query"), reply("query", 429), reply("query", 401)])
+def test_no_answer_is_no_verdict(answer: Reply) -> None:
+    assert _asked(starting(), answer, 900) == starting()
+
+
+def test_what_was_heard_of_may_be_moving_to_another_server() -> None:
+    row = _asked(starting(last_seen_ms=after(60)), gone("query"), 92)
+    assert row.session_end is None
+    assert _asked(row, gone("query"), 182).session_end == "NOT_CONFIRMED"
+    # A sign from before the start is one of another session.
+    assert _asked(starting(last_seen_ms=after(1)), gone("query"), 92).session_end
+
+
+@pytest.mark.parametrize("answer", [state(3), gone("query")])
 def test_what_is_not_confirmed_within_90_s_was_not_started(answer: Reply) -> None:
     assert _asked(starting(), answer, 91.9).session_end is None
     row = _asked(starting(), answer, 92)

@@ -21,7 +21,7 @@ from agora_recording.errors import (
     TokenRejectedError,
     UidTakenError,
 )
-from agora_recording.recording import Recording, ask_to_stop, started
+from agora_recording.recording import Recording, ask_to_stop, change_attempt, started
 from agora_recording.sealing import Sealer
 from agora_recording.start import Starter, choose_uid, next_step
 from tests.unit.builders import (
@@ -250,8 +250,21 @@ def test_an_old_resource_is_not_forgotten_for_a_new_one() -> None:
 def test_no_answer_leaves_the_attempt_as_it_is() -> None:
     room = Room(WAITING, silence("start"))
     room.refused(AgoraUnavailableError)
-    assert room.row == WAITING
+    assert replace(room.row, version=1) == change_attempt(WAITING, unanswered=1)
     assert room.shelf.kinds(RECORDING_ID) == ["refused"]
+
+
+def test_a_start_that_three_repetitions_did_not_help_is_followed_by_one_with_a_new_uid() -> None:
+    room = Room(WAITING, *[silence("start")] * 4, given(), begun())
+    for _ in range(4):
+        assert room.row.session_end is None
+        room.refused(AgoraUnavailableError)
+    assert room.row.session_end == "START_FAILED"
+    uid = room.row.attempt.uid if room.row.attempt else ""
+    room.start()
+    assert room.row.sid
+    assert [each.end for each in room.row.attempts] == ["START_FAILED", None]
+    assert room.row.attempts[1].uid != uid
 
 
 @pytest.mark.parametrize(

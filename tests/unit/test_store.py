@@ -264,11 +264,6 @@ def test_recordings_of_a_status_are_listed(store: RecordingStore, client: Any) -
     assert _listed(store, cname=CNAME, status="recording") == [6, 3, 0]
 
 
-def test_the_open_recordings_of_a_channel_are_found(store: RecordingStore, client: Any) -> None:
-    _put(client, recording(), uploading(recording_id=_id(1), status="completed"))
-    assert [row.recording_id for row in store.open_of_channel(CNAME)] == [RECORDING_ID]
-
-
 def test_only_what_is_due_by_now_is_found(store: RecordingStore, client: Any) -> None:
     _put(
         client,

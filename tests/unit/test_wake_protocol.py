@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from agora_recording.agora import Reply
 from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.attributes import from_item, to_item
-from agora_recording.ending import Stopper
+from agora_recording.ending import Failure, Stopper
 from agora_recording.recording import (
     Recording,
     begin_attempt,
@@ -227,7 +227,7 @@ def _stop_room(failure: str | None) -> Callable[[Desk], str]:
     def room(desk: Desk) -> str:
         agora: Any = desk
         stopper = Stopper(store=_store(desk), agora=agora, timings=TIMINGS, now_ms=lambda: LATE)
-        return str(stopper.stop(RECORDING_ID, failure)["next"])
+        return str(stopper.stop(RECORDING_ID, Failure(failure) if failure else None)["next"])
 
     return room
 

@@ -59,7 +59,7 @@ class World:
         self.machine = self.stepfunctions.create_state_machine(
             name="recording",
             roleArn=role,
-            definition=json.dumps(definition(StopAgainSeconds="0", ExecutionTimeoutSeconds="60")),
+            definition=json.dumps(_impatient()),
         )["stateMachineArn"]
 
     def _create_function(self, name: str, role: str) -> None:
@@ -137,6 +137,16 @@ class World:
             self.stepfunctions.send_task_success(
                 taskToken=token, output=json.dumps({"reason": "STOP_REQUESTED"})
             )
+
+
+def _impatient() -> dict[str, Any]:
+    """Return the definition with one repetition where there are several: it waits in real time."""
+    machine = definition(StopAgainSeconds="0", ExecutionTimeoutSeconds="60")
+    for state in machine["States"].values():
+        for retry in state.get("Retry", ()):
+            if retry["MaxAttempts"]:
+                retry |= {"MaxAttempts": 1, "IntervalSeconds": 1}
+    return machine
 
 
 def _logical_id(room: str) -> str:

@@ -13,12 +13,14 @@ from urllib.parse import quote
 
 import msgspec
 import requests
+from msgspec.structs import replace
 
 from agora_recording.agora_responses import Answer, decode
 from agora_recording.domains import GAPS_S, candidates
 from agora_recording.errors import AgoraError
-from agora_recording.limiter import Limiter
+from agora_recording.limiter import LATE_MS, START_LATE_MS, Limiter
 from agora_recording.outcomes import Outcome, decide, error_for
+from agora_recording.redaction import hide_secrets
 from agora_recording.secret_store import SecretStore
 
 Endpoint = Literal["acquire", "start", "query", "update", "updateLayout", "stop", "ncsIp"]
@@ -109,7 +111,9 @@ class AgoraClient:
     ) -> Reply:
         """Start the recording of a resourceId, within 2 s of the acquire (Agora REST: start)."""
         path = f"/resourceid/{quote(resource_id)}/mode/{mode}/start"
-        return self._call("start", "POST", path, body, base_url=base_url, slot_ms=slot_ms)
+        return self._call(
+            "start", "POST", path, body, base_url=base_url, slot_ms=slot_ms, late_ms=START_LATE_MS
+        )
 
     def query(self, resource_id: str, sid: str, mode: str, *, base_url: str | None = None) -> Reply:
         """Ask how a session is. Raises RateLimitedError when others wait for a slot."""
@@ -169,18 +173,22 @@ class AgoraClient:
         *,
         base_url: str | None = None,
         slot_ms: int | None = None,
+        late_ms: int = LATE_MS,
     ) -> Reply:
         if slot_ms is None:
             patience_s = PATIENCE_S.get(endpoint, LONG_PATIENCE_S)
             slot_ms = self._limiter.take(1, patience_s=patience_s)[0]
         path = f"/v1/apps/{self._app_id}/cloud_recording{path}"
-        status, raw, used = self._send(method, path, body, base_url or self._base_url, slot_ms)
+        status, raw, used = self._send(
+            method, path, body, base_url or self._base_url, slot_ms, late_ms
+        )
         if status == requests.codes.unauthorized:
             # The secret may have been rotated since it was read: once more with what it is now.
             self._secrets.forget(self._secret_id)
             slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
         answer = decode(endpoint, raw)
+        answer = replace(answer, reason=hide_secrets(answer.reason, body))
         outcome = decide(
             endpoint,
             status,
@@ -192,15 +200,21 @@ class AgoraClient:
         return Reply(endpoint, status, answer, outcome, used)
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, base_url: str, slot_ms: int
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        base_url: str,
+        slot_ms: int,
+        late_ms: int = LATE_MS,
     ) -> tuple[int | None, bytes, str]:
         """Return (status, body, base URL that answered); status None when no host answered."""
         keys = self._secrets.read(self._secret_id, AgoraKeys)
         for number, candidate in enumerate(candidates(base_url, self._aws_region)):
             if number:
                 self._sleep(GAPS_S[number - 1])
-                slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
-            self._limiter.wait(slot_ms, patience_s=LONG_PATIENCE_S)
+                slot_ms, late_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0], LATE_MS
+            self._limiter.wait(slot_ms, late_ms=late_ms, patience_s=LONG_PATIENCE_S)
             try:
                 response = self._session.request(
                     method,

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 UPLOAD_RANK = ("none", "started", "uploading", "backuped", "uploaded")
 # A channel's recordings that may own a session nobody knows: those begun last.
 _CANDIDATES = 20
+# Our clock wrote when the attempt began, Agora's when its session was first heard of.
+_CLOCKS_APART_MS = 30_000
 _FILES_CAME = (
     events.Uploaded,
     events.Backuped,
@@ -85,7 +87,8 @@ def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
     """Return the number of the attempt that an unknown session must be, if it is one's. Pure.
 
     Either it has this sid already, or its start was lost: it has a uid of the session's (after a
-    failover there are several), got a resourceId, never learnt its sid, and began before it.
+    failover there are several), got a resourceId, never learnt its sid, and began before it, as
+    far as Agora's clock and ours agree.
     """
     for attempt in reversed(recording.attempts):
         if attempt.sid == sid:
@@ -95,7 +98,7 @@ def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
             and attempt.uid in facts.uids
             and attempt.resource_id
             and facts.firstSeenMs is not None
-            and attempt.begun_ms <= facts.firstSeenMs
+            and attempt.begun_ms <= facts.firstSeenMs + _CLOCKS_APART_MS
         ):
             return attempt.number
     return None

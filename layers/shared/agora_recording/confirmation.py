@@ -14,15 +14,23 @@ from agora_recording.store import Note, RecordingStore
 from agora_recording.timings import CONFIRM_WAITS_S, Timings, nth_wait
 from agora_recording.wake import wake_reason
 
-Verdict = Literal["recording", "wait", "over"]
+Verdict = Literal["recording", "wait", "unanswered", "over"]
 
 
-def verdict(recording: Recording) -> Verdict:
-    """Return where the state machine goes from here. Pure."""
+def verdict(recording: Recording, now_ms: int, timings: Timings) -> Verdict:
+    """Return where the state machine goes from here. Pure.
+
+    `unanswered`: the 90 s are over, and Agora said neither that it records nor that it does not.
+    """
     if wake_reason(recording):
         return "over"
-    is_confirmed = recording.attempt is not None and recording.attempt.confirmed_ms
-    return "recording" if is_confirmed else "wait"
+    attempt = recording.attempt
+    if attempt is None or attempt.started_ms is None:
+        return "wait"
+    if attempt.confirmed_ms:
+        return "recording"
+    is_late = now_ms - attempt.started_ms >= timings.confirm_verdict_s * 1000
+    return "unanswered" if is_late else "wait"
 
 
 class Confirmer:
@@ -46,22 +54,19 @@ class Confirmer:
     def confirm(self, recording_id: str, started: Mapping[str, Any]) -> dict[str, Any]:
         """Ask once; return `started` with a verdict, and the seconds to wait before the next time.
 
-        Raises RateLimitedError when others need Agora more. No other answer of Agora's is an
-        error here: it is looked at again, until 90 s are over.
+        Raises RateLimitedError when others need Agora more, EventNotSentError when the session
+        records but nobody could be told. No other answer of Agora's is an error here: it is looked
+        at again, until 90 s are over.
         """
         recording = self._store.get(recording_id)
         attempt = recording.attempt
-        if verdict(recording) == "wait" and attempt and attempt.sid and attempt.resource_id:
+        if recording.is_starting and not wake_reason(recording) and attempt and attempt.sid:
+            assert attempt.resource_id is not None
             reply = self._agora.query(
                 attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
             )
-            recording = self._write(recording_id, attempt.sid, reply)
-        found = verdict(recording)
-        if found == "recording":
-            is_first = not any(each.confirmed_ms for each in recording.past_attempts)
-            self._publisher.announce(
-                recording, "Recording Started" if is_first else "Recording Restarted"
-            )
+            recording = self._take(recording, attempt.sid, reply)
+        found = verdict(recording, self._now_ms(), self._timings)
         asked = started.get("asked", 0) + 1
         return {
             **started,
@@ -70,21 +75,32 @@ class Confirmer:
             "waitSeconds": nth_wait(CONFIRM_WAITS_S, asked),
         }
 
-    def _write(self, recording_id: str, sid: str, reply: Reply) -> Recording:
+    def _take(self, recording: Recording, sid: str, reply: Reply) -> Recording:
         now = self._now_ms()
+        after = observe(recording, reply, now, self._timings)
+        if _is_confirmed(after):
+            # Told before it is written: what the row says was told, whatever crashes in between.
+            is_first = not any(each.confirmed_ms for each in after.past_attempts)
+            self._publisher.announce(
+                after, "Recording Started" if is_first else "Recording Restarted"
+            )
 
         def notes(before: Recording, after: Recording) -> list[Note]:
             data = {"http": reply.status, "status": reply.answer.status}
             if after.session_end and not before.session_end:
                 words = f"The start is given up: {after.session_end}."
-            elif after.status != before.status:
+            elif _is_confirmed(after):
                 words = "Agora is recording."
             else:
                 words = f"Not recording yet: {reply.outcome.reason}."
             return [Note(now, "query", words, data)]
 
         return self._store.amend(
-            recording_id,
+            recording.recording_id,
             lambda row: observe(row, reply, now, self._timings) if row.sid == sid else row,
             notes,
         )
+
+
+def _is_confirmed(recording: Recording) -> bool:
+    return recording.attempt is not None and recording.attempt.confirmed_ms is not None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
+from agora_recording import errors
 from agora_recording.agora import AgoraClient, Reply
 from agora_recording.client_request import stop_body
 from agora_recording.clock import now_ms
@@ -46,10 +49,13 @@ _ENDS: dict[str, SessionEnd] = {
 def end_of(reply: Reply) -> SessionEnd | None:
     """Return what a stop's answer says of the session's end, None for nothing yet. Pure.
 
-    A refusal for good ends our asking, but not one of our keys (401): they can be put right, and
-    until then the session runs and is billed.
+    A refusal for good ends our asking if it is Agora's own, with a code. Without one it is of the
+    gateway, about our keys or account: those can be put right, and until then the session runs
+    and is billed.
     """
-    return None if reply.status == HTTPStatus.UNAUTHORIZED else _ENDS.get(reply.outcome.handling)
+    end = _ENDS.get(reply.outcome.handling)
+    is_ours = reply.status == HTTPStatus.UNAUTHORIZED or reply.answer.code is None
+    return None if end == "STOP_REFUSED" and is_ours else end
 
 
 def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
@@ -115,6 +121,29 @@ def unseen_s(recording: Recording) -> float | None:
     return max(0, attempt.ended_ms - recording.last_seen_ms) / 1000
 
 
+class Failure(NamedTuple):
+    """The error that brought the state machine here: its name, and what it says (errors.py's)."""
+
+    name: str
+    message: str = ""
+
+
+def read_failure(caught: Mapping[str, str] | None) -> Failure | None:
+    """Return what a Catch has put into the state: {Error, Cause}, None where there was none.
+
+    Only the words of our own errors are passed on: they are written for people, without secrets.
+    """
+    if not caught:
+        return None
+    name = caught["Error"]
+    kind = getattr(errors, name, None)
+    message = ""
+    if isinstance(kind, type) and issubclass(kind, errors.RecordingError):
+        with contextlib.suppress(ValueError, AttributeError):
+            message = str(msgspec.json.decode(caught.get("Cause", "")).get("errorMessage", ""))
+    return Failure(name, message or f"A function failed with {name}; its log tells more.")
+
+
 class Stopper:
     """Stops sessions."""
 
@@ -131,13 +160,17 @@ class Stopper:
         self._timings = timings
         self._now_ms = now_ms
 
-    def stop(self, recording_id: str, failure: str | None = None) -> dict[str, Any]:
+    def stop(self, recording_id: str, failure: Failure | None = None) -> dict[str, Any]:
         """End the current session if it still runs; return {next, sessionEnd, unseenSeconds?}.
 
-        `failure` is the name of the error that brought the state machine here, if one did.
+        `failure` is the error that brought the state machine here, if one did.
         Raises the AgoraErrors of outcomes.py when Agora neither stopped it nor said it is over.
         """
-        recording = self._store.amend(recording_id, lambda row: self._arrive(row, failure))
+        recording = self._store.amend(
+            recording_id,
+            lambda row: self._arrive(row, failure),
+            lambda before, after: self._failed(before, after, failure),
+        )
         if wake_reason(recording) is None:
             return {"next": next_state(recording)}
         attempt = recording.attempt
@@ -154,17 +187,24 @@ class Stopper:
             **({} if unseen is None else {"unseenSeconds": unseen}),
         }
 
-    def _arrive(self, row: Recording, failure: str | None) -> Recording:
+    def _arrive(self, row: Recording, failure: Failure | None) -> Recording:
         now = self._now_ms()
         row = replace(row, task_token=None)
-        if row.stop_reason is None and row.session_end is None:
-            if failure == "States.Timeout" and now >= deadline_ms(row, self._timings):
+        if row.stop_reason is None and row.session_end is None and failure:
+            is_late = now >= deadline_ms(row, self._timings)
+            if is_late and (failure.name == "States.Timeout" or not row.sid):
                 row = ask_to_stop(row, "MAX_DURATION", now)
-            elif failure and not row.sid:
-                row = end_session(row, "START_FAILED", now)
+            elif not row.sid and failure.name != "RateLimitedError":
+                # To wait for one's turn is no failure of the start: it is gone on with.
+                row = replace(end_session(row, "START_FAILED", now), reason=failure.message)
         if row.stop_reason and row.session_end is None and not row.sid:
             row = end_session(row, "STOPPED", now)
         return row
+
+    def _failed(self, before: Recording, after: Recording, failure: Failure | None) -> list[Note]:
+        if failure is None or before.session_end or after.session_end != "START_FAILED":
+            return []
+        return [Note(self._now_ms(), "failed", f"The start failed: {failure.message}")]
 
     def _ask(self, recording: Recording, attempt: Attempt) -> Recording:
         sid = attempt.sid

@@ -5,7 +5,9 @@ The row holds one number, `nextMs`: the instant (epoch milliseconds) of the next
 slots come. Slots are never nearer to each other than the gap, whoever takes them and whatever
 crashes: a slot that its taker did not use is merely lost. With 143 ms between slots 7 calls are
 sent in a second. Ten slots are 1,430 ms, so Agora sees no more than 10 calls in any second as long
-as 430 ms hold what disturbs their order: 150 for a call that is late, 280 for the network.
+as 430 ms hold what disturbs their order: 150 for a call that is late, 280 for the network. A start
+waits for the answer to its acquire, so its slot, the one after, may be missed by 400 ms: in the 250
+ms more there is at most one such slot, and nine others in the second with its 150.
 
 Who takes slots says how long it would queue for them (`patience_s`): a query gives up long before
 a start or a stop does.
@@ -28,6 +30,7 @@ _KEY = {"PK": {"S": "LIMITER"}, "SK": {"S": "LIMITER"}}
 _TRIES = 6
 # By how much a call may miss its slot: calls that are late by more could meet in one second.
 LATE_MS = 150
+START_LATE_MS = 400
 
 
 def gap_ms(calls_per_second: float) -> int:
@@ -76,13 +79,14 @@ class Limiter:
                 return [first + self._gap_ms * number for number in range(slots)]
         raise RateLimitedError("The limiter's row is too busy: every try met another writer.")
 
-    def wait(self, slot_ms: int, *, patience_s: float = 0.25) -> None:
+    def wait(self, slot_ms: int, *, late_ms: int = LATE_MS, patience_s: float = 0.25) -> None:
         """Sleep until a slot taken before comes; one that was missed is lost, and another taken.
 
-        Raises RateLimitedError when there is none within `patience_s`.
+        It is missed when it is more than `late_ms` ago. Raises RateLimitedError when there is none
+        within `patience_s`.
         """
-        while self._now_ms() - slot_ms > LATE_MS:
-            slot_ms = self.take(1, patience_s=patience_s)[0]
+        while self._now_ms() - slot_ms > late_ms:
+            slot_ms, late_ms = self.take(1, patience_s=patience_s)[0], LATE_MS
         self._sleep(max(0, slot_ms - self._now_ms()) / 1000)
 
     def _move(self, now: int, slots: int, patience_ms: int) -> int | None:

@@ -270,29 +270,6 @@ def documents(verdict: Verdict, recording: dict[str, Any]) -> Iterator[tuple[str
     yield verdict.prefix + FILE, encode(build(verdict, recording))
 
 
-def brief(verdict: Verdict) -> dict[str, Any]:
-    """Return the gist, for events, rows and the state of an execution: always below 32 KB.
-
-    `problems` counts what is wrong or awaited by code, `missing` holds the first names.
-    """
-    problems: dict[str, int] = {}
-    for finding in verdict.findings:
-        if finding.level != "note":
-            problems[finding.code] = problems.get(finding.code, 0) + finding.count
-    return {
-        "verdict": verdict.outcome,
-        "problems": problems,
-        "missing": _first(verdict.missing, _ROOM_FOR_FINDINGS),
-        "tracks": len(verdict.tracks),
-        "objects": verdict.objects,
-        "bytes": verdict.bytes,
-        "durationMs": verdict.recorded_ms,
-        "startedAt": _instant(verdict.started_ms),
-        "endedAt": _instant(verdict.ended_ms),
-        "gaps": len(verdict.gaps),
-    }
-
-
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of `manifest.json`; a part is an array of its items."""
     return {

@@ -18,7 +18,8 @@ def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -
     """Return the recording after a query of its current session was answered at `now_ms`.
 
     A 404 is believed only after a failover's time (Agora status codes: 404). A session that was
-    never seen to run 90 s after its start counts as not started (Agora best practices).
+    never seen to run 90 s after its start counts as not started (Agora best practices). No answer,
+    or one that says "later", is no verdict: the session may record all the same.
     """
     handling = reply.outcome.handling
     after = recording
@@ -43,7 +44,7 @@ def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -
         is_confirmed = recording.attempt is not None and recording.attempt.confirmed_ms
         if is_confirmed and now_ms - gone_ms >= timings.failover_s * 1000:
             after = end_session(after, "DIED", now_ms)
-    return _judge_start(after, now_ms, timings)
+    return _judge_start(after, now_ms, timings) if handling in ("ok", "confirm_gone") else after
 
 
 def _judge_start(recording: Recording, now_ms: int, timings: Timings) -> Recording:
@@ -51,5 +52,10 @@ def _judge_start(recording: Recording, now_ms: int, timings: Timings) -> Recordi
     if attempt is None or attempt.started_ms is None or attempt.confirmed_ms:
         return recording
     if now_ms - attempt.started_ms < timings.confirm_verdict_s * 1000:
+        return recording
+    # A notification told that it lives, and now it may be moving to another server.
+    is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms
+    gone_ms = recording.gone_ms
+    if is_heard and gone_ms and now_ms - gone_ms < timings.failover_s * 1000:
         return recording
     return end_session(recording, "NOT_CONFIRMED", now_ms)

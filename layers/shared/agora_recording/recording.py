@@ -79,6 +79,7 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     ended_ms: int | None = None
     end: SessionEnd | None = None
     gone_ms: int | None = None  # given up: since when its stop is answered by 404
+    unanswered: int = 0  # starts of it that Agora did not answer
     base_url: str | None = None
 
 
@@ -138,6 +139,13 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     def is_terminal(self) -> bool:
         """Tell whether nothing will change any more (but for a late upgrade)."""
         return self.status in TERMINAL
+
+    @property
+    def is_starting(self) -> bool:
+        """Tell whether its current session, first or later, was not yet seen to record."""
+        if self.status == "recording":
+            return self.attempt is not None and not self.attempt.confirmed_ms
+        return self.status in ("requested", "starting")
 
     @property
     def sid(self) -> str | None:
@@ -267,8 +275,8 @@ def seen(recording: Recording, at_ms: int) -> Recording:
 
 
 def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Recording:
-    """Return the recording with the wish to stop; the first wish stands."""
-    if recording.stop_reason or recording.is_terminal:
+    """Return the recording with the wish to stop; the first wish stands, unless it is too late."""
+    if recording.stop_reason or RANK[recording.status] >= RANK["uploading"]:
         return recording
     return replace(recording, stop_reason=reason, stop_ms=now_ms)
 
@@ -353,17 +361,20 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
         return _late_look(recording, timings)
     looked = recording.looked_ms or 0
     attempt = recording.attempt
-    if recording.status in ("requested", "starting"):
-        since = attempt.begun_ms if attempt else recording.created_ms
-        # Without an attempt, its execution may never have been started.
-        wait_s = timings.stuck_start_s if attempt else timings.monitor_s
-        return 0, max(since, looked) + _ms(wait_s)
     if recording.status == "uploading":
         return 1, _upload_look(recording, timings)
-    if recording.status != "recording" or recording.stop_reason or recording.session_end:
+    if recording.status == "stopping" or recording.stop_reason or recording.session_end:
         ended = attempt.ended_ms if attempt else None
         since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
-        return 1, max(since, looked) + _ms(timings.stuck_stop_s)
+        # A token that is still there is one that nobody has taken.
+        wait_s = timings.woken_s if recording.task_token else timings.stuck_stop_s
+        return 1, max(since, looked) + _ms(wait_s)
+    if recording.is_starting:
+        since = attempt.begun_ms if attempt else recording.created_ms
+        # Without an attempt its execution may never have been started; with a token it is parked
+        # since Agora did not answer, and is to ask again.
+        soon = attempt is None or recording.task_token
+        return 0, max(since, looked) + _ms(timings.monitor_s if soon else timings.stuck_start_s)
     if recording.gone_ms:
         gap = timings.gone_gaps_s[min(recording.gone_checks, len(timings.gone_gaps_s)) - 1]
         return 2, (recording.queried_ms or recording.gone_ms) + _ms(gap)

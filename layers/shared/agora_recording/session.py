@@ -70,6 +70,7 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     newUids: tuple[str, ...] = ()
     endedMs: int | None = None
     endReason: EndReason | None = None
+    endUids: tuple[str, ...] = ()  # who said so; "" where nobody is named
     exitStatus: int | None = None
     leaveCode: int | None = None  # every bit of every 41; 0: only failed initialisations
     webStop: tuple[int, str] | None = None  # (code, message)
@@ -114,29 +115,23 @@ def join(a: SessionFacts, b: SessionFacts) -> SessionFacts:
 
 
 def session_ended(facts: SessionFacts) -> EndReason | None:
-    """Return why the session is over, None while nothing says so. Never goes back to None.
+    """Return why the session is over, None while nothing says so.
 
-    A fatal error (1) and a recorder that left for another reason than an empty channel (41) are
-    no end: a failover may follow. They ask for a query (`needs_query`).
+    Never goes back to None, but for one case: after a failover (12) the recorder that was left
+    behind may find its own channel empty and leave. Its end is not the session's, nor is a fatal
+    error (1), nor a recorder that left for another reason than an empty channel (41): a failover
+    may follow. All of them ask for a query (`needs_query`).
     """
+    live = {"", *facts.newUids}
+    if facts.newUids and "unknown" not in live and live.isdisjoint(facts.endUids):
+        return None
     return facts.endReason
-
-
-def has_started(facts: SessionFacts) -> bool:
-    """Return whether the recorder was in the channel or on the page. Never goes back."""
-    return (
-        facts.startedMs is not None
-        or facts.firstFile is not None
-        or facts.snapshot is not None
-        or bool(facts.progress)
-        or bool(facts.streams)
-    )
 
 
 def needs_query(facts: SessionFacts, queried_ms: int | None) -> bool:
     """Return whether something happened after the last answered query that calls for another."""
     return (
-        facts.endReason is None
+        session_ended(facts) is None
         and facts.doubtMs is not None
         and (queried_ms is None or facts.doubtMs > queried_ms)
     )
@@ -210,7 +205,7 @@ def _effect(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  one ca
             return {"files": names, "firstFile": (at, min(names, default=""))}
         case e.SessionExit(exitStatus=status):
             reason = "EXITED_ABNORMALLY" if status else "EXITED"
-            return {"exitStatus": status, **_end(reason, at)}
+            return {"exitStatus": status, **_end(reason, event)}
         case e.SessionFailover(newUid=uid):
             return {"newUids": (uid or "unknown",), "doubtMs": at}
         case e.HighAvailabilityRegistered():
@@ -230,7 +225,7 @@ def _effect(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  one ca
         case e.RecorderLeave(leaveCode=code):
             left = {"leaveCode": code if code is None or code >= 0 else None}
             is_idle = code is not None and code & _LEAVE_NO_USERS
-            return {**left, **(_end("IDLE", at) if is_idle else {"doubtMs": at})}
+            return {**left, **(_end("IDLE", event) if is_idle else {"doubtMs": at})}
         case e.RecorderSliceStart(startUtcMs=start, discontinueUtcMs=broken) as slice_start:
             started = {"startedMs": start or at}
             if start is None or broken is None or broken >= start:
@@ -250,10 +245,10 @@ def _effect(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  one ca
         case e.WebRecorderStopped(code=code, message=message, fileList=files):
             stop = (code or 0, (message or "")[:_LONGEST_KEY])
             reason = {0: "STOPPED", 1: "WEB_MAX_DURATION"}.get(code or 0, "WEB_FAILED")
-            return {"webStop": stop, "files": _names(files), **_end(reason, at)}
+            return {"webStop": stop, "files": _names(files), **_end(reason, event)}
         case e.WebRecorderCapabilityLimit(limitType=limit):
             key = _key("web", "capability_limit", limit)
-            return {"errors": {key: (_FATAL, at)}, **_end("WEB_FAILED", at)}
+            return {"errors": {key: (_FATAL, at)}, **_end("WEB_FAILED", event)}
         case e.WebRecorderReload(reason=reason):
             return {"warnings": {_key("web", "reload", reason): at}}
         case e.TranscoderStarted():
@@ -281,8 +276,9 @@ def _names(files: tuple[e.File, ...]) -> tuple[str, ...]:
     return tuple(file.fileName for file in files)
 
 
-def _end(reason: str, at_ms: int) -> dict[str, Any]:
-    return {"endReason": reason, "endedMs": at_ms}
+def _end(reason: str, event: e.Event) -> dict[str, Any]:
+    at = event.at_ms
+    return {"endReason": reason, "endedMs": at, "endUids": (event.uid or "",), "doubtMs": at}
 
 
 def _abnormal(event: e.Event, status: int | None) -> dict[str, Any]:
@@ -386,6 +382,7 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "newUids": _first(_MOST_UIDS),
     "endedMs": _least,
     "endReason": _rank(EndReason),
+    "endUids": _first(_MOST_UIDS),
     "exitStatus": _greatest,
     "leaveCode": _bits,
     "webStop": _greatest,

@@ -47,6 +47,9 @@ _ENDS: dict[str, SessionEnd] = {
     "token_rejected": "REFUSED",
 }
 
+# Agora best practices: a start that fails is repeated three times; then another uid.
+_UNANSWERED_STARTS = 4
+
 
 def next_step(recording: Recording) -> Step:
     """Return what a start has to do next. Raises StopRequestedError where nothing is to start.
@@ -245,6 +248,11 @@ class Starter:
                 return row
             if end:
                 return replace(end_session(row, end, now), reason=str(error))
+            if reply.endpoint == "start" and reply.outcome.handling == "retry_same":
+                unanswered = _attempt(row).unanswered + 1
+                row = change_attempt(row, unanswered=unanswered)
+                if unanswered >= _UNANSWERED_STARTS:
+                    return replace(end_session(row, "START_FAILED", now), reason=str(error))
             if reply.outcome.handling == "acquire_again":
                 if is_first:
                     return change_attempt(row, resource_id=None, acquired_ms=None)

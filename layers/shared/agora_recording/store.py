@@ -282,16 +282,6 @@ class RecordingStore:
             wanted = answer["UnprocessedKeys"]
         return [rows[each] for each in recording_ids if each in rows]
 
-    def open_of_channel(self, cname: str) -> Iterator[Recording]:
-        """Yield the recordings of a channel that are not over, newest first."""
-        after = None
-        while True:
-            page = self.page(cname=cname, limit=50, after=after)
-            yield from (each for each in page.recordings if not each.is_terminal)
-            after = page.cursor
-            if after is None:
-                return
-
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
         """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
         answer = self._client.query(

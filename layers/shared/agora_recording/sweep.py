@@ -52,6 +52,7 @@ Look = Literal[
     "nothing",
     "stop orphan",
     "wake",
+    "confirm",
     "repair",
     "stop",
     "renew storage token",
@@ -79,9 +80,9 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
         return "repair" if looked >= upload_deadline_ms(recording, timings) else "files"
     if wake_reason(recording):
         return "wake" if recording.task_token else "repair"
-    if recording.status in ("requested", "starting"):
-        # Parked without being confirmed: the workflow could not ask, so the sweeper does.
-        return "query" if recording.task_token and recording.sid else "repair"
+    if recording.is_starting:
+        # Parked without being confirmed: Agora did not answer its execution, which shall ask again.
+        return "confirm" if recording.task_token and recording.sid else "repair"
     if recording.status != "recording":
         return "repair"
     if now_ms >= deadline_ms(recording, timings):
@@ -184,11 +185,15 @@ class Sweeper:
             return Counter({"lease held": 1})
         end_ms = self._now_ms() + round(seconds * 1000)
         done: Counter[str] = Counter()
+
+        def look_in_time(recording_id: str) -> str:
+            is_late = self._now_ms() >= end_ms or not self._lease.is_ours
+            return "out of time" if is_late else self.try_look(recording_id)
+
         try:
             for batch in batches:
-                done.update(workers.map(self.try_look, batch))
-                if self._now_ms() >= end_ms or not self._lease.is_ours:
-                    done["out of time"] += 1
+                done.update(workers.map(look_in_time, batch))
+                if done["out of time"]:
                     break
         finally:
             self._lease.release()
@@ -247,6 +252,10 @@ class Sweeper:
         match look:
             case "wake":
                 if not self._waker.send(recording):
+                    self._repair(recording)
+            case "confirm":
+                # Awake without a reason to end, it goes to the start, where the session is found.
+                if not self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
                     self._repair(recording)
             case "repair":
                 self._repair(recording)

@@ -25,6 +25,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     # Our own: how long a row may stay in a state that the execution should have left.
     stuck_start_s: float = 600
     stuck_stop_s: float = 300
+    # Our own: how long an execution that was woken may take until the row shows it.
+    woken_s: float = 30
     # Our own: an app shall hear within seconds that all is there, with and without notifications.
     upload_looks_s: tuple[float, ...] = (2, 5, 10, 20, 40, 70)
     # Our own: the least and the greatest time between two looks after those.
