@@ -348,6 +348,11 @@ def test_what_does_not_end_is_looked_at_next() -> None:
     assert due(ended("DIED"), TIMINGS) == (1, after(600 + TIMINGS.stuck_stop_s))
 
 
+def test_a_new_attempt_forgets_why_the_one_before_failed() -> None:
+    failed = ended("START_FAILED", reason="Agora did not answer.")
+    assert begin_attempt(failed, "9", after(700)).reason is None
+
+
 def test_an_upload_is_looked_at_now_and_then_until_its_deadline() -> None:
     deadline = 600 + TIMINGS.upload_s
     assert due(uploading(), TIMINGS) == (1, after(660))

@@ -190,7 +190,7 @@ def advance(recording: Recording, status: Status) -> Recording:
 
 
 def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
-    """Return the recording with a new attempt, its predecessor put away. Clears `session_end`."""
+    """Return the recording with a new attempt, its predecessor put away, and what ended it."""
     past = recording.attempts
     number = past[-1].number + 1 if past else 1
     changed = replace(
@@ -198,6 +198,7 @@ def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
         attempt=Attempt(number=number, uid=uid, begun_ms=now_ms),
         past_attempts=past,
         session_end=None,
+        reason=None,  # why the one before failed
         gone_ms=None,
         gone_checks=0,
         last_seen_ms=None,
