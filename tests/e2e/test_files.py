@@ -119,6 +119,8 @@ def test_the_arrival_of_the_last_file_lets_the_waiting_execution_go_on(stage: St
         if "stateEnteredEventDetails" in event
     ]
     assert states.count("Await upload") == 1
+    told = stage.api.call("GET", f"/recordings/{recording_id}/events?limit=1000").body["events"]
+    assert [each["text"].split()[1] for each in told if each["kind"] == "file"] == ["MP4"]
 
 
 @together

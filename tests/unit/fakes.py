@@ -429,6 +429,7 @@ class FakeTable:
         Limit: int | None = None,
         ConsistentRead: bool = False,
         Select: str = "",
+        ProjectionExpression: str = "",
     ) -> dict[str, Any]:
         """Read the rows of a partition in the order of its sort key, of the table or an index."""
         keys, projection = self._indexes[IndexName] if IndexName else (self._primary, None)
@@ -456,6 +457,9 @@ class FakeTable:
         answer: dict[str, Any] = {"Items": kept, "Count": len(kept)}
         if Select == "COUNT":
             del answer["Items"]
+        elif ProjectionExpression:
+            shown = set(ProjectionExpression.split(", "))
+            answer["Items"] = [{name: item[name] for name in shown} for item in kept]
         elif projection:
             shown = {*keys, *self._primary, *projection.get("NonKeyAttributes", ())}
             answer["Items"] = [
@@ -502,8 +506,9 @@ class FakeTable:
     def _check(self, item: Item, request: Mapping[str, Any], *, tell: bool = False) -> None:
         expression = request.get("ConditionExpression")
         old = self.items.get(self._key(item))
+        names = request.get("ExpressionAttributeNames", {})
         values = request.get("ExpressionAttributeValues", {})
-        if expression and not condition_of(expression)(old or {}, {}, values):
+        if expression and not condition_of(expression)(old or {}, names, values):
             more = {"Item": old} if tell and old else {}
             raise error(ConditionalCheckFailedException, **more)
 

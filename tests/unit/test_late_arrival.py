@@ -19,6 +19,7 @@ from agora_recording.publication import Publisher
 from agora_recording.recording import LATE, Attempt, Recording, due
 from agora_recording.session import SessionFacts
 from agora_recording.store import DUE_SHARDS, RecordingStore, row_of
+from agora_recording.story import Story, Wish
 from agora_recording.sweep import Sweeper, choose_look
 from agora_recording.timings import Timings
 from agora_recording.upload import UploadWatcher
@@ -630,9 +631,9 @@ def test_a_message_that_tells_of_no_file_of_agoras_is_passed_over(body: str) -> 
     assert House().tell(body) == []
 
 
-def test_an_event_of_s3_names_the_recording_the_file_and_the_instant() -> None:
+def test_an_event_of_s3_names_the_recording_the_file_the_instant_and_the_size() -> None:
     name = "a b%+_0.mp4"  # EventBridge does not escape keys
-    assert read(arrived(name, after(5))) == Arrival(RECORDING_ID, name, after(5))
+    assert read(arrived(name, after(5))) == Arrival(RECORDING_ID, name, after(5), 1)
 
 
 def playlist(at_ms: int, name: str = f"{STEM}.m3u8") -> Arrival:
@@ -672,3 +673,56 @@ def test_a_sign_of_life_puts_off_the_next_query() -> None:
     version = house.row.version
     house.arrive(f"{STEM}.m3u8")
     assert house.row.version == version, "one write each 100 s is enough"
+
+
+# --- what the timeline tells of files -------------------------------------------------------------
+
+
+def files_told(house: House) -> list[tuple[str, str]]:
+    return [
+        (entry["at"][11:19], entry["data"]["name"])
+        for entry in Story(house.store).page(RECORDING_ID, Wish(1000, None))["events"]
+        if entry["kind"] == "file"
+    ]
+
+
+def test_a_file_that_arrives_is_a_line_of_the_timeline(house: House) -> None:
+    at_ms = house.clock()
+    house.tell(arrived(MP4, at_ms), arrived(f"{STEM}.m3u8", at_ms))
+    told = Story(house.store).page(RECORDING_ID, Wish(1000, None))["events"]
+    lines = [entry for entry in told if entry["kind"] == "file"]
+    assert [entry["text"] for entry in lines] == [
+        f"A playlist arrived in the bucket: {STEM}.m3u8.",
+        f"An MP4 file arrived in the bucket: {MP4}.",
+    ]
+    assert lines[1]["data"] == {"name": MP4, "size": 1, "etag": ""}
+
+
+def test_of_one_file_the_latest_arrival_stands_in_whatever_order_they_are_told(
+    house: House,
+) -> None:
+    times = [house.clock() + seconds * 1000 for seconds in (5, 9, 0, 9)]
+    for at_ms in times:
+        house.tell(arrived(MP4, at_ms))
+    assert files_told(house) == [(iso(max(times))[11:19], MP4)]
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        (recording(), MP4),  # while it records, what comes is a sign of life
+        (uploading(), "notes.mp4"),
+        (uploading(), f"{'9' * 32}_{CNAME}_0.mp4"),
+        (uploading(deleting_ms=after(700)), MP4),
+    ],
+)
+def test_what_is_no_file_of_a_recording_that_is_over_is_no_line(row: Recording, name: str) -> None:
+    house = House(row)
+    house.tell(arrived(name, house.clock()))
+    assert files_told(house) == []
+
+
+def test_the_lines_of_files_go_with_the_recording(house: House) -> None:
+    house.tell(arrived(MP4, house.clock()))
+    keys = [key["SK"]["S"] for keys in house.store.rows_of(house.row) for key in keys]
+    assert f"FILE#{MP4}" in keys

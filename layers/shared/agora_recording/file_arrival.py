@@ -19,17 +19,20 @@ from agora_recording.clock import from_iso, now_ms
 from agora_recording.completion import Completion
 from agora_recording.errors import RecordingBusyError, RecordingNotFoundError
 from agora_recording.observability import logger
-from agora_recording.recording import Recording, seen
+from agora_recording.recording import RANK, Recording, seen
 from agora_recording.recording_id import is_recording_id
-from agora_recording.store import RecordingStore
+from agora_recording.store import Note, RecordingStore
 from agora_recording.timings import Timings
 from agora_recording.upload import UploadWatcher
 
+_WORDS = {"mp4": "An MP4 file", "audio": "An audio file", "playlist": "A playlist"}
 LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has run out
 
 
 class _Object(msgspec.Struct):
     key: str
+    size: int = 0
+    etag: str = ""
 
 
 class _Detail(msgspec.Struct):
@@ -48,6 +51,8 @@ class Arrival(NamedTuple):
     recording_id: str
     name: str = ""
     at_ms: int = 0
+    size: int = 0  # bytes
+    etag: str = ""
 
 
 def read(body: str) -> Arrival | None:
@@ -61,10 +66,12 @@ def read(body: str) -> Arrival | None:
             arrival = Arrival(message.recording_id)
         else:
             # EventBridge does not escape keys, unlike S3's own notifications.
-            top, recording_id, name = message.detail.object.key.split("/")
+            file = message.detail.object
+            top, recording_id, name = file.key.split("/")
             if top != "recordings" or name in ("", manifest.FILE):
                 return None
-            arrival = Arrival(recording_id, name, from_iso(message.time))
+            at_ms = from_iso(message.time)
+            arrival = Arrival(recording_id, name, at_ms, file.size, file.etag)
     except (msgspec.DecodeError, ValueError):
         return None
     return arrival if is_recording_id(arrival.recording_id) else None
@@ -88,6 +95,22 @@ def sign_of_life(recording: Recording, arrivals: Iterable[Arrival], timings: Tim
 def _is_playlist_of(name: str, recording: Recording) -> bool:
     like = file_names.parse(name, recording.cname, recording.sids)
     return like is not None and like.kind == "playlist" and like.sid == recording.sid
+
+
+def note_of(recording: Recording, arrival: Arrival) -> Note | None:
+    """Return the line that an arrival adds to the timeline. Pure.
+
+    None while it is recording, when playlists are written anew each 15 s; for files that are not
+    Agora's; and once it is being deleted.
+    """
+    if RANK[recording.status] < RANK["uploading"] or recording.deleting_ms or not arrival.name:
+        return None
+    like = file_names.parse(arrival.name, recording.cname, recording.sids)
+    if like is None or like.sid not in recording.sids:
+        return None
+    words = f"{_WORDS.get(like.kind, 'A file')} arrived in the bucket: {arrival.name}."
+    data = {"name": arrival.name, "size": arrival.size, "etag": arrival.etag}
+    return Note(arrival.at_ms, "file", words, data)
 
 
 class Taken(NamedTuple):
@@ -146,6 +169,9 @@ class Arrivals:
             recording = self._store.get(recording_id)
         except RecordingNotFoundError:
             return "Unknown"  # deleted, or never ours
+        for arrival in arrivals:
+            if note := note_of(recording, arrival):
+                self._store.note_file(recording_id, arrival.name, note)
         if recording.status == "uploading":
             return f"Verdict{self._uploads.look(recording_id).capitalize()}"
         if recording.awaits_late_files:

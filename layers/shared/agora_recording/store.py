@@ -3,6 +3,7 @@
 Rows (PK/SK):
     REC#<recordingId> / META             the recording
     REC#<recordingId> / LOG#<iso>#<kind> one note of its timeline
+    REC#<recordingId> / FILE#<name>      a file that arrived after the end, for the timeline
     REC#<recordingId> / UPDATE           the lease of whoever is updating it at Agora
     REC#<recordingId> / LATE             the lease of whoever looks whether late files have come
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
@@ -16,6 +17,7 @@ Indexes:
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -207,14 +209,35 @@ class RecordingStore:
         for put in self._note_puts(recording_id, notes):
             self._client.put_item(**put["Put"])
 
+    def note_file(self, recording_id: str, name: str, note: Note) -> None:
+        """Add a file that arrived to the timeline; of one name, the latest arrival stands."""
+        (put,) = self._note_puts(recording_id, [note])
+        row = put["Put"]
+        row["Item"]["SK"] = {"S": f"FILE#{name}"}
+        client = self._client
+        with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
+            client.put_item(
+                **row,
+                ConditionExpression="attribute_not_exists(PK) OR #at < :at",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues={":at": row["Item"]["at"]},
+            )
+
     def notes(self, recording_id: str) -> list[dict[str, Any]]:
-        """Return the timeline notes of a recording, oldest first."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table_name,
-            KeyConditionExpression="PK = :pk AND begins_with(SK, :log)",
-            ExpressionAttributeValues=to_item({":pk": f"REC#{recording_id}", ":log": "LOG#"}),
-        )
-        return [from_item(item) for page in pages for item in page["Items"]]
+        """Return the timeline notes of a recording, oldest first; then the files that arrived."""
+        query = self._client.get_paginator("query").paginate
+        return [
+            from_item(item)
+            for prefix in ("LOG#", "FILE#")
+            for page in query(
+                TableName=self._table_name,
+                KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
+                ExpressionAttributeValues=to_item(
+                    {":pk": f"REC#{recording_id}", ":prefix": prefix}
+                ),
+            )
+            for item in page["Items"]
+        ]
 
     def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that an update of this recording needs: Agora wants one at a time."""
