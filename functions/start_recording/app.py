@@ -40,8 +40,9 @@ def _starter() -> Starter:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, starter: Starter | None = None
 ) -> dict[str, Any]:
-    """Return {attempt, sid, maxDurationSeconds, waitSeconds}, and nothing secret."""
+    """Return {attempt, sid, maxDurationSeconds, waitSeconds, wasRunning}, and nothing secret."""
     started = (starter or _starter()).start(event["recordingId"])
-    count("SessionStarted")
+    if not started["wasRunning"]:
+        count("SessionStarted")
     logger.info("session started", sid=started["sid"], attempt=started["attempt"])
     return started

@@ -55,7 +55,7 @@ def lambda_handler(
     count("RecordingsOpen", count_open)
     count("RecordingsLookedAt", looks.total())
     # The execution should have moved these on minutes ago.
-    count("RecordingsStuck", looks["wake"] + looks["repair"])
+    count("RecordingsStuck", looks["wake"] + looks["repair"] + looks["confirm"])
     count("RecordingsUnheard", unheard)
     count("RateLimitedError", looks["no slot"])
     if looks:

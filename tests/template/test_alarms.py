@@ -344,6 +344,17 @@ def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -
     assert cloudwatch.rings("DeadLettersAlarm", 300)
 
 
+@rings("WaitingFilesAlarm")
+def test_files_that_nobody_looks_for_ring(cloudwatch: CloudWatch) -> None:
+    dimensions = {"QueueName": "FileArrivals.QueueName"}
+    for minute in range(30):
+        cloudwatch.put(
+            "AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions, minute * MINUTE, minute * MINUTE
+        )
+    assert not cloudwatch.rings("WaitingFilesAlarm", 10 * MINUTE)
+    assert cloudwatch.rings("WaitingFilesAlarm", 30 * MINUTE)
+
+
 def _measure_queue(cloudwatch: CloudWatch, name: str, depth: int) -> None:
     """Do what SQS does each minute."""
     assert depth

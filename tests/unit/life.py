@@ -92,6 +92,7 @@ class AgoraWorld:
         self.lose = 0
         self.silent = False
         self.hidden: set[str] = set()
+        self.answers: dict[str, Reply] = {}  # by endpoint: what is answered instead
         self.files = True  # whether a session leaves files
         self.upload_s = 0.0
         self.born: Callable[[AgoraSession], None] = lambda _: None
@@ -181,6 +182,8 @@ class AgoraWorld:
     def query(self, resource_id: str, sid: str, mode: str, **_: Any) -> Reply:
         """Tell whether a session runs."""
         self.calls["query"] += 1
+        if "query" in self.answers:
+            return self.answers["query"]
         if not self._is_there(resource_id, sid):
             return reply("query", 404, code=404, reason="failed to find worker")
         return reply("query", sid=sid, serverResponse={"status": 5})
@@ -189,6 +192,8 @@ class AgoraWorld:
     def stop(self, resource_id: str, sid: str, mode: str, body: dict[str, Any], **_: Any) -> Reply:
         """Stop a session."""
         self.calls["stop"] += 1
+        if "stop" in self.answers:
+            return self.answers["stop"]
         if not self._is_there(resource_id, sid):
             return reply("stop", 404, code=404, reason="failed to find worker")
         self.end(sid, 11, exitStatus=0)

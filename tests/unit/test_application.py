@@ -182,7 +182,7 @@ def test_late_events_of_an_earlier_session_change_nothing() -> None:
     room = _owned_room(row)
     room.apply(heard(33, {"progress": 9}), heard(11, {"exitStatus": 0}, sequence=1))
     assert room.row == row
-    assert room.session()["facts"]["endReason"] == "EXITED"
+    assert room.session()["facts"]["ends"] == {UID: "EXITED"}
 
 
 def test_the_end_of_an_orphan_is_noted() -> None:

@@ -150,7 +150,16 @@ def test_the_stop_of_a_session_given_up_is_repeated_until_it_is_over() -> None:
     assert after_orphan_stop(once, SID, gone("stop"), after(790), TIMINGS).orphans == []
 
 
-@pytest.mark.parametrize("answer", [stopped(), reply("stop", 400, code=2)])
+@pytest.mark.parametrize("answer", [reply("stop", 400, code=2), reply("stop", 403)])
+def test_the_stop_of_a_session_given_up_is_repeated_until_agora_answers_no_more(
+    answer: Reply,
+) -> None:
+    row = ended("STOP_REFUSED", attempt=running(end="STOP_REFUSED"), expires_hours=1)
+    assert after_orphan_stop(row, SID, answer, after(3600), TIMINGS) == row
+    assert after_orphan_stop(row, SID, answer, after(3602), TIMINGS).orphans == []
+
+
+@pytest.mark.parametrize("answer", [stopped(), reply("stop", 206, code=435)])
 def test_the_stop_of_a_session_given_up_is_enough_when_it_was_understood(answer: Reply) -> None:
     row = ended("NOT_CONFIRMED", attempt=running(end="NOT_CONFIRMED"))
     over = after_orphan_stop(row, SID, answer, after(700), TIMINGS)
@@ -286,6 +295,18 @@ def test_a_stop_that_the_gateway_refuses_is_repeated_until_that_is_put_right(ans
         room.stop()
     assert room.row.session_end is None
     assert room.stop() == "await upload"
+
+
+def test_a_stop_that_the_gateway_refuses_for_an_hour_is_left_to_the_sweeper() -> None:
+    row = replace(STOPPING, stop_ms=after(60))
+    room = Room(row, reply("stop", 403), reply("stop", 403))
+    room.clock.now_ms = after(60 + 3599)
+    with pytest.raises(AgoraRefusedError):
+        room.stop()
+    room.clock.advance(1)
+    assert room.stop() == "await upload"
+    assert room.row.session_end == "STOP_REFUSED"
+    assert [each.sid for each in room.row.orphans] == [SID]
 
 
 def test_nothing_recorded_is_known_from_the_stop() -> None:

@@ -337,8 +337,9 @@ def test_what_was_never_begun_is_looked_at_soon() -> None:
 
 
 def test_what_does_not_start_is_looked_at_first() -> None:
-    assert due(starting(), TIMINGS) == (0, after(1 + TIMINGS.stuck_start_s))
-    looked = starting(looked_ms=after(700))
+    lost = requested(status="starting", attempt=acquired())
+    assert due(lost, TIMINGS) == (0, after(1 + TIMINGS.stuck_start_s))
+    looked = replace(lost, looked_ms=after(700))
     assert due(looked, TIMINGS) == (0, after(700 + TIMINGS.stuck_start_s))
 
 
@@ -414,11 +415,25 @@ def test_credentials_are_renewed_in_time() -> None:
     assert due(row, TIMINGS) == (3, after(2 + TIMINGS.storage_token_s))
 
 
-def test_an_orphan_is_looked_at_at_once_and_then_every_two_minutes() -> None:
+def test_what_agora_does_not_speak_of_is_asked_again_less_and_less_often() -> None:
+    assert due(starting(), TIMINGS) == (0, after(1 + TIMINGS.monitor_s))
+    assert due(starting(looked_ms=after(1201)), TIMINGS) == (0, after(1201 + 300))
+    assert due(starting(looked_ms=after(9001)), TIMINGS) == (0, after(9001 + TIMINGS.stuck_start_s))
+    late = starting(looked_ms=after(14_350), max_duration_seconds=14_400)
+    assert due(late, TIMINGS) == (0, after(14_400)), "its longest duration is kept all the same"
+    keys = starting(storage_token_ms=after(2), looked_ms=after(3590))
+    assert due(keys, TIMINGS) == (0, after(2 + TIMINGS.storage_token_s))
+
+
+def test_an_orphan_is_looked_at_at_once_and_then_less_and_less_often() -> None:
     row = ended("NOT_CONFIRMED", attempt=running(end="NOT_CONFIRMED"), status="failed")
     assert due(row, TIMINGS) == (1, NOW_MS)
     row = replace(row, looked_ms=after(900))
-    assert due(row, TIMINGS) == (1, after(900 + TIMINGS.monitor_s))
+    assert due(row, TIMINGS) == (1, after(900 + (900 - 1) / 4))
+    gone = replace(row, attempt=running(end="NOT_CONFIRMED", gone_ms=after(900)))
+    assert due(gone, TIMINGS) == (1, after(900 + TIMINGS.monitor_s))
+    old = replace(row, looked_ms=after(100_000))
+    assert due(old, TIMINGS) == (1, after(103_600))
 
 
 def test_an_orphan_does_not_hide_what_the_recording_needs_itself() -> None:

@@ -22,8 +22,9 @@ from tests.unit.webhook import DOCUMENTED, NOW_MS, UID, event
 DOCUMENT = Path(__file__).parents[2] / "docs" / "agora-events.md"
 
 
-# What each end also says: who told of it, and that a query may be needed.
-ENDING: dict[str, Any] = {"endUids": (UID,), "doubtMs": NOW_MS}
+def over(reason: str) -> dict[str, Any]:
+    """Return what an end says: who told of it, when, and that a query may be needed."""
+    return {"ends": {UID: reason}, "endedMs": NOW_MS, "doubtMs": NOW_MS}
 
 
 def facts(*told: Event) -> SessionFacts:
@@ -215,14 +216,14 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
         (
             11,
             {"exitStatus": 0},
-            {"exitStatus": 0, "endReason": "EXITED", "endedMs": NOW_MS, **ENDING},
+            {"exitStatus": 0, **over("EXITED")},
         ),
         (
             11,
             {"exitStatus": 1},
-            {"exitStatus": 1, "endReason": "EXITED_ABNORMALLY", "endedMs": NOW_MS, **ENDING},
+            {"exitStatus": 1, **over("EXITED_ABNORMALLY")},
         ),
-        (12, {"newUid": 99}, {"newUids": ("99",), "doubtMs": NOW_MS}),
+        (12, {"newUid": 99}, {"newUids": ("99",), "leftUids": (UID,), "doubtMs": NOW_MS}),
         (13, {}, {"highAvailability": True}),
         (30, {"status": 0}, {"upload": "started"}),
         (30, {"status": 7}, {"upload": "started", "errors": {"status:30:7": (0, NOW_MS)}}),
@@ -233,7 +234,7 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
         (40, {"status": 0}, {"startedMs": NOW_MS}),
         (40, {"status": 2}, {"errors": {"status:40:2": (0, NOW_MS)}}),
         (41, {"leaveCode": 24}, {"leaveCode": 24, "doubtMs": NOW_MS}),
-        (41, {"leaveCode": 6}, {"leaveCode": 6, "endReason": "IDLE", "endedMs": NOW_MS, **ENDING}),
+        (41, {"leaveCode": 6}, {"leaveCode": 6, **over("IDLE")}),
         (41, {"leaveCode": 0}, {"leaveCode": 0, "doubtMs": NOW_MS}),
         (42, {"startUtcMs": NOW_MS - 5}, {"startedMs": NOW_MS - 5}),
         (
@@ -263,16 +264,14 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
         (
             71,
             {"code": 0, "message": "ok"},
-            {"webStop": (0, "ok"), "endReason": "STOPPED", "endedMs": NOW_MS, **ENDING},
+            {"webStop": (0, "ok"), **over("STOPPED")},
         ),
         (
             71,
             {"code": 1, "message": "max_recording_hour", "fileList": ["a"]},
             {
                 "webStop": (1, "max_recording_hour"),
-                "endReason": "WEB_MAX_DURATION",
-                "endedMs": NOW_MS,
-                **ENDING,
+                **over("WEB_MAX_DURATION"),
                 "files": ("a",),
             },
         ),
@@ -281,9 +280,7 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
             {"code": 6, "message": "recorder_error"},
             {
                 "webStop": (6, "recorder_error"),
-                "endReason": "WEB_FAILED",
-                "endedMs": NOW_MS,
-                **ENDING,
+                **over("WEB_FAILED"),
             },
         ),
         (
@@ -291,9 +288,7 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
             {"limitType": "WebGL"},
             {
                 "errors": {"web:capability_limit:WebGL": (5, NOW_MS)},
-                "endReason": "WEB_FAILED",
-                "endedMs": NOW_MS,
-                **ENDING,
+                **over("WEB_FAILED"),
             },
         ),
         (73, {"reason": "audio_silence"}, {"warnings": {"web:reload:audio_silence": NOW_MS}}),
@@ -382,17 +377,32 @@ def test_the_final_word_on_transcoding_outranks_every_earlier_one() -> None:
 # --- what the supervisor asks ---
 
 
+MOVED = event(12, {"newUid": 99}, uid="1")
+CRASHED, FINISHED = {"exitStatus": 1}, {"exitStatus": 0}
+
+
 @pytest.mark.parametrize(
-    "left", [event(11, {"exitStatus": 1}, uid="1"), event(41, {"leaveCode": 4}, uid="1")]
+    "left", [event(11, CRASHED, uid="1"), event(41, {"leaveCode": 4}, uid="1")]
 )
 def test_the_end_of_a_recorder_that_a_failover_left_behind_is_not_the_sessions(left: Event) -> None:
-    moved = event(12, {"newUid": 99}, uid="1")
-    told = facts(moved, left)
+    told = facts(MOVED, left)
     assert session.session_ended(told) is None
     assert session.needs_query(told, NOW_MS - 1)
-    ended = event(11, {"exitStatus": 0}, uid="99")
-    assert session.session_ended(facts(moved, left, ended))
-    assert session.session_ended(facts(moved, ended)) == "EXITED"
+    finished, crashed = event(11, FINISHED, uid="99"), event(11, CRASHED, uid="99")
+    assert session.session_ended(facts(MOVED, left, finished)) == "EXITED"
+    assert session.session_ended(facts(MOVED, left, crashed)) == "EXITED_ABNORMALLY"
+
+
+def test_after_a_second_failover_the_first_new_recorder_is_left_behind_too() -> None:
+    again = event(12, {"newUid": 100}, uid="99")
+    told = facts(MOVED, again, event(11, CRASHED, uid="99"))
+    assert session.session_ended(told) is None
+    assert session.session_ended(facts(MOVED, again, event(11, FINISHED, uid="100"))) == "EXITED"
+
+
+def test_an_end_that_names_nobody_is_the_sessions() -> None:
+    nobodys = msgspec.structs.replace(event(11, FINISHED), uid=None)
+    assert session.session_ended(facts(MOVED, nobodys)) == "EXITED"
 
 
 def test_a_failover_to_nobody_knows_whom_leaves_every_end_an_end() -> None:

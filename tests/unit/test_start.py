@@ -156,6 +156,7 @@ def test_a_start_acquires_and_starts() -> None:
         "sid": SID,
         "maxDurationSeconds": 14_400,
         "waitSeconds": 5,
+        "wasRunning": False,
     }
     assert room.agora.endpoints == ["acquire", "start"]
     assert room.row.status == "starting"

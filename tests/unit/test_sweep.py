@@ -155,10 +155,13 @@ def threads() -> Iterator[None]:
     [
         (requested(), "repair"),
         (requested(status="starting", attempt=acquired()), "repair"),
-        (starting(), "repair"),
-        (starting(task_token="token"), "confirm"),
-        (restarting(task_token="token"), "confirm"),
-        (restarting(), "repair"),
+        (starting(**LONG), "repair"),
+        (starting(**LONG, task_token="token"), "confirm"),
+        (restarting(**LONG, task_token="token"), "confirm"),
+        (restarting(**LONG), "repair"),
+        (starting(task_token="token"), "stop"),
+        (restarting(task_token="token"), "stop"),
+        (starting(**LONG, task_token="token", storage_token_ms=after(2)), "renew storage token"),
         (starting(task_token="token", stop_reason="STOP_REQUESTED"), "wake"),
         (recording(**LONG), "query"),
         (recording(**LONG, gone_ms=after(9), gone_checks=1), "query"),
@@ -263,6 +266,7 @@ def test_a_parked_execution_whose_session_was_never_confirmed_asks_again(row: Re
     assert room.look() == "confirm"
     assert room.machine.sent == [("token", {"reason": "CONFIRM"})]
     assert room.agora.calls == []
+    assert room.look() == "nothing", "not before two minutes more"
 
 
 def test_an_unconfirmed_recording_whose_execution_is_gone_gets_the_next_one() -> None:
@@ -417,7 +421,8 @@ def test_the_stop_of_a_session_given_up_is_repeated_until_it_is_believed() -> No
     for _ in answers:
         assert room.row.orphans
         assert room.look() == "stop orphan"
-        room.clock.advance(TIMINGS.monitor_s)
+        look = due(room.row, TIMINGS)
+        room.clock.now_ms = look[1] if look else 0
     assert room.row.orphans == []
 
 

@@ -24,6 +24,7 @@ from agora_recording.recording import (
     ask_to_stop,
     deadline_ms,
     end_session,
+    expiry_ms,
     may_restart,
     orphan_ended,
     orphan_gone,
@@ -49,13 +50,16 @@ _ENDS: dict[str, SessionEnd] = {
 def end_of(reply: Reply) -> SessionEnd | None:
     """Return what a stop's answer says of the session's end, None for nothing yet. Pure.
 
-    A refusal for good ends our asking if it is Agora's own, with a code. Without one it is of the
-    gateway, about our keys or account: those can be put right, and until then the session runs
-    and is billed.
+    A refusal with a code is Agora's own, for good. Without one it is of the gateway, about our keys
+    or account: those can be put right, and until then the session runs and is billed.
     """
     end = _ENDS.get(reply.outcome.handling)
     is_ours = reply.status == HTTPStatus.UNAUTHORIZED or reply.answer.code is None
     return None if end == "STOP_REFUSED" and is_ours else end
+
+
+def _is_refusal(reply: Reply) -> bool:
+    return _ENDS.get(reply.outcome.handling) == "STOP_REFUSED"
 
 
 def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
@@ -63,8 +67,12 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
 
     A 404 may only mean that a failover is going on: the session then lives on and is billed, so
     the stop is repeated for the failover's 90 s before it is believed (Agora status codes: 404).
+    What the gateway refuses for an hour is given up here, and left to the sweeper.
     """
     end = end_of(reply)
+    asked_ms = now_ms if recording.stop_ms is None else recording.stop_ms
+    if _is_refusal(reply) and now_ms - asked_ms >= timings.refused_s * 1000:
+        end = "STOP_REFUSED"
     if end:
         return end_session(recording, end, now_ms)
     if reply.outcome.handling == "confirm_gone":
@@ -81,13 +89,20 @@ def after_orphan_stop(
 ) -> Recording:
     """Return the recording after Agora answered the stop of a session that was given up. Pure.
 
-    A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes.
+    A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes,
+    and a refusal until Agora answers nothing more for the session (resourceExpiredHour).
     """
+    orphan = next((each for each in recording.orphans if each.sid == sid), None)
+    if orphan is None:
+        return recording
+    if _is_refusal(reply):
+        is_expired = now_ms >= expiry_ms(recording, orphan, timings)
+        return orphan_ended(recording, sid, now_ms) if is_expired else recording
     if end_of(reply):
         return orphan_ended(recording, sid, now_ms)
     if reply.outcome.handling != "confirm_gone":
         return recording
-    gone_ms = next((each.gone_ms for each in recording.orphans if each.sid == sid), None)
+    gone_ms = orphan.gone_ms
     if gone_ms is None:
         return orphan_gone(recording, sid, now_ms)
     if now_ms - gone_ms < timings.failover_s * 1000:
@@ -224,7 +239,8 @@ class Stopper:
                 recording.recording_id,
                 Note(now, "refused", f"stop: {error}", {"status": reply.status}),
             )
-            if not end_of(reply) and reply.outcome.handling != "confirm_gone":
+            is_over = after_stop(recording, reply, now, self._timings).session_end
+            if not is_over and reply.outcome.handling != "confirm_gone":
                 raise error
         after = partial(after_orphan_stop, sid=sid) if attempt.end else after_stop
         return self._store.amend(

@@ -6,8 +6,8 @@ slots come. Slots are never nearer to each other than the gap, whoever takes the
 crashes: a slot that its taker did not use is merely lost. With 143 ms between slots 7 calls are
 sent in a second. Ten slots are 1,430 ms, so Agora sees no more than 10 calls in any second as long
 as 430 ms hold what disturbs their order: 150 for a call that is late, 280 for the network. A start
-waits for the answer to its acquire, so its slot, the one after, may be missed by 400 ms: in the 250
-ms more there is at most one such slot, and nine others in the second with its 150.
+waits for the answer to its acquire, so its slot, the one after, may be missed by 400 ms; where that
+happens 137 ms are left for the network.
 
 Who takes slots says how long it would queue for them (`patience_s`): a query gives up long before
 a start or a stop does.

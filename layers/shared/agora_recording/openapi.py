@@ -28,8 +28,8 @@ _DESCRIPTION = """\
 Records Agora channels and web pages into S3, and watches over them until every file is there.
 
 Requests are signed with AWS Signature Version 4 (service `execute-api`). Errors are problem+json
-(RFC 9457) with one sentence that says what to change. Query parameters that a call does not have
-are refused. What has no value is left out of an answer, never null; fields may be added. All
+(RFC 9457) with one sentence that says what to change. Query parameters that a GET does not have are
+refused. What has no value is left out of an answer, never null; fields may be added. All
 instants are UTC.
 """
 

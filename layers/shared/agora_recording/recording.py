@@ -62,7 +62,9 @@ RESTARTABLE: frozenset[SessionEnd] = frozenset(
     {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
 )
 # The ends that are our own verdict: the session may run all the same, and must then be stopped.
-GIVEN_UP: frozenset[SessionEnd] = frozenset({"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN"})
+GIVEN_UP: frozenset[SessionEnd] = frozenset(
+    {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED"}
+)
 
 
 class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -351,8 +353,12 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     own = next_look(recording, timings)
     if not recording.orphans:
         return own
-    looked = recording.looked_ms
-    at_ms = looked + _ms(timings.monitor_s) if looked else recording.created_ms
+    at_ms, looked = recording.created_ms, recording.looked_ms
+    if looked and any(each.gone_ms for each in recording.orphans):
+        at_ms = looked + _ms(timings.monitor_s)
+    elif looked:
+        # It is still there, or the stop is refused: less and less often, for as long as it takes.
+        at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
     return own if own and own[1] <= at_ms else (1, at_ms)
 
 
@@ -371,11 +377,7 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
         wait_s = timings.woken_s if recording.task_token else timings.stuck_stop_s
         return 1, max(since, looked) + _ms(wait_s)
     if recording.is_starting:
-        since = attempt.begun_ms if attempt else recording.created_ms
-        # Without an attempt its execution may never have been started; with a token it is parked
-        # since Agora did not answer, and is to ask again.
-        soon = attempt is None or recording.task_token
-        return 0, max(since, looked) + _ms(timings.monitor_s if soon else timings.stuck_start_s)
+        return 0, _starting_look(recording, timings)
     if recording.gone_ms:
         gap = timings.gone_gaps_s[min(recording.gone_checks, len(timings.gone_gaps_s)) - 1]
         return 2, (recording.queried_ms or recording.gone_ms) + _ms(gap)
@@ -384,10 +386,27 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
     if looked > answered:
         # The last look found no slot or no answer: soon again, but not at once.
         look = max(look, looked + _ms(timings.gone_gaps_s[-1]))
-    look = min(look, deadline_ms(recording, timings))
+    return (2 if recording.gap_seen else 3), min(look, _must_look(recording, timings))
+
+
+def _starting_look(recording: Recording, timings: Timings) -> int:
+    attempt, looked = recording.attempt, recording.looked_ms or 0
+    if attempt is None:
+        # Its execution may never have been started.
+        return max(recording.created_ms, looked) + _ms(timings.monitor_s)
+    if attempt.sid is None:
+        return max(attempt.begun_ms, looked) + _ms(timings.stuck_start_s)
+    # Agora did not answer whether it records: its execution is parked, and is to ask again.
+    gaps_s = (timings.monitor_s, timings.stuck_start_s)
+    return min(_later(attempt.begun_ms, looked, gaps_s), _must_look(recording, timings))
+
+
+def _must_look(recording: Recording, timings: Timings) -> int:
+    """Return when a session needs a look however well it is: to be stopped, or for new keys."""
+    look = deadline_ms(recording, timings)
     if recording.storage_token_ms:
         look = min(look, recording.storage_token_ms + _ms(timings.storage_token_s))
-    return (2 if recording.gap_seen else 3), look
+    return look
 
 
 def over_ms(recording: Recording) -> int:
@@ -407,14 +426,14 @@ def _upload_look(recording: Recording, timings: Timings) -> int:
     looked = recording.looked_ms or 0
     if looked >= deadline:
         return looked + _ms(timings.stuck_stop_s)
-    return min(_look_for_files(over_ms(recording), looked, timings.upload_gaps_s), deadline)
+    return min(_later(over_ms(recording), looked, timings.upload_gaps_s), deadline)
 
 
-def _look_for_files(over: int, looked: int, gaps_s: tuple[float, float]) -> int:
-    """Return when to look again: after a quarter as long again as it has been over."""
+def _later(since: int, looked: int, gaps_s: tuple[float, float]) -> int:
+    """Return when to look again: after a quarter as long again as it has been going on."""
     least, greatest = gaps_s
-    last = max(over, looked)
-    return last + min(max((last - over) // 4, _ms(least)), _ms(greatest))
+    last = max(since, looked)
+    return last + min(max((last - since) // 4, _ms(least)), _ms(greatest))
 
 
 def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
@@ -425,7 +444,7 @@ def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | Non
     until, looked = recording.late_until_ms, recording.looked_ms or 0
     if not recording.awaits_late_files or until is None or looked >= until:
         return None
-    return LATE, min(_look_for_files(over_ms(recording), looked, timings.late_gaps_s), until)
+    return LATE, min(_later(over_ms(recording), looked, timings.late_gaps_s), until)
 
 
 def deadline_ms(recording: Recording, timings: Timings) -> int:
@@ -435,8 +454,14 @@ def deadline_ms(recording: Recording, timings: Timings) -> int:
     own = begun + round(recording.max_duration_seconds * 1000 / speed)
     if recording.attempt is None or recording.attempt.started_ms is None:
         return own
-    expiry = recording.attempt.started_ms + round(recording.expires_hours * 3_600_000 / speed)
-    return min(own, expiry - _ms(timings.expiry_margin_s))
+    return min(own, expiry_ms(recording, recording.attempt, timings) - _ms(timings.expiry_margin_s))
+
+
+def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:
+    """Return when Agora stops answering for a session: nobody can stop it any more."""
+    speed = 90 / timings.confirm_verdict_s
+    begun = attempt.started_ms or attempt.begun_ms
+    return begun + round(recording.expires_hours * 3_600_000 / speed)
 
 
 def _ms(seconds: float) -> int:

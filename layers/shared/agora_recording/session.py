@@ -68,9 +68,9 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     firstFile: tuple[int, str] | None = None  # (when, name)
     highAvailability: bool = False
     newUids: tuple[str, ...] = ()
+    leftUids: tuple[str, ...] = ()  # of recorders that a failover left behind
     endedMs: int | None = None
-    endReason: EndReason | None = None
-    endUids: tuple[str, ...] = ()  # who said so; "" where nobody is named
+    ends: dict[str, EndReason] = {}  # by the uid that said so; "" where none is named
     exitStatus: int | None = None
     leaveCode: int | None = None  # every bit of every 41; 0: only failed initialisations
     webStop: tuple[int, str] | None = None  # (code, message)
@@ -122,10 +122,17 @@ def session_ended(facts: SessionFacts) -> EndReason | None:
     error (1), nor a recorder that left for another reason than an empty channel (41): a failover
     may follow. All of them ask for a query (`needs_query`).
     """
-    live = {"", *facts.newUids}
-    if facts.newUids and "unknown" not in live and live.isdisjoint(facts.endUids):
-        return None
-    return facts.endReason
+    said = [reason for uid, reason in facts.ends.items() if _is_live(facts, uid)]
+    return max(said, key=get_args(EndReason).index, default=None)
+
+
+def _is_live(facts: SessionFacts, uid: str) -> bool:
+    """Tell whether a uid is of the recorder that goes on (Agora best practices: after a failover,
+    notifications of another uid than the start's belong to the session that moved).
+    """
+    if not uid or not facts.newUids or "unknown" in facts.newUids:
+        return uid not in facts.leftUids
+    return uid in facts.newUids and uid not in facts.leftUids
 
 
 def needs_query(facts: SessionFacts, queried_ms: int | None) -> bool:
@@ -207,7 +214,8 @@ def _effect(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  one ca
             reason = "EXITED_ABNORMALLY" if status else "EXITED"
             return {"exitStatus": status, **_end(reason, event)}
         case e.SessionFailover(newUid=uid):
-            return {"newUids": (uid or "unknown",), "doubtMs": at}
+            behind = (event.uid,) if uid and event.uid and event.uid != uid else ()
+            return {"newUids": (uid or "unknown",), "leftUids": behind, "doubtMs": at}
         case e.HighAvailabilityRegistered():
             return {"highAvailability": True}
         case e.UploaderStarted(status=status):
@@ -278,7 +286,7 @@ def _names(files: tuple[e.File, ...]) -> tuple[str, ...]:
 
 def _end(reason: str, event: e.Event) -> dict[str, Any]:
     at = event.at_ms
-    return {"endReason": reason, "endedMs": at, "endUids": (event.uid or "",), "doubtMs": at}
+    return {"ends": {event.uid or "": reason}, "endedMs": at, "doubtMs": at}
 
 
 def _abnormal(event: e.Event, status: int | None) -> dict[str, Any]:
@@ -322,6 +330,10 @@ def _first(most: int) -> Callable[[tuple[T, ...], tuple[T, ...]], tuple[T, ...]]
 
 def _last(most: int) -> Callable[[tuple[T, ...], tuple[T, ...]], tuple[T, ...]]:
     return lambda a, b: tuple(sorted({*a, *b})[-most:])  # type: ignore[type-var]
+
+
+def _by_key(rule: Callable[[Any, Any], Any], most: int) -> Callable[[Any, Any], dict[str, Any]]:
+    return lambda a, b: {key: rule(a.get(key), b.get(key)) for key in sorted({*a, *b})[:most]}
 
 
 def _latest(most: int) -> Callable[[dict[str, V], dict[str, V]], dict[str, V]]:
@@ -380,9 +392,9 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "firstFile": _least,
     "highAvailability": _greatest,
     "newUids": _first(_MOST_UIDS),
+    "leftUids": _first(_MOST_UIDS),
     "endedMs": _least,
-    "endReason": _rank(EndReason),
-    "endUids": _first(_MOST_UIDS),
+    "ends": _by_key(_rank(EndReason), _MOST_UIDS),
     "exitStatus": _greatest,
     "leaveCode": _bits,
     "webStop": _greatest,

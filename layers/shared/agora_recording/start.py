@@ -110,7 +110,7 @@ class Starter:
     def start(self, recording_id: str) -> dict[str, Any]:
         """Start the recording's session, or find that it runs.
 
-        Returns {attempt, sid, maxDurationSeconds, waitSeconds}: what the next states need.
+        Returns {attempt, sid, maxDurationSeconds, waitSeconds, wasRunning}: what comes next needs.
         Raises StopRequestedError, RateLimitedError and the AgoraErrors of outcomes.py; the row
         then says how far it came.
         """
@@ -138,6 +138,7 @@ class Starter:
             "sid": attempt.sid,
             "maxDurationSeconds": recording.max_duration_seconds,
             "waitSeconds": CONFIRM_WAITS_S[0],
+            "wasRunning": step == "done",
         }
 
     def _begin(self, recording: Recording) -> Recording:

@@ -80,16 +80,16 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
         return "repair" if looked >= upload_deadline_ms(recording, timings) else "files"
     if wake_reason(recording):
         return "wake" if recording.task_token else "repair"
-    if recording.is_starting:
-        # Parked without being confirmed: Agora did not answer its execution, which shall ask again.
-        return "confirm" if recording.task_token and recording.sid else "repair"
-    if recording.status != "recording":
+    if recording.sid is None or recording.status == "stopping":
         return "repair"
     if now_ms >= deadline_ms(recording, timings):
         return "stop"
     renewed = recording.storage_token_ms
     if renewed and now_ms >= renewed + timings.storage_token_s * 1000:
         return "renew storage token"
+    if recording.is_starting:
+        # Parked without being confirmed: Agora did not answer its execution, which shall ask again.
+        return "confirm" if recording.task_token else "repair"
     return "query"
 
 
@@ -255,7 +255,9 @@ class Sweeper:
                     self._repair(recording)
             case "confirm":
                 # Awake without a reason to end, it goes to the start, where the session is found.
-                if not self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
+                if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
+                    self._looked(recording_id)
+                else:
                     self._repair(recording)
             case "repair":
                 self._repair(recording)

@@ -25,6 +25,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     # Our own: how long a row may stay in a state that the execution should have left.
     stuck_start_s: float = 600
     stuck_stop_s: float = 300
+    # Our own: so long the execution repeats a stop that the gateway refuses; then the sweeper does.
+    refused_s: float = 3600
+    # Our own: the least and the greatest time between two stops of a session that was given up.
+    orphan_gaps_s: tuple[float, float] = (120, 3600)
     # Our own: how long an execution that was woken may take until the row shows it.
     woken_s: float = 30
     # Our own: an app shall hear within seconds that all is there, with and without notifications.
