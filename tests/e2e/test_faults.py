@@ -98,7 +98,8 @@ def test_the_recording_still_ends_completed(stage: Stage, cname: str) -> None:
 @together
 def test_a_stop_of_what_is_leaving_already_is_a_stop(stage: Stage) -> None:
     cname = "stop 400 49"
-    stage.fault({"endpoint": "start", "cname": cname}, {"upload_delay_s": 60})
+    # It leaves for so long that the stop surely meets it.
+    stage.fault({"endpoint": "start", "cname": cname}, {"upload_delay_s": 200})
     stage.fault({"endpoint": "webhook", "cname": cname}, {"lose": True})
     recording_id = stage.record(cname)
     sid = stage.until(recording_id, "recording")["attempt"]["sid"]

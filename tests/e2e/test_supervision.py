@@ -246,11 +246,11 @@ def test_a_session_whose_start_was_answered_into_the_void_is_adopted(stage: Stag
 def test_a_session_heard_of_too_late_is_stopped_and_its_files_are_kept(stage: Stage) -> None:
     cname = "answer lost and news late"
     start_is(stage, cname, drop="after")
-    stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 180})
+    stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 400})
     recording_id = stage.record(cname)
     restarted(stage, recording_id)
     first, second = stage.sessions(cname)
-    eventually(lambda: not stage.sessions(cname)[0]["live"], "the end of the session given up")
+    eventually(lambda: not stage.sessions(cname)[0]["live"], "the end of the session given up", 40)
     row = finish(stage, recording_id)
     assert row["status"] == "completed"
     assert [each["sid"] for each in attempts(row)] == [first["sid"], second["sid"]]

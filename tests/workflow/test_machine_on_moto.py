@@ -122,7 +122,6 @@ class World:
         """Wait until the room has been given the token, and use it."""
         while not (given := [event for name, event in self.heard if name == "AwaitUploadFunction"]):
             time.sleep(0.01)
-        time.sleep(0.05)
         self.stepfunctions.send_task_success(
             taskToken=given[0]["taskToken"], output=json.dumps({"verdict": "complete"})
         )
