@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from agora_recording.timings import Timings
 from local.demo import history
 from local.package import CODE_BUCKET, bootstrap, build_layer, zip_function
 from tests.e2e.conftest import Stage, eventually, hold_the_sweeper
@@ -56,16 +57,6 @@ def receive(sqs: Any, url: str) -> list[dict[str, Any]]:
     for each in messages:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
     return [json.loads(each["Body"]) for each in messages]
-
-
-def is_idle(stage: Stage, queue: str) -> bool:
-    """Tell whether no message is in a queue of the stack: none to take, in work, or delayed."""
-    names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
-    answer = stage.stack.client("sqs").get_queue_attributes(
-        QueueUrl=stage.facts["resources"][queue],
-        AttributeNames=names,
-    )
-    return {answer["Attributes"][name] for name in names} == {"0"}
 
 
 def film(stage: Stage, cname: str, **more: Any) -> str:
@@ -115,7 +106,9 @@ def test_the_arrival_of_the_last_file_lets_the_waiting_execution_go_on(stage: St
     recording_id = film(stage, "mp4-in-time", clientRequest=MP4)
     eventually(lambda: "uploadToken" in stage.row(recording_id), "the execution is parked")
     # Neither the looks that were asked for in advance shall help, nor the sweeper: S3 alone.
-    eventually(lambda: is_idle(stage, "FileArrivals"), "the looks of the first minute are over")
+    ended_ms = stage.row(recording_id)["attempt"]["endedMs"]
+    looked_ms = ended_ms + 1000 * (max(Timings().upload_looks_s) / stage.facts["speed"] + 2)
+    eventually(lambda: time.time() * 1000 > looked_ms, "the looks of the first minute are over")
     until_ms = hold_the_sweeper(stage, seconds=8)
     assert stage.row(recording_id)["status"] == "uploading"
     sid = stage.row(recording_id)["attempt"]["sid"]
