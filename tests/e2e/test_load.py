@@ -76,7 +76,11 @@ def crowd(stage: Stage) -> dict[str, Any]:
         ids = [answer.body["recordingId"] for answer in posted]
         for recording_id in ids:
             stage.until(recording_id, "recording", seconds=60)
-        live = [each for each in stage.control("GET", "/recordings")["recordings"] if each["live"]]
+        live = [
+            each
+            for each in stage.control("GET", "/recordings")["recordings"]
+            if each["live"] and each["cname"].startswith("crowd-")
+        ]
         say_a_word(stage)
         stopped = list(callers.map(stage.stop, ids))
         rows = [stage.over(recording_id) for recording_id in ids]
