@@ -7,20 +7,19 @@ from typing import Any, Self
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local.package import ROOT, definition, parameters
+from local.package import ROOT, definition, numbers_of, parameters
+
+
+@cache
+def _template() -> dict[str, Any]:
+    found: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+    return found
 
 
 @cache
 def template_defaults() -> dict[str, str]:
     """Return the template's parameters as they are when nobody sets them."""
-    return parameters(yaml_parse((ROOT / "template.yaml").read_text()), {})
-
-
-def _numbers() -> dict[str, str]:
-    machine = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]["RecordingStateMachine"]
-    given: dict[str, Any] = machine["Properties"]["DefinitionSubstitutions"]
-    fixed = {name: str(value) for name, value in given.items() if isinstance(value, int)}
-    return template_defaults() | fixed
+    return parameters(_template(), {})
 
 
 class Execution:
@@ -57,7 +56,9 @@ class Machine:
     def shipped(cls) -> Self:
         """Return the definition in statemachine/, with the numbers of the template's defaults."""
         path = ROOT / "statemachine" / "recording.asl.yaml"
-        return cls(definition(path, _numbers()))
+        machine = _template()["Resources"]["RecordingStateMachine"]["Properties"]
+        numbers = numbers_of(machine["DefinitionSubstitutions"], template_defaults())
+        return cls(definition(path, numbers))
 
     def is_parked_at(self, state: str) -> bool:
         """Tell whether the state is a task that waits for its token."""

@@ -137,6 +137,15 @@ def definition(path: Path, numbers: dict[str, str]) -> dict[str, Any]:
     return found
 
 
+def numbers_of(substitutions: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
+    """Return the numbers among a definition's substitutions; the others are names and ARNs."""
+    return {
+        name: values[value["Ref"]] if isinstance(value, dict) else str(value)
+        for name, value in substitutions.items()
+        if isinstance(value, int) or (isinstance(value, dict) and _is_number(value, values))
+    }
+
+
 def localise(
     values: dict[str, str], environment: dict[str, str]
 ) -> tuple[Template, dict[str, bytes], list[str]]:
@@ -170,11 +179,7 @@ def localise(
             properties["CodeUri"] = {"Bucket": CODE_BUCKET, "Key": key}
         elif resource["Type"] == "AWS::Serverless::StateMachine":
             names = properties["DefinitionSubstitutions"]
-            numbers = {
-                name: values[value["Ref"]] if isinstance(value, dict) else str(value)
-                for name, value in names.items()
-                if isinstance(value, int) or (isinstance(value, dict) and _is_number(value, values))
-            }
+            numbers = numbers_of(names, values)
             machine = definition(ROOT / properties.pop("DefinitionUri"), numbers)
             properties["Definition"] = machine
             properties["DefinitionSubstitutions"] = {

@@ -7,31 +7,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.completion import Completion
 from agora_recording.observability import count, logger, observed
 from agora_recording.upload import UploadWatcher
-from agora_recording.wake import Waker
-from agora_recording.wiring import TableSettings
-
-
-class AwaitSettings(TableSettings, frozen=True, kw_only=True):
-    """What this room reads from its environment."""
-
-    bucket_name: str
-    arrivals_queue_url: str
+from agora_recording.wiring import UploadSettings
 
 
 @cache
 def _watcher() -> UploadWatcher:
-    settings = AwaitSettings.from_env()
-    store, timings = settings.store(), settings.timings
-    return UploadWatcher(
-        store=store,
-        completion=Completion(store=store, bucket=settings.bucket_name, timings=timings),
-        waker=Waker(store),
-        arrivals=ArrivalQueue(settings.arrivals_queue_url),
-        timings=timings,
+    settings = UploadSettings.from_env()
+    return settings.uploads(
+        Completion(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
     )
 
 

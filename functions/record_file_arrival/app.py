@@ -7,23 +7,18 @@ from typing import Any, get_args
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.arrival_queue import ArrivalQueue
 from agora_recording.completion import Completion
 from agora_recording.file_arrival import Arrivals
 from agora_recording.observability import count, logger, observed
 from agora_recording.publication import Publisher
-from agora_recording.upload import UploadWatcher
 from agora_recording.verification import Outcome
-from agora_recording.wake import Waker
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring import UploadSettings
 
 
-class ArrivalSettings(TableSettings, frozen=True, kw_only=True):
+class ArrivalSettings(UploadSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
-    bucket_name: str
     bus_name: str
-    arrivals_queue_url: str
 
 
 @cache
@@ -36,13 +31,7 @@ def _arrivals() -> Arrivals:
         timings=timings,
         publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
     )
-    uploads = UploadWatcher(
-        store=store,
-        completion=completion,
-        waker=Waker(store),
-        arrivals=ArrivalQueue(settings.arrivals_queue_url),
-        timings=timings,
-    )
+    uploads = settings.uploads(completion)
     return Arrivals(store=store, completion=completion, uploads=uploads, timings=timings)
 
 

@@ -127,16 +127,18 @@ def summary(upload: Upload, verdict: Verdict) -> Upload:
     )
 
 
-def is_worth_waiting(verdict: Verdict) -> bool:
-    """Tell whether what is awaited may come within the hour. Transcoding takes days. Pure."""
-    return any(finding.code != "missing_transcoding" for finding in verdict.awaiting)
+def awaits_transcoding_alone(verdict: Verdict) -> bool:
+    """Tell whether all that is awaited is what transcoding makes, which takes days. Pure."""
+    return bool(verdict.awaiting) and all(
+        finding.code == "missing_transcoding" for finding in verdict.awaiting
+    )
 
 
 def final_status(verdict: Verdict) -> tuple[Status, str]:
     """Return the terminal status that a verdict means, and why in one sentence. Pure."""
     if verdict.outcome == "complete":
         return "completed", "Every file that the playlists name is in the bucket."
-    if verdict.awaiting and not is_worth_waiting(verdict):
+    if awaits_transcoding_alone(verdict):
         return "incomplete", "What postponed transcoding makes is still to come."
     if verdict.missing:
         first, count = verdict.missing[0], verdict.missing_count
@@ -204,7 +206,7 @@ class Completion:
         self._publisher.announce_end(closed)
         note = Note(now, "published", f"Published as {status}: {reason}")
         closed = self._store.amend(recording_id, change, lambda *_: [note])
-        awaited = verdict is not None and bool(verdict.awaiting) and not is_worth_waiting(verdict)
+        awaited = verdict is not None and awaits_transcoding_alone(verdict)
         return {**_published(closed), "awaited": awaited and closed.status == "incomplete"}
 
     def look_again(self, recording_id: str) -> Status:

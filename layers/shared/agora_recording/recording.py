@@ -449,19 +449,28 @@ def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | Non
 
 def deadline_ms(recording: Recording, timings: Timings) -> int:
     """Return when the recording must be stopped: its own limit, or Agora's, whichever is first."""
-    speed = 90 / timings.confirm_verdict_s  # the embedded run shortens durations as well
-    begun = recording.started_ms or recording.created_ms
-    own = begun + round(recording.max_duration_seconds * 1000 / speed)
+    own = own_deadline_ms(recording, timings)
     if recording.attempt is None or recording.attempt.started_ms is None:
         return own
     return min(own, expiry_ms(recording, recording.attempt, timings) - _ms(timings.expiry_margin_s))
 
 
+def own_deadline_ms(recording: Recording, timings: Timings) -> int:
+    """Return when the recording has lasted as long as it may."""
+    begun = recording.started_ms or recording.created_ms
+    return begun + _shortened_ms(recording.max_duration_seconds, timings)
+
+
 def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:
     """Return when Agora stops answering for a session: nobody can stop it any more."""
-    speed = 90 / timings.confirm_verdict_s
     begun = attempt.started_ms or attempt.begun_ms
-    return begun + round(recording.expires_hours * 3_600_000 / speed)
+    return begun + _shortened_ms(recording.expires_hours * 3600, timings)
+
+
+def _shortened_ms(seconds: float, timings: Timings) -> int:
+    """Return a recording's own duration in ms: the embedded run shortens those as well."""
+    speed = 90 / timings.confirm_verdict_s
+    return round(seconds * 1000 / speed)
 
 
 def _ms(seconds: float) -> int:

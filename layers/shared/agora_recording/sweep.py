@@ -37,6 +37,7 @@ from agora_recording.recording import (
     deadline_ms,
     due,
     next_look,
+    own_deadline_ms,
     upload_deadline_ms,
 )
 from agora_recording.session import SessionFacts
@@ -95,10 +96,8 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
 
 def stop_reason(recording: Recording, now_ms: int, timings: Timings) -> StopReason:
     """Return which deadline came first: the recording's own, or that of Agora's resource."""
-    begun = recording.started_ms or recording.created_ms
-    speed = 90 / timings.confirm_verdict_s
-    own = begun + recording.max_duration_seconds * 1000 / speed
-    return "MAX_DURATION" if now_ms >= own else "RESOURCE_EXPIRING"
+    is_own = now_ms >= own_deadline_ms(recording, timings)
+    return "MAX_DURATION" if is_own else "RESOURCE_EXPIRING"
 
 
 def is_unheard(facts: SessionFacts, now_ms: int, timings: Timings) -> bool:
@@ -278,9 +277,9 @@ class Sweeper:
 
     def _query(self, recording: Recording) -> None:
         attempt = recording.attempt
-        if attempt is None or attempt.sid is None or attempt.resource_id is None:
-            self._repair(recording)
-            return
+        assert attempt is not None
+        assert attempt.sid is not None
+        assert attempt.resource_id is not None
         reply = self._agora.query(
             attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agora_recording.arrival_queue import ArrivalQueue
-from agora_recording.completion import Completion, is_worth_waiting, summary
+from agora_recording.completion import Completion, awaits_transcoding_alone, summary
 from agora_recording.recording import Recording
 from agora_recording.store import RecordingStore
 from agora_recording.timings import Timings
@@ -23,7 +23,7 @@ def outcome_of(verdict: Verdict) -> Outcome:
 
     What only postponed transcoding will bring takes days: it is `incomplete` for now.
     """
-    if verdict.awaiting and not is_worth_waiting(verdict):
+    if awaits_transcoding_alone(verdict):
         return "incomplete"
     return verdict.outcome
 

@@ -12,7 +12,9 @@ from agora_recording.timings import Timings
 
 if TYPE_CHECKING:
     from agora_recording.agora import AgoraClient
+    from agora_recording.completion import Completion
     from agora_recording.storage import Storage
+    from agora_recording.upload import UploadWatcher
 
 
 class TableSettings(Settings, frozen=True, kw_only=True):
@@ -29,6 +31,29 @@ class TableSettings(Settings, frozen=True, kw_only=True):
     def store(self) -> RecordingStore:
         """Return the table."""
         return RecordingStore(self.table_name, self.timings)
+
+
+class UploadSettings(TableSettings, frozen=True, kw_only=True):
+    """What a room that looks for awaited files needs besides."""
+
+    bucket_name: str
+    arrivals_queue_url: str
+
+    def uploads(self, completion: Completion) -> UploadWatcher:
+        """Return what parks executions until their files are there."""
+        # Imported here: most rooms never look into the bucket.
+        from agora_recording.arrival_queue import ArrivalQueue  # noqa: PLC0415
+        from agora_recording.upload import UploadWatcher  # noqa: PLC0415
+        from agora_recording.wake import Waker  # noqa: PLC0415
+
+        store = self.store()
+        return UploadWatcher(
+            store=store,
+            completion=completion,
+            waker=Waker(store),
+            arrivals=ArrivalQueue(self.arrivals_queue_url),
+            timings=self.timings,
+        )
 
 
 class AgoraSettings(TableSettings, frozen=True, kw_only=True):
