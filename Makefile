@@ -57,10 +57,10 @@ bench: $(VENV)/test.done ## everything that is measured, beside its floor: a tab
 	@$(BIN)/python -m benchmarks
 
 openapi: $(VENV)/demo.done ## write the description of the API anew from its types
-	PYTHONPATH=layers/shared $(BIN)/python -m agora_recording.openapi docs/openapi.json functions/serve_openapi/openapi.json
+	@$(BIN)/python -m openapi.build docs/openapi.json functions/serve_openapi/openapi.json
 
 ops: $(VENV)/demo.done ## an operator's command: make ops ARGS="--local list"
-	@PYTHONPATH=layers/shared $(BIN)/python -m agora_recording $(ARGS)
+	@$(BIN)/python -m operate $(ARGS)
 
 build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
 	@python3.13 -c '' 2>/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH and start."; exit 1; }
@@ -87,7 +87,13 @@ $(VENV)/uv.done:
 	@$(BIN)/python -m pip install --quiet '$(UV_PIN)'
 	@touch $@
 
-$(VENV)/demo.done: requirements/demo.txt $(VENV)/uv.done
+# Every tool finds the library, and the packages beside it, by the import names of Lambda.
+$(VENV)/path.done: $(VENV)/uv.done
+	@printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
+	  > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
+	@touch $@
+
+$(VENV)/demo.done: requirements/demo.txt $(VENV)/path.done
 	@$(UV) pip install --quiet --require-hashes -r requirements/demo.txt
 	@touch $@
 

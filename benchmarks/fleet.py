@@ -19,33 +19,35 @@ from typing import Any, cast
 
 import msgspec
 
-from agora_recording import events
-from agora_recording.agora import AgoraClient, AgoraKeys
-from agora_recording.application import Applier
-from agora_recording.arrival_queue import ArrivalQueue
-from agora_recording.confirmation import Confirmer
-from agora_recording.ending import Stopper, read_failure
+from agora_recording.agora.client import AgoraClient, AgoraKeys
+from agora_recording.agora.storage import Storage, StorageKeys
+from agora_recording.aws.sealing import Sealer
+from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import RecordingError
-from agora_recording.publication import Publisher
-from agora_recording.recording import (
+from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.executions import Waker
+from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.publication import Publisher
+from agora_recording.life.query_recording import Confirmer
+from agora_recording.life.start_recording import Starter
+from agora_recording.life.stop_recording import Stopper
+from agora_recording.life.store import DUE_SHARDS
+from agora_recording.life.watch_recordings import Sweeper
+from agora_recording.notifications import events
+from agora_recording.recording.due import due
+from agora_recording.recording.ending import read_failure
+from agora_recording.recording.ids import new_recording_id
+from agora_recording.recording.model import (
     Recording,
     begin_attempt,
     change_attempt,
     close,
     confirmed,
-    due,
     seen,
     started,
+    wake_reason,
 )
-from agora_recording.recording_id import new_recording_id
-from agora_recording.sealing import Sealer
-from agora_recording.secret_store import SecretStore
-from agora_recording.start import Starter
-from agora_recording.storage import Storage, StorageKeys
-from agora_recording.store import DUE_SHARDS
-from agora_recording.sweep import Sweeper
-from agora_recording.timings import Timings
-from agora_recording.wake import Waker, wake_reason
+from agora_recording.recording.timings import Timings
 from benchmarks.machine import Execution, Machine, template_defaults
 from benchmarks.virtual import Suspended, VirtualLimiter, VirtualStore, World
 

@@ -23,8 +23,9 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from agora_recording.files import list_objects
-from agora_recording.verification import Expectation, Session, verify
+from agora_recording.files.inventory import list_objects
+from agora_recording.files.judge import verify
+from agora_recording.files.verdict import Expectation, Session
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

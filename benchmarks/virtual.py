@@ -14,11 +14,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from agora_recording.agora.limiter import Limiter, first_slot
 from agora_recording.errors import RateLimitedError, RecordingNotFoundError
-from agora_recording.limiter import Limiter, first_slot
-from agora_recording.recording import RISKS, Recording, due
-from agora_recording.store import DUE_SHARDS, Note, Page, RecordingStore, Shard
-from agora_recording.timings import Timings
+from agora_recording.life.store import DUE_SHARDS, Note, Page, RecordingStore, Shard
+from agora_recording.recording.due import RISKS, due
+from agora_recording.recording.model import Recording
+from agora_recording.recording.timings import Timings
 
 TABLE_MS = 5  # what a read or write of the table takes
 

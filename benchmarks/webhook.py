@@ -22,8 +22,8 @@ from unittest.mock import patch
 import boto3
 from botocore.awsrequest import AWSResponse
 
-from agora_recording.notification_secrets import NotificationSecrets
-from agora_recording.notification_store import CLIENT_CONFIG, NotificationStore
+from agora_recording.notifications.secrets import NotificationSecrets
+from agora_recording.notifications.store import CLIENT_CONFIG, NotificationStore
 from functions.receive_notification import app
 
 EVENTS = 300  # a round

@@ -7,10 +7,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.application import Applier
-from agora_recording.arrival_queue import ArrivalQueue
+from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.executions import Waker
+from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.observability import logger
-from agora_recording.wake import Waker
 from agora_recording.wiring import TableSettings
 
 

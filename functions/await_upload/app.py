@@ -7,9 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.completion import Completion
+from agora_recording.files.await_upload import UploadWatcher
+from agora_recording.files.publish_recording import Completion
 from agora_recording.observability import count, logger, observed
-from agora_recording.upload import UploadWatcher
 from agora_recording.wiring import UploadSettings
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.deletion import Deleter
-from agora_recording.http import answer, caller, door, nothing, path
+from agora_recording.api.delete_recording import Deleter
+from agora_recording.api.gateway import answer, caller, door, nothing, path
 from agora_recording.observability import logger
-from agora_recording.recording import public
+from agora_recording.recording.view import public
 from agora_recording.wiring import TableSettings
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.http import answer, door, path, query
+from agora_recording.api.gateway import answer, door, path, query
+from agora_recording.api.get_recording_events import Story, read_wish
 from agora_recording.observability import logger
-from agora_recording.story import Story, read_wish
 from agora_recording.wiring import TableSettings
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.http import answer, door, path, query, text
-from agora_recording.media import Media, read_files_wish, read_playlist_wish
+from agora_recording.api.gateway import answer, door, path, query, text
+from agora_recording.api.get_recording_files import Media, read_files_wish, read_playlist_wish
 from agora_recording.observability import logger
 from agora_recording.wiring import TableSettings
 

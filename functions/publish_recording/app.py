@@ -8,10 +8,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec.structs import replace
 
-from agora_recording.completion import Completion
+from agora_recording.files.publish_recording import Completion
+from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, metrics, observed
-from agora_recording.publication import Publisher
-from agora_recording.timings import Timings
+from agora_recording.recording.timings import Timings
 from agora_recording.wiring import TableSettings
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.confirmation import Confirmer
+from agora_recording.life.publication import Publisher
+from agora_recording.life.query_recording import Confirmer
 from agora_recording.observability import logger, observed
-from agora_recording.publication import Publisher
 from agora_recording.wiring import AgoraSettings
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from agora_recording import clock, emf, errors, notifications
-from agora_recording.intake import IntakeSettings, take
-from agora_recording.notification_secrets import NotificationSecrets
-from agora_recording.notification_store import NotificationStore
+from agora_recording import clock, emf, errors
+from agora_recording.notifications import envelope
+from agora_recording.notifications.intake import IntakeSettings, take
+from agora_recording.notifications.secrets import NotificationSecrets
+from agora_recording.notifications.store import NotificationStore
 
 _store = cache(NotificationStore)
 _secrets = cache(NotificationSecrets)
@@ -55,7 +56,7 @@ def lambda_handler(
         status, title, metric = _REFUSALS[type(error)]
         detail = str(error) if status < 500 else "Nothing was stored. Send it again."
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        shown = {"sourceIp": notifications.source_ip(event), "requestId": context.aws_request_id}
+        shown = {"sourceIp": envelope.source_ip(event), "requestId": context.aws_request_id}
         counts = (metric, "NotificationNotStored") if status >= 500 else (metric,)
         print(emf.line(counts, now_ms, {"level": "WARNING", "message": str(error), **shown}))
         return _answer(event, status, "application/problem+json", problem)

@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.completion import Completion
-from agora_recording.file_arrival import Arrivals
+from agora_recording.files.publish_recording import Completion
+from agora_recording.files.record_file_arrival import Arrivals
+from agora_recording.files.verdict import Outcome
+from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, observed
-from agora_recording.publication import Publisher
-from agora_recording.verification import Outcome
 from agora_recording.wiring import UploadSettings
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording import addresses, clock
-from agora_recording.firewall_targets import Targets
-from agora_recording.lease import Lease
+from agora_recording import clock
+from agora_recording.aws.lease import Lease
+from agora_recording.firewall import addresses
+from agora_recording.firewall.refresh import RefreshSettings, handle
+from agora_recording.firewall.target import Targets
 from agora_recording.observability import logger, metrics
-from agora_recording.refresh import RefreshSettings, handle
 
 
 @logger.inject_lambda_context

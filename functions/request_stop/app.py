@@ -8,11 +8,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from agora_recording.api.gateway import answer, door, path
 from agora_recording.clock import now_ms
-from agora_recording.http import answer, door, path
+from agora_recording.life.executions import Waker
 from agora_recording.observability import logger
-from agora_recording.recording import public
-from agora_recording.wake import Waker
+from agora_recording.recording.view import public
 from agora_recording.wiring import TableSettings
 
 

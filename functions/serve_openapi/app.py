@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.http import door, text
+from agora_recording.api.gateway import door, text
 from agora_recording.observability import logger
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from agora_recording.aws.sealing import Sealer
+from agora_recording.life.start_recording import Starter
 from agora_recording.observability import count, logger, observed
-from agora_recording.sealing import Sealer
-from agora_recording.start import Starter
 from agora_recording.wiring import StorageSettings
 
 

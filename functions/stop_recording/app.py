@@ -8,8 +8,9 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.ending import Stopper, read_failure
+from agora_recording.life.stop_recording import Stopper
 from agora_recording.observability import count, logger, metrics, observed
+from agora_recording.recording.ending import read_failure
 from agora_recording.wiring import AgoraSettings
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.changes import Changer
-from agora_recording.http import answer, door, json_body, path, warned
+from agora_recording.api.gateway import answer, door, json_body, path, warned
+from agora_recording.api.update_recording import Changer
 from agora_recording.observability import logger
-from agora_recording.recording import public
+from agora_recording.recording.view import public
 from agora_recording.wiring import AgoraSettings
 
 

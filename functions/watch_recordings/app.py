@@ -8,12 +8,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.arrival_queue import ArrivalQueue
-from agora_recording.lease import Lease
+from agora_recording.aws.lease import Lease
+from agora_recording.life.executions import Waker
+from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.store import DUE_SHARDS
+from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.observability import count, logger, observed
-from agora_recording.store import DUE_SHARDS
-from agora_recording.sweep import Sweeper
-from agora_recording.wake import Waker
 from agora_recording.wiring import StorageSettings
 
 SWEEP_S = 50  # well inside the minute until the next one

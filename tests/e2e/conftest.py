@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pytest
 
-from agora_recording.attributes import from_item
+from agora_recording.aws.dynamodb import from_item
 from local.api import Api, Response, send
 from local.stack import EmbeddedStack
 from tests.e2e import evidence

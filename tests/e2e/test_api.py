@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from agora_recording.http import MAX_BODY_BYTES
+from agora_recording.api.gateway import MAX_BODY_BYTES
 from tests.e2e.conftest import Stage, eventually
 from tests.e2e.evidence import STREAM_KEY
 from tests.template.machine import ROOT

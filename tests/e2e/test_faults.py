@@ -1,6 +1,6 @@
 """Every answer of Agora that may be repeated, scripted once: the recording still ends completed.
 
-What each answer means is a row of `agora_recording.outcomes.TABLE`.
+What each answer means is a row of `agora_recording.agora.outcomes.TABLE`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agora_recording.outcomes import NO_CODE, TABLE
+from agora_recording.agora.outcomes import NO_CODE, TABLE
 from tests.e2e.conftest import Stage, eventually
 
 together = pytest.mark.together

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from agora_recording.timings import Timings
+from agora_recording.recording.timings import Timings
 from local.demo import history
 from local.package import CODE_BUCKET, bootstrap, build_layer, zip_function
 from tests.e2e.conftest import Stage, eventually, hold_the_sweeper

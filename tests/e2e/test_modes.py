@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Stage, eventually
-from tests.unit.agora_examples import EXAMPLES, Json
+from tests.world.examples import EXAMPLES, Json
 
 pytestmark = pytest.mark.together
 

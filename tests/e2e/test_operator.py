@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agora_recording import __main__ as command
 from local.api import send
 from local.package import ROOT
+from operate import commands as command
 from tests.e2e.conftest import Stage, eventually
 from tests.e2e.test_one_recording import notification
 
@@ -45,9 +45,9 @@ class Desk:
 
     def run(self, *words: str, given: str | None = None, show: str | None = None) -> Ran:
         """Run a command; `show` is the name of its place in the document."""
-        argv = [sys.executable, "-m", "agora_recording", "--local", "--facts", str(self._facts)]
-        # Nothing but where Python is: the command finds the rest by itself.
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers" / "shared")}
+        argv = [sys.executable, "-m", "operate", "--local", "--facts", str(self._facts)]
+        # Nothing but where programs are: the command finds the rest by itself.
+        environment = {"PATH": os.environ["PATH"]}
         done = subprocess.run(
             [*argv, *words],
             env=environment,
@@ -58,7 +58,7 @@ class Desk:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        typed = " ".join(("python -m agora_recording --local", *words))
+        typed = " ".join(("python -m operate --local", *words))
         ran = Ran(typed, done.stdout, done.stderr, done.returncode)
         if show:
             self.shown[show] = ran
@@ -315,8 +315,6 @@ def test_the_document_shows_every_command_as_it_really_is(desk: Desk) -> None:
 def test_no_verb_is_left_out_of_the_document() -> None:
     usage = command._parser().format_help()
     verbs = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage, re.MULTILINE))
-    typed = set(
-        re.findall(r"^\$ python -m agora_recording --local (\S+)", DOCUMENT.read_text(), re.M)
-    )
+    typed = set(re.findall(r"^\$ python -m operate --local (\S+)", DOCUMENT.read_text(), re.M))
     assert len(verbs) == 11
     assert verbs == typed

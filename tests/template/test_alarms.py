@@ -16,19 +16,19 @@ from typing import Any, get_args
 import pytest
 
 from agora_recording import emf, errors
-from agora_recording.application import Applier
 from agora_recording.errors import (
     AgoraUnavailableError,
     RateLimitedError,
     SecretUnavailableError,
     SignatureError,
 )
+from agora_recording.files.verdict import Outcome
+from agora_recording.firewall.refresh import RefreshSettings
+from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.store import row_of
 from agora_recording.observability import metrics
-from agora_recording.recording import TERMINAL
-from agora_recording.recording_id import new_recording_id
-from agora_recording.refresh import RefreshSettings
-from agora_recording.store import row_of
-from agora_recording.verification import Outcome
+from agora_recording.recording.ids import new_recording_id
+from agora_recording.recording.model import TERMINAL
 from functions.apply_notifications import app as apply_notifications
 from functions.get_recordings import app as get_recordings
 from functions.publish_recording import app as publish_recording
@@ -39,8 +39,8 @@ from functions.start_recording import app as start_recording
 from functions.stop_recording import app as stop_recording
 from functions.watch_recordings import app as watch_recordings
 from tests.template.machine import ROOT, functions, template
-from tests.unit import webhook
-from tests.unit.builders import (
+from tests.world import webhook
+from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
     after,
@@ -52,9 +52,9 @@ from tests.unit.builders import (
     running,
     uploading,
 )
-from tests.unit.fakes import FakeQueue
-from tests.unit.life import House
-from tests.unit.webhook import NOW_MS
+from tests.world.fakes import FakeQueue
+from tests.world.house import House
+from tests.world.webhook import NOW_MS
 
 STACK = "stack"
 ALARMS: dict[str, dict[str, Any]] = {

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from samtranslator.translator.transform import transform
 
-from agora_recording.publication import DetailType, detail, file_name
-from agora_recording.recording import TERMINAL
+from agora_recording.life.publication import DetailType, detail, file_name
+from agora_recording.recording.model import TERMINAL
 from tests.template.machine import ROOT, template
-from tests.unit.builders import ended, recording, running
+from tests.world.builders import ended, recording, running
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 TEXTS = {path: path.read_text() for path in DOCUMENTS}

@@ -5,18 +5,20 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
-from agora_recording import firewall_targets, lease, limiter, refresh
-from agora_recording.notifications import Notification, key
-from agora_recording.recording_id import new_recording_id
-from agora_recording.store import RecordingStore
-from agora_recording.timings import Timings
+from agora_recording.agora import limiter
+from agora_recording.aws import lease
+from agora_recording.firewall import refresh, target
+from agora_recording.life.store import RecordingStore
+from agora_recording.notifications.envelope import Notification, key
+from agora_recording.recording.ids import new_recording_id
+from agora_recording.recording.timings import Timings
 from tests.template.machine import definition, functions, template
 
 ROOMS = functions()
 RECORDING = f"REC#{new_recording_id(0, bytes(10))}"
 LIMITER = limiter._KEY["PK"]["S"]
 SWEEPER = lease.SWEEPER[0]
-FIREWALL = firewall_targets.PARTITION
+FIREWALL = target.PARTITION
 TAKES_SLOTS = {
     f"{verb}Function"
     for verb in (

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agora_recording.file_arrival import LEASE_S
-from agora_recording.storage import REGION_NUMBERS
+from agora_recording.agora.storage import REGION_NUMBERS
+from agora_recording.files.record_file_arrival import LEASE_S
 from tests.template.machine import functions, template
 
 TEMPLATE = template()

@@ -7,21 +7,21 @@ from typing import get_args
 
 import pytest
 
-from agora_recording import (
-    agora,
-    conformance,
-    creation,
-    http,
-    listing,
-    media,
-    notifications,
+from agora_recording.agora import client
+from agora_recording.agora.limiter import gap_ms
+from agora_recording.api import (
+    create_recording,
+    gateway,
+    get_recording_events,
+    get_recording_files,
+    get_recordings,
     paging,
-    story,
 )
-from agora_recording.limiter import gap_ms
-from agora_recording.recording import TERMINAL
-from agora_recording.timings import Timings
-from agora_recording.verification import Outcome
+from agora_recording.files.verdict import Outcome
+from agora_recording.notifications import envelope
+from agora_recording.recording.model import TERMINAL
+from agora_recording.recording.timings import Timings
+from agora_recording.request import conformance
 from benchmarks.machine import template_defaults
 from functions.receive_notification import app as receive_notification
 from tests.template.machine import ROOT, functions, template
@@ -60,7 +60,7 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
         f"{CALLS} are used (`AgoraCallsPerSecond`), {gap_ms(CALLS)} ms apart",
         f"{CALLS / 2:g} starts a second (acquire and start)",
         f"{CALLS} {TIMES} {SILENCE_S} = {CALLS * SILENCE_S:,} recordings",
-        f"queue for up to {agora.LONG_PATIENCE_S:g} s",
+        f"queue for up to {client.LONG_PATIENCE_S:g} s",
         f"{CALLS * 3600 // 4:,} recordings of one hour at a time",
         f"{DEFAULTS['DefaultMaxIdleTimeSeconds']} s here by default",
         f"stopped {Timings().expiry_margin_s / 60:g} minutes before",
@@ -70,25 +70,27 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
         f"{RESERVED} are reserved with `ReserveConcurrency`",
         f"limiter: two a call at most, {2 * CALLS}/s",
         f"`clientRequest` has {conformance.MOST_BYTES // KB} KB at most",
-        f"a notification is at most {notifications.MAX_BODY_BYTES // KB} KB",
+        f"a notification is at most {envelope.MAX_BODY_BYTES // KB} KB",
         f"{STREAM['MaximumRetryAttempts']} tries a batch",
         f"{QUEUES[0]['MessageRetentionPeriod'] // 86_400} days in both queues",  # type: ignore[operator]
         f"{len(kinds('AWS::CloudWatch::Alarm'))} alarms, "
         f"{len(kinds('AWS::CloudWatch::Dashboard'))} dashboard",
         # the bundle's own
         f"{DEFAULTS['SecurityGroupQuota']} rules a security group (`SecurityGroupQuota`)",
-        f"request body | {http.MAX_BODY_BYTES // KB} KB, above it 413",
-        f"notification body | {notifications.MAX_BODY_BYTES // KB} KB, above it 413",
-        f"1 s to {creation.MAX_DURATION_S // 86_400} days, "
+        f"request body | {gateway.MAX_BODY_BYTES // KB} KB, above it 413",
+        f"notification body | {envelope.MAX_BODY_BYTES // KB} KB, above it 413",
+        f"1 s to {create_recording.MAX_DURATION_S // 86_400} days, "
         f"{DEFAULTS['DefaultMaxDurationSeconds'] / 3600:g} hours by default",
-        f"0 to {creation.MAX_RESTARTS}, {DEFAULTS['DefaultRestartLimit']} by default",
+        f"0 to {create_recording.MAX_RESTARTS}, {DEFAULTS['DefaultRestartLimit']} by default",
         f"confirmed within | {Timings().confirm_verdict_s:g} s",
         f"silence before a query | {SILENCE_S} s",
         f"about {NOTICED_S} s of the last sign of life",
         f"an upload is awaited | {Timings().upload_s / 60:g} minutes",
-        f"{listing.MAX_LIMIT} recordings a page, {listing.DAYS_BACK} days back",
-        f"files, events | {media.MAX_LIMIT:,} a page, {paging.MAX_BYTES // 1_000_000} MB",
-        f"1 to {creation.KEY_LENGTH} characters, remembered {creation.IDEMPOTENCY_DAYS} days",
+        f"{get_recordings.MAX_LIMIT} recordings a page, {get_recordings.DAYS_BACK} days back",
+        f"files, events | {get_recording_files.MAX_LIMIT:,} a page, "
+        f"{paging.MAX_BYTES // 1_000_000} MB",
+        f"1 to {create_recording.KEY_LENGTH} characters, "
+        f"remembered {create_recording.IDEMPOTENCY_DAYS} days",
     ],
 )
 def test_a_number_of_the_limits_is_the_one_that_ships(phrase: str) -> None:
@@ -96,7 +98,7 @@ def test_a_number_of_the_limits_is_the_one_that_ships(phrase: str) -> None:
 
 
 def test_files_and_events_have_pages_of_one_length() -> None:
-    assert media.MAX_LIMIT == story.MAX_LIMIT
+    assert get_recording_files.MAX_LIMIT == get_recording_events.MAX_LIMIT
 
 
 def test_both_queues_of_what_went_wrong_keep_it_as_long() -> None:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording import clock
-from agora_recording.attributes import from_item, to_attribute, to_item
-from agora_recording.domains import candidates
+from agora_recording.agora.hosts import candidates
+from agora_recording.aws.dynamodb import from_item, to_attribute, to_item
+from agora_recording.aws.sealing import Sealer
 from agora_recording.errors import SettingsError
-from agora_recording.recording_id import created_ms, is_recording_id, new_recording_id
-from agora_recording.sealing import Sealer
+from agora_recording.recording.ids import created_ms, is_recording_id, new_recording_id
+from agora_recording.recording.timings import Timings, nth_wait
 from agora_recording.settings import Settings
-from agora_recording.timings import Timings, nth_wait
 
 instants = st.integers(0, 253_402_300_799_999)
 

@@ -18,6 +18,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def to_ms(seconds: float) -> int:
+    """Return a duration in whole milliseconds."""
+    return round(seconds * 1000)
+
+
 def iso(ms: int) -> str:
     """Return `ms` (epoch milliseconds) as `2026-01-31T12:00:00.000Z`: sorts as it counts."""
     seconds, rest = divmod(ms, 1000)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from agora_recording.limiter import Limiter
+from agora_recording.agora.limiter import Limiter
+from agora_recording.life.store import RecordingStore
+from agora_recording.recording.timings import Timings
 from agora_recording.settings import Settings
-from agora_recording.store import RecordingStore
-from agora_recording.timings import Timings
 
 if TYPE_CHECKING:
-    from agora_recording.agora import AgoraClient
-    from agora_recording.completion import Completion
-    from agora_recording.storage import Storage
-    from agora_recording.upload import UploadWatcher
+    from agora_recording.agora.client import AgoraClient
+    from agora_recording.agora.storage import Storage
+    from agora_recording.files.await_upload import UploadWatcher
+    from agora_recording.files.publish_recording import Completion
 
 
 class TableSettings(Settings, frozen=True, kw_only=True):
@@ -42,9 +42,9 @@ class UploadSettings(TableSettings, frozen=True, kw_only=True):
     def uploads(self, completion: Completion) -> UploadWatcher:
         """Return what parks executions until their files are there."""
         # Imported here: most rooms never look into the bucket.
-        from agora_recording.arrival_queue import ArrivalQueue  # noqa: PLC0415
-        from agora_recording.upload import UploadWatcher  # noqa: PLC0415
-        from agora_recording.wake import Waker  # noqa: PLC0415
+        from agora_recording.files.await_upload import UploadWatcher  # noqa: PLC0415
+        from agora_recording.life.executions import Waker  # noqa: PLC0415
+        from agora_recording.life.look_queue import ArrivalQueue  # noqa: PLC0415
 
         store = self.store()
         return UploadWatcher(
@@ -82,7 +82,7 @@ class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
 
     def storage(self) -> Storage:
         """Return the maker of storageConfigs."""
-        from agora_recording.storage import Storage  # noqa: PLC0415 - not for rooms without it
+        from agora_recording.agora.storage import Storage  # noqa: PLC0415 - not for rooms without it
 
         return Storage(
             bucket=self.bucket_name,
@@ -98,7 +98,7 @@ class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
 @cache
 def _agora(settings: AgoraSettings) -> AgoraClient:
     # Imported here: requests costs 20 ms, and most rooms never call Agora.
-    from agora_recording.agora import AgoraClient  # noqa: PLC0415
+    from agora_recording.agora.client import AgoraClient  # noqa: PLC0415
 
     return AgoraClient(
         app_id=settings.agora_app_id,

@@ -1,0 +1,211 @@
+"""The client of Agora's Cloud Recording REST API.
+
+Every call passes the limiter, goes out over a kept connection, and comes back as a `Reply`: what
+Agora answered and what that means (outcomes.py). No answer at all is a reply too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import requests
+from msgspec.structs import replace
+
+from agora_recording.agora.hosts import GAPS_S, candidates
+from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter
+from agora_recording.agora.outcomes import decide
+from agora_recording.agora.redaction import hide_secrets
+from agora_recording.agora.reply import Endpoint, Reply
+from agora_recording.agora.responses import decode
+from agora_recording.aws.secrets import SecretStore
+
+# Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
+TIMEOUTS_S = (3.0, 8.0)
+# How long a call may queue for a slot: a query gives way to starts and stops (but with 1 s a fleet
+# whose starts and stops take 80 % of the slots is hardly watched: see docs/scale.md), and behind an
+# update somebody waits for an answer.
+PATIENCE_S: dict[str, float] = {"query": 5.0, "ncsIp": 5.0, "update": 5.0, "updateLayout": 5.0}
+LONG_PATIENCE_S = 25.0
+
+
+class AgoraKeys(msgspec.Struct, frozen=True, rename="camel"):
+    """What the Agora secret holds: the REST API's customer ID and customer secret."""
+
+    customer_id: str
+    customer_secret: str
+
+
+class AgoraClient:
+    """Speaks for one App ID. `base_url` is where a recording's calls begin, and stay."""
+
+    def __init__(
+        self,
+        *,
+        app_id: str,
+        secret_id: str,
+        base_url: str,
+        aws_region: str,
+        limiter: Limiter,
+        secrets: SecretStore | None = None,
+        session: requests.Session | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._app_id = app_id
+        self._secret_id = secret_id
+        self._base_url = base_url.rstrip("/")
+        self._aws_region = aws_region
+        self._limiter = limiter
+        self._secrets = secrets or SecretStore()
+        self._session = session or requests.Session()
+        self._sleep = sleep
+
+    def reserve_start(self) -> list[int]:
+        """Take the slots of an acquire and a start together, so that nothing comes between them.
+
+        Raises RateLimitedError.
+        """
+        return self._limiter.take(2, patience_s=LONG_PATIENCE_S)
+
+    def acquire(self, body: dict[str, Any], *, slot_ms: int | None = None) -> Reply:
+        """Ask for a resourceId."""
+        return self._call("acquire", "POST", "/acquire", body, slot_ms=slot_ms)
+
+    def start(
+        self,
+        resource_id: str,
+        mode: str,
+        body: dict[str, Any],
+        *,
+        base_url: str | None = None,
+        slot_ms: int | None = None,
+    ) -> Reply:
+        """Start the recording of a resourceId, within 2 s of the acquire (Agora REST: start)."""
+        path = f"/resourceid/{quote(resource_id)}/mode/{mode}/start"
+        return self._call(
+            "start", "POST", path, body, base_url=base_url, slot_ms=slot_ms, late_ms=START_LATE_MS
+        )
+
+    def query(self, resource_id: str, sid: str, mode: str, *, base_url: str | None = None) -> Reply:
+        """Ask how a session is. Raises RateLimitedError when others wait for a slot."""
+        return self._call("query", "GET", _task(resource_id, sid, mode, "query"), base_url=base_url)
+
+    def update(
+        self,
+        resource_id: str,
+        sid: str,
+        mode: str,
+        body: dict[str, Any],
+        *,
+        base_url: str | None = None,
+    ) -> Reply:
+        """Change subscriptions, web recording, CDN outputs or storage credentials."""
+        path = _task(resource_id, sid, mode, "update")
+        return self._call("update", "POST", path, body, base_url=base_url)
+
+    def update_layout(
+        self,
+        resource_id: str,
+        sid: str,
+        mode: str,
+        body: dict[str, Any],
+        *,
+        base_url: str | None = None,
+    ) -> Reply:
+        """Change the layout of a composite recording."""
+        path = _task(resource_id, sid, mode, "updateLayout")
+        return self._call("updateLayout", "POST", path, body, base_url=base_url)
+
+    def stop(
+        self,
+        resource_id: str,
+        sid: str,
+        mode: str,
+        body: dict[str, Any],
+        *,
+        base_url: str | None = None,
+    ) -> Reply:
+        """End a session."""
+        path = _task(resource_id, sid, mode, "stop")
+        return self._call("stop", "POST", path, body, base_url=base_url)
+
+    def ncs_ip(self, path: str = "/v1/ncs/ip") -> tuple[int | None, bytes]:
+        """Return (HTTP status or None, body) of the notification servers' addresses."""
+        slot = self._limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
+        status, body, _ = self._send("GET", path, None, self._base_url, slot)
+        return status, body
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        base_url: str | None = None,
+        slot_ms: int | None = None,
+        late_ms: int = LATE_MS,
+    ) -> Reply:
+        if slot_ms is None:
+            patience_s = PATIENCE_S.get(endpoint, LONG_PATIENCE_S)
+            slot_ms = self._limiter.take(1, patience_s=patience_s)[0]
+        path = f"/v1/apps/{self._app_id}/cloud_recording{path}"
+        status, raw, used = self._send(
+            method, path, body, base_url or self._base_url, slot_ms, late_ms
+        )
+        if status == requests.codes.unauthorized:
+            # The secret may have been rotated since it was read: once more with what it is now.
+            self._secrets.forget(self._secret_id)
+            slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
+            status, raw, used = self._send(method, path, body, used, slot_ms)
+        answer = decode(endpoint, raw)
+        answer = replace(answer, reason=hide_secrets(answer.reason, body))
+        outcome = decide(
+            endpoint,
+            status,
+            answer.code,
+            answer.reason,
+            has_sid=bool(answer.sid),
+            has_resource_id=bool(answer.resource_id),
+        )
+        return Reply(endpoint, status, answer, outcome, used)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        base_url: str,
+        slot_ms: int,
+        late_ms: int = LATE_MS,
+    ) -> tuple[int | None, bytes, str]:
+        """Return (status, body, base URL that answered); status None when no host answered."""
+        keys = self._secrets.read(self._secret_id, AgoraKeys)
+        for number, candidate in enumerate(candidates(base_url, self._aws_region)):
+            if number:
+                self._sleep(GAPS_S[number - 1])
+                slot_ms, late_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0], LATE_MS
+            self._limiter.wait(slot_ms, late_ms=late_ms, patience_s=LONG_PATIENCE_S)
+            try:
+                response = self._session.request(
+                    method,
+                    candidate + path,
+                    json=body,
+                    auth=(keys.customer_id, keys.customer_secret),
+                    timeout=TIMEOUTS_S,
+                    allow_redirects=False,
+                )
+            except requests.ReadTimeout:
+                # It may have been done: the caller repeats it, and Agora's answer will tell.
+                return None, b"", candidate
+            except requests.ConnectionError:
+                continue
+            return response.status_code, response.content, candidate
+        return None, b"", base_url
+
+
+def _task(resource_id: str, sid: str, mode: str, act: str) -> str:
+    return f"/resourceid/{quote(resource_id)}/sid/{quote(sid)}/mode/{mode}/{act}"

@@ -1,0 +1,179 @@
+"""Where Agora uploads to: the bucket, in Agora's terms, with the credentials it may use.
+
+Two kinds of credentials (parameter): `keys`, those of a write-only IAM user; or `temporary`, made
+from that user by GetFederationToken and limited to the recording's own prefix. A Lambda role
+cannot make them itself: a role that assumes a role gets one hour, and Agora wants four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from agora_recording.aws.secrets import SecretStore
+from agora_recording.clock import now_ms
+from agora_recording.errors import StorageRegionError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+
+VENDOR_S3 = 1
+# Agora's number for each AWS region (Agora REST: third-party cloud storage regions). 26 and 27 were
+# never published; a region that is not here cannot be uploaded to.
+REGION_NUMBERS = {
+    "us-east-1": 0,
+    "us-east-2": 1,
+    "us-west-1": 2,
+    "us-west-2": 3,
+    "eu-west-1": 4,
+    "eu-west-2": 5,
+    "eu-west-3": 6,
+    "eu-central-1": 7,
+    "ap-southeast-1": 8,
+    "ap-southeast-2": 9,
+    "ap-northeast-1": 10,
+    "ap-northeast-2": 11,
+    "sa-east-1": 12,
+    "ca-central-1": 13,
+    "ap-south-1": 14,
+    "cn-north-1": 15,
+    "cn-northwest-1": 16,
+    "us-gov-west-1": 17,
+    "af-south-1": 18,
+    "ap-east-1": 19,
+    "ap-northeast-3": 20,
+    "eu-north-1": 21,
+    "me-south-1": 22,
+    "us-gov-east-1": 23,
+    "ap-southeast-3": 24,
+    "eu-south-1": 25,
+    "il-central-1": 28,
+}
+TOKEN_LIFE_S = 12 * 3600  # Agora wants at least 4 hours; 12 outlive a day of failed renewals' noise
+
+
+class StorageKeys(msgspec.Struct, frozen=True, rename="camel"):
+    """What the storage secret holds: the keys of the write-only IAM user."""
+
+    access_key: str
+    secret_key: str
+
+
+def region_number(aws_region: str) -> int:
+    """Return Agora's number of an AWS region. Raises StorageRegionError where there is none."""
+    try:
+        return REGION_NUMBERS[aws_region]
+    except KeyError:
+        raise StorageRegionError(
+            f"Agora has no number for the AWS region {aws_region}, so it cannot upload there. "
+            f"Deploy the stack in one of: {', '.join(sorted(REGION_NUMBERS))}."
+        ) from None
+
+
+def storage_config(
+    *,
+    bucket: str,
+    aws_region: str,
+    prefix: str,
+    keys: StorageKeys,
+    token: tuple[str, int] | None = None,
+    sse: str = "",
+    tag: str = "",
+) -> dict[str, Any]:
+    """Return Agora's storageConfig object (Agora REST: storageConfig).
+
+    `prefix` is `recordings/<recordingId>/`; `token` is (stsToken, expiry in epoch seconds).
+    """
+    config: dict[str, Any] = {
+        "vendor": VENDOR_S3,
+        "region": region_number(aws_region),
+        "bucket": bucket,
+        "accessKey": keys.access_key,
+        "secretKey": keys.secret_key,
+        "fileNamePrefix": prefix.strip("/").split("/"),
+    }
+    if token:
+        config["stsToken"], config["stsExpiration"] = token
+    params = {name: value for name, value in (("sse", sse), ("tag", tag)) if value}
+    if params:
+        config["extensionParams"] = params
+    return config
+
+
+def session_policy(partition: str, bucket: str, prefix: str) -> str:
+    """Return the policy (JSON) that narrows temporary credentials to one recording's prefix."""
+    statement = {
+        "Effect": "Allow",
+        "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectTagging"],
+        "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}*",
+    }
+    return msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
+
+
+class Storage:
+    """Makes the storageConfig of one recording, with fresh credentials where they are temporary."""
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        aws_region: str,
+        secret_id: str,
+        credentials: Literal["keys", "temporary"] = "keys",
+        partition: str = "aws",
+        sse: str = "",
+        tag: str = "",
+        secrets: SecretStore | None = None,
+        sts: Callable[[StorageKeys], STSClient] | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._bucket = bucket
+        self._aws_region = aws_region
+        self._secret_id = secret_id
+        self._temporary = credentials == "temporary"
+        self._partition = partition
+        self._sse = sse
+        self._tag = tag
+        self._secrets = secrets or SecretStore()
+        self._sts = sts or _sts_of
+        self._now_ms = now_ms
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether the credentials must be renewed while a recording runs."""
+        return self._temporary
+
+    def config(self, prefix: str) -> dict[str, Any]:
+        """Return the storageConfig for files under `prefix`.
+
+        Raises StorageRegionError; SecretUnavailableError when the secret is not filled in.
+        """
+        keys = self._secrets.read(self._secret_id, StorageKeys)
+        token = None
+        if self._temporary:
+            answer = self._sts(keys).get_federation_token(
+                Name="agora-uploader",
+                DurationSeconds=TOKEN_LIFE_S,
+                Policy=session_policy(self._partition, self._bucket, prefix),
+            )["Credentials"]
+            keys = StorageKeys(answer["AccessKeyId"], answer["SecretAccessKey"])
+            token = (answer["SessionToken"], int(answer["Expiration"].timestamp()))
+        return storage_config(
+            bucket=self._bucket,
+            aws_region=self._aws_region,
+            prefix=prefix,
+            keys=keys,
+            token=token,
+            sse=self._sse,
+            tag=self._tag,
+        )
+
+
+def _sts_of(keys: StorageKeys) -> STSClient:
+    import boto3  # noqa: PLC0415 - only where tokens are made, which is not on every start
+
+    return boto3.client(
+        "sts", aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key
+    )

@@ -1,0 +1,1 @@
+"""The HTTP API: what each call takes, does and answers. Rooms of `functions/` call it."""

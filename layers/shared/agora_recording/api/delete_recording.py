@@ -1,0 +1,122 @@
+"""Deleting an ended recording: its files in every version, what is known of it, its row last.
+
+The row says that the deletion has begun, so a repetition goes on where the one before it ran out
+of time, and nothing is left that nobody knows of. What stays: the Idempotency-Key that made it (a
+hash, for a week), the execution's history at Step Functions, and uploads that were never finished
+(the bucket's lifecycle ends them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from agora_recording.aws import clients
+from agora_recording.clock import now_ms
+from agora_recording.errors import RecordingStateError, StoreUnavailableError
+from agora_recording.life.store import RecordingStore
+from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.model import Recording
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+_RESERVE_MS = 5000  # what one more step may take, and the answer
+
+
+class Deletion(NamedTuple):
+    """How far a deletion came: the row as it was, and whether all of it is gone."""
+
+    recording: Recording
+    is_done: bool
+
+
+def may_be_deleted(recording: Recording) -> None:
+    """Return where nothing can write for a recording any more. Pure.
+
+    Raises RecordingStateError where its session, or an earlier one that was given up, may run.
+    """
+    if not recording.is_terminal:
+        raise RecordingStateError(
+            "Only a recording that has ended can be deleted; its status is "
+            f"{recording.status}. Stop it first."
+        )
+    if recording.orphans:
+        raise RecordingStateError(
+            "A session of this recording that was given up is still being stopped; try again later."
+        )
+
+
+class Deleter:
+    """Deletes recordings."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        bucket: str,
+        s3: S3Client | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._s3 = s3
+        self._now_ms = now_ms
+
+    def delete(self, recording_id: str, remaining_ms: Callable[[], int]) -> Deletion:
+        """Delete a recording, or as much of it as `remaining_ms` (of the room) allows.
+
+        Raises RecordingNotFoundError, also when it is gone already; RecordingStateError;
+        StoreUnavailableError when S3 kept an object.
+        """
+        check_recording_id(recording_id)
+        now = self._now_ms()
+
+        def begin(row: Recording) -> Recording:
+            may_be_deleted(row)
+            return row if row.deleting_ms else replace(row, deleting_ms=now)
+
+        recording = self._store.amend(recording_id, begin)
+        for step in self._steps(recording):
+            if remaining_ms() < _RESERVE_MS:
+                return Deletion(recording, False)
+            step()
+        return Deletion(recording, True)
+
+    def _steps(self, recording: Recording) -> Iterator[Callable[[], None]]:
+        """Yield what there is to do, each a second or two at most, the row itself at the end."""
+        for batch in self._versions(recording.prefix):
+            yield partial(self._delete_objects, batch)
+        for keys in self._store.rows_of(recording):
+            yield partial(self._store.delete_rows, keys)
+        # What was being written when it began: a manifest, files that came late.
+        for batch in self._versions(recording.prefix):
+            yield partial(self._delete_objects, batch)
+        yield partial(self._store.delete, recording.recording_id)
+
+    def _versions(self, prefix: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
+        """Yield every version and delete marker under a prefix, up to 1000 at once."""
+        client = self._s3 or clients.s3()
+        pages = client.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        for page in pages:
+            found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            if found:
+                yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+
+    def _delete_objects(self, batch: list[ObjectIdentifierTypeDef]) -> None:
+        client = self._s3 or clients.s3()
+        answer = client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True}
+        )
+        errors = answer.get("Errors", [])
+        if errors:
+            raise StoreUnavailableError(
+                f"{len(errors)} files could not be deleted, the first with "
+                f"{errors[0].get('Code')}; send the request again."
+            )

@@ -1,0 +1,96 @@
+"""The timeline of one recording, a page at a time: what Agora told, and what was decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, NamedTuple, cast
+
+import msgspec
+from msgspec import Meta
+
+from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
+from agora_recording.api.timeline import Entry, timeline
+from agora_recording.life.store import RecordingStore
+from agora_recording.notifications import events
+from agora_recording.recording.ids import check_recording_id
+
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+
+
+class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the next page begins: behind the first `told` entries of this instant."""
+
+    at: Annotated[str, Meta(max_length=24)]
+    told: Annotated[int, Meta(ge=1)]
+
+
+class Wish(NamedTuple):
+    """A page of the timeline."""
+
+    limit: int
+    cursor: Cursor | None
+
+
+class EventsView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What happened, in order of time; `cursor` leads to what happened next."""
+
+    events: list[Entry]
+    cursor: str | None = None
+
+
+def read_wish(query: Callable[[str], str | None]) -> Wish:
+    """Return the query string's meaning; `query` gives one parameter of it.
+
+    Raises RequestInvalidError.
+    """
+    cursor = query("cursor")
+    return Wish(
+        limit=read_number("limit", query("limit"), DEFAULT_LIMIT, 1, MAX_LIMIT),
+        cursor=read_cursor(cursor, Cursor) if cursor is not None else None,
+    )
+
+
+def one_page(entries: list[Entry], wish: Wish) -> EventsView:
+    """Return a page of a timeline. Pure.
+
+    The cursor names an instant, so that what arrives late does not shift the pages to come. What
+    arrives late and happened before it is not on them.
+    """
+    rest = list(_after(entries, wish.cursor))
+    found = page(rest, wish.limit)
+    if len(found) == len(rest):
+        return EventsView(events=found)
+    at = found[-1]["at"]
+    told = sum(each["at"] == at for each in found)
+    if wish.cursor and wish.cursor.at == at:
+        told += wish.cursor.told
+    return EventsView(events=found, cursor=write_cursor(Cursor(at, told)))
+
+
+def _after(entries: list[Entry], cursor: Cursor | None) -> Iterator[Entry]:
+    told = 0
+    for entry in entries:
+        if cursor and entry["at"] <= cursor.at:
+            told += entry["at"] == cursor.at
+            if entry["at"] < cursor.at or told <= cursor.told:
+                continue
+        yield entry
+
+
+class Story:
+    """Tells what happened to recordings."""
+
+    def __init__(self, store: RecordingStore) -> None:
+        self._store = store
+
+    def page(self, recording_id: str, wish: Wish) -> dict[str, Any]:
+        """Return an EventsView. Raises RecordingNotFoundError."""
+        check_recording_id(recording_id)
+        recording = self._store.get(recording_id)
+        told = [
+            events.from_stored(row)
+            for sid in recording.sids
+            for row in self._store.notifications(sid)
+        ]
+        entries = timeline(told, self._store.notes(recording_id))
+        return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, wish)))

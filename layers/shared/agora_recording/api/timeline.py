@@ -1,0 +1,243 @@
+"""The story of a recording: Agora's events and our own decisions, in words and in data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from agora_recording.clock import from_iso, iso
+from agora_recording.notifications import events as e
+
+
+class Entry(TypedDict):
+    """One line: when it happened, who says so, what it is called, in words, and in data."""
+
+    at: str
+    source: Literal["agora", "stack"]
+    kind: str
+    text: str
+    data: Mapping[str, Any]
+
+
+def timeline(events: Iterable[e.Event], notes: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    """Return everything in order of event time, with what never arrived marked where it lacks.
+
+    `notes` are the rows of our own log: {at, kind, text, data}.
+    """
+    events = list(events)
+    placed = [(event.at_ms, 0, event.sequence or 0, entry(event)) for event in events]
+    placed += [(from_iso(note["at"]), 0, 0, of_note(note)) for note in notes]
+    placed += _gaps(events)
+    return [each for *_, each in sorted(placed, key=lambda place: place[:3])]
+
+
+def entry(event: e.Event) -> Entry:
+    """Return the line of one event."""
+    details = event.details
+    kind = e.NAMES.get(event.event_type)
+    if kind is None:
+        kind = (isinstance(details, e.UnknownEvent) and details.msgName) or "unknown"
+    told = {
+        "eventType": event.event_type,
+        "sid": event.sid,
+        "uid": event.uid,
+        "sequence": event.sequence,
+    }
+    return Entry(
+        at=iso(event.at_ms),
+        source="agora",
+        kind=kind,
+        text=_words(event),
+        data={
+            **{name: value for name, value in told.items() if value is not None},
+            "details": msgspec.to_builtins(details),
+        },
+    )
+
+
+def of_note(note: Mapping[str, Any]) -> Entry:
+    """Return the line of one note of our own."""
+    return Entry(
+        at=note["at"],
+        source="stack",
+        kind=note["kind"],
+        text=note["text"],
+        data=note.get("data") or {},
+    )
+
+
+def _gaps(events: Iterable[e.Event]) -> list[tuple[int, int, int, Entry]]:
+    """Return the lines of what is missing, placed right after the event before it."""
+    heard: dict[str, dict[int, int]] = {}
+    for event in events:
+        if event.uid is not None and event.sequence is not None:
+            heard.setdefault(event.uid, {})[event.sequence] = event.at_ms
+    lines = []
+    for uid, at_by_number in heard.items():
+        expected, at_ms = 0, None
+        for number in sorted(at_by_number):
+            if number > expected:
+                # Nothing came before the first: its gap stands right before it.
+                place_ms, rank = (at_by_number[number], -1) if at_ms is None else (at_ms, 1)
+                lines.append((place_ms, rank, expected, _gap(place_ms, uid, expected, number - 1)))
+            expected, at_ms = number + 1, at_by_number[number]
+    return lines
+
+
+def _gap(at_ms: int, uid: str, first: int, last: int) -> Entry:
+    count = last - first + 1
+    what = f"notification {first}" if count == 1 else f"notifications {first} to {last}"
+    return Entry(
+        at=iso(at_ms),
+        source="stack",
+        kind="gap",
+        text=f"{what.capitalize()} of uid {uid} did not arrive.",
+        data={"uid": uid, "first": first, "last": last},
+    )
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+_MODULES: dict[int | None, str] = {
+    0: "the recorder",
+    1: "the uploader",
+    2: "the recording service",
+    6: "the web page recorder",
+}
+_ERRORS: dict[tuple[int | None, int | None], str] = {
+    (1, 32): "the bucket's settings are wrong",
+    (1, 47): "a file could not be uploaded",
+    (1, 51): "a recorded file could not be processed",
+    (2, 50): "the upload took too long",
+    (2, 52): "the service took too long to start",
+}
+_WARNINGS: dict[tuple[int | None, int | None], str] = {
+    (1, 31): "a slice is uploaded to the bucket once more",
+    (1, 32): "a slice is uploaded to Agora's backup instead",
+}
+_STATUSES: dict[int | None, str] = {
+    0: "not started",
+    1: "initialised",
+    2: "the recorder is starting",
+    3: "the uploader is ready",
+    4: "the recorder is ready",
+    5: "recording",
+    6: "stopping",
+    7: "stopped",
+    8: "about to exit",
+    20: "exited abnormally",
+}
+_LEAVE_BITS = {2: "its process was told to end", 4: "nobody was there", 16: "it was told to leave"}
+_RESULTS = {
+    "all_success": "every file",
+    "total_success": "every file",
+    "partial_success": "some of the files",
+    "fail": "none of the files",
+    "failed": "none of the files",
+}
+
+
+def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
+    match event.details:
+        case e.CloudRecordingError(module=module, errorLevel=level, errorCode=code, errorMsg=text):
+            meaning = _ERRORS.get((module, code)) or text or "not explained"
+            return f"Error {code} in {_module(module)}, level {level} of 5: {meaning}."
+        case e.CloudRecordingWarning(module=module, warnCode=code):
+            meaning = _WARNINGS.get((module, code), "not explained")
+            return f"Warning {code} from {_module(module)}: {meaning}."
+        case e.CloudRecordingStatusUpdate(status=status):
+            state = _STATUSES.get(status, f"status {status}")
+            return f"A call did not fit the state of the service: {state}."
+        case e.CloudRecordingFileInfos(fileList=files):
+            return f"The first playlist is in the bucket: {_listed(_names(files))}."
+        case e.SessionExit(exitStatus=status):
+            return f"Agora's service ended {'abnormally' if status else 'normally'}."
+        case e.SessionFailover(newUid=uid):
+            return f"Failover: another server of Agora's goes on as uid {uid}."
+        case e.HighAvailabilityRegistered():
+            return "Failover is armed: another server would take over."
+        case e.UploaderStarted(status=status):
+            return f"The uploader started{_unless_good(status)}."
+        case e.Uploaded(status=status, fileList=files):
+            return f"Every file is in the bucket{_unless_good(status)}{_after_colon(files)}."
+        case e.Backuped(status=status, fileList=files):
+            return (
+                "Every file is uploaded, at least one to Agora's backup, which delivers it later"
+                f"{_unless_good(status)}{_after_colon(files)}."
+            )
+        case e.UploadingProgress(progress=progress):
+            return f"{(progress or 0) / 100:g} % of the files recorded so far are uploaded."
+        case e.RecorderStarted(status=status):
+            return f"The recorder started{_unless_good(status)}."
+        case e.RecorderLeave(leaveCode=code):
+            return f"The recorder left the channel: {_why_left(code)}."
+        case e.RecorderSliceStart(startUtcMs=start, discontinueUtcMs=broken):
+            if start and broken and broken < start:
+                return f"Nothing was recorded from {iso(broken)} to {iso(start)}."
+            return f"Slices begin{f' at {iso(start)}' if start else ''}."
+        case e.RecorderStreamStateChanged(track=track, streamUid=uid, state=state):
+            whose = f"The mixed {track}" if uid == "0" else f"The {track} of uid {uid}"
+            return f"{whose} {'stopped arriving' if state else 'arrives'}."
+        case e.RecorderSnapshotFile(fileName=name):
+            return f"A screenshot is in the bucket: {name}."
+        case e.VodStarted(videoId=video):
+            return f"The uploader for ApsaraVideo started, video {video}."
+        case e.VodTriggered():
+            return "Every file is at ApsaraVideo."
+        case e.WebRecorderStarted():
+            return "Web page recording started."
+        case e.WebRecorderStopped(code=code, message=message, details=details):
+            told = ": ".join(part for part in (message, details) if part) or "no reason given"
+            return f"Web page recording stopped, code {code}: {told}."
+        case e.WebRecorderCapabilityLimit(limitType=limit):
+            return f"The page uses what cannot be recorded ({limit}); the recording stops."
+        case e.WebRecorderReload(reason=reason):
+            return f"The page was loaded anew: {reason}."
+        case e.TranscoderStarted():
+            return "Transcoding started."
+        case e.TranscoderCompleted(result=result, uids=uids):
+            files = tuple(file for each in uids for file in each.fileList)
+            return f"Transcoding made {_result(result)}{_after_colon(files)}."
+        case e.DownloadFailed(fileNames=names):
+            return f"Agora could not read back what it should transcode: {_listed(names)}."
+        case e.RtmpPublishStatus(target=target, status=status):
+            return f"CDN output {target} is {status}."
+        case e.PostponeTranscodeFinalResult(result=result, fileList=files):
+            return f"Postponed transcoding ended with {_result(result)}{_after_colon(files)}."
+    return f"Agora sent an event that its documents do not describe (type {event.event_type})."
+
+
+def _module(module: int | None) -> str:
+    return _MODULES.get(module, f"module {module}")
+
+
+def _unless_good(status: int | None) -> str:
+    return f", with abnormal status {status}" if status else ""
+
+
+def _names(files: tuple[e.File, ...]) -> tuple[str, ...]:
+    return tuple(file.fileName for file in files)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more if names else "no name given"
+
+
+def _after_colon(files: tuple[e.File, ...]) -> str:
+    return f": {_listed(_names(files))}" if files else ""
+
+
+def _why_left(code: int | None) -> str:
+    if code is None:
+        return "no reason given"
+    if code == 0:
+        return "it could not be initialised"
+    why = [text for bit, text in _LEAVE_BITS.items() if code & bit]
+    return " and ".join(why) if why else f"leave code {code}"
+
+
+def _result(result: str | None) -> str:
+    return _RESULTS.get(result or "", f"result {result}")

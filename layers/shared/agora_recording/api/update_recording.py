@@ -1,0 +1,277 @@
+"""Changing a recording while it runs: subscriptions, layout, a page's pause, its CDN outputs.
+
+Agora wants the answer to one change before it is told the next, so the changes of one recording
+pass a lease, one by one. What Agora accepted is kept in the row's clientRequest too: a session that
+has to be started anew begins with what held last, not with what was asked for at first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from agora_recording.agora.bodies import layout_body, update_body
+from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.redaction import redact, restore
+from agora_recording.agora.reply import Reply
+from agora_recording.agora.requests import Layout, UpdateFields
+from agora_recording.aws.lease import UPDATE_LEASE_S
+from agora_recording.aws.sealing import Sealer
+from agora_recording.clock import now_ms
+from agora_recording.errors import (
+    Problem,
+    RecordingBusyError,
+    RecordingStateError,
+    RequestInvalidError,
+)
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.model import Attempt, Recording, seen
+from agora_recording.request.check import check_layout, check_update
+from agora_recording.request.conformance import Checked
+from agora_recording.request.rules import items, members
+
+Endpoint = Literal["update", "updateLayout"]
+
+_TURN_S = 5  # how long a change waits for the one before it
+_TURN_GAP_S = 0.25
+_AGAIN_S = 3  # Agora docs: common errors, 65
+_FIELDS = frozenset(UpdateFields.__struct_fields__ + Layout.__struct_fields__)
+
+
+# --- what holds from now on ---------------------------------------------------------------------
+
+
+def with_update(client_request: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the start's request as it would have to be for what holds after an update. Pure."""
+    request = dict(client_request)
+    subscribe = members(changes.get("streamSubscribe"))
+    if subscribe:
+        request["recordingConfig"] = _subscribed(members(request.get("recordingConfig")), subscribe)
+    services = items(members(request.get("extensionServiceConfig")).get("extensionServices"))
+    hold = members(changes.get("webRecordingConfig"))
+    if "onhold" in hold:
+        services = [_with_param(each, "onhold", hold["onhold"]) for each in services]
+    outputs = members(changes.get("rtmpPublishConfig")).get("outputs")
+    if outputs is not None:
+        services = _published(services, [each for each in outputs if "rtmpUrl" in each])
+    if services:
+        extension = members(request.get("extensionServiceConfig"))
+        request["extensionServiceConfig"] = {**extension, "extensionServices": services}
+    return request
+
+
+def with_layout(client_request: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the start's request with a new layout: what it leaves out is reset. Pure."""
+    config = members(client_request.get("recordingConfig"))
+    size = {
+        name: value
+        for name, value in members(config.get("transcodingConfig")).items()
+        if name not in Layout.__struct_fields__
+    }
+    # The row shows no secret, so neither may a field that nobody documents bring one in.
+    shown, _ = redact(layout)
+    transcoding = {**size, **shown}
+    return {**client_request, "recordingConfig": {**config, "transcodingConfig": transcoding}}
+
+
+def _subscribed(config: Mapping[str, Any], subscribe: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the lists of each medium that the update names, and of no other."""
+    changed = dict(config)
+    for kind in ("Audio", "Video"):
+        lists = subscribe.get(f"{kind.lower()}UidList")
+        if lists is not None:
+            for name in (f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"):
+                changed.pop(name, None)
+                if name in lists:
+                    changed[name] = lists[name]
+    return changed
+
+
+_RECORDER, _PUBLISHER = "web_recorder_service", "rtmp_publish_service"
+
+
+def _with_param(service: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
+    if service.get("serviceName") != _RECORDER:
+        return dict(service)
+    return {**service, "serviceParam": {**members(service.get("serviceParam")), name: value}}
+
+
+def _published(services: list[Any], outputs: list[Any]) -> list[Any]:
+    others = [each for each in services if each.get("serviceName") != _PUBLISHER]
+    publisher = next((each for each in services if each not in others), {"serviceName": _PUBLISHER})
+    return [*others, {**publisher, "serviceParam": {"outputs": outputs}}] if outputs else others
+
+
+def running(recording: Recording) -> Attempt:
+    """Return the session that a change can reach. Pure.
+
+    Raises RecordingStateError where there is none, RecordingBusyError where the next one is just
+    being started.
+    """
+    if recording.status != "recording":
+        raise RecordingStateError(
+            f"A recording can be changed while its status is recording; it is {recording.status}."
+        )
+    if recording.stop_reason:
+        raise RecordingStateError("This recording is being stopped; it can be changed no more.")
+    attempt = recording.attempt
+    if attempt is None or not attempt.sid or not attempt.resource_id or recording.session_end:
+        raise RecordingBusyError("This recording is being restarted; try again in a moment.")
+    return attempt
+
+
+def words(endpoint: Endpoint, body: Mapping[str, Any]) -> str:
+    """Return what was changed, for the timeline: never a value, since it may be a secret."""
+    if endpoint == "updateLayout":
+        return "The app changed the layout."
+    hold = members(body.get("webRecordingConfig")).get("onhold")
+    outputs = members(body.get("rtmpPublishConfig")).get("outputs")
+    told = []
+    if "streamSubscribe" in body:
+        told.append("changed the subscriptions")
+    if hold is not None:
+        told.append("paused the recording" if hold else "resumed the recording")
+    if outputs is not None:
+        told.append(f"set {len(outputs)} CDN output{'' if len(outputs) == 1 else 's'}")
+    return f"The app {' and '.join(told) or 'sent an update that changes nothing'}."
+
+
+# --- the act ------------------------------------------------------------------------------------
+
+
+class Changer:
+    """Changes recordings. `sealer` is for updates alone: a layout has no secrets."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        sealer: Sealer | None = None,
+        now_ms: Callable[[], int] = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._sealer = sealer
+        self._now_ms = now_ms
+        self._sleep = sleep
+
+    def update(
+        self, recording_id: str, body: Mapping[str, Any]
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Update subscriptions, pause or CDN outputs; return the recording and warnings.
+
+        Raises RecordingNotFoundError; RequestInvalidError; RecordingStateError; RecordingBusyError;
+        RateLimitedError and what `agora.outcomes` names. A repetition does no harm.
+        """
+        return self._change(recording_id, "update", body, check_update)
+
+    def lay_out(
+        self, recording_id: str, body: Mapping[str, Any]
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Replace the layout of a mix recording; else as `update`."""
+        return self._change(recording_id, "updateLayout", body, check_layout)
+
+    def _change(
+        self,
+        recording_id: str,
+        endpoint: Endpoint,
+        body: Mapping[str, Any],
+        check: Callable[[object, object], Checked],
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        check_recording_id(recording_id)
+        recording = self._store.get(recording_id)
+        checked = check(recording.mode, body)
+        if checked.problems:
+            raise RequestInvalidError(checked.problems)
+        running(recording)  # not worth a turn where there is nothing to change
+        with self._turn(recording_id):
+            recording = self._store.get(recording_id)
+            attempt = running(recording)
+            request, sealed = self._kept(recording, endpoint, body)
+            self._tell(recording, attempt, endpoint, body)
+            now = self._now_ms()
+            fields = [name for name in body if name in _FIELDS]
+            after = self._store.amend(
+                recording_id,
+                lambda row: seen(replace(row, client_request=request, sealed=sealed), now),
+                lambda *_: [Note(now, endpoint, words(endpoint, body), {"fields": fields})],
+            )
+        if after.sid != attempt.sid:
+            raise RecordingBusyError("This recording was restarted meanwhile; send it once more.")
+        return after, checked.warnings
+
+    @contextmanager
+    def _turn(self, recording_id: str) -> Iterator[None]:
+        lease = self._store.update_lease(recording_id, self._now_ms)
+        end_ms = self._now_ms() + _TURN_S * 1000
+        while lease.take(UPDATE_LEASE_S) is None:
+            if self._now_ms() >= end_ms:
+                raise RecordingBusyError(
+                    "Another update of this recording is not answered yet; try again in a moment."
+                )
+            self._sleep(_TURN_GAP_S)
+        try:
+            yield
+        finally:
+            lease.release()
+
+    def _kept(
+        self, recording: Recording, endpoint: Endpoint, body: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the row's clientRequest and its sealed secrets as they are after the change."""
+        request, sealed = recording.client_request, recording.sealed
+        if endpoint == "updateLayout":
+            return with_layout(request, body), sealed
+        if "rtmpPublishConfig" not in body:
+            return with_update(request, body), sealed
+        # Its addresses hold stream keys.
+        assert self._sealer is not None
+        secrets = self._sealer.unseal(recording.recording_id, sealed)
+        shown, secrets = redact(with_update(restore(request, secrets), body))
+        return shown, self._sealer.seal(recording.recording_id, secrets)
+
+    def _tell(
+        self, recording: Recording, attempt: Attempt, endpoint: Endpoint, body: Mapping[str, Any]
+    ) -> None:
+        """Tell Agora; return when it has accepted. 65 and a time-out are tried a second time."""
+        reply = self._call(recording, attempt, endpoint, body)
+        if reply.outcome.handling == "retry_same" and reply.status is not None:
+            self._sleep(_AGAIN_S)
+            reply = self._call(recording, attempt, endpoint, body)
+        error = reply.error()
+        if error is None:
+            return
+        now, handling = self._now_ms(), reply.outcome.handling
+        if handling == "confirm_gone":
+            # Moving, or over: the sweeper shall ask soon.
+            self._store.amend(recording.recording_id, lambda row: replace(row, gap_seen=True))
+        # Agora's own words stay out of the timeline: they may repeat an address.
+        data = {"endpoint": endpoint, "status": reply.status, "code": reply.answer.code}
+        text = f"Agora did not take a change: {handling.replace('_', ' ')}."
+        self._store.note(recording.recording_id, Note(now, "refused", text, data))
+        if handling == "ended":
+            raise RecordingStateError("This recording is ending; it can be changed no more.")
+        raise error
+
+    def _call(
+        self, recording: Recording, attempt: Attempt, endpoint: Endpoint, body: Mapping[str, Any]
+    ) -> Reply:
+        assert attempt.resource_id is not None
+        assert attempt.sid is not None
+        is_layout = endpoint == "updateLayout"
+        call = self._agora.update_layout if is_layout else self._agora.update
+        make = layout_body if is_layout else update_body
+        return call(
+            attempt.resource_id,
+            attempt.sid,
+            recording.mode,
+            make(recording.cname, attempt.uid, body),
+            base_url=attempt.base_url,
+        )

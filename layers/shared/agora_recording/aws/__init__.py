@@ -1,0 +1,1 @@
+"""AWS: clients, rows, leases, secrets, sealed values, signed addresses."""

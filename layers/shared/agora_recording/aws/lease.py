@@ -1,0 +1,77 @@
+"""One at a time: a lease on a row, with a fencing number that only grows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from agora_recording.aws import clients
+from agora_recording.aws.dynamodb import to_item
+from agora_recording.clock import now_ms
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SWEEPER = ("SWEEPER", "LEASE")
+# Longer than a room that updates may run: whoever holds the lease is alive, or it has run out.
+UPDATE_LEASE_S = 60
+
+
+class Lease:
+    """The right to do something alone, for a while: to sweep, where no other `key` is given.
+
+    Its holder may die: the lease runs out by itself.
+    """
+
+    def __init__(
+        self,
+        table_name: str,
+        client: DynamoDBClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+        key: tuple[str, str] = SWEEPER,
+    ) -> None:
+        self._table_name = table_name
+        self._key = to_item(dict(zip(("PK", "SK"), key, strict=True)))
+        self._client = client
+        self._now_ms = now_ms
+        self._fence = 0
+        self._until_ms = 0
+
+    def take(self, for_s: float) -> int | None:
+        """Take the lease for `for_s` seconds; return its fencing number, None if another has it."""
+        client = self._client or clients.dynamodb()
+        now = self._now_ms()
+        until = now + round(for_s * 1000)
+        try:
+            answer = client.update_item(
+                TableName=self._table_name,
+                Key=self._key,
+                UpdateExpression="SET untilMs = :until ADD fence :one",
+                ConditionExpression="attribute_not_exists(untilMs) OR untilMs < :now",
+                ExpressionAttributeValues=to_item({":until": until, ":now": now, ":one": 1}),
+                ReturnValues="UPDATED_NEW",
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return None
+        self._fence = int(answer["Attributes"]["fence"]["N"])
+        self._until_ms = until
+        return self._fence
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the lease has not run out: nobody else can have taken it then."""
+        return self._now_ms() < self._until_ms
+
+    def release(self) -> None:
+        """Give the lease back, unless somebody has taken it since."""
+        client = self._client or clients.dynamodb()
+        with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
+            client.update_item(
+                TableName=self._table_name,
+                Key=self._key,
+                UpdateExpression="SET untilMs = :never",
+                ConditionExpression="fence = :fence",
+                ExpressionAttributeValues=to_item({":never": 0, ":fence": self._fence}),
+            )
+        self._until_ms = 0

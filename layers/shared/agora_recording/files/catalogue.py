@@ -1,0 +1,89 @@
+"""The tracks of a recording, as its manifest or a verdict lists them, and the choice of one."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+
+from agora_recording.errors import MediaNotFoundError, Problem, RequestInvalidError
+from agora_recording.files.manifest import FileEntry, Manifest, SegmentEntry, TrackEntry
+
+E = TypeVar("E")
+
+_NAMED = 20  # tracks that an error names
+
+
+class Catalogue:
+    """A manifest, and the parts that it refers to: `read` returns the document of a key."""
+
+    def __init__(
+        self, manifest: Manifest, read: Callable[[str], bytes], *, is_published: bool
+    ) -> None:
+        self.manifest = manifest
+        self.is_published = is_published
+        self._read = read
+        self.tracks: list[TrackEntry] = list(self._items(manifest.tracks, TrackEntry))
+        self._firsts = [track.first_segment for track in self.tracks]
+
+    def track_of(self, number: int) -> TrackEntry:
+        """Return the track that the segment of this number belongs to."""
+        return self.tracks[bisect_right(self._firsts, number) - 1]
+
+    def files(self) -> Iterator[FileEntry]:
+        """Yield the files that are neither playlists, segments nor snapshots."""
+        return self._items(self.manifest.files, FileEntry)
+
+    def segments(self, first: int = 0) -> Iterator[SegmentEntry]:
+        """Yield the segments from number `first` on; the parts before it are not read."""
+        return self._items(self.manifest.segments, SegmentEntry, first)
+
+    def unplayable(self, track: TrackEntry) -> frozenset[str]:
+        """Return the names of a track's segments that are missing or empty."""
+        findings = self.manifest.findings
+        codes = {each.code for each in findings.items}
+        if findings.count == len(findings.items) and not codes & {
+            "missing_segment",
+            "empty_segment",
+        }:
+            return frozenset()
+        segments = islice(self.segments(track.first_segment), track.segment_count)
+        return frozenset(segment.name for segment in segments if segment.state)
+
+    def _items(self, listed: Any, kind: type[E], first: int = 0) -> Iterator[E]:
+        if listed.items is not None:
+            yield from listed.items[first:]
+            return
+        for part in listed.parts or ():
+            if first < part.count:
+                found = msgspec.json.decode(self._read(part.key), type=list[kind])  # type: ignore[valid-type]
+                yield from found[first:]
+            first = max(0, first - part.count)
+
+
+def choose_track(
+    tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None
+) -> TrackEntry:
+    """Return the one track that is meant. Pure.
+
+    Raises MediaNotFoundError where there is none, RequestInvalidError where there are several.
+    """
+    if not tracks:
+        raise MediaNotFoundError("There is nothing to play: no playlist is in the bucket.")
+    found = [
+        each for each in tracks if uid in (None, each.uid) and track_type in (None, each.track_type)
+    ]
+    if not found:
+        raise MediaNotFoundError(f"There is no such track; there are: {_named(tracks)}.")
+    if len(found) > 1:
+        name = "uid" if len({each.uid for each in found}) > 1 else "track"
+        raise RequestInvalidError([Problem(name, f"must say which track; {_named(found)}")])
+    return found[0]
+
+
+def _named(tracks: Sequence[TrackEntry]) -> str:
+    names = [f"uid {each.uid} {each.track_type}" for each in tracks[:_NAMED]]
+    return ", ".join(names) + (" and more" if len(tracks) > _NAMED else "")

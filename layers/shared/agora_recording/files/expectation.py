@@ -1,0 +1,120 @@
+"""What the bucket should hold of a recording, and what a verdict means for its row. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from agora_recording.clock import to_ms
+from agora_recording.files.verdict import Expectation, Session, Transcoding, Verdict
+from agora_recording.notifications.facts import NOTHING, SessionFacts
+from agora_recording.recording.due import over_ms, upload_deadline_ms
+from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording, Status, Upload
+from agora_recording.recording.timings import Timings
+
+Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
+# Event 1001 is the last word on transcoding; these say that files will not come.
+_GIVEN_UP = ("final_failed", "final_partial_success")
+
+
+def expectation(
+    recording: Recording, facts: Mapping[str, SessionFacts], timings: Timings
+) -> Expectation:
+    """Return what the bucket should hold for this recording. Pure."""
+    request = recording.client_request
+    recorded = request.get("recordingFileConfig")
+    snapshots = "snapshotConfig" in request
+    started = [attempt for attempt in recording.attempts if attempt.sid]
+    ended = over_ms(recording)
+    late_until = recording.late_until_ms or ended + to_ms(timings.late_s)
+    is_over = RANK[recording.status] >= RANK["uploading"]
+    no_transcoding = any(each.transcoding in _GIVEN_UP for each in facts.values())
+    return Expectation(
+        prefix=recording.prefix,
+        mode=recording.mode,
+        cname=recording.cname,
+        sessions=tuple(
+            Session(
+                sid=attempt.sid or "",
+                started_ms=attempt.started_ms,
+                ended_ms=attempt.ended_ms,
+                upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),
+            )
+            for attempt in started
+        ),
+        hls=not snapshots or recorded is not None,
+        mp4="mp4" in (recorded or {}).get("avFileType", ()),
+        snapshots=snapshots,
+        transcoding=transcoding(request),
+        announced=frozenset(name for each in facts.values() for name in _announced(each)),
+        gap_ms=to_ms(timings.gap_s),
+        quiet_ms=to_ms(timings.quiet_s),
+        # While it runs nothing is overdue, however long it runs.
+        deadline_ms=upload_deadline_ms(recording, timings) if is_over else None,
+        transcoding_deadline_ms=0 if no_transcoding else late_until,
+    )
+
+
+def transcoding(request: Mapping[str, Any]) -> Transcoding | None:
+    """Return the format of the file that postponed work will make, None where none was asked for.
+
+    Mixing makes MP3 where no format is named (Agora REST: transcodeOptions). Pure.
+    """
+    options = request.get("transcodeOptions")
+    if not options:
+        return None
+    if options.get("transConfig", {}).get("transMode") == "postponeTranscoding":
+        return "mp4"
+    named: Transcoding = options.get("container", {}).get("format") or "mp3"
+    return named
+
+
+def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
+    if attempt.end == "NOTHING_RECORDED":
+        return "uploaded"  # nothing is to come
+    if facts.upload in ("uploaded", "backuped"):
+        return facts.upload
+    # What a session that died was last heard to do, nobody does any more.
+    return (
+        "uploading" if facts.upload == "uploading" and attempt.end not in RESTARTABLE else "unknown"
+    )
+
+
+def _announced(facts: SessionFacts) -> list[str]:
+    snapshot = facts.snapshot[1] if facts.snapshot else ""
+    return [name for name in (*facts.files, *facts.transcodedFiles, snapshot) if name]
+
+
+def summary(upload: Upload, verdict: Verdict) -> Upload:
+    """Return what the row keeps of a verdict."""
+    return replace(
+        upload,
+        verdict=verdict.outcome,
+        files=verdict.objects,
+        bytes=verdict.bytes,
+        duration_ms=verdict.recorded_ms,
+        missing=verdict.missing_count,
+    )
+
+
+def awaits_transcoding_alone(verdict: Verdict) -> bool:
+    """Tell whether all that is awaited is what transcoding makes, which takes days. Pure."""
+    return bool(verdict.awaiting) and all(
+        finding.code == "missing_transcoding" for finding in verdict.awaiting
+    )
+
+
+def final_status(verdict: Verdict) -> tuple[Status, str]:
+    """Return the terminal status that a verdict means, and why in one sentence. Pure."""
+    if verdict.outcome == "complete":
+        return "completed", "Every file that the playlists name is in the bucket."
+    if awaits_transcoding_alone(verdict):
+        return "incomplete", "What postponed transcoding makes is still to come."
+    if verdict.missing:
+        first, count = verdict.missing[0], verdict.missing_count
+        return "incomplete", f"{count} files are missing, the first is {first}."
+    if any(each.code == "nothing_recorded" and each.level == "error" for each in verdict.findings):
+        return "failed", "Nothing was recorded."
+    return "incomplete", "The playlists do not say that they are complete."

@@ -1,0 +1,205 @@
+"""The files of one recording: the bucket's listing, sorted by what their names say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+
+import msgspec
+
+from agora_recording.files import names
+from agora_recording.files.names import FileName
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# What this bundle itself writes under a recording's prefix.
+_OUR_FOLDERS = ("events/", "manifest/")
+_OUR_FILE = "manifest.json"
+
+
+class S3Object(NamedTuple):
+    """One line of a listing. `etag` comes without its quotes."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified_ms: int
+
+
+class Index(NamedTuple):
+    """One M3U8 as listed."""
+
+    name: str
+    like: FileName
+    size: int
+    etag: str
+
+
+class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An MP4 or audio file, an MPD, or a master playlist: an index that names other indexes.
+
+    `uid` is "0" when it holds everybody's media.
+    """
+
+    name: str
+    kind: Literal["mp4", "audio", "mpd", "master_playlist"]
+    sid: str
+    bak: int | None
+    uid: str
+    index: int | None
+    size: int
+    etag: str
+
+
+class Stream:
+    """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track."""
+
+    def __init__(self, like: FileName) -> None:
+        self.like = like
+        self.indexes: list[Index] = []
+
+
+class Series:
+    """Slices, or snapshots, whose names differ in their UTC alone."""
+
+    def __init__(self, like: FileName, stream: Stream) -> None:
+        self.like = like
+        self.stream = stream
+        self.count = 0
+        self.bytes = 0
+        self.first = self.last = ""
+        self.empty: list[str] = []  # kept for snapshots: of slices, `stored` knows the size
+
+
+class Inventory:
+    """A listing in memory. Of each slice no more is kept than name, size and etag.
+
+    `stored` holds them by name, beside every foreign file; `unseen` what is left of the announced
+    names; `strangers` how many files there are of sids that are not the recording's (no sids given
+    means that all are); `arrived_ms` when the newest file of each sid came.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str,
+        cname: str | None,
+        sids: Collection[str],
+        announced: Iterable[str] = (),
+    ) -> None:
+        self.prefix = prefix
+        self.cname = cname
+        self.sids = frozenset(sids)
+        self.stored: dict[str, tuple[int, str]] = {}
+        self.streams: dict[tuple[str, int | None, str | None, str | None], Stream] = {}
+        self.series: dict[str, Series] = {}
+        self.files: list[MediaFile] = []
+        self.strangers: dict[str, int] = {}
+        self.unseen = {name.rpartition("/")[2] for name in announced}
+        self.arrived_ms: dict[str, int] = {}
+        self._others = self._other_bytes = 0
+
+    @property
+    def objects(self) -> int:
+        """How many files of the recording there are."""
+        return self._others + sum(one.count for one in self.series.values())
+
+    @property
+    def bytes(self) -> int:
+        """Their sizes together."""
+        return self._other_bytes + sum(one.bytes for one in self.series.values())
+
+    def fill(self, objects: Iterable[S3Object]) -> None:
+        """Take in a listing, in one pass and in any order. Our own files are left out."""
+        skip = len(self.prefix)
+        series, stored, unseen, arrived = self.series, self.stored, self.unseen, self.arrived_ms
+        for key, size, etag, modified_ms in objects:
+            name = key[skip:]
+            dot = name.rfind(".")
+            # Nearly all files are slices, alike but for the UTC: only the first is parsed.
+            one = series.get(name[: dot - 17] + name[dot:])
+            if one is None or not name[dot - 17 : dot].isdigit():
+                one = self._place(name, size, etag, modified_ms)
+                if one is None:
+                    continue
+            one.count += 1
+            one.bytes += size
+            sid = one.like.sid
+            arrived[sid] = max(arrived[sid], modified_ms)
+            if unseen:
+                unseen.discard(name)
+            if one.like.kind == "segment":
+                stored[name] = (size, etag)
+            else:
+                one.first = min(one.first, name) if one.first else name
+                one.last = max(one.last, name)
+                if size == 0:
+                    one.empty.append(name)
+
+    def series_of(self, name: str) -> Series | None:
+        """Return the series that a listed slice or snapshot belongs to."""
+        dot = name.rfind(".")
+        return self.series.get(name[: dot - 17] + name[dot:])
+
+    def _place(self, name: str, size: int, etag: str, modified_ms: int) -> Series | None:
+        """Put away what is no slice or snapshot; return the series that a first one opens."""
+        if name == _OUR_FILE or name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
+            return None
+        like = names.parse(name, self.cname, self.sids)
+        if like is not None and self.sids and like.sid not in self.sids:
+            self.strangers[like.sid] = self.strangers.get(like.sid, 0) + 1
+            return None
+        if like is not None and like.kind in ("segment", "snapshot"):
+            return self._open(name, like)
+        if like is None:
+            self.stored[name] = (size, etag)
+            return None
+        self._others += 1
+        self._other_bytes += size
+        self.unseen.discard(name)
+        self.arrived_ms[like.sid] = max(modified_ms, self.arrived_ms.get(like.sid, 0))
+        if like.kind == "playlist":
+            self._stream(like).indexes.append(Index(name, like, size, etag))
+        else:
+            self.files.append(
+                MediaFile(
+                    name=name,
+                    kind=cast('Literal["mp4", "audio", "mpd"]', like.kind),
+                    sid=like.sid,
+                    bak=like.bak,
+                    uid=like.uid or "0",
+                    index=like.index,
+                    size=size,
+                    etag=etag,
+                )
+            )
+        return None
+
+    def _open(self, name: str, like: FileName) -> Series:
+        dot = name.rfind(".")
+        one = Series(like, self._stream(like))
+        self.series[name[: dot - 17] + name[dot:]] = one
+        self.arrived_ms.setdefault(like.sid, 0)
+        return one
+
+    def _stream(self, like: FileName) -> Stream:
+        key = (like.sid, like.bak, like.uid, like.track)
+        stream = self.streams.get(key)
+        if stream is None:
+            stream = self.streams[key] = Stream(like)
+        return stream
+
+
+def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Object]:
+    """Yield every object under `prefix`, in the order of the keys, one page in memory at a time."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for item in page.get("Contents", ()):
+            modified_ms = int(item["LastModified"].timestamp() * 1000)
+            yield S3Object(item["Key"], item["Size"], item["ETag"].strip('"'), modified_ms)
+
+
+def read_object(client: S3Client, bucket: str, key: str) -> bytes:
+    """Return the whole content of an object."""
+    return client.get_object(Bucket=bucket, Key=key)["Body"].read()

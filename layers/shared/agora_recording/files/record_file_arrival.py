@@ -1,0 +1,199 @@
+"""Files that arrive in the bucket: those that are awaited, those that come late, signs of life.
+
+S3 tells EventBridge of each new object, a rule picks those that may matter by the ends of their
+names (template.yaml), and a queue gathers bursts. Into the same queue goes whatever else is a
+reason to look: "Await upload" itself, Agora's word that files came, and the sweeper when it is
+time. Slices are too many to be told of, and any message may be lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agora_recording.clock import from_iso, now_ms
+from agora_recording.errors import RecordingBusyError, RecordingNotFoundError
+from agora_recording.files import manifest, names
+from agora_recording.files.await_upload import UploadWatcher
+from agora_recording.files.publish_recording import Completion
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.observability import logger
+from agora_recording.recording.ids import is_recording_id
+from agora_recording.recording.model import RANK, Recording, seen
+from agora_recording.recording.timings import Timings
+
+_WORDS = {"mp4": "An MP4 file", "audio": "An audio file", "playlist": "A playlist"}
+LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has run out
+
+
+class _Object(msgspec.Struct):
+    key: str
+    size: int = 0
+    etag: str = ""
+
+
+class _Detail(msgspec.Struct):
+    object: _Object
+
+
+class _Message(msgspec.Struct, rename="camel"):
+    recording_id: str = ""
+    detail: _Detail | None = None
+    time: str = ""
+
+
+class Arrival(NamedTuple):
+    """A file of a recording and when it came (epoch ms); no `name`: it is time to look again."""
+
+    recording_id: str
+    name: str = ""
+    at_ms: int = 0
+    size: int = 0  # bytes
+    etag: str = ""
+
+
+def read(body: str) -> Arrival | None:
+    """Return what a message says: an S3 event "Object Created", or a wish to look again.
+
+    None for all else, and for the files that this bundle writes itself.
+    """
+    try:
+        message = msgspec.json.decode(body, type=_Message)
+        if message.detail is None:
+            arrival = Arrival(message.recording_id)
+        else:
+            # EventBridge does not escape keys, unlike S3's own notifications.
+            file = message.detail.object
+            top, recording_id, name = file.key.split("/")
+            if top != "recordings" or name in ("", manifest.FILE):
+                return None
+            at_ms = from_iso(message.time)
+            arrival = Arrival(recording_id, name, at_ms, file.size, file.etag)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return arrival if is_recording_id(arrival.recording_id) else None
+
+
+def sign_of_life(recording: Recording, arrivals: Iterable[Arrival], timings: Timings) -> int | None:
+    """Return when the current session last wrote its playlist; None where that is no news. Pure.
+
+    No news is what comes while the last sign is fresh (each would cost a write), and what comes
+    while a 404 is being confirmed: the uploader may outlive its recorder, so a query decides.
+    """
+    if recording.status != "recording" or recording.gone_ms or recording.session_end:
+        return None
+    latest = max(
+        (each.at_ms for each in arrivals if _is_playlist_of(each.name, recording)), default=0
+    )
+    age_ms = latest - (recording.last_seen_ms or 0)
+    return latest if age_ms > timings.silence_s * 1000 / 2 else None
+
+
+def _is_playlist_of(name: str, recording: Recording) -> bool:
+    like = names.parse(name, recording.cname, recording.sids)
+    return like is not None and like.kind == "playlist" and like.sid == recording.sid
+
+
+def note_of(recording: Recording, arrival: Arrival) -> Note | None:
+    """Return the line that an arrival adds to the timeline. Pure.
+
+    None while it is recording, when playlists are written anew each 15 s; for files that are not
+    Agora's; and once it is being deleted.
+    """
+    if RANK[recording.status] < RANK["uploading"] or recording.deleting_ms or not arrival.name:
+        return None
+    like = names.parse(arrival.name, recording.cname, recording.sids)
+    if like is None or like.sid not in recording.sids:
+        return None
+    words = f"{_WORDS.get(like.kind, 'A file')} arrived in the bucket: {arrival.name}."
+    data = {"name": arrival.name, "size": arrival.size, "etag": arrival.etag}
+    return Note(arrival.at_ms, "file", words, data)
+
+
+class Taken(NamedTuple):
+    """Ids of the messages that must come again, and what came of the others, counted."""
+
+    failed: list[str]
+    done: Counter[str]
+
+
+class Arrivals:
+    """Takes what the queue has gathered."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        completion: Completion,
+        uploads: UploadWatcher,
+        timings: Timings,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._completion = completion
+        self._uploads = uploads
+        self._timings = timings
+        self._now_ms = now_ms
+
+    def take(self, records: Sequence[Mapping[str, Any]]) -> Taken:
+        """Act on records of an SQS batch. Raises nothing.
+
+        Each recording is looked at once, however many of its files are in the batch.
+        """
+        batch: dict[str, list[tuple[str, Arrival]]] = {}
+        for record in records:
+            arrival = read(record["body"])
+            if arrival:
+                told = batch.setdefault(arrival.recording_id, [])
+                told.append((record["messageId"], arrival))
+        taken = Taken([], Counter())
+        for recording_id, told in batch.items():
+            try:
+                taken.done[self.act(recording_id, [each for _, each in told])] += 1
+            except Exception as error:  # one recording must not keep the others waiting
+                logger.exception(
+                    "arrival not acted on", recordingId=recording_id, reason=type(error).__name__
+                )
+                taken.failed.extend(message_id for message_id, _ in told)
+        return taken
+
+    def act(self, recording_id: str, arrivals: Sequence[Arrival]) -> str:
+        """Do what the arrivals of one recording call for; return it in one word.
+
+        Raises RecordingBusyError when somebody else is looking at it just now.
+        """
+        try:
+            recording = self._store.get(recording_id)
+        except RecordingNotFoundError:
+            return "Unknown"  # deleted, or never ours
+        for arrival in arrivals:
+            if note := note_of(recording, arrival):
+                self._store.note_file(recording_id, arrival.name, note)
+        if recording.status == "uploading":
+            return f"Verdict{self._uploads.look(recording_id).capitalize()}"
+        if recording.awaits_late_files:
+            return self._look_again(recording)
+        at_ms = sign_of_life(recording, arrivals, self._timings)
+        if at_ms is None:
+            return "Ignored"
+        self._store.amend(
+            recording_id,
+            lambda row: seen(row, at_ms) if sign_of_life(row, arrivals, self._timings) else row,
+        )
+        return "SignOfLife"
+
+    def _look_again(self, recording: Recording) -> str:
+        recording_id = recording.recording_id
+        lease = self._store.late_lease(recording_id, self._now_ms)
+        if lease.take(LEASE_S) is None:
+            raise RecordingBusyError(f"Recording {recording_id} is being looked at just now.")
+        try:
+            status = self._completion.look_again(recording_id)
+        finally:
+            lease.release()
+        if status == "completed":
+            return "Completed"
+        return "GivenUp" if self._now_ms() >= (recording.late_until_ms or 0) else "StillIncomplete"

@@ -1,0 +1,199 @@
+"""The words of a verdict: what the bucket should hold, what it holds, and what is wrong."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from agora_recording.files.inventory import MediaFile
+
+Mode = Literal["individual", "mix", "web"]
+Upload = Literal["uploading", "uploaded", "backuped", "unknown"]
+Transcoding = Literal["mp4", "mp3", "m4a", "aac"]
+Outcome = Literal["complete", "pending", "incomplete"]
+Level = Literal["error", "awaited", "note"]
+State = Literal["missing", "empty"]
+Cause = Literal["interruption", "missing", "failover", "restart"]
+TrackType = Literal["audio", "video", "audio_and_video"]
+Code = Literal[
+    "missing_segment",  # a final index names it, the bucket does not have it
+    "empty_segment",  # it has 0 bytes
+    "unclosed_playlist",  # the index does not say that it ends
+    "truncated_playlist",  # the index ends inside a line or an entry
+    "malformed_playlist",  # the index holds lines that no player can follow
+    "changed_playlist",  # the index was written anew between the listing and the reading
+    "empty_playlist",  # the index ends properly and names nothing
+    "no_playlist",  # media without any index
+    "unread_mpd",  # slices that only an MPD can name; an MPD is listed, not followed
+    "missing_mp4",  # promised, or a hole in the numbers
+    "missing_transcoding",  # the file of postponed transcoding or mixing
+    "missing_file",  # announced by a webhook, or an index that a master playlist names
+    "empty_file",  # an MP4, audio file, MPD or snapshot of 0 bytes
+    "no_snapshots",  # promised beside a recording, which they do not harm (Agora REST: start)
+    "nothing_recorded",  # no media at all: of the session `where`, or of the whole recording
+    "upload_unconfirmed",  # nothing is wrong, but more may still come
+    "orphan_segment",  # there, but no final index names it
+    "foreign_file",  # not a name that Agora gives
+    "unknown_session",  # files of a sid (`where`) that is not among the recording's
+]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One sid of the recording. `ended_ms`: since when it is known to record no more.
+
+    `upload` is what event 31 or 32, or the answer to stop, said of it.
+    """
+
+    sid: str
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    upload: Upload = "unknown"
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recording promised. `prefix` ends in a slash; sessions are in order of time.
+
+    Without sessions (no sid was ever learnt) every sid under the prefix is taken for the
+    recording's. `announced` holds file names of events 31, 32, 45, 71, 81 and 1001, with or
+    without folders; names that are not Agora's are passed over. `transcoding` is the format that
+    postponed transcoding (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
+
+    Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
+    once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
+    rule); nor after `deadline_ms`. An MP4 is made after the end, so one that is missing is waited
+    for until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
+    `transcoding_deadline_ms` ends the wait for it (absent: `deadline_ms`); set it to the past
+    when event 1001 reports a failure.
+    """
+
+    prefix: str
+    mode: Mode
+    cname: str | None = None
+    sessions: tuple[Session, ...] = ()
+    hls: bool = True
+    mp4: bool = False
+    snapshots: bool = False
+    transcoding: Transcoding | None = None
+    announced: frozenset[str] = frozenset()
+    gap_ms: int = 1000  # names count wall-clock time, EXTINF media time: they differ by less
+    quiet_ms: int = 300_000
+    deadline_ms: int | None = None
+    transcoding_deadline_ms: int | None = None
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One kind of remark about one place (an index, a sid). `names` holds the first of `count`.
+
+    `error` makes the recording incomplete, `awaited` may still come right, `note` does no harm.
+    """
+
+    code: Code
+    level: Level
+    where: str
+    count: int
+    names: tuple[str, ...]
+    detail: str
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Wall-clock time without media. `missing`: slices are lost; `interruption`: none was sent."""
+
+    from_ms: int
+    to_ms: int
+    cause: Cause
+
+
+class SegmentFile(msgspec.Struct, gc=False):
+    """A slice that an index names, with what the bucket says of it."""
+
+    name: str
+    size: int
+    etag: str
+    duration_ms: int
+    start_ms: int | None
+    state: State | None = None
+
+
+class PlaylistFile(msgspec.Struct, kw_only=True):
+    """A final index and its slices; `bytes` and `duration_ms` sum up those that are there."""
+
+    name: str
+    sid: str
+    bak: int | None
+    size: int
+    etag: str
+    closed: bool
+    media: frozenset[str]
+    segments: list[SegmentFile]
+    bytes: int = 0
+    duration_ms: int = 0
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+class Track(msgspec.Struct, kw_only=True):
+    """One stream over all failovers and restarts, in order of time. uid "0" is everybody's."""
+
+    uid: str
+    type: TrackType
+    playlists: list[PlaylistFile]
+    gaps: list[Gap]
+
+
+class Snapshots(msgspec.Struct, kw_only=True):
+    """The JPG files, summed up; the times are those in the names."""
+
+    count: int = 0
+    bytes: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """What the bucket holds, and whether that is all.
+
+    `gaps` and `recorded_ms` are of the recording as a whole: the times when no track, and the
+    time when at least one track, has media. `objects` and `bytes` count Agora's files.
+    """
+
+    outcome: Outcome
+    findings: list[Finding]
+    tracks: list[Track]
+    files: list[MediaFile]
+    snapshots: Snapshots
+    gaps: list[Gap]
+    recorded_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    objects: int
+    bytes: int
+    prefix: str
+    verified_ms: int
+
+    @property
+    def awaiting(self) -> list[Finding]:
+        """What may still come: empty unless the outcome is pending."""
+        return [finding for finding in self.findings if finding.level == "awaited"]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names that are absent or empty, at most 100 of each finding."""
+        return [name for finding in self._absences() for name in finding.names]
+
+    @property
+    def missing_count(self) -> int:
+        """How many names are absent or empty, all told."""
+        return sum(finding.count for finding in self._absences())
+
+    def _absences(self) -> list[Finding]:
+        absent = ("missing_", "empty_")
+        return [
+            finding
+            for finding in self.findings
+            if finding.level != "note" and finding.code.startswith(absent)
+        ]
+
+    def has(self, code: Code) -> bool:
+        """Whether any finding is of this kind."""
+        return any(finding.code == code for finding in self.findings)

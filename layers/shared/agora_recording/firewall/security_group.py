@@ -1,0 +1,165 @@
+"""Security groups: one inbound rule for each address of Agora's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from agora_recording.aws import clients
+from agora_recording.errors import FirewallError, QuotaError
+from agora_recording.firewall.addresses import canonical
+from agora_recording.firewall.plan import IPV4, IPV6, State, mark, version
+from agora_recording.firewall.target import code_of, family
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import IpPermissionUnionTypeDef, SecurityGroupRuleTypeDef
+
+SECURITY_GROUP_QUOTA = 60  # inbound rules, for IPv4 and IPv6 each; an account may have more
+_HTTPS = 443
+_THERE = frozenset({"InvalidPermission.Duplicate"})
+_GONE = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
+
+
+class SecurityGroupTarget:
+    """Inbound rules of one security group: TCP 443, described by the stack's mark."""
+
+    def __init__(
+        self,
+        group_id: str,
+        stack_name: str,
+        *,
+        quota: int = SECURITY_GROUP_QUOTA,
+        client: EC2Client | None = None,
+    ) -> None:
+        self.id = group_id
+        self._mark = mark(stack_name)
+        self._quota = quota
+        self._given = client
+
+    @property
+    def _client(self) -> EC2Client:
+        return self._given or clients.ec2()
+
+    def read(self) -> State:
+        """Return what comes in at 443; all other inbound rules count as used places."""
+        present, marked = set[str](), set[str]()
+        reserved = {IPV4: 0, IPV6: 0}
+        for rule in self._rules():
+            cidr = self._address(rule)
+            if cidr is None:
+                for family, places in self._places(rule):
+                    reserved[family] += places
+                continue
+            present.add(cidr)
+            if rule.get("Description") == self._mark:
+                marked.add(cidr)
+        capacity = {IPV4: self._quota, IPV6: self._quota}
+        return State(frozenset(present), frozenset(marked), capacity, reserved)
+
+    def add(self, cidrs: Collection[str]) -> None:
+        """Authorize all in one call; one by one when a twin of one of them turned up meanwhile."""
+        if not self._tolerating(_THERE, self._authorize, cidrs):
+            for cidr in sorted(cidrs):
+                self._tolerating(_THERE, self._authorize, [cidr])
+
+    def remove(self, cidrs: Collection[str]) -> None:
+        """Revoke by rule id, so that nobody else's rule for the same address can be hit."""
+        ids = [
+            rule["SecurityGroupRuleId"]
+            for rule in self._rules()
+            if self._address(rule) in cidrs and rule.get("Description") == self._mark
+        ]
+        if ids and not self._tolerating(_GONE, self._revoke, ids):
+            for rule_id in ids:
+                self._tolerating(_GONE, self._revoke, [rule_id])
+
+    def _rules(self) -> Iterator[SecurityGroupRuleTypeDef]:
+        pages = self._client.get_paginator("describe_security_group_rules").paginate(
+            Filters=[{"Name": "group-id", "Values": [self.id]}]
+        )
+        for page in pages:
+            for rule in page.get("SecurityGroupRules", ()):
+                if not rule["IsEgress"]:
+                    yield rule
+
+    @staticmethod
+    def _address(rule: SecurityGroupRuleTypeDef) -> str | None:
+        """Return the address that a rule of our kind lets in, None for any other rule."""
+        cidr = rule.get("CidrIpv4") or rule.get("CidrIpv6")
+        ours = ("tcp", _HTTPS, _HTTPS)
+        if cidr and (rule["IpProtocol"], rule.get("FromPort"), rule.get("ToPort")) == ours:
+            return canonical(cidr)
+        return None
+
+    def _places(self, rule: SecurityGroupRuleTypeDef) -> Iterator[tuple[int, int]]:
+        """Yield (IP version, places) that a rule uses: a prefix list counts as its MaxEntries."""
+        if list_id := rule.get("PrefixListId"):
+            answer = self._client.describe_managed_prefix_lists(PrefixListIds=[list_id])
+            for each in answer["PrefixLists"]:  # AWS's own lists do not tell their weight
+                yield family(each["AddressFamily"]), each.get("MaxEntries", 1)
+            return
+        if not rule.get("CidrIpv6"):
+            yield IPV4, 1
+        if not rule.get("CidrIpv4"):
+            yield IPV6, 1
+
+    def _authorize(self, cidrs: Collection[str]) -> None:
+        permission: IpPermissionUnionTypeDef = {
+            "IpProtocol": "tcp",
+            "FromPort": _HTTPS,
+            "ToPort": _HTTPS,
+        }
+        ipv4, ipv6 = _by_version(cidrs)
+        if ipv4:
+            permission["IpRanges"] = [{"CidrIp": c, "Description": self._mark} for c in ipv4]
+        if ipv6:
+            permission["Ipv6Ranges"] = [{"CidrIpv6": c, "Description": self._mark} for c in ipv6]
+        self._client.authorize_security_group_ingress(GroupId=self.id, IpPermissions=[permission])
+
+    def _revoke(self, rule_ids: Collection[str]) -> None:
+        self._client.revoke_security_group_ingress(
+            GroupId=self.id, SecurityGroupRuleIds=list(rule_ids)
+        )
+
+    def _tolerating(
+        self, codes: Collection[str], act: Callable[[Collection[str]], None], what: Collection[str]
+    ) -> bool:
+        """Return whether `act` worked; False when AWS answered with an error among `codes`."""
+        try:
+            act(what)
+        except ClientError as error:
+            if code_of(error) in codes:
+                return False
+            if code_of(error) == "RulesPerSecurityGroupLimitExceeded":
+                raise QuotaError(f"{self.id} has no room for {len(what)} more rules") from error
+            raise
+        return True
+
+
+def discover_security_groups(tag: str, client: EC2Client | None = None) -> list[str]:
+    """Return the ids of the groups that bear a tag, given as `key=value`.
+
+    Raises FirewallError when there is none: a tag that matches nothing is a mistake.
+    """
+    key, _, value = tag.partition("=")
+    pages = (
+        (client or clients.ec2())
+        .get_paginator("describe_security_groups")
+        .paginate(Filters=[{"Name": f"tag:{key}", "Values": [value]}])
+    )
+    found = [group["GroupId"] for page in pages for group in page["SecurityGroups"]]
+    if not found:
+        raise FirewallError(f"No security group bears the tag {tag}")
+    return sorted(found)
+
+
+def _by_version(cidrs: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the IPv4 and the IPv6 blocks, each sorted."""
+    ordered = sorted(cidrs)
+    return (
+        [cidr for cidr in ordered if version(cidr) == IPV4],
+        [cidr for cidr in ordered if version(cidr) == IPV6],
+    )

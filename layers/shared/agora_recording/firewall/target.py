@@ -1,0 +1,167 @@
+"""Where the addresses go: security groups, a prefix list, WAF IP sets, the webhook's allow-list.
+
+Each target can say what it lets in (`read`), let more in (`add`) and less (`remove`). All three may
+be repeated at any time; `add` and `remove` tolerate that somebody else was there first. What a
+target cannot hold itself (since when an address is withdrawn, what Agora last answered) is in the
+table: `FIREWALL`/`<target id>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from botocore.exceptions import ClientError
+
+from agora_recording.aws import clients
+from agora_recording.aws.dynamodb import from_item, to_attribute
+from agora_recording.firewall.plan import IPV4, IPV6, Memory, Plan, State
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+PARTITION = "FIREWALL"
+TRIES = 6
+
+
+class Target(Protocol):
+    """Something that lets addresses in, or not."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the table, in logs and in plans."""
+
+    def read(self) -> State:
+        """Return what it lets in now."""
+
+    def add(self, cidrs: Collection[str]) -> None:
+        """Let these in too. Raises QuotaError when it is full."""
+
+    def remove(self, cidrs: Collection[str]) -> None:
+        """Let these in no longer, as far as the stack owns them."""
+
+
+def carry_out(
+    target: Target,
+    memories: TargetMemories,
+    decide: Callable[[State, Memory], Plan],
+    *,
+    dry_run: bool = False,
+) -> Plan:
+    """Bring one target to what `decide` plans for it; return the plan.
+
+    The claim on new addresses is remembered before they are written: a crash in between leaves
+    nothing let in that no later run would take back.
+    """
+    memory = memories.load(target.id)
+    plan = decide(target.read(), memory)
+    if dry_run:
+        return plan
+    if plan.add:
+        memories.save(target.id, memory._replace(owned=memory.owned | plan.add))
+    if plan.evict:
+        target.remove(plan.evict)
+    if plan.add:
+        target.add(plan.add)
+    if plan.remove:
+        target.remove(plan.remove)
+    memories.save(target.id, plan.memory)
+    return plan
+
+
+class Outcome(NamedTuple):
+    """How a run went, by target id (or by what was to be found, where nothing was)."""
+
+    plans: dict[str, Plan]
+    failed: dict[str, Exception]
+
+
+class Targets:
+    """All targets of a stack. Whatever becomes of one, the others have their turn."""
+
+    def __init__(
+        self, sources: Mapping[str, Callable[[], Iterable[Target]]], memories: TargetMemories
+    ) -> None:
+        """`sources`: makers of targets, each under the name that a failure to find it is given."""
+        self._memories = memories
+        self._unfound: dict[str, Exception] = {}
+        self._found: dict[str, Target] = {}
+        for name, make in sources.items():
+            try:
+                self._found.update((target.id, target) for target in make())
+            except Exception as error:  # whatever it is: see the class
+                self._unfound[name] = error
+
+    def carry_out(
+        self, decide: Callable[[State, Memory], Plan], *, dry_run: bool = False
+    ) -> Outcome:
+        """Bring each target to what `decide` plans for it."""
+        plans, failed = dict[str, Plan](), dict(self._unfound)
+        for target_id, target in self._found.items():
+            try:
+                plans[target_id] = carry_out(target, self._memories, decide, dry_run=dry_run)
+            except Exception as error:  # whatever it is: see the class
+                failed[target_id] = error
+        return Outcome(plans, failed)
+
+    def fresh_since_ms(self) -> int | None:
+        """Return the oldest of the targets' last good answers; None when one never had any."""
+        known = [self._memories.load(target_id).last_accepted_ms for target_id in self._found]
+        if self._unfound or not known or None in known:
+            return None
+        return min(ms for ms in known if ms is not None)
+
+
+class TargetMemories:
+    """Keeps a `Memory` for each target."""
+
+    def __init__(self, table_name: str, client: DynamoDBClient | None = None) -> None:
+        self._table_name = table_name
+        self._client = client
+
+    def load(self, target_id: str) -> Memory:
+        """Return what is remembered; an empty memory for a target never seen."""
+        client = self._client or clients.dynamodb()
+        answer = client.get_item(
+            TableName=self._table_name, Key=key_of(target_id), ConsistentRead=True
+        )
+        row = from_item(answer.get("Item", {}))
+        return Memory(
+            owned=frozenset(row.get("owned", ())),
+            withdrawn=row.get("withdrawn", {}),
+            last_answer=frozenset(row.get("lastAnswer", ())),
+            last_accepted_ms=row.get("lastAcceptedMs"),
+            doubted_since_ms=row.get("doubtedSinceMs"),
+        )
+
+    def save(self, target_id: str, memory: Memory) -> None:
+        """Remember `memory`; other attributes of the row stay."""
+        values = {
+            "owned": sorted(memory.owned),
+            "withdrawn": dict(memory.withdrawn),
+            "lastAnswer": sorted(memory.last_answer),
+            "lastAcceptedMs": memory.last_accepted_ms,
+            "doubtedSinceMs": memory.doubted_since_ms,
+        }
+        client = self._client or clients.dynamodb()
+        client.update_item(
+            TableName=self._table_name,
+            Key=key_of(target_id),
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+            ExpressionAttributeValues={
+                f":{name}": to_attribute(value) for name, value in values.items()
+            },
+        )
+
+
+def key_of(target_id: str) -> dict[str, dict[str, str]]:
+    return {"PK": {"S": PARTITION}, "SK": {"S": target_id}}
+
+
+def code_of(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def family(name: str) -> int:
+    return IPV6 if name.upper() == "IPV6" else IPV4

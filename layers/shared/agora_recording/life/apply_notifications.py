@@ -1,0 +1,141 @@
+"""Applying stored notifications, behind the answer: into the session, then into its recording.
+
+Both steps are merges that a repetition does not change, so a batch may be applied in part, again,
+or in any order. What cannot be applied at all goes to the poison queue with everything needed to
+apply it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from agora_recording.aws import clients
+from agora_recording.aws.dynamodb import from_item
+from agora_recording.clock import now_ms
+from agora_recording.errors import StoreUnavailableError, WriteConflictError
+from agora_recording.life.executions import Waker
+from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.notifications import events
+from agora_recording.notifications.facts import SessionFacts
+from agora_recording.observability import logger
+from agora_recording.recording.hearing import applied, is_worth_a_look, merged, owned
+from agora_recording.recording.model import Recording
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# A channel's recordings that may own a session nobody knows: those begun last.
+_CANDIDATES = 20
+_TRANSIENT = (BotoCoreError, ClientError, StoreUnavailableError, WriteConflictError)
+
+
+class Stored(NamedTuple):
+    """A notification from the table's stream: its place there, its row, and what it says."""
+
+    place: str
+    row: dict[str, Any]
+    event: events.Event
+
+
+class Applier:
+    """Applies batches of the table's stream."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        waker: Waker,
+        arrivals: ArrivalQueue,
+        poison_queue_url: str,
+        sqs: SQSClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._waker = waker
+        self._arrivals = arrivals
+        self._poison_queue_url = poison_queue_url
+        self._sqs = sqs
+        self._now_ms = now_ms
+
+    def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Apply records of a DynamoDB stream; return the sequence numbers that must come again."""
+        sessions: dict[str, list[Stored]] = {}
+        for record in records:
+            place = record["dynamodb"]["SequenceNumber"]
+            row = from_item(record["dynamodb"]["NewImage"])
+            try:
+                event = events.from_stored(row)
+            except Exception as error:
+                self._put_aside(row, error)
+                continue
+            if event.sid:  # the console's test events have none
+                sessions.setdefault(event.sid, []).append(Stored(place, row, event))
+        failed: list[str] = []
+        for sid, stored in sessions.items():
+            try:
+                self.apply_session(sid, [each.event for each in stored])
+            except _TRANSIENT as error:
+                logger.warning("not applied yet", sid=sid, reason=type(error).__name__)
+                failed += [each.place for each in stored]
+            except Exception as error:
+                logger.exception("cannot be applied", sid=sid)
+                for each in stored:
+                    self._put_aside(each.row, error)
+        return failed
+
+    def apply_session(self, sid: str, news: Sequence[events.Event]) -> None:
+        """Apply events of one session."""
+        facts, opened = SessionFacts(), False
+
+        def change(row: dict[str, Any] | None) -> dict[str, Any]:
+            nonlocal facts, opened
+            changed, facts, opened = merged(row, news)
+            return changed
+
+        row = self._store.amend_session(sid, change)
+        now = self._now_ms()
+        recording_id = row.get("recordingId") or self._find_owner(sid, row, facts)
+        if not recording_id:
+            return  # a recording that is not ours, or the console's test
+
+        def notes(before: Recording, after: Recording) -> list[Note]:
+            told = []
+            if sid in after.sids and sid not in before.sids:
+                words = "A notification told the sid of a lost start."
+                told.append(Note(now, "adopted", words, {"sid": sid}))
+            if after.session_end and not before.session_end:
+                words = f"Agora says that the session is over: {after.session_end}."
+                told.append(Note(now, "notified", words, {"sid": sid}))
+            return told
+
+        recording = self._waker.wake(
+            recording_id,
+            lambda row: applied(row, sid, facts, now, gap=opened),
+            notes,
+        )
+        if is_worth_a_look(recording, news):
+            self._arrivals.ask(recording_id)
+
+    def _find_owner(self, sid: str, row: Mapping[str, Any], facts: SessionFacts) -> str | None:
+        """Find the recording whose start was answered into the void, and write that it is its."""
+        cname = row.get("cname")
+        if not cname:
+            return None
+        for recording in self._store.page(cname=cname, limit=_CANDIDATES).recordings:
+            if owned(recording, sid, facts) is not None:
+                recording_id = recording.recording_id
+                self._store.adopt_session(sid, recording_id, cname)
+                logger.info("session adopted", recordingId=recording_id, sid=sid)
+                return recording_id
+        return None
+
+    def _put_aside(self, row: Mapping[str, Any], error: Exception) -> None:
+        message = {"PK": row["PK"], "SK": row["SK"], "error": type(error).__name__}
+        (self._sqs or clients.sqs()).send_message(
+            QueueUrl=self._poison_queue_url, MessageBody=msgspec.json.encode(message).decode()
+        )

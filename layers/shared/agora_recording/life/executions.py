@@ -1,0 +1,108 @@
+"""Executions: how they are named, started and woken, without ever losing a call.
+
+The protocol of waking: "Await end" stores its task token only if no reason to wake is on the row;
+a waker first writes its reason, then sends whatever token the row holds. Both writes are
+conditional on the same row, so whichever comes first is seen by the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agora_recording.aws import clients
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.model import Recording, ask_to_stop, wake_reason
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class Waker:
+    """Writes reasons and sends tokens."""
+
+    def __init__(self, store: RecordingStore, client: SFNClient | None = None) -> None:
+        self._store = store
+        self._client = client
+
+    def wake(
+        self,
+        recording_id: str,
+        change: Callable[[Recording], Recording],
+        notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,
+    ) -> Recording:
+        """Apply a change to the row, then wake its execution if the row has a reason to.
+
+        Harmless when repeated, and when the execution is awake already.
+        """
+        recording = self._store.amend(recording_id, change, notes)
+        self.send(recording)
+        return recording
+
+    def stop(self, recording_id: str, now_ms: int) -> Recording:
+        """Wish a recording to stop, for its caller. Raises RecordingNotFoundError."""
+        check_recording_id(recording_id)
+        return self.wake(
+            recording_id,
+            lambda row: ask_to_stop(row, "STOP_REQUESTED", now_ms),
+            lambda *_: [Note(now_ms, "stop asked", "The app asked to stop.")],
+        )
+
+    def send(self, recording: Recording) -> bool:
+        """Send the row's token, if it has one and a reason. Return whether a token was taken."""
+        reason = wake_reason(recording)
+        if reason is None or recording.task_token is None:
+            return False
+        return self.succeed(recording.task_token, {"reason": reason})
+
+    def succeed(self, task_token: str, output: dict[str, str]) -> bool:
+        """Let the task go on that is parked on a token. Return whether the token was taken."""
+        client = self._client or clients.stepfunctions()
+        try:
+            client.send_task_success(
+                taskToken=task_token, output=msgspec.json.encode(output).decode()
+            )
+        except (
+            client.exceptions.TaskTimedOut,
+            client.exceptions.TaskDoesNotExist,
+            client.exceptions.InvalidToken,
+        ):
+            # Woken before, timed out, or the execution is gone: the sweeper looks after the last.
+            return False
+        return True
+
+
+def start_execution(
+    state_machine_arn: str,
+    recording: Recording,
+    client: SFNClient | None = None,
+    *,
+    generation: int = 0,
+) -> bool:
+    """Start the execution that owns a recording; return whether it is new.
+
+    Its name is the recordingId, so that a repetition is harmless. A repair after an execution was
+    lost takes the next `generation`: names of closed executions are not free for 90 days.
+    """
+    client = client or clients.stepfunctions()
+    name = recording.recording_id + (f"-{generation}" if generation else "")
+    try:
+        client.start_execution(
+            stateMachineArn=state_machine_arn,
+            name=name,
+            input=msgspec.json.encode(
+                {"recordingId": recording.recording_id, "execution": name}
+            ).decode(),
+        )
+    except client.exceptions.ExecutionAlreadyExists:
+        return False
+    return True
+
+
+def execution_arn(state_machine_arn: str, recording: Recording) -> str:
+    """Return the ARN of the execution that owns a recording."""
+    name = recording.recording_id + (f"-{recording.execution}" if recording.execution else "")
+    return state_machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"

@@ -1,0 +1,27 @@
+"""The queue of what record_file_arrival has to look at: S3 puts files into it, we put wishes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agora_recording.aws import clients
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class ArrivalQueue:
+    """Asks for looks at the files of a recording (files/record_file_arrival.py does them)."""
+
+    def __init__(self, url: str, client: SQSClient | None = None) -> None:
+        self._url = url
+        self._client = client
+
+    def ask(self, recording_id: str, *after_s: float) -> None:
+        """Ask for a look at once, or for one after each of some delays (seconds, 900 at most)."""
+        client = self._client or clients.sqs()
+        body = msgspec.json.encode({"recordingId": recording_id}).decode()
+        for delay_s in after_s or (0,):
+            client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=round(delay_s))

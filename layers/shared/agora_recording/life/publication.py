@@ -1,0 +1,111 @@
+"""Telling the world: the manifest and the event files in the bucket, and events on the bus.
+
+Everything here may happen twice and says the same both times: each event has a stable id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from agora_recording.aws import clients
+from agora_recording.clock import now_ms
+from agora_recording.errors import EventNotSentError
+from agora_recording.recording.model import Recording
+from agora_recording.recording.view import public
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+
+SOURCE = "agora.recording"
+DetailType = Literal[
+    "Recording Started",
+    "Recording Restarted",
+    "Recording Completed",
+    "Recording Incomplete",
+    "Recording Failed",
+]
+_OF_STATUS: dict[str, DetailType] = {
+    "completed": "Recording Completed",
+    "incomplete": "Recording Incomplete",
+    "failed": "Recording Failed",
+}
+
+
+def detail(recording: Recording, detail_type: DetailType, bucket: str) -> dict[str, Any]:
+    """Return an event's detail: the recording as the API shows it, where it lies, a stable id."""
+    number = recording.attempt.number if recording.attempt else 0
+    step = f"restarted-{number}" if detail_type == "Recording Restarted" else detail_type.split()[1]
+    return {
+        "id": f"{recording.recording_id}-{step.lower()}",
+        "recording": public(recording),
+        "bucket": bucket,
+        "prefix": recording.prefix,
+        **({"manifest": recording.upload.manifest} if recording.upload.manifest else {}),
+    }
+
+
+def file_name(detail_type: DetailType) -> str | None:
+    """Return the event file of the bucket that this event writes, if it writes one."""
+    match detail_type:
+        case "Recording Started":
+            return "events/recording-started.json"
+        case "Recording Restarted":
+            return None
+        case "Recording Failed":
+            return "events/recording-failed.json"
+        case _:
+            return "events/recording-ended.json"
+
+
+class Publisher:
+    """Writes event files and sends events."""
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        bus_name: str,
+        s3: S3Client | None = None,
+        events: EventBridgeClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._bucket = bucket
+        self._bus_name = bus_name
+        self._s3 = s3
+        self._events = events
+        self._now_ms = now_ms
+
+    def announce(self, recording: Recording, detail_type: DetailType) -> None:
+        """Write the event's file, then send the event."""
+        body = detail(recording, detail_type, self._bucket)
+        name = file_name(detail_type)
+        if name:
+            event = {"detailType": detail_type, "source": SOURCE, "detail": body}
+            self.put(recording.prefix + name, msgspec.json.encode(event), "application/json")
+        answer = (self._events or clients.events()).put_events(
+            Entries=[
+                {
+                    "EventBusName": self._bus_name,
+                    "Source": SOURCE,
+                    "DetailType": detail_type,
+                    "Detail": msgspec.json.encode(body).decode(),
+                    "Resources": [],
+                }
+            ]
+        )
+        if answer["FailedEntryCount"]:
+            raise EventNotSentError(f"The bus refused {body['id']}: {answer['Entries']}")
+
+    def announce_end(self, recording: Recording) -> None:
+        """Announce the terminal status of a recording."""
+        self.announce(recording, _OF_STATUS[recording.status])
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write one object of ours under a recording's prefix."""
+        (self._s3 or clients.s3()).put_object(
+            Bucket=self._bucket, Key=key, Body=body, ContentType=content_type
+        )

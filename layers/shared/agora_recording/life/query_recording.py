@@ -1,0 +1,88 @@
+"""Confirming a start: query until Agora records, or until it is clear that it never will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.reply import Reply
+from agora_recording.clock import now_ms
+from agora_recording.life.publication import Publisher
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.model import Recording, wake_reason
+from agora_recording.recording.observing import observe, verdict
+from agora_recording.recording.timings import CONFIRM_WAITS_S, Timings, nth_wait
+
+
+class Confirmer:
+    """Confirms starts, and announces them."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        publisher: Publisher,
+        timings: Timings,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._publisher = publisher
+        self._timings = timings
+        self._now_ms = now_ms
+
+    def confirm(self, recording_id: str, started: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask once; return `started` with a verdict, and the seconds to wait before the next time.
+
+        Raises RateLimitedError when others need Agora more, EventNotSentError when the session
+        records but nobody could be told. No other answer of Agora's is an error here: it is looked
+        at again, until 90 s are over.
+        """
+        recording = self._store.get(recording_id)
+        attempt = recording.attempt
+        if recording.is_starting and not wake_reason(recording) and attempt and attempt.sid:
+            assert attempt.resource_id is not None
+            reply = self._agora.query(
+                attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
+            )
+            recording = self._take(recording, attempt.sid, reply)
+        found = verdict(recording, self._now_ms(), self._timings)
+        asked = started.get("asked", 0) + 1
+        return {
+            **started,
+            "verdict": found,
+            "asked": asked,
+            "waitSeconds": nth_wait(CONFIRM_WAITS_S, asked),
+        }
+
+    def _take(self, recording: Recording, sid: str, reply: Reply) -> Recording:
+        now = self._now_ms()
+        after = observe(recording, reply, now, self._timings)
+        if _is_confirmed(after):
+            # Told before it is written: what the row says was told, whatever crashes in between.
+            is_first = not any(each.confirmed_ms for each in after.past_attempts)
+            self._publisher.announce(
+                after, "Recording Started" if is_first else "Recording Restarted"
+            )
+
+        def notes(before: Recording, after: Recording) -> list[Note]:
+            data = {"http": reply.status, "status": reply.answer.status}
+            if after.session_end and not before.session_end:
+                words = f"The start is given up: {after.session_end}."
+            elif _is_confirmed(after):
+                words = "Agora is recording."
+            else:
+                words = f"Not recording yet: {reply.outcome.reason}."
+            return [Note(now, "query", words, data)]
+
+        return self._store.amend(
+            recording.recording_id,
+            lambda row: observe(row, reply, now, self._timings) if row.sid == sid else row,
+            notes,
+        )
+
+
+def _is_confirmed(recording: Recording) -> bool:
+    return recording.attempt is not None and recording.attempt.confirmed_ms is not None

@@ -1,0 +1,237 @@
+"""Starting a session: acquire and start as one act, safe to repeat at any point.
+
+What is to be done is written before it is done: the uid before acquire, the resourceId before
+start, the sid after it. So a repetition knows how far its predecessor came, and no session that
+Agora bills is without a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from agora_recording.agora.bodies import acquire_body, start_body
+from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.redaction import restore
+from agora_recording.agora.reply import Reply
+from agora_recording.agora.storage import Storage
+from agora_recording.aws.sealing import Sealer
+from agora_recording.clock import now_ms
+from agora_recording.errors import AgoraUnavailableError, RateLimitedError, ServiceFullError
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.model import (
+    Attempt,
+    Recording,
+    SessionEnd,
+    begin_attempt,
+    change_attempt,
+    end_session,
+    started,
+)
+from agora_recording.recording.starting import choose_uid, next_step
+from agora_recording.recording.timings import CONFIRM_WAITS_S
+
+# Refusals that end the attempt; after the others the same attempt is tried again.
+_ENDS: dict[str, SessionEnd] = {
+    "new_uid": "UID_TAKEN",
+    "permanent": "REFUSED",
+    "token_rejected": "REFUSED",
+}
+
+# Agora best practices: a start that fails is repeated three times; then another uid.
+_UNANSWERED_STARTS = 4
+
+
+class Starter:
+    """Starts recordings. Instants in ms; `randomness` returns an integer of at least 32 bits."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        storage: Storage,
+        sealer: Sealer,
+        uids: tuple[int, int],
+        randomness: Callable[[], int],
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._storage = storage
+        self._sealer = sealer
+        self._uids = uids
+        self._randomness = randomness
+        self._now_ms = now_ms
+
+    def start(self, recording_id: str) -> dict[str, Any]:
+        """Start the recording's session, or find that it runs.
+
+        Returns {attempt, sid, maxDurationSeconds, waitSeconds, wasRunning}: what comes next needs.
+        Raises StopRequestedError, RateLimitedError and what `agora.outcomes` names; the row
+        then says how far it came.
+        """
+        recording = self._store.get(recording_id)
+        step = next_step(recording)
+        if step == "new attempt":
+            recording = self._begin(recording)
+            step = "acquire"
+        if step == "done":
+            attempt = _attempt(recording)
+            assert attempt.sid is not None
+            recording = self.adopt(recording, attempt.number, attempt.sid)
+        else:
+            # Made once: what acquire is told as startParameter must be what start is told.
+            storage = self._storage.config(recording.prefix)
+            slot_ms = None
+            if step == "acquire":
+                slot_ms, next_slot_ms = self._agora.reserve_start()
+                recording = self._acquire(recording, storage, slot_ms)
+                slot_ms = next_slot_ms
+            recording = self._start(recording, storage, slot_ms, is_first=step == "acquire")
+        attempt = _attempt(recording)
+        return {
+            "attempt": attempt.number,
+            "sid": attempt.sid,
+            "maxDurationSeconds": recording.max_duration_seconds,
+            "waitSeconds": CONFIRM_WAITS_S[0],
+            "wasRunning": step == "done",
+        }
+
+    def _begin(self, recording: Recording) -> Recording:
+        uid = choose_uid(recording, self._randomness(), *self._uids)
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            next_step(row)  # a stop may have come in between
+            return begin_attempt(row, uid, now)
+
+        return self._store.amend(
+            recording.recording_id,
+            change,
+            lambda _, after: [
+                Note(now, "attempt", f"Attempt {_attempt(after).number} begins with uid {uid}.")
+            ],
+        )
+
+    def _acquire(self, recording: Recording, storage: dict[str, Any], slot_ms: int) -> Recording:
+        attempt = _attempt(recording)
+        request = self._client_request(recording)
+        reply = self._agora.acquire(
+            acquire_body(recording.cname, attempt.uid, request, storage), slot_ms=slot_ms
+        )
+        resource_id = reply.answer.resource_id
+        self._raise_unless(resource_id, reply, recording)
+        now = self._now_ms()
+        return self._store.amend(
+            recording.recording_id,
+            lambda row: self._if_current(
+                row, attempt, resource_id=resource_id, acquired_ms=now, base_url=reply.base_url
+            ),
+            lambda *_: [Note(now, "acquired", "Agora gave a resourceId.")],
+        )
+
+    def _start(
+        self,
+        recording: Recording,
+        storage: dict[str, Any],
+        slot_ms: int | None,
+        *,
+        is_first: bool,
+    ) -> Recording:
+        attempt = _attempt(recording)
+        assert attempt.resource_id is not None
+        request = self._client_request(recording)
+        reply = self._agora.start(
+            attempt.resource_id,
+            recording.mode,
+            start_body(recording.cname, attempt.uid, request, storage),
+            base_url=attempt.base_url,
+            slot_ms=slot_ms,
+        )
+        sid = reply.answer.sid
+        if not sid:
+            # Perhaps it runs since a start whose answer was lost, and a notification told its sid.
+            known = _attempt(self._store.get(recording.recording_id))
+            if known.number == attempt.number and known.sid:
+                return self.adopt(recording, attempt.number, known.sid)
+        self._raise_unless(sid, reply, recording, is_first=is_first)
+        assert sid is not None
+        return self.adopt(recording, attempt.number, sid)
+
+    def adopt(self, recording: Recording, number: int, sid: str) -> Recording:
+        """Write the sid of an attempt, and whose session it is. Harmless when repeated."""
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            after = started(row, sid, now, number=number)
+            if self._storage.is_temporary and (after != row or row.storage_token_ms is None):
+                after = replace(after, storage_token_ms=now)
+            return after
+
+        # The recording first: whose session it is can be found out from there.
+        changed = self._store.amend(
+            recording.recording_id,
+            change,
+            lambda *_: [Note(now, "started", "Agora started the session.", {"sid": sid})],
+        )
+        self._store.adopt_session(sid, recording.recording_id, recording.cname)
+        return changed
+
+    def _client_request(self, recording: Recording) -> dict[str, Any]:
+        secrets = self._sealer.unseal(recording.recording_id, recording.sealed)
+        return restore(recording.client_request, secrets)
+
+    def _raise_unless(
+        self, needed: str | None, reply: Reply, recording: Recording, *, is_first: bool = True
+    ) -> None:
+        """Do nothing when the reply brought what is needed; else note why not, and raise it.
+
+        `is_first`: nothing was sent before for this resourceId, so no session of it can run.
+        """
+        error = reply.error(has_sid=bool(needed))
+        if needed and error is None:
+            return
+        error = error or AgoraUnavailableError(
+            f"Agora's answer to {reply.endpoint} lacks what it should bring.",
+            endpoint=reply.endpoint,
+            status=reply.status,
+        )
+        number = _attempt(recording).number
+        end = _ENDS.get(reply.outcome.handling)
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            if _attempt(row).number != number or _attempt(row).sid:
+                return row
+            if end:
+                return replace(end_session(row, end, now), reason=str(error))
+            if reply.endpoint == "start" and reply.outcome.handling == "retry_same":
+                unanswered = _attempt(row).unanswered + 1
+                row = change_attempt(row, unanswered=unanswered)
+                if unanswered >= _UNANSWERED_STARTS:
+                    return replace(end_session(row, "START_FAILED", now), reason=str(error))
+            if reply.outcome.handling == "acquire_again":
+                if is_first:
+                    return change_attempt(row, resource_id=None, acquired_ms=None)
+                # A session of it may run: it keeps its resourceId, and the next has a new uid.
+                return end_session(row, "START_FAILED", now)
+            return row
+
+        self._store.amend(recording.recording_id, change)
+        kind = "limited" if isinstance(error, RateLimitedError | ServiceFullError) else "refused"
+        data = {"status": reply.status, "code": reply.answer.code}
+        self._store.note(recording.recording_id, Note(now, kind, str(error), data))
+        raise error
+
+    @staticmethod
+    def _if_current(row: Recording, attempt: Attempt, **changes: Any) -> Recording:
+        return change_attempt(row, **changes) if _attempt(row).number == attempt.number else row
+
+
+def _attempt(recording: Recording) -> Attempt:
+    if recording.attempt is None:
+        raise AssertionError("a recording that starts has an attempt")
+    return recording.attempt

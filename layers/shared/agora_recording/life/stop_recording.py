@@ -1,0 +1,140 @@
+"""Ending a session, and deciding what comes after it: a new session, or the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from agora_recording.agora.bodies import stop_body
+from agora_recording.agora.client import AgoraClient
+from agora_recording.clock import now_ms
+from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.due import deadline_ms
+from agora_recording.recording.ending import (
+    Failure,
+    after_orphan_stop,
+    after_stop,
+    move_on,
+    next_state,
+    unseen_s,
+)
+from agora_recording.recording.model import (
+    Attempt,
+    Recording,
+    ask_to_stop,
+    end_session,
+    wake_reason,
+)
+from agora_recording.recording.timings import Timings
+
+
+class Stopper:
+    """Stops sessions."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        timings: Timings,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._timings = timings
+        self._now_ms = now_ms
+
+    def stop(self, recording_id: str, failure: Failure | None = None) -> dict[str, Any]:
+        """End the current session if it still runs; return {next, sessionEnd, unseenSeconds?}.
+
+        `failure` is the error that brought the state machine here, if one did.
+        Raises what `agora.outcomes` names when Agora neither stopped it nor said it is over.
+        """
+        recording = self._store.amend(
+            recording_id,
+            lambda row: self._arrive(row, failure),
+            lambda before, after: self._failed(before, after, failure),
+        )
+        if wake_reason(recording) is None:
+            return {"next": next_state(recording)}
+        attempt = recording.attempt
+        if attempt in recording.orphans:
+            # It may still come to life. Where the stop does not reach it, the sweeper repeats it.
+            recording = self._ask(recording, attempt)
+        elif attempt and attempt.sid and recording.session_end is None:
+            recording = self._ask(recording, attempt)
+        recording = self._store.amend(recording_id, move_on, self._notes)
+        unseen = unseen_s(recording)
+        return {
+            "next": next_state(recording),
+            "sessionEnd": recording.session_end,
+            **({} if unseen is None else {"unseenSeconds": unseen}),
+        }
+
+    def _arrive(self, row: Recording, failure: Failure | None) -> Recording:
+        now = self._now_ms()
+        row = replace(row, task_token=None)
+        if row.stop_reason is None and row.session_end is None and failure:
+            is_late = now >= deadline_ms(row, self._timings)
+            if is_late and (failure.name == "States.Timeout" or not row.sid):
+                row = ask_to_stop(row, "MAX_DURATION", now)
+            elif not row.sid and failure.name != "RateLimitedError":
+                # To wait for one's turn is no failure of the start: it is gone on with.
+                row = replace(end_session(row, "START_FAILED", now), reason=failure.message)
+        if row.stop_reason and row.session_end is None and not row.sid:
+            row = end_session(row, "STOPPED", now)
+        return row
+
+    def _failed(self, before: Recording, after: Recording, failure: Failure | None) -> list[Note]:
+        if failure is None or before.session_end or after.session_end != "START_FAILED":
+            return []
+        return [Note(self._now_ms(), "failed", f"The start failed: {failure.message}")]
+
+    def _ask(self, recording: Recording, attempt: Attempt) -> Recording:
+        sid = attempt.sid
+        assert sid is not None
+        assert attempt.resource_id is not None
+        reply = self._agora.stop(
+            attempt.resource_id,
+            sid,
+            recording.mode,
+            stop_body(recording.cname, attempt.uid),
+            base_url=attempt.base_url,
+        )
+        now = self._now_ms()
+        error = reply.error()
+        if error and not attempt.end:
+            self._store.note(
+                recording.recording_id,
+                Note(now, "refused", f"stop: {error}", {"status": reply.status}),
+            )
+            is_over = after_stop(recording, reply, now, self._timings).session_end
+            if not is_over and reply.outcome.handling != "confirm_gone":
+                raise error
+        after = partial(after_orphan_stop, sid=sid) if attempt.end else after_stop
+        return self._store.amend(
+            recording.recording_id,
+            lambda row: after(row, reply=reply, now_ms=now, timings=self._timings),
+            lambda *_: [
+                Note(
+                    now,
+                    "stop",
+                    f"Agora answered the stop: {reply.outcome.handling.replace('_', ' ')}.",
+                    {"status": reply.status, "code": reply.answer.code},
+                )
+            ],
+        )
+
+    def _notes(self, before: Recording, after: Recording) -> list[Note]:
+        if before.status == after.status:
+            return []
+        return [
+            Note(
+                self._now_ms(),
+                "ended",
+                f"The session is over ({after.session_end}); its files are awaited.",
+            )
+        ]

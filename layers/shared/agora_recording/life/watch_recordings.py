@@ -1,0 +1,342 @@
+"""The paced sweeper: looks at every open recording in time, within Agora's requests a second.
+
+Each row says itself when it wants a look (recording/due.py). A sweep serves them in the order of
+risk: those that should have started, those that should have ended, the silent, the long unseen.
+What it does not get to is still due in the next sweep: overload only stretches the interval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from agora_recording.agora.bodies import stop_body, update_body
+from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.reply import Reply
+from agora_recording.agora.storage import Storage
+from agora_recording.aws import clients
+from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
+from agora_recording.clock import now_ms
+from agora_recording.errors import AgoraError, RateLimitedError
+from agora_recording.life.executions import Waker, execution_arn, start_execution
+from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.store import DUE_SHARDS, Note, RecordingStore, Scheduled, Shard
+from agora_recording.notifications.facts import SessionFacts
+from agora_recording.observability import logger
+from agora_recording.recording.due import LATE, RISKS
+from agora_recording.recording.ending import after_orphan_stop
+from agora_recording.recording.looking import Look, choose_look, is_unheard, stop_reason
+from agora_recording.recording.model import Recording, ask_to_stop
+from agora_recording.recording.observing import RUNNING, observe
+from agora_recording.recording.timings import Timings
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+_WORKERS = 4
+_BATCH = 50
+_PAGE = 200  # rows of a shard that are read at once; 40 of them cost half a unit
+
+
+def _due(shard: Shard, now_ms: int) -> list[Scheduled]:
+    return [each for each in shard.rows if each.at_ms <= now_ms]
+
+
+class Swept(NamedTuple):
+    """How often each look was made; how many recordings are not over; and how many of those looked
+    at Agora says are running, although no notification tells of them.
+    """
+
+    looks: Counter[str]
+    open: int
+    unheard: int
+
+
+class Sweeper:
+    """Sweeps. `first_shard` spreads the work when a sweep does not get round."""
+
+    def __init__(
+        self,
+        *,
+        store: RecordingStore,
+        agora: AgoraClient,
+        waker: Waker,
+        storage: Storage,
+        lease: Lease,
+        arrivals: ArrivalQueue,
+        timings: Timings,
+        state_machine_arn: str,
+        stepfunctions: SFNClient | None = None,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store = store
+        self._agora = agora
+        self._waker = waker
+        self._storage = storage
+        self._lease = lease
+        self._timings = timings
+        self._state_machine_arn = state_machine_arn
+        self._arrivals = arrivals
+        self._stepfunctions = stepfunctions
+        self._now_ms = now_ms
+        self.unheard: set[str] = set()
+
+    def sweep(self, *, seconds: float, first_shard: int = 0) -> Swept:
+        """Look at what is due, for at most `seconds`; tell what was done.
+
+        Nothing is looked at while another sweeper holds the lease. Where nothing is due, which is
+        nearly always so in a small fleet, the lease is not even asked for: that is two writes.
+        """
+        self.unheard.clear()
+        looks: Counter[str] = Counter()
+        with ThreadPoolExecutor(_WORKERS) as workers:
+            shards = list(workers.map(partial(self._store.shard, limit=_PAGE), range(DUE_SHARDS)))
+            count_open = sum(workers.map(self._count_open, range(DUE_SHARDS), shards))
+            if self._is_any_due(shards):
+                looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
+        return Swept(looks, count_open, len(self.unheard))
+
+    def _is_any_due(self, shards: Sequence[Shard]) -> bool:
+        now = self._now_ms()
+        return any(not each.is_whole or _due(each, now) for each in shards)
+
+    def _count_open(self, number: int, shard: Shard) -> int:
+        if shard.is_whole:
+            return sum(each.risk != LATE for each in shard.rows)
+        return self._store.count_open(number)
+
+    def _look_at(
+        self, batches: Iterable[list[str]], seconds: float, workers: ThreadPoolExecutor
+    ) -> Counter[str]:
+        if self._lease.take(seconds + 10) is None:
+            return Counter({"lease held": 1})
+        end_ms = self._now_ms() + round(seconds * 1000)
+        done: Counter[str] = Counter()
+
+        def look_in_time(recording_id: str) -> str:
+            is_late = self._now_ms() >= end_ms or not self._lease.is_ours
+            return "out of time" if is_late else self.try_look(recording_id)
+
+        try:
+            for batch in batches:
+                done.update(workers.map(look_in_time, batch))
+                if done["out of time"]:
+                    break
+        finally:
+            self._lease.release()
+        return done
+
+    def batches(self, shards: Sequence[Shard], first_shard: int) -> Iterator[list[str]]:
+        """Yield ids of what is due by now, in the order of risk.
+
+        A shard that fits a page is known already; of a fuller one, rows are read as they are asked
+        for.
+        """
+        now = self._now_ms()
+        numbers = [(first_shard + step) % DUE_SHARDS for step in range(DUE_SHARDS)]
+        for risk in RISKS:
+            for number in numbers:
+                shard = shards[number]
+                if shard.is_whole:
+                    found = [each.recording_id for each in _due(shard, now) if each.risk == risk]
+                    yield from (found[at : at + _BATCH] for at in range(0, len(found), _BATCH))
+                else:
+                    yield from self._read(risk, number, now)
+
+    def _read(self, risk: int, shard: int, now_ms: int) -> Iterator[list[str]]:
+        served: set[str] = set()
+        while True:
+            found = self._store.due(risk, shard, now_ms, _BATCH)
+            # A row that could not be moved on comes again: not twice in one sweep.
+            fresh = [each for each in found if each not in served]
+            if not fresh:
+                return
+            served.update(fresh)
+            yield fresh
+            if len(found) < _BATCH:
+                return
+
+    def try_look(self, recording_id: str) -> str:
+        """Look at one recording; return what was done, or why nothing was. Raises nothing."""
+        try:
+            try:
+                return self.look(recording_id)
+            except RateLimitedError:
+                self._looked(recording_id)
+                return "no slot"
+            except AgoraError as error:
+                self._looked(recording_id)
+                logger.warning("look failed", recordingId=recording_id, reason=str(error))
+                return "agora failed"
+        except Exception:  # one recording must not keep the others from being looked at
+            logger.exception("look failed", recordingId=recording_id)
+            return "failed"
+
+    def look(self, recording_id: str) -> Look:
+        """Do what one recording needs now; return what it was."""
+        recording = self._store.get(recording_id)
+        look = choose_look(recording, self._now_ms(), self._timings)
+        match look:
+            case "wake":
+                if not self._waker.send(recording):
+                    self._repair(recording)
+            case "confirm":
+                # Awake without a reason to end, it goes to the start, where the session is found.
+                if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
+                    self._looked(recording_id)
+                else:
+                    self._repair(recording)
+            case "repair":
+                self._repair(recording)
+            case "stop":
+                self._stop(recording)
+            case "renew storage token":
+                self._renew(recording)
+            case "query":
+                self._query(recording)
+            case "files":
+                # The listing of a bucket is left to the room that has the time and memory for it.
+                self._arrivals.ask(recording_id)
+                self._looked(recording_id)
+        if look != "nothing":
+            # Whatever else there was to do: neither may keep the other waiting for ever.
+            self._stop_orphans(recording)
+        return look
+
+    def _query(self, recording: Recording) -> None:
+        attempt = recording.attempt
+        assert attempt is not None
+        assert attempt.sid is not None
+        assert attempt.resource_id is not None
+        reply = self._agora.query(
+            attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
+        )
+        now = self._now_ms()
+        if reply.is_ok and reply.answer.status in RUNNING:
+            row = self._store.session(attempt.sid) or {}
+            facts = msgspec.convert(row.get("facts", {}), SessionFacts)
+            if is_unheard(facts, now, self._timings):
+                self.unheard.add(recording.recording_id)
+
+        def change(row: Recording) -> Recording:
+            if row.sid != attempt.sid:
+                return row
+            return replace(observe(row, reply, now, self._timings), looked_ms=now)
+
+        def notes(before: Recording, after: Recording) -> list[Note]:
+            words = f"Query: {reply.outcome.handling.replace('_', ' ')}."
+            if after.session_end and not before.session_end:
+                words += f" The session is over: {after.session_end}."
+            data = {"http": reply.status, "status": reply.answer.status}
+            return [Note(now, "query", words, data)]
+
+        self._waker.wake(recording.recording_id, change, notes)
+
+    def _stop(self, recording: Recording) -> None:
+        now = self._now_ms()
+        reason = stop_reason(recording, now, self._timings)
+        self._waker.wake(
+            recording.recording_id,
+            lambda row: ask_to_stop(row, reason, now),
+            lambda *_: [Note(now, "deadline", f"A deadline has come: {reason}.")],
+        )
+
+    def _renew(self, recording: Recording) -> None:
+        attempt = recording.attempt
+        assert attempt is not None
+        assert attempt.sid is not None
+        assert attempt.resource_id is not None
+        lease = self._store.update_lease(recording.recording_id, self._now_ms)
+        if lease.take(UPDATE_LEASE_S) is None:
+            # An app's update is not answered yet, and Agora wants one at a time: soon again.
+            self._looked(recording.recording_id)
+            return
+        try:
+            storage = self._storage.config(recording.prefix)
+            reply = self._agora.update(
+                attempt.resource_id,
+                attempt.sid,
+                recording.mode,
+                update_body(recording.cname, attempt.uid, {"storageConfig": storage}),
+                base_url=attempt.base_url,
+            )
+        finally:
+            lease.release()
+        error = reply.error()
+        if error:
+            raise error
+        now = self._now_ms()
+        self._store.amend(
+            recording.recording_id,
+            lambda row: replace(row, storage_token_ms=now),
+            lambda *_: [Note(now, "storage", "The uploader's credentials were renewed.")],
+        )
+
+    def _stop_orphans(self, recording: Recording) -> None:
+        for attempt in recording.orphans:
+            # Only a start gives a sid, and a start needs a resourceId.
+            assert attempt.sid is not None
+            assert attempt.resource_id is not None
+            reply = self._agora.stop(
+                attempt.resource_id,
+                attempt.sid,
+                recording.mode,
+                stop_body(recording.cname, attempt.uid),
+                base_url=attempt.base_url,
+            )
+            self._store.amend(
+                recording.recording_id,
+                partial(self._stopped, sid=attempt.sid, reply=reply, now=self._now_ms()),
+                self._notes_of_orphans,
+            )
+
+    def _stopped(self, row: Recording, *, sid: str, reply: Reply, now: int) -> Recording:
+        after = after_orphan_stop(row, sid, reply, now, self._timings)
+        return replace(after, looked_ms=now)
+
+    def _notes_of_orphans(self, before: Recording, after: Recording) -> list[Note]:
+        if len(after.orphans) == len(before.orphans):
+            return []
+        return [Note(self._now_ms(), "orphan", "A session that was given up is over.")]
+
+    def _repair(self, recording: Recording) -> None:
+        """See that an open row has an execution; start the next one where it was lost."""
+        client = self._stepfunctions or clients.stepfunctions()
+        status = None
+        with contextlib.suppress(client.exceptions.ExecutionDoesNotExist):
+            arn = execution_arn(self._state_machine_arn, recording)
+            status = client.describe_execution(executionArn=arn)["status"]
+        if status == "RUNNING":
+            self._looked(recording.recording_id)
+            return
+        generation = recording.execution + 1 if status else recording.execution
+        now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            # Not where another sweep was faster: its execution may have parked already.
+            seen = (recording.execution, recording.task_token)
+            if (row.execution, row.task_token) != seen:
+                return row
+            return replace(
+                row, execution=generation, looked_ms=now, task_token=None, upload_token=None
+            )
+
+        changed = self._store.amend(
+            recording.recording_id,
+            change,
+            lambda *_: [Note(now, "repair", f"Its execution was gone ({status}): a new one.")],
+        )
+        start_execution(
+            self._state_machine_arn, changed, self._stepfunctions, generation=generation
+        )
+
+    def _looked(self, recording_id: str) -> None:
+        now = self._now_ms()
+        self._store.amend(recording_id, lambda row: replace(row, looked_ms=now))

@@ -1,0 +1,301 @@
+"""Agora's webhook, as values: whose body it is, what its envelope says, where it is kept.
+
+Nothing here decides what an event means (`events`, `facts`): this is the answering path, which
+must be cheap and must never lose what is authentic. The raw body is kept as it came. It may hold
+a stream key (event 100 names the CDN address): the table is as secret as the body, and no body,
+signature or secret is ever logged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from agora_recording.aws.dynamodb import to_item
+from agora_recording.errors import NotificationInvalidError, SignatureError, StaleNotificationError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+MAX_BODY_BYTES = 64 * 1024
+"""Far above any event of the documents, far below the 400 KB that an item may weigh."""
+
+_LAST_INSTANT_MS = 253_402_300_799_999  # 9999-12-31: what an instant can be and still be written
+_LARGEST_NUMBER = 2**63 - 1  # DynamoDB keeps 38 digits; no number of Agora's needs more than this
+_LONGEST_NAME = 128  # bytes: a sort key holds 1,024 of them, and Agora's ids have 32
+_LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice as much
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """One notification's envelope; None stands for what is missing or makes no sense.
+
+    `eventMs` is when it happened (payload.sendts; eventMs in envelopes before 1.3), `notifyMs`
+    when it was sent, both by Agora's clock. `details` is the event's own part, undecoded.
+    """
+
+    noticeId: str | None = None
+    productId: int | None = None
+    eventType: int | None = None
+    notifyMs: int | None = None
+    eventMs: int | None = None
+    sid: str | None = None
+    uid: str | None = None
+    cname: str | None = None
+    sequence: int | None = None
+    serviceType: int | None = None
+    details: dict[str, Any] = {}
+
+
+# --- the request, behind API Gateway (REST proxy) or an Application Load Balancer ----------------
+
+
+def raw_body(event: Mapping[str, Any], max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return the bytes that were signed, decoded where the gateway encoded them.
+
+    Raises NotificationInvalidError above `max_bytes`, and SignatureError when the encoding is
+    broken: nothing can have signed such a body.
+    """
+    body = event.get("body") or ""
+    if len(body) > max_bytes * 4 // 3 + 4:  # not worth decoding
+        raise NotificationInvalidError(f"the body is larger than {max_bytes} bytes")
+    if event.get("isBase64Encoded"):
+        try:
+            raw = base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise SignatureError("the body is not the base64 it claims to be") from error
+    else:
+        raw = body.encode("utf-8", "surrogatepass")
+    if len(raw) > max_bytes:
+        raise NotificationInvalidError(f"the body is larger than {max_bytes} bytes")
+    return raw
+
+
+def headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return the request's headers by lower-case name; of a repeated one, the last."""
+    single = event.get("headers")
+    if single is None:
+        several = event.get("multiValueHeaders") or {}
+        single = {name: values[-1] for name, values in several.items() if values}
+    return {name.lower(): value for name, value in single.items()}
+
+
+def source_ip(event: Mapping[str, Any]) -> str:
+    """Return the address the request came from, or "" where the event does not tell.
+
+    A load balancer appends the address it saw to X-Forwarded-For: only the last entry is its
+    own word, all before it is the sender's.
+    """
+    identity = (event.get("requestContext") or {}).get("identity")
+    if identity:
+        return str(identity.get("sourceIp") or "")
+    last = headers(event).get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if last.startswith("["):
+        return last[1:].partition("]")[0]
+    return last.partition(":")[0] if last.count(":") == 1 else last
+
+
+def parse_networks(cidrs: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of an allow-list; what is no network is left out."""
+    from ipaddress import ip_network  # noqa: PLC0415  only where the source is checked
+
+    networks = []
+    for cidr in cidrs:
+        try:
+            networks.append(ip_network(cidr, strict=False))
+        except ValueError:
+            continue
+    return tuple(networks)
+
+
+def is_listed(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Return whether `address` lies in one of `networks`; what is no address does not."""
+    from ipaddress import ip_address  # noqa: PLC0415  only where the source is checked
+
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+# --- authenticity -------------------------------------------------------------------------------
+
+
+def verify(
+    raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], *, allow_v1: bool = True
+) -> None:
+    """Return when one of `secrets` signed `raw`; raise SignatureError otherwise.
+
+    Agora-Signature-V2 (HMAC-SHA256) decides where it is present. Agora-Signature (HMAC-SHA1)
+    counts only in its absence and with `allow_v1`: a wrong V2 is never saved by a right V1.
+    Both are hex, in either case. ("Agora callbacks: signature verification")
+    """
+    sent = _header(headers, "agora-signature-v2")
+    digest = "sha256"
+    if sent is None and allow_v1:
+        sent = _header(headers, "agora-signature")
+        digest = "sha1"
+    if sent is None:
+        raise SignatureError("the request carries no signature")
+    claimed = sent.strip().lower().encode("utf-8", "surrogatepass")
+    for secret in secrets:
+        # An empty secret would let anyone sign.
+        if secret and hmac.compare_digest(
+            hmac.digest(secret.encode(), raw, digest).hex().encode(), claimed
+        ):
+            return
+    raise SignatureError("no live secret made this signature")
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    value = headers.get(name)
+    if value is None:
+        value = next((headers[sent] for sent in headers if sent.lower() == name), None)
+    return value
+
+
+def refuse_stale(notification: Notification, now_ms: int, window_s: float) -> None:
+    """Raise StaleNotificationError when notifyMs is further than `window_s` from `now_ms`.
+
+    Agora writes notifyMs anew at each resend, so an honest notification is always fresh. A
+    window of 0 is off; a notification without notifyMs passes (the key still stores it once).
+    """
+    if window_s and notification.notifyMs is not None:
+        age_ms = now_ms - notification.notifyMs
+        if abs(age_ms) > window_s * 1000:
+            raise StaleNotificationError(f"sent {age_ms / 1000:.0f} s ago")
+
+
+# --- the envelope -------------------------------------------------------------------------------
+
+
+def read(raw: bytes) -> Notification:
+    """Return the envelope of an authentic body, whatever it lacks or adds.
+
+    Tolerates the envelope before 1.3 (notificationId, eventMs, a sequence in quotes, no
+    productId) and the sid beside the payload. Raises NotificationInvalidError when the body is
+    not a JSON object.
+    """
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise NotificationInvalidError("the body is not JSON") from error
+    if not isinstance(document, dict):
+        raise NotificationInvalidError("the body is JSON, but no object")
+    get = document.get
+    payload = get("payload")
+    inner = payload.get if isinstance(payload, dict) else {}.get
+    details = inner("details")
+    return Notification(
+        noticeId=_name(get("noticeId")) or _name(get("notificationId")),
+        productId=_number(get("productId")),
+        eventType=_number(get("eventType")),
+        notifyMs=_instant(get("notifyMs")),
+        eventMs=_instant(inner("sendts")) or _instant(get("eventMs")),
+        sid=_name(inner("sid")) or _name(get("sid")),
+        uid=_name(inner("uid")),
+        cname=_name(inner("cname"), _LONGEST_CNAME),
+        sequence=_number(inner("sequence")),
+        serviceType=_number(inner("serviceType")),
+        details=details if isinstance(details, dict) else {},
+    )
+
+
+def _name(value: object, longest: int = _LONGEST_NAME) -> str | None:
+    if isinstance(value, str):
+        return value if value and len(value.encode()) <= longest else None
+    number = _number(value)
+    return None if number is None else str(number)
+
+
+def _number(value: object) -> int | None:
+    # bool is an int to Python, a number sent as text is one to Agora; both sides stay bounded.
+    if type(value) is int:
+        return value if 0 <= value <= _LARGEST_NUMBER else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return _number(int(value))
+    return _number(int(value)) if isinstance(value, float) and value.is_integer() else None
+
+
+def _instant(value: object) -> int | None:
+    number = _number(value)
+    return number if number is not None and number <= _LAST_INSTANT_MS else None
+
+
+# --- where it is kept ---------------------------------------------------------------------------
+
+
+def key(notification: Notification, raw: bytes) -> tuple[str, str]:
+    """Return (PK, SK): equal for every arrival of one notification, different for any two.
+
+    A resend repeats the payload, so (sid, eventType, uid, sequence) is the same for it and for
+    the doubles of redundant sending; productId and noticeId serve where one of these is missing,
+    and the body's hash where nothing can be told. Sequences are padded so that they sort.
+    """
+    n = notification
+    if (
+        n.sid is not None
+        and n.uid is not None
+        and n.eventType is not None
+        and n.sequence is not None
+    ):
+        return f"SID#{n.sid}", f"EVT#{n.eventType}#{n.uid}#{n.sequence:010d}"
+    if n.noticeId is not None:
+        product = "" if n.productId is None else n.productId
+        return f"NOTICE#{product}#{n.noticeId}", "NOTICE"
+    return f"NOTICE#sha256#{hashlib.sha256(raw).hexdigest()}", "NOTICE"
+
+
+def item(
+    notification: Notification, raw: bytes, received_ms: int, expires_s: int | None
+) -> dict[str, dict[str, Any]]:
+    """Return the DynamoDB item (typed attributes) that keeps the notification.
+
+    `expires_s` (epoch seconds) is when the table may drop it; None keeps it for good.
+    """
+    n = notification
+    partition, sort = key(n, raw)
+    return to_item(
+        {
+            "PK": partition,
+            "SK": sort,
+            "body": _text_or_bytes(raw),
+            "eventType": n.eventType,
+            "productId": n.productId,
+            "noticeId": n.noticeId,
+            "sid": n.sid,
+            "uid": n.uid,
+            "cname": n.cname,
+            "sequence": n.sequence,
+            "eventMs": n.eventMs,
+            "notifyMs": n.notifyMs,
+            "receivedMs": received_ms,
+            "expiresAt": expires_s,
+        }
+    )
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def from_row(row: Mapping[str, Any]) -> tuple[Notification, int]:
+    """Return (notification, received_ms) of a stored row's plain values.
+
+    An unreadable body gives an empty Notification: it was kept, and it says nothing.
+    """
+    body = row["body"]
+    try:
+        notification = read(body.encode() if isinstance(body, str) else body)
+    except NotificationInvalidError:
+        notification = Notification()
+    return notification, row["receivedMs"]

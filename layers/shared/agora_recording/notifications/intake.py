@@ -1,0 +1,97 @@
+"""From a request to a durable row: the order of the checks in the answering path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from agora_recording.errors import NotificationInvalidError, SourceNotAllowedError
+from agora_recording.notifications import envelope
+from agora_recording.notifications.envelope import MAX_BODY_BYTES, Notification
+from agora_recording.settings import Settings
+
+
+class IntakeSettings(Settings, frozen=True, kw_only=True):
+    """How strict the door is.
+
+    `replay_window_seconds` 0 is off, `notification_ttl_days` 0 keeps notifications for good, and
+    `max_body_bytes` has to stay below the 400 KB of an item.
+    """
+
+    replay_window_seconds: float = 300
+    allow_signature_v1: bool = True
+    notification_ttl_days: float = 30
+    max_body_bytes: int = MAX_BODY_BYTES
+    source_check: Literal["off", "log", "enforce"] = "off"
+
+
+class Secrets(Protocol):
+    """What `notification_secrets.NotificationSecrets` does."""
+
+    def verify(
+        self, raw: bytes, headers: Mapping[str, str], now_ms: int, *, allow_v1: bool = True
+    ) -> None:
+        """Return when a live secret signed `raw`, raise SignatureError otherwise."""
+
+
+class Store(Protocol):
+    """What `notification_store.NotificationStore` does."""
+
+    def put(self, item: Mapping[str, Any]) -> bool:
+        """Write the item unless its key is taken; return whether it is new."""
+
+    def lists(self, address: str, now_ms: int) -> bool | None:
+        """Return whether the allow-list has `address`, None when there is no list."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A durable notification: was it new, what is to be counted, and what a log may show of it."""
+
+    is_new: bool
+    counts: tuple[str, ...]
+    shown: dict[str, str | int | None]
+
+
+def take(
+    event: Mapping[str, Any], now_ms: int, settings: IntakeSettings, store: Store, secrets: Secrets
+) -> Receipt:
+    """Verify and store the notification that a gateway's `event` carries.
+
+    Raises SourceNotAllowedError, NotificationInvalidError (too large), SignatureError,
+    StaleNotificationError: it was refused, and nothing was stored. Raises SecretUnavailableError,
+    StoreUnavailableError: nobody knows, Agora has to send it again.
+    """
+    counts = _check_source(event, now_ms, settings.source_check, store)
+    raw = envelope.raw_body(event, settings.max_body_bytes)
+    headers = envelope.headers(event)
+    secrets.verify(raw, headers, now_ms, allow_v1=settings.allow_signature_v1)
+    try:
+        notification = envelope.read(raw)
+    except NotificationInvalidError:
+        # Authentic, so it is kept all the same: under the hash of its body.
+        notification = Notification()
+        counts += ("NotificationUnreadable",)
+    envelope.refuse_stale(notification, now_ms, settings.replay_window_seconds)
+    ttl_s = round(settings.notification_ttl_days * 86_400)
+    expires_s = now_ms // 1000 + ttl_s if ttl_s else None
+    is_new = store.put(envelope.item(notification, raw, now_ms, expires_s))
+    counts += ("NotificationStored" if is_new else "NotificationDuplicate",)
+    if counts == ("NotificationStored",):
+        return Receipt(is_new, counts, {})  # the usual case is counted, not logged
+    return Receipt(is_new, counts, {"sid": notification.sid, "eventType": notification.eventType})
+
+
+def _check_source(
+    event: Mapping[str, Any], now_ms: int, check: str, store: Store
+) -> tuple[str, ...]:
+    if check == "off":
+        return ()
+    listed = store.lists(envelope.source_ip(event), now_ms)
+    if listed is None:
+        # The signature is the authentication: where there is no list yet, it stands alone.
+        return ("SourceListMissing",)
+    if not listed and check == "enforce":
+        raise SourceNotAllowedError("the sender's address is not on Agora's list")
+    return () if listed else ("SourceUnlisted",)

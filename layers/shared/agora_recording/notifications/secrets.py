@@ -1,0 +1,101 @@
+"""The live notification secrets, followed through a rotation without a deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from agora_recording.aws import clients
+from agora_recording.errors import SecretUnavailableError, SignatureError
+from agora_recording.notifications.envelope import verify
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_KEEP_MS = 300_000
+_ASK_AGAIN_MS = 10_000
+
+
+class NotificationSecrets:
+    """Knows which secrets may sign, and looks again when a signature fits none of them.
+
+    The secret's text is `{"secrets": ["current", "previous"]}` or the bare secret. The versions
+    AWSCURRENT and AWSPREVIOUS are both live, so storing a new secret is the whole rotation; a
+    secret that leaked is out after it was replaced twice. No authentic notification is refused
+    when the new secret is stored 10 s before Agora signs with it: that is how soon a signature
+    nobody knows makes a warm environment ask again, and no more often, since anybody may forge.
+    """
+
+    def __init__(self, secret_id: str, client: SecretsManagerClient | None = None) -> None:
+        self._secret_id = secret_id
+        self._client = client
+        self._secrets: tuple[str, ...] = ()
+        self._asked_ms = 0
+
+    def verify(
+        self, raw: bytes, headers: Mapping[str, str], now_ms: int, *, allow_v1: bool = True
+    ) -> None:
+        """Return when a live secret signed `raw`.
+
+        Raises SignatureError when none did, and SecretUnavailableError when that cannot be told:
+        the secret is not there, not filled in, or the store did not answer.
+        """
+        if not self._secrets:
+            self._ask(now_ms)
+        elif now_ms - self._asked_ms >= _KEEP_MS:
+            # What was live is better than nothing while Secrets Manager is away.
+            with suppress(SecretUnavailableError):
+                self._ask(now_ms)
+        try:
+            verify(raw, headers, self._secrets, allow_v1=allow_v1)
+        except SignatureError:
+            if now_ms - self._asked_ms < _ASK_AGAIN_MS:
+                raise
+            self._ask(now_ms)
+            verify(raw, headers, self._secrets, allow_v1=allow_v1)
+
+    def _ask(self, now_ms: int) -> None:
+        self._asked_ms = now_ms
+        found = (
+            *parse_secrets(self._text("AWSCURRENT")),
+            *parse_secrets(self._text("AWSPREVIOUS")),
+        )
+        if not found:
+            raise SecretUnavailableError(
+                f'{self._secret_id} holds neither {{"secrets": ["..."]}} nor a bare secret'
+            )
+        self._secrets = tuple(dict.fromkeys(found))
+
+    def _text(self, stage: str) -> str:
+        client = self._client or clients.secretsmanager()
+        try:
+            answer = client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ResourceNotFoundException":  # never filled in, or never rotated
+                return ""
+            raise SecretUnavailableError(
+                f"Secrets Manager does not give {self._secret_id}: {code}"
+            ) from error
+        except BotoCoreError as error:
+            raise SecretUnavailableError("Secrets Manager does not answer") from error
+        return answer.get("SecretString", "")
+
+
+class _Listed(msgspec.Struct):
+    secrets: list[str]
+
+
+def parse_secrets(text: str) -> tuple[str, ...]:
+    """Return the secrets that the stored text holds, the newest first."""
+    text = text.strip()
+    if not text.startswith("{"):
+        return (text,) if text else ()
+    try:
+        return tuple(filter(None, msgspec.json.decode(text, type=_Listed).secrets))
+    except msgspec.DecodeError:
+        return ()

@@ -1,0 +1,151 @@
+"""When a recording is to be looked at next, and at what risk. Pure.
+
+Risks are served in their order: unstarted, stopping, silent, long unseen, and last what is over
+and only lacks files that may come late.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from agora_recording.clock import to_ms
+from agora_recording.recording.model import Attempt, Recording
+from agora_recording.recording.timings import Timings
+
+# --- supervision: when to look at it next -------------------------------------------------------
+
+# The order of risk (design: unstarted, stopping, silent, long unseen); last what is over, and only
+# lacks files that may come late.
+Risk = Literal[0, 1, 2, 3, 4]
+RISKS: tuple[Risk, ...] = get_args(Risk)
+LATE: Risk = 4
+
+
+def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return (risk, epoch milliseconds) of the next look, None for one that is over.
+
+    The lower the risk's number, the sooner it is served when there is more to do than time.
+    """
+    own = next_look(recording, timings)
+    if not recording.orphans:
+        return own
+    at_ms, looked = recording.created_ms, recording.looked_ms
+    if looked and any(each.gone_ms for each in recording.orphans):
+        at_ms = looked + to_ms(timings.monitor_s)
+    elif looked:
+        # It is still there, or the stop is refused: less and less often, for as long as it takes.
+        at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
+    return own if own and own[1] <= at_ms else (1, at_ms)
+
+
+def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return `due` as it would be without sessions that were given up."""
+    if recording.is_terminal:
+        return _late_look(recording, timings)
+    looked = recording.looked_ms or 0
+    attempt = recording.attempt
+    if recording.status == "uploading":
+        return 1, _upload_look(recording, timings)
+    if recording.status == "stopping" or recording.stop_reason or recording.session_end:
+        ended = attempt.ended_ms if attempt else None
+        since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
+        # A token that is still there is one that nobody has taken.
+        wait_s = timings.woken_s if recording.task_token else timings.stuck_stop_s
+        return 1, max(since, looked) + to_ms(wait_s)
+    if recording.is_starting:
+        return 0, _starting_look(recording, timings)
+    if recording.gone_ms:
+        gap = timings.gone_gaps_s[min(recording.gone_checks, len(timings.gone_gaps_s)) - 1]
+        return 2, (recording.queried_ms or recording.gone_ms) + to_ms(gap)
+    answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)
+    look = answered + to_ms(timings.monitor_s if recording.gap_seen else timings.silence_s)
+    if looked > answered:
+        # The last look found no slot or no answer: soon again, but not at once.
+        look = max(look, looked + to_ms(timings.gone_gaps_s[-1]))
+    return (2 if recording.gap_seen else 3), min(look, _must_look(recording, timings))
+
+
+def _starting_look(recording: Recording, timings: Timings) -> int:
+    attempt, looked = recording.attempt, recording.looked_ms or 0
+    if attempt is None:
+        # Its execution may never have been started.
+        return max(recording.created_ms, looked) + to_ms(timings.monitor_s)
+    if attempt.sid is None:
+        return max(attempt.begun_ms, looked) + to_ms(timings.stuck_start_s)
+    # Agora did not answer whether it records: its execution is parked, and is to ask again.
+    gaps_s = (timings.monitor_s, timings.stuck_start_s)
+    return min(_later(attempt.begun_ms, looked, gaps_s), _must_look(recording, timings))
+
+
+def _must_look(recording: Recording, timings: Timings) -> int:
+    """Return when a session needs a look however well it is: to be stopped, or for new keys."""
+    look = deadline_ms(recording, timings)
+    if recording.storage_token_ms:
+        look = min(look, recording.storage_token_ms + to_ms(timings.storage_token_s))
+    return look
+
+
+def over_ms(recording: Recording) -> int:
+    """Return when the recording's last session ended, as far as that is known."""
+    ends = [each.ended_ms or each.begun_ms for each in recording.attempts if each.sid]
+    return recording.ended_ms or max(recording.stop_ms or 0, *ends, 0) or recording.created_ms
+
+
+def upload_deadline_ms(recording: Recording, timings: Timings) -> int:
+    """Return until when files are awaited before the recording is published without them."""
+    return over_ms(recording) + to_ms(timings.upload_s)
+
+
+def _upload_look(recording: Recording, timings: Timings) -> int:
+    """Return when to look at the bucket, the last time at the deadline; then: is it stuck?"""
+    deadline = upload_deadline_ms(recording, timings)
+    looked = recording.looked_ms or 0
+    if looked >= deadline:
+        return looked + to_ms(timings.stuck_stop_s)
+    return min(_later(over_ms(recording), looked, timings.upload_gaps_s), deadline)
+
+
+def _later(since: int, looked: int, gaps_s: tuple[float, float]) -> int:
+    """Return when to look again: after a quarter as long again as it has been going on."""
+    least, greatest = gaps_s
+    last = max(since, looked)
+    return last + min(max((last - since) // 4, to_ms(least)), to_ms(greatest))
+
+
+def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return when to look again for what an incomplete recording lacks; the last time at the end.
+
+    Soon at first, seldom in the end.
+    """
+    until, looked = recording.late_until_ms, recording.looked_ms or 0
+    if not recording.awaits_late_files or until is None or looked >= until:
+        return None
+    return LATE, min(_later(over_ms(recording), looked, timings.late_gaps_s), until)
+
+
+def deadline_ms(recording: Recording, timings: Timings) -> int:
+    """Return when the recording must be stopped: its own limit, or Agora's, whichever is first."""
+    own = own_deadline_ms(recording, timings)
+    if recording.attempt is None or recording.attempt.started_ms is None:
+        return own
+    return min(
+        own, expiry_ms(recording, recording.attempt, timings) - to_ms(timings.expiry_margin_s)
+    )
+
+
+def own_deadline_ms(recording: Recording, timings: Timings) -> int:
+    """Return when the recording has lasted as long as it may."""
+    begun = recording.started_ms or recording.created_ms
+    return begun + _shortened_ms(recording.max_duration_seconds, timings)
+
+
+def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:
+    """Return when Agora stops answering for a session: nobody can stop it any more."""
+    begun = attempt.started_ms or attempt.begun_ms
+    return begun + _shortened_ms(recording.expires_hours * 3600, timings)
+
+
+def _shortened_ms(seconds: float, timings: Timings) -> int:
+    """Return a recording's own duration in ms: the embedded run shortens those as well."""
+    speed = 90 / timings.confirm_verdict_s
+    return round(seconds * 1000 / speed)

@@ -1,0 +1,160 @@
+"""How a session ends: what the answer to a stop means, and what comes next. Pure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from agora_recording import errors
+from agora_recording.agora.reply import Reply
+from agora_recording.recording.due import expiry_ms
+from agora_recording.recording.model import (
+    RESTARTABLE,
+    Recording,
+    SessionEnd,
+    advance,
+    end_session,
+    may_restart,
+    orphan_ended,
+    orphan_gone,
+    wake_reason,
+)
+from agora_recording.recording.timings import Timings
+
+Next = Literal["start", "stop again", "await upload", "publish"]
+
+# What a stop that Agora answered means for the session.
+_ENDS: dict[str, SessionEnd] = {
+    "ok": "STOPPED",
+    "upload_pending": "STOPPED",
+    "ended": "STOPPED",
+    "nothing_recorded": "NOTHING_RECORDED",
+    # Agora will never take this stop: to ask again is of no use, and the files may still be there.
+    "permanent": "STOP_REFUSED",
+    "acquire_again": "STOP_REFUSED",
+}
+
+
+def end_of(reply: Reply) -> SessionEnd | None:
+    """Return what a stop's answer says of the session's end, None for nothing yet. Pure.
+
+    A refusal with a code is Agora's own, for good. Without one it is of the gateway, about our keys
+    or account: those can be put right, and until then the session runs and is billed.
+    """
+    end = _ENDS.get(reply.outcome.handling)
+    is_ours = reply.status == HTTPStatus.UNAUTHORIZED or reply.answer.code is None
+    return None if end == "STOP_REFUSED" and is_ours else end
+
+
+def _is_refusal(reply: Reply) -> bool:
+    return _ENDS.get(reply.outcome.handling) == "STOP_REFUSED"
+
+
+def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
+    """Return the recording after Agora answered a stop. Pure.
+
+    A 404 may only mean that a failover is going on: the session then lives on and is billed, so
+    the stop is repeated for the failover's 90 s before it is believed (Agora status codes: 404).
+    What the gateway refuses for an hour is given up here, and left to the sweeper.
+    """
+    end = end_of(reply)
+    asked_ms = now_ms if recording.stop_ms is None else recording.stop_ms
+    if _is_refusal(reply) and now_ms - asked_ms >= timings.refused_s * 1000:
+        end = "STOP_REFUSED"
+    if end:
+        return end_session(recording, end, now_ms)
+    if reply.outcome.handling == "confirm_gone":
+        gone_ms = recording.gone_ms or now_ms
+        gone = replace(recording, gone_ms=gone_ms, gone_checks=recording.gone_checks + 1)
+        if now_ms - gone_ms >= timings.failover_s * 1000:
+            return end_session(gone, "STOPPED" if recording.stop_reason else "DIED", now_ms)
+        return gone
+    return recording
+
+
+def after_orphan_stop(
+    recording: Recording, sid: str, reply: Reply, now_ms: int, timings: Timings
+) -> Recording:
+    """Return the recording after Agora answered the stop of a session that was given up. Pure.
+
+    A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes,
+    and a refusal until Agora answers nothing more for the session (resourceExpiredHour).
+    """
+    orphan = next((each for each in recording.orphans if each.sid == sid), None)
+    if orphan is None:
+        return recording
+    if _is_refusal(reply):
+        is_expired = now_ms >= expiry_ms(recording, orphan, timings)
+        return orphan_ended(recording, sid, now_ms) if is_expired else recording
+    if end_of(reply):
+        return orphan_ended(recording, sid, now_ms)
+    if reply.outcome.handling != "confirm_gone":
+        return recording
+    gone_ms = orphan.gone_ms
+    if gone_ms is None:
+        return orphan_gone(recording, sid, now_ms)
+    if now_ms - gone_ms < timings.failover_s * 1000:
+        return recording
+    return orphan_ended(recording, sid, now_ms)
+
+
+def next_state(recording: Recording) -> Next:
+    """Return where the state machine goes from here. Pure.
+
+    `start` both for a new session after one that died, and where nothing asks the current one to
+    end: a hiccup of the machine's own is no reason to end a recording.
+    """
+    if wake_reason(recording) is None or may_restart(recording):
+        return "start"
+    if recording.session_end is None and recording.sid:
+        return "stop again"
+    return "await upload" if recording.sids else "publish"
+
+
+def unseen_s(recording: Recording) -> float | None:
+    """Return the seconds from the last sign of life to when its loss was found out. Pure.
+
+    None where the session was not lost, or never lived.
+    """
+    attempt = recording.attempt
+    if attempt is None or attempt.end not in RESTARTABLE or attempt.ended_ms is None:
+        return None
+    if recording.last_seen_ms is None:
+        return None
+    return max(0, attempt.ended_ms - recording.last_seen_ms) / 1000
+
+
+class Failure(NamedTuple):
+    """The error that brought the state machine here: its name, and what it says (errors.py's)."""
+
+    name: str
+    message: str = ""
+
+
+def read_failure(caught: Mapping[str, str] | None) -> Failure | None:
+    """Return what a Catch has put into the state: {Error, Cause}, None where there was none.
+
+    Only the words of our own errors are passed on: they are written for people, without secrets.
+    """
+    if not caught:
+        return None
+    name = caught["Error"]
+    kind = getattr(errors, name, None)
+    message = ""
+    if isinstance(kind, type) and issubclass(kind, errors.RecordingError):
+        with contextlib.suppress(ValueError, AttributeError):
+            message = str(msgspec.json.decode(caught.get("Cause", "")).get("errorMessage", ""))
+    return Failure(name, message or f"A function failed with {name}; its log tells more.")
+
+
+def move_on(row: Recording) -> Recording:
+    if next_state(row) == "await upload":
+        return advance(row, "uploading")
+    if row.stop_reason:
+        return advance(row, "stopping")
+    return row

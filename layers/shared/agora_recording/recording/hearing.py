@@ -1,0 +1,115 @@
+"""What notifications change in a recording: whose session it is, and what it says. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from agora_recording.notifications import events
+from agora_recording.notifications import facts as session
+from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.model import (
+    Recording,
+    SessionEnd,
+    Upload,
+    end_session,
+    orphan_ended,
+    seen,
+    started,
+)
+
+UPLOAD_RANK = ("none", "started", "uploading", "backuped", "uploaded")
+# Our clock wrote when the attempt began, Agora's when its session was first heard of.
+_CLOCKS_APART_MS = 30_000
+_FILES_CAME = (
+    events.Uploaded,
+    events.Backuped,
+    events.TranscoderCompleted,
+    events.PostponeTranscodeFinalResult,
+)
+
+
+def merged(
+    row: dict[str, Any] | None, news: Sequence[events.Event]
+) -> tuple[dict[str, Any], SessionFacts, bool]:
+    """Return a session's row with news merged in, its facts, and whether a gap has opened. Pure."""
+    row = row or {"version": 0, "facts": {}}
+    before = msgspec.convert(row.get("facts", {}), SessionFacts)
+    after = before
+    for event in news:
+        after = session.merge(after, event)
+    names = {
+        name: value
+        for event in reversed(news)
+        for name, value in (("cname", event.cname), ("uid", event.uid))
+        if value
+    }
+    # The first cname and uid stand: after a failover the uid is another one.
+    changed = {**names, **row, "facts": msgspec.to_builtins(after)}
+    opened = bool(set(_ranges(after)) - set(_ranges(before)))
+    return changed, after, opened
+
+
+def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
+    return [(uid, *gap) for uid, missing in session.gaps(facts).items() for gap in missing]
+
+
+def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
+    """Return the number of the attempt that an unknown session must be, if it is one's. Pure.
+
+    Either it has this sid already, or its start was lost: it has a uid of the session's (after a
+    failover there are several), got a resourceId, never learnt its sid, and began before it, as
+    far as Agora's clock and ours agree.
+    """
+    for attempt in reversed(recording.attempts):
+        if attempt.sid == sid:
+            return attempt.number
+        if (
+            attempt.sid is None
+            and attempt.uid in facts.uids
+            and attempt.resource_id
+            and facts.firstSeenMs is not None
+            and attempt.begun_ms <= facts.firstSeenMs + _CLOCKS_APART_MS
+        ):
+            return attempt.number
+    return None
+
+
+def applied(
+    recording: Recording, sid: str, facts: SessionFacts, now_ms: int, *, gap: bool
+) -> Recording:
+    """Return the recording with a session's facts applied, its sid learnt. Pure, and a merge."""
+    number = owned(recording, sid, facts)
+    changed = recording if number is None else started(recording, sid, now_ms, number=number)
+    ended = session.session_ended(facts)
+    if ended:
+        changed = orphan_ended(changed, sid, now_ms)
+    if sid != changed.sid:
+        return changed
+    if facts.lastSignMs is not None and not ended:
+        changed = seen(changed, min(facts.lastSignMs, now_ms))
+    if gap or session.needs_query(facts, recording.queried_ms):
+        changed = replace(changed, gap_seen=True)
+    changed = replace(changed, upload=_upload(changed.upload, facts))
+    if ended:
+        changed = end_session(changed, _end(changed, ended), now_ms, sid=sid)
+    return changed
+
+
+def _end(recording: Recording, ended: session.EndReason) -> SessionEnd:
+    return "STOPPED" if recording.stop_reason and ended == "EXITED" else ended
+
+
+def _upload(upload: Upload, facts: SessionFacts) -> Upload:
+    state = max(upload.state, facts.upload, key=UPLOAD_RANK.index)
+    return replace(upload, state=state, progress=max(upload.progress, facts.progress or 0))
+
+
+def is_worth_a_look(recording: Recording, news: Iterable[events.Event]) -> bool:
+    """Tell whether news say that files have come which are waited for. Pure."""
+    return (recording.status == "uploading" or recording.awaits_late_files) and any(
+        isinstance(event.details, _FILES_CAME) for event in news
+    )

@@ -1,0 +1,351 @@
+"""A recording: its row, and the only ways in which it may change.
+
+Every function here is pure: it takes the row as it was and returns the row as it shall be. Facts
+arrive late, twice and in any order, so each change is a step forward or no change at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import msgspec
+from msgspec.structs import replace
+
+Mode = Literal["individual", "mix", "web"]
+Status = Literal[
+    "requested",
+    "starting",
+    "recording",
+    "stopping",
+    "uploading",
+    "completed",
+    "incomplete",
+    "failed",
+]
+RANK: dict[Status, int] = {
+    "requested": 0,
+    "starting": 1,
+    "recording": 2,
+    "stopping": 3,
+    "uploading": 4,
+    "failed": 5,
+    "incomplete": 6,
+    "completed": 7,
+}
+TERMINAL: frozenset[Status] = frozenset({"completed", "incomplete", "failed"})
+
+# Why a recording is asked to end. Set once, never taken back.
+StopReason = Literal["STOP_REQUESTED", "MAX_DURATION", "RESOURCE_EXPIRING"]
+
+# Why one session (one sid) is over.
+SessionEnd = Literal[
+    "STOPPED",  # our stop was accepted
+    "EXITED",  # Agora says that it exited normally
+    "IDLE",  # nobody was in the channel for maxIdleTime
+    "NOTHING_RECORDED",  # stop answered 435
+    "WEB_MAX_DURATION",  # web page recording reached maxRecordingHour
+    "WEB_FAILED",  # web page recording gave up (71 with another code, 72)
+    "EXITED_ABNORMALLY",  # exitStatus 1, or status 20
+    "NOT_CONFIRMED",  # never reached status 4 or 5 within 90 s
+    "DIED",  # 404 for longer than a failover takes
+    "START_FAILED",  # Agora would not start it, for now
+    "UID_TAKEN",  # another task had this uid
+    "STOP_REFUSED",  # Agora would not take our stop
+    "REFUSED",  # Agora will never start it: a wrong parameter, credential or account
+]
+# The ends after which the recording should go on with a new session, if restarts are left.
+RESTARTABLE: frozenset[SessionEnd] = frozenset(
+    {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
+)
+# The ends that are our own verdict: the session may run all the same, and must then be stopped.
+GIVEN_UP: frozenset[SessionEnd] = frozenset(
+    {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED"}
+)
+
+
+class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """One session with Agora: a uid, a resourceId, and a sid once it started. Instants in ms."""
+
+    number: int
+    uid: str
+    begun_ms: int
+    resource_id: str | None = None
+    acquired_ms: int | None = None
+    sid: str | None = None
+    started_ms: int | None = None
+    confirmed_ms: int | None = None
+    ended_ms: int | None = None
+    end: SessionEnd | None = None
+    gone_ms: int | None = None  # given up: since when its stop is answered by 404
+    unanswered: int = 0  # starts of it that Agora did not answer
+    base_url: str | None = None
+
+
+class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """What is known of the files: Agora's word (`state`) and S3's (the rest, from the verdict)."""
+
+    state: Literal["none", "started", "uploading", "backuped", "uploaded"] = "none"
+    progress: int = 0  # of 10,000 (Agora callbacks: 33)
+    verdict: Literal["complete", "pending", "incomplete"] | None = None
+    files: int = 0
+    bytes: int = 0
+    duration_ms: int = 0
+    missing: int = 0
+    manifest: str | None = None  # key in the bucket
+
+
+class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """The row `REC#<recordingId>`/`META`. Instants are epoch milliseconds."""
+
+    recording_id: str
+    status: Status
+    cname: str
+    mode: Mode
+    client_request: dict[str, Any]  # without its secrets
+    sealed: list[str] = []
+    uid: str | None = None  # the caller's wish for the first attempt
+    max_duration_seconds: int
+    restart_limit: int
+    tags: dict[str, str] = {}
+    created_ms: int
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    end_reason: str | None = None
+    reason: str | None = None  # the end reason in one sentence, for people
+    attempt: Attempt | None = None
+    past_attempts: list[Attempt] = []
+    stop_reason: StopReason | None = None
+    stop_ms: int | None = None
+    session_end: SessionEnd | None = None  # of the current attempt; wakes the execution
+    task_token: str | None = None  # of "Await end"
+    upload_token: str | None = None  # of "Await upload"
+    last_seen_ms: int | None = None  # the last sign of life
+    queried_ms: int | None = None  # the last query that was answered
+    gone_ms: int | None = None  # since when Agora answers 404
+    gone_checks: int = 0
+    gap_seen: bool = False  # a notification is missing: look sooner
+    upload: Upload = Upload()
+    late_until_ms: int | None = None  # incomplete: until when the missing files are awaited
+    expires_hours: int = 72  # Agora's resourceExpiredHour
+    storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
+    looked_ms: int | None = None  # the sweeper's last look that changed nothing else
+    execution: int = 0  # generation of the execution that owns it
+    deleting_ms: int | None = None  # since when its files and rows are being deleted
+    version: int = 1
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether nothing will change any more (but for a late upgrade)."""
+        return self.status in TERMINAL
+
+    @property
+    def is_starting(self) -> bool:
+        """Tell whether its current session, first or later, was not yet seen to record."""
+        if self.status == "recording":
+            return self.attempt is not None and not self.attempt.confirmed_ms
+        return self.status in ("requested", "starting")
+
+    @property
+    def sid(self) -> str | None:
+        """The sid of the current session, if it has one."""
+        return self.attempt.sid if self.attempt else None
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every attempt, oldest first."""
+        return [*self.past_attempts, *([self.attempt] if self.attempt else [])]
+
+    @property
+    def sids(self) -> list[str]:
+        """The sid of every session that started, oldest first."""
+        return [attempt.sid for attempt in self.attempts if attempt.sid]
+
+    @property
+    def orphans(self) -> list[Attempt]:
+        """Attempts that were given up, or whose recording was, and whose session may still run."""
+        return [each for each in self.attempts if each.sid and each.end and each.ended_ms is None]
+
+    @property
+    def awaits_late_files(self) -> bool:
+        """Tell whether it was published as incomplete, and files that come may yet complete it."""
+        return (
+            self.status == "incomplete"
+            and self.late_until_ms is not None
+            and self.deleting_ms is None
+        )
+
+    @property
+    def prefix(self) -> str:
+        """Where its files lie in the bucket; ends in a slash."""
+        return f"recordings/{self.recording_id}/"
+
+
+def advance(recording: Recording, status: Status) -> Recording:
+    """Return the recording in `status`, or unchanged where that would be a step back."""
+    if RANK[status] <= RANK[recording.status]:
+        return recording
+    return replace(recording, status=status)
+
+
+def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
+    """Return the recording with a new attempt, its predecessor put away, and what ended it."""
+    past = recording.attempts
+    number = past[-1].number + 1 if past else 1
+    changed = replace(
+        recording,
+        attempt=Attempt(number=number, uid=uid, begun_ms=now_ms),
+        past_attempts=past,
+        session_end=None,
+        reason=None,  # why the one before failed
+        gone_ms=None,
+        gone_checks=0,
+        last_seen_ms=None,
+    )
+    return advance(changed, "starting")
+
+
+def change_attempt(recording: Recording, **changes: Any) -> Recording:
+    """Return the recording with fields of its current attempt changed."""
+    assert recording.attempt is not None
+    return replace(recording, attempt=replace(recording.attempt, **changes))
+
+
+def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Recording:
+    """Return the recording with the sid of attempt `number`; unchanged if it is known already.
+
+    Works for an attempt that has an end, too: its answer was lost, it was given up, and now it
+    turns out to run. It is then an orphan, until it is stopped.
+    """
+    return _change_attempts(
+        recording,
+        lambda each: each.number == number and not each.sid,
+        sid=sid,
+        started_ms=now_ms,
+        ended_ms=None,
+    )
+
+
+def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
+    """Return the recording with a session that was given up known to be over."""
+    return _change_orphan(recording, sid, ended_ms=now_ms)
+
+
+def orphan_gone(recording: Recording, sid: str, now_ms: int) -> Recording:
+    """Return the recording with a session that was given up answered by 404 since now."""
+    return _change_orphan(recording, sid, gone_ms=now_ms)
+
+
+def _change_orphan(recording: Recording, sid: str, **changes: Any) -> Recording:
+    orphans = recording.orphans
+    return _change_attempts(recording, lambda each: each.sid == sid and each in orphans, **changes)
+
+
+def _change_attempts(
+    recording: Recording, which: Callable[[Attempt], bool], **changes: Any
+) -> Recording:
+    attempts = [replace(each, **changes) if which(each) else each for each in recording.attempts]
+    if attempts == recording.attempts:
+        return recording
+    return replace(recording, attempt=attempts[-1], past_attempts=attempts[:-1])
+
+
+def confirmed(recording: Recording, now_ms: int) -> Recording:
+    """Return the recording as one that Agora is seen to record (status 4 or 5)."""
+    if recording.attempt is None or recording.attempt.confirmed_ms:
+        return recording
+    changed = replace(
+        change_attempt(recording, confirmed_ms=now_ms),
+        started_ms=recording.started_ms or now_ms,
+        last_seen_ms=max(now_ms, recording.last_seen_ms or 0),
+        queried_ms=now_ms,
+    )
+    return advance(changed, "recording")
+
+
+def seen(recording: Recording, at_ms: int) -> Recording:
+    """Return the recording with a sign of life at `at_ms`; an older sign changes nothing.
+
+    One from before the first 404 says nothing about it, however late it comes.
+    """
+    changed = replace(recording, last_seen_ms=max(at_ms, recording.last_seen_ms or 0))
+    if recording.gone_ms and at_ms >= recording.gone_ms:
+        changed = replace(changed, gone_ms=None, gone_checks=0)
+    return changed
+
+
+def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Recording:
+    """Return the recording with the wish to stop; the first wish stands, unless it is too late."""
+    if recording.stop_reason or RANK[recording.status] >= RANK["uploading"]:
+        return recording
+    return replace(recording, stop_reason=reason, stop_ms=now_ms)
+
+
+def end_session(
+    recording: Recording, end: SessionEnd, now_ms: int, *, sid: str | None = None
+) -> Recording:
+    """Return the recording with its current session over; the first end stands.
+
+    With `sid`, only that session: news of an earlier session changes nothing. A session that is
+    given up has no `ended_ms` until it is known to be over.
+    """
+    attempt = recording.attempt
+    if recording.session_end or recording.is_terminal:
+        return recording
+    if sid is not None and sid != recording.sid:
+        return recording
+    if attempt is not None:
+        may_run = attempt.sid and end in GIVEN_UP
+        recording = change_attempt(recording, ended_ms=None if may_run else now_ms, end=end)
+    return replace(recording, session_end=end)
+
+
+def may_restart(recording: Recording) -> bool:
+    """Tell whether a new session shall go on where the current one ended."""
+    return (
+        recording.attempt is not None  # else not even a uid could be chosen
+        and recording.stop_reason is None
+        and recording.session_end in RESTARTABLE
+        and len(recording.attempts) <= recording.restart_limit
+    )
+
+
+def close(
+    recording: Recording, status: Status, end_reason: str, reason: str, now_ms: int
+) -> Recording:
+    """Return the recording in its terminal status. Only `incomplete` may later be upgraded."""
+    if RANK[status] <= RANK[recording.status]:
+        return recording
+    return replace(
+        recording,
+        status=status,
+        end_reason=recording.end_reason or end_reason,
+        reason=reason,
+        ended_ms=recording.ended_ms or now_ms,
+        task_token=None,
+        upload_token=None,
+        late_until_ms=None,
+    )
+
+
+def end_reason(recording: Recording) -> str:
+    """Return why it ended: the wish to stop if there was one, else what its last session said."""
+    return recording.stop_reason or recording.session_end or "UNKNOWN"
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+def to_row(recording: Recording) -> dict[str, Any]:
+    """Return the plain values of the row, without keys."""
+    return cast(dict[str, Any], msgspec.to_builtins(recording))
+
+
+def from_row(values: dict[str, Any]) -> Recording:
+    """Return the recording that a row holds; attributes of the store's own are ignored."""
+    return msgspec.convert(values, Recording, strict=False)
+
+
+def wake_reason(recording: Recording) -> str | None:
+    """Return why a parked execution should go on, None if it should not."""
+    return recording.stop_reason or recording.session_end

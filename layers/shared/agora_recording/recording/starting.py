@@ -1,0 +1,44 @@
+"""How far a start has come, and which uid an attempt takes. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agora_recording.errors import StopRequestedError
+from agora_recording.recording.model import RANK, Recording, may_restart
+
+Step = Literal["new attempt", "acquire", "start", "done"]
+
+
+def next_step(recording: Recording) -> Step:
+    """Return what a start has to do next. Raises StopRequestedError where nothing is to start.
+
+    A resourceId that is there is used, however old: its start may have been sent before, and only
+    Agora can tell (201/7). To acquire another would forget the one of a session that may run.
+    """
+    is_over = recording.session_end is not None and not may_restart(recording)
+    if recording.stop_reason or is_over or RANK[recording.status] >= RANK["stopping"]:
+        raise StopRequestedError(f"Recording {recording.recording_id} is to end, not to start.")
+    attempt = recording.attempt
+    if attempt is None or attempt.end is not None:
+        return "new attempt"
+    if attempt.sid:
+        return "done"
+    return "start" if attempt.resource_id else "acquire"
+
+
+def choose_uid(recording: Recording, randomness: int, low: int, high: int) -> str:
+    """Return a uid for the next attempt: the caller's for the first, else one of ours, never twice.
+
+    Ours lie in [low, high], outside the app's own uids. A new uid on every attempt keeps the new
+    session from being thrown out by the dying one (Agora best practices).
+    """
+    used = {attempt.uid for attempt in recording.attempts}
+    if recording.uid and recording.uid not in used:
+        return recording.uid
+    size = high - low + 1
+    for step in range(len(used) + 1):
+        uid = str(low + (randomness + step) % size)
+        if uid not in used:
+            break
+    return uid

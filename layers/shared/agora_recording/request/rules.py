@@ -1,0 +1,434 @@
+"""The rules between the fields of a clientRequest; each is one small function in one of two lists.
+
+`RULES` are refused: Agora would answer with an error, or would not do what was asked. A field
+that belongs to another mode is among them. `ADVICE` is passed on as a warning: the field has no
+effect beside the others, or Agora merely recommends against it.
+
+Sources: Agora REST (acquire, start, update, updateLayout); where that is silent, Agora docs:
+subscription lists, video layout, screen capture, postponed audio mixing.
+
+The rules read requests that may be wrong in any way: what a field may hold by itself is checked
+elsewhere, so here a part of the wrong type counts as absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeGuard
+
+from agora_recording.agora.requests import ACQUIRE_FIELDS, ALL_STREAMS
+from agora_recording.request.conformance import child
+
+MODES = ("individual", "mix", "web")
+STORAGE_RULE = "must be left out: the bundle adds the storage itself"
+
+_MOST_PIXELS = 1920 * 1080
+_DEFAULT_SIZE = {"width": 360, "height": 640}
+_UID_GROUP_SIZES = (2, 7, 12, 17, 32, 49)
+_SALT = re.compile("[A-Za-z0-9+/]{43}=")  # 32 bytes in Base64
+_POLICY = "appsCollection.combinationPolicy"
+
+# Which modes a field is for; a field that is not here is for all of them.
+START_MODES = {
+    "recordingConfig": ("individual", "mix"),
+    "recordingConfig.streamMode": ("individual",),
+    "recordingConfig.audioProfile": ("mix",),
+    "recordingConfig.transcodingConfig": ("mix",),
+    "snapshotConfig": ("individual",),
+    "extensionServiceConfig": ("web",),
+    "appsCollection": ("individual",),
+    "transcodeOptions": ("individual",),
+}
+UPDATE_MODES = {
+    "streamSubscribe": ("individual", "mix"),
+    "webRecordingConfig": ("web",),
+    "rtmpPublishConfig": ("web",),
+}
+
+Broken = Iterator[tuple[str, str]]  # path, and the rule in words
+
+
+class Asked(NamedTuple):
+    """A request as the rules read it: a part is empty where it is absent or of the wrong type."""
+
+    mode: object
+    top: Mapping[str, Any]
+    recording: Mapping[str, Any]
+    transcoding: Mapping[str, Any]
+    transcode: Mapping[str, Any]
+    services: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(cls, mode: object, client_request: object) -> Asked:
+        """Take a request apart."""
+        top = members(client_request)
+        recording = members(top.get("recordingConfig"))
+        extension = members(top.get("extensionServiceConfig"))
+        return cls(
+            mode=mode,
+            top=top,
+            recording=recording,
+            transcoding=members(recording.get("transcodingConfig")),
+            transcode=members(top.get("transcodeOptions")),
+            services=tuple(members(each) for each in items(extension.get("extensionServices"))),
+        )
+
+    @property
+    def is_postponed(self) -> bool:
+        """Whether transcoding or mixing is to follow the recording."""
+        policy = members(self.top.get("appsCollection")).get("combinationPolicy")
+        return bool(policy == "postpone_transcoding")
+
+    @property
+    def transcode_mode(self) -> object:
+        """What is to follow: postponeTranscoding or audioMix."""
+        return members(self.transcode.get("transConfig")).get("transMode")
+
+
+# --- refused ------------------------------------------------------------------------------------
+
+
+def _storage_is_the_bundles(asked: Asked) -> Broken:
+    if "storageConfig" in asked.top:
+        yield "storageConfig", STORAGE_RULE
+    if "storageConfig" in members(asked.top.get("startParameter")):
+        yield "startParameter.storageConfig", STORAGE_RULE
+
+
+def _each_field_has_its_modes(asked: Asked) -> Broken:
+    yield from in_other_modes(asked.mode, asked.top, START_MODES)
+
+
+def _each_mode_has_its_fields(asked: Asked) -> Broken:
+    if asked.mode == "individual" and "subscribeUidGroup" not in asked.recording:
+        yield "recordingConfig.subscribeUidGroup", "is required in individual mode"
+    if asked.mode == "web" and "extensionServiceConfig" not in asked.top:
+        yield "extensionServiceConfig", "is required in web mode"
+
+
+def _the_scene_fits_the_mode(asked: Asked) -> Broken:
+    if "scene" not in asked.top or asked.mode not in MODES:
+        return
+    scene = asked.top["scene"]
+    if asked.mode == "web":
+        if scene != 1:
+            yield "scene", "must be 1 in web mode (left out, the bundle sends 1)"
+    elif scene == 1:
+        yield "scene", "1 is for web mode"
+    elif scene == 2 and asked.mode != "individual":
+        yield "scene", "2 is for individual mode"
+
+
+def _postponed_work_is_asked_for_whole(asked: Asked) -> Broken:
+    scene = asked.top.get("scene")
+    if asked.is_postponed:
+        if "scene" in asked.top and scene != 2:
+            yield "scene", f"must be 2 with {_POLICY} postpone_transcoding (or left out)"
+        if "transcodeOptions" not in asked.top:
+            yield "transcodeOptions", f"is required with {_POLICY} postpone_transcoding"
+    elif scene == 2:
+        yield _POLICY, 'must be "postpone_transcoding" with scene 2'
+    elif "transcodeOptions" in asked.top:
+        yield _POLICY, 'must be "postpone_transcoding" with transcodeOptions'
+
+
+def _postponed_work_makes_a_fitting_file(asked: Asked) -> Broken:
+    file_format = members(asked.transcode.get("container")).get("format")
+    path = "transcodeOptions.container.format"
+    if asked.transcode_mode == "postponeTranscoding" and file_format in ("mp3", "m4a", "aac"):
+        yield path, 'must be "mp4" with postponeTranscoding'
+    if asked.transcode_mode == "audioMix":
+        if file_format == "mp4":
+            yield path, 'must be "mp3", "m4a" or "aac" with audioMix'
+        if asked.recording.get("streamTypes") != 0:
+            yield "recordingConfig.streamTypes", "must be 0 (audio only) with audioMix"
+        if asked.recording.get("streamMode") != "original":
+            yield "recordingConfig.streamMode", 'must be "original" with audioMix'
+
+
+def _one_list_for_each_medium(asked: Asked) -> Broken:
+    for path, rule in both_lists(asked.recording):
+        yield f"recordingConfig.{path}", rule
+
+
+def _lists_fit_the_stream_types(asked: Asked) -> Broken:
+    types = asked.recording.get("streamTypes")
+    for without, kind, only in ((0, "Video", "audio"), (1, "Audio", "video")):
+        for name in _list_names(kind):
+            if _is_whole(types) and types == without and name in asked.recording:
+                yield f"recordingConfig.{name}", f"cannot go with streamTypes {types} ({only} only)"
+
+
+def _encryption_has_its_keys(asked: Asked) -> Broken:
+    mode = asked.recording.get("decryptionMode")
+    if not _is_whole(mode) or mode not in range(1, 9):
+        return
+    if not asked.recording.get("secret"):
+        yield "recordingConfig.secret", f"is required with decryptionMode {mode}"
+    salt = asked.recording.get("salt")
+    if mode in (7, 8) and not (isinstance(salt, str) and _SALT.fullmatch(salt)):
+        yield "recordingConfig.salt", f"must be 32 bytes in Base64 with decryptionMode {mode}"
+
+
+def _the_canvas_is_not_too_large(asked: Asked) -> Broken:
+    size = {**_DEFAULT_SIZE, **asked.transcoding}
+    if _is_too_large(size["width"], size["height"]):
+        yield "recordingConfig.transcodingConfig", "width x height must be at most 1920 x 1080"
+
+
+def _a_custom_layout_has_its_regions(asked: Asked) -> Broken:
+    for path, rule in layout_regions(asked.transcoding):
+        yield f"recordingConfig.transcodingConfig.{path}", rule
+
+
+def _mp4_comes_with_hls(asked: Asked) -> Broken:
+    kinds = items(members(asked.top.get("recordingFileConfig")).get("avFileType"))
+    if kinds and ("hls" not in kinds or kinds == ["hls", "hls"]):
+        yield "recordingFileConfig.avFileType", 'must be ["hls"] or ["hls", "mp4"]'
+
+
+def _snapshots_need_video(asked: Asked) -> Broken:
+    if "snapshotConfig" not in asked.top:
+        return
+    types = asked.recording.get("streamTypes")
+    if _is_whole(types) and types == 0:
+        yield "recordingConfig.streamTypes", "must be 1 or 2 with snapshotConfig"
+    if "subscribeAudioUids" in asked.recording and "subscribeVideoUids" not in asked.recording:
+        path = "recordingConfig.subscribeVideoUids"
+        yield path, "is required with snapshotConfig where subscribeAudioUids is given"
+
+
+def _a_page_is_recorded_once(asked: Asked) -> Broken:
+    path = "extensionServiceConfig.extensionServices"
+    names = [service.get("serviceName") for service in asked.services]
+    if names and "web_recorder_service" not in names:
+        yield path, "must hold a web_recorder_service"
+    for name in ("web_recorder_service", "rtmp_publish_service"):
+        if names.count(name) > 1:
+            yield path, f"must hold {name} only once"
+
+
+def _the_page_is_not_too_large(asked: Asked) -> Broken:
+    for index, service in enumerate(asked.services):
+        param = members(service.get("serviceParam"))
+        if _is_too_large(param.get("videoWidth"), param.get("videoHeight")):
+            path = f"extensionServiceConfig.extensionServices[{index}].serviceParam"
+            yield path, "videoWidth x videoHeight must be at most 1920 x 1080"
+
+
+def _start_parameter_is_what_start_gets(asked: Asked) -> Broken:
+    if "startParameter" not in asked.top:
+        return
+    given = asked.top["startParameter"]
+    if not isinstance(given, dict):
+        yield "startParameter", "must be an object, equal to the start fields of clientRequest"
+        return
+    start = {name: each for name, each in asked.top.items() if name not in ACQUIRE_FIELDS}
+    for name in {**start, **given}:
+        if name != "storageConfig" and not _same(start, given, name):
+            path = child("startParameter", name)
+            yield path, "must equal the field of this name in clientRequest, which start gets"
+
+
+Rule = Callable[[Asked], Broken]
+RULES: tuple[Rule, ...] = (
+    _storage_is_the_bundles,
+    _each_field_has_its_modes,
+    _each_mode_has_its_fields,
+    _the_scene_fits_the_mode,
+    _postponed_work_is_asked_for_whole,
+    _postponed_work_makes_a_fitting_file,
+    _one_list_for_each_medium,
+    _lists_fit_the_stream_types,
+    _encryption_has_its_keys,
+    _the_canvas_is_not_too_large,
+    _a_custom_layout_has_its_regions,
+    _mp4_comes_with_hls,
+    _snapshots_need_video,
+    _a_page_is_recorded_once,
+    _the_page_is_not_too_large,
+    _start_parameter_is_what_start_gets,
+)
+
+
+# --- allowed, and perhaps not meant -------------------------------------------------------------
+
+
+def _the_channel_type_is_assumed(asked: Asked) -> Broken:
+    if asked.recording and "channelType" not in asked.recording:
+        yield "recordingConfig.channelType", "is not given: the bundle sends 0 (communication)"
+
+
+def _lists_may_leave_out_a_medium(asked: Asked) -> Broken:
+    for path, rule in doubtful_lists(asked.recording):
+        yield f"recordingConfig.{path}", rule
+    if asked.recording.get("streamTypes", 2) != 2:
+        return
+    for kind, other in (("Audio", "Video"), ("Video", "Audio")):
+        here = any(name in asked.recording for name in _list_names(kind))
+        if here and not any(name in asked.recording for name in _list_names(other)):
+            path = f"recordingConfig.subscribe{other}Uids"
+            yield path, f"is not given beside the other list: no {other.lower()} will be recorded"
+
+
+def _the_uid_group_is_large_enough(asked: Asked) -> Broken:
+    group = asked.recording.get("subscribeUidGroup")
+    if not _is_whole(group) or group not in range(len(_UID_GROUP_SIZES)):
+        return
+    if asked.mode != "individual":
+        yield "recordingConfig.subscribeUidGroup", "has no effect outside individual mode"
+        return
+    lists = ("subscribeAudioUids", "subscribeVideoUids")
+    uids = {
+        each for name in lists for each in items(asked.recording.get(name)) if isinstance(each, str)
+    }
+    if len(uids) > _UID_GROUP_SIZES[group]:
+        path = "recordingConfig.subscribeUidGroup"
+        yield path, f"{group} is for {_UID_GROUP_SIZES[group]} uids at most; more are subscribed"
+
+
+def _the_original_sound_is_audio_only(asked: Asked) -> Broken:
+    is_audio_only = asked.recording.get("streamTypes") == 0
+    if asked.recording.get("streamMode") == "original" and not is_audio_only:
+        yield "recordingConfig.streamMode", "original takes effect with streamTypes 0 only"
+
+
+def _keys_without_encryption(asked: Asked) -> Broken:
+    mode = asked.recording.get("decryptionMode", 0)
+    if mode == 0 and asked.recording.get("secret"):
+        yield "recordingConfig.secret", "has no effect without a decryptionMode"
+    if mode not in (7, 8) and asked.recording.get("salt"):
+        yield "recordingConfig.salt", "has no effect with this decryptionMode"
+
+
+def _a_doubtful_picture(asked: Asked) -> Broken:
+    for path, rule in doubtful_layout(asked.transcoding):
+        yield f"recordingConfig.transcodingConfig.{path}", rule
+    fps = asked.transcoding.get("fps")
+    if _is_whole(fps) and fps > 30:
+        yield "recordingConfig.transcodingConfig.fps", "is more than the 30 that Agora names"
+
+
+def _sound_options_without_a_mix(asked: Asked) -> Broken:
+    if "audio" in asked.transcode and asked.transcode_mode == "postponeTranscoding":
+        yield "transcodeOptions.audio", "takes effect with audioMix only"
+
+
+def _postponed_work_in_one_region(asked: Asked) -> Broken:
+    if asked.is_postponed and "region" in asked.top:
+        yield "region", "should be left out with postponed transcoding or mixing"
+
+
+def _the_page_outlives_the_resource(asked: Asked) -> Broken:
+    expiry = asked.top.get("resourceExpiredHour")
+    for index, service in enumerate(asked.services):
+        hours = members(service.get("serviceParam")).get("maxRecordingHour")
+        if _is_whole(expiry) and _is_whole(hours) and hours > expiry:
+            path = f"extensionServiceConfig.extensionServices[{index}].serviceParam"
+            yield f"{path}.maxRecordingHour", "should not exceed resourceExpiredHour"
+
+
+ADVICE: tuple[Rule, ...] = (
+    _the_channel_type_is_assumed,
+    _lists_may_leave_out_a_medium,
+    _the_uid_group_is_large_enough,
+    _the_original_sound_is_audio_only,
+    _keys_without_encryption,
+    _a_doubtful_picture,
+    _sound_options_without_a_mix,
+    _postponed_work_in_one_region,
+    _the_page_outlives_the_resource,
+)
+
+
+# --- shared by start, update and updateLayout ---------------------------------------------------
+
+
+def in_other_modes(
+    mode: object, top: Mapping[str, Any], modes_of: Mapping[str, tuple[str, ...]]
+) -> Broken:
+    """Find fields that are for other modes than this one."""
+    for path, modes in modes_of.items():
+        outer, _, inner = path.partition(".")
+        is_there = inner in members(top.get(outer)) if inner else outer in top
+        if is_there and mode in MODES and mode not in modes:
+            yield path, f"is for {' and '.join(modes)} mode only"
+
+
+def both_lists(config: Mapping[str, Any]) -> Broken:
+    """Find a medium that has a list of what to subscribe and one of what not to."""
+    for kind in ("Audio", "Video"):
+        wanted, unwanted = _list_names(kind)
+        if wanted in config and unwanted in config:
+            yield unwanted, f"cannot go with {wanted}: give one of the two"
+
+
+def doubtful_lists(config: Mapping[str, Any]) -> Broken:
+    """Find subscription lists that are empty, or that name all and some."""
+    for name in (*_list_names("Audio"), *_list_names("Video")):
+        uids = config.get(name)
+        if uids == []:
+            yield name, "is empty, which Agora recommends against: leave it out"
+        if isinstance(uids, list) and len(uids) > 1 and ALL_STREAMS in uids:
+            yield name, f"should be {ALL_STREAMS} alone, or uids alone"
+
+
+def layout_regions(layout: Mapping[str, Any]) -> Broken:
+    """Find a custom layout without regions, or regions without a custom layout."""
+    mixed = layout.get("mixedVideoLayout", 0)
+    if not _is_whole(mixed):
+        return
+    if mixed == 3 and not layout.get("layoutConfig"):
+        yield "layoutConfig", "is required with mixedVideoLayout 3"
+    if mixed != 3 and "layoutConfig" in layout:
+        yield "layoutConfig", "is for mixedVideoLayout 3 only"
+
+
+def doubtful_layout(layout: Mapping[str, Any]) -> Broken:
+    """Find what of a layout takes no effect, or does not fit the canvas."""
+    if "maxResolutionUid" in layout and layout.get("mixedVideoLayout") != 2:
+        yield "maxResolutionUid", "takes effect with mixedVideoLayout 2 only"
+    if isinstance(layout.get("backgroundConfig"), dict):
+        yield "backgroundConfig", "is an array in Agora's newer pages"
+    for index, region in enumerate(items(layout.get("layoutConfig"))):
+        for start, length in (("x_axis", "width"), ("y_axis", "height")):
+            at, size = members(region).get(start), members(region).get(length)
+            # A millionth: Agora heeds six decimal places.
+            if _is_number(at) and _is_number(size) and at + size > 1.000001:
+                yield f"layoutConfig[{index}].{length}", f"reaches over the canvas from {start}"
+
+
+def members(value: object) -> Mapping[str, Any]:
+    """Return an object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    """Return an array; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def _list_names(kind: str) -> tuple[str, str]:
+    return f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, float) or _is_whole(value)
+
+
+def _is_too_large(width: Any, height: Any) -> bool:
+    return _is_whole(width) and _is_whole(height) and width * height > _MOST_PIXELS
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    if name not in one or name not in other:
+        return False
+    try:
+        return bool(one[name] == other[name])
+    except RecursionError:  # nested so deeply that it is refused anyway
+        return False

@@ -1,0 +1,1 @@
+"""The operator's tools: commands on a deployed stack. Not deployed themselves."""

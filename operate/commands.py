@@ -1,0 +1,314 @@
+"""`python -m operate VERB`: the operator's commands (docs/operations.md shows each)."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from agora_recording.clock import from_iso, now_ms
+from agora_recording.errors import RecordingError
+from agora_recording.observability import logger
+from operate import deployment
+from operate.operations import Operator
+
+STACK = "agora-recording"
+FACTS = "local/stack.json"
+
+Result = Any
+Act = Callable[[Operator, argparse.Namespace], Result]
+Tell = Callable[[Result], Iterable[str]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 1 when it failed or its verdict is bad."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.local:
+            _enter_local(Path(arguments.facts))
+        result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
+    except (RecordingError, ClientError, BotoCoreError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    lines = [json.dumps(result, indent=2)] if arguments.json else arguments.tell(result)
+    for line in lines:
+        print(line)
+    return int(_is_bad(result))
+
+
+def _is_bad(result: Result) -> bool:
+    """Tell whether a command did its work, and what it found is not as it should be."""
+    if not isinstance(result, dict):
+        return False
+    return result.get("verdict") in ("incomplete", "pending") or bool(result.get("refusal"))
+
+
+def _enter_local(facts: Path) -> None:
+    """Let every AWS client go to the embedded stack that `python -m local up` describes."""
+    found = json.loads(facts.read_text())
+    keys = found["aws_credentials"]
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ |= {
+        "AWS_ENDPOINT_URL": found["aws_endpoint_url"],
+        "AWS_REGION": found["region"],
+        "AWS_DEFAULT_REGION": found["region"],
+        "AWS_ACCESS_KEY_ID": keys["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
+    }
+
+
+# --- verbs --------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m operate", description="Operate a deployed stack."
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--stack", default=STACK, help=f"its name in CloudFormation ({STACK})")
+    where.add_argument("--local", action="store_true", help="the embedded stack of `make up`")
+    parser.add_argument("--facts", default=FACTS, help=f"what --local reads ({FACTS})")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, help: str, act: Act, tell: Tell) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=help, description=help)
+        made.set_defaults(act=act, tell=tell)
+        return made
+
+    verb("list", "list the recordings that are not over", lambda it, _: it.open(), _tell_open)
+    show = verb(
+        "show", "show a recording and its timeline", lambda it, given: it.show(given.id), _tell_one
+    )
+    stop = verb("stop", "stop a recording", lambda it, given: it.stop(given.id), _tell_stopped)
+    verify = verb(
+        "verify",
+        "look in the bucket whether a recording is whole",
+        lambda it, given: it.verify(given.id, publish=given.publish),
+        _tell_verdict,
+    )
+    for each in (show, stop, verify):
+        each.add_argument("id", metavar="RECORDING", help="the recordingId")
+    verify.add_argument("--publish", action="store_true", help="write the manifest, send the event")
+    replay = verb(
+        "replay",
+        "apply again the notifications that were put aside",
+        lambda it, given: it.replay(discard=given.discard),
+        _tell_replayed,
+    )
+    replay.add_argument("--discard", action="store_true", help="drop what still cannot be applied")
+    verb(
+        "orphans",
+        "list the sessions that no recording owns",
+        lambda it, _: it.orphans(),
+        _tell_orphans,
+    )
+    adopt = verb(
+        "adopt",
+        "give a session to the recording that started it",
+        lambda it, given: it.adopt(given.sid, given.id),
+        _tell_adopted,
+    )
+    orphan = verb(
+        "stop-orphan",
+        "stop a session that no recording owns",
+        lambda it, given: it.stop_orphan(given.sid, resource_id=given.resource_id, mode=given.mode),
+        _tell_orphan_stopped,
+    )
+    for each in (adopt, orphan):
+        each.add_argument("sid", metavar="SID")
+    adopt.add_argument("id", metavar="RECORDING", help="the recordingId")
+    orphan.add_argument("--resource-id", help="of its start, where no recording knows it")
+    orphan.add_argument("--mode", choices=["individual", "mix", "web"])
+    verb(
+        "rotate-secret",
+        "put a new notification secret before the present one; it is read from the standard input",
+        lambda it, _: it.rotate_secret(_read_secret()),
+        _tell_rotated,
+    )
+    firewall = verb(
+        "firewall",
+        "refresh Agora's addresses",
+        lambda it, given: it.firewall(dry_run=given.dry_run, accept_drop=given.accept_drop),
+        _tell_firewall,
+    )
+    firewall.add_argument("--dry-run", action="store_true", help="plan, and write nothing")
+    firewall.add_argument("--accept-drop", action="store_true", help="vouch for a short answer")
+    verb("watch", "let the sweeper run now", lambda it, _: it.watch(), _tell_sweep)
+    return parser
+
+
+def _read_secret() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("The new secret (Agora console, Notifications): ").strip()
+    return sys.stdin.readline().strip()
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def _tell_open(found: list[dict[str, Any]]) -> Iterable[str]:
+    now = now_ms()
+    return _table(
+        ("RECORDING", "STATUS", "CHANNEL", "MODE", "AGE", "SEEN", "NEXT LOOK"),
+        [
+            (
+                each["recordingId"],
+                each["status"],
+                each["cname"],
+                each["mode"],
+                _ago(each["createdAt"], now),
+                _ago(each["lastSeenAt"], now),
+                f"in {-_seconds(each['nextLookAt'], now)} s ({each['risk']})",
+            )
+            for each in found
+        ],
+        "No recording is open.",
+    )
+
+
+def _tell_one(found: dict[str, Any]) -> Iterable[str]:
+    recording = found["recording"]
+    for name, value in recording.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {each}" for key, each in value.items()) or "-"  # noqa: PLW2901
+        if name != "attempts":
+            yield f"{name:<20}{value}"
+    for attempt in recording["attempts"]:
+        yield f"{'attempt ' + str(attempt['number']):<20}" + ", ".join(
+            f"{key} {each}" for key, each in attempt.items() if key != "number"
+        )
+    yield ""
+    yield from _table(
+        ("TIME (UTC)", "SOURCE", "KIND", "WHAT"),
+        [
+            (each["at"][11:23], each["source"], each["kind"], each["text"])
+            for each in found["events"]
+        ],
+        "Nothing has happened yet.",
+    )
+
+
+def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:
+    if "endedAt" in found:
+        return [f"{found['recordingId']} was over: {found['status']}, {found['endReason']}."]
+    return [f"{found['recordingId']} is asked to stop; it is {found['status']}."]
+
+
+def _tell_verdict(found: dict[str, Any]) -> Iterable[str]:
+    yield f"{found['recordingId']} is {found['status']}; its files are {found['verdict']}."
+    yield (
+        f"{found['objects']} files, {found['bytes']:,} bytes, {found['recordedSeconds']:.1f} s, "
+        f"{found['gaps']} gaps, {len(found['missing'])} missing"
+    )
+    yield from (f"  missing: {name}" for name in found["missing"])
+    if found.get("published"):
+        yield "Published anew."
+
+
+def _tell_replayed(found: list[dict[str, Any]]) -> Iterable[str]:
+    return _table(
+        ("QUEUE", "WHAT", "OUTCOME", "REMOVED"),
+        [
+            (each["queue"], each["what"], each["outcome"], "yes" if each["removed"] else "no")
+            for each in found
+        ],
+        "Nothing was put aside.",
+    )
+
+
+def _tell_orphans(found: list[dict[str, Any]]) -> Iterable[str]:
+    now = now_ms()
+    return _table(
+        ("SID", "CHANNEL", "UID", "SEEN", "ENDED"),
+        [
+            (
+                each["sid"],
+                each["cname"] or "-",
+                each["uid"] or "-",
+                _ago(each["lastSeenAt"], now),
+                each["ended"] or "-",
+            )
+            for each in found
+        ],
+        "Every session is a recording's.",
+    )
+
+
+def _tell_adopted(found: dict[str, Any]) -> Iterable[str]:
+    return [f"The session is {found['recordingId']}'s; it is {found['status']}."]
+
+
+def _tell_orphan_stopped(found: dict[str, Any]) -> Iterable[str]:
+    meaning = found["means"].replace("_", " ")
+    yield f"Agora answered {found['status']}: {meaning}."
+    if found["refusal"]:
+        yield found["refusal"]
+
+
+def _tell_rotated(found: dict[str, Any]) -> Iterable[str]:
+    return [
+        f"{found['live']} secrets are live, the new one first.",
+        "Wait ten seconds, then enter the new one in Agora's console.",
+    ]
+
+
+def _tell_firewall(found: dict[str, Any]) -> Iterable[str]:
+    yield "Planned, nothing was written." if found["dryRun"] else "Carried out."
+    yield f"Agora names {', '.join(found['addresses'])}."
+    for target, plan in found["targets"].items():
+        parts = [f"{act} {', '.join(plan[act])}" for act in ("evict", "add", "remove") if plan[act]]
+        yield f"  {target}: {'; '.join(parts) or 'nothing to do'}; {len(plan['keep'])} kept"
+        for address, since in plan["withdrawn"].items():
+            yield f"    {address} is withdrawn since {since}"
+        if plan["refused"]:
+            yield f"    refused: {plan['refused']}"
+    for target, reason in found["failed"].items():
+        yield f"  {target} FAILED: {reason}"
+
+
+def _tell_sweep(found: dict[str, int]) -> Iterable[str]:
+    return [f"{count} x {look}" for look, count in found.items()] or ["Nothing was due."]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> Iterable[str]:
+    """Return the lines of a table, as wide as its content; the last column is not padded."""
+    if not rows:
+        return [nothing]
+    widths = [max(len(str(row[at])) for row in (head, *rows)) for at in range(len(head) - 1)]
+    widths.append(0)
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in (head, *rows)
+    ]
+
+
+def _seconds(instant: str | None, now: int) -> int:
+    return (now - from_iso(instant)) // 1000 if instant else 0
+
+
+def _ago(instant: str | None, now: int) -> str:
+    """Return how long ago an instant is, in the unit that says most."""
+    if instant is None:
+        return "-"
+    seconds = _seconds(instant, now)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def keep_the_log_out() -> None:
+    """Send what the library logs to the standard error, and only what went wrong."""
+    logger.setLevel(logging.ERROR)
+    if isinstance(logger.registered_handler, logging.StreamHandler):
+        logger.registered_handler.setStream(sys.stderr)

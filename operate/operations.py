@@ -1,0 +1,342 @@
+"""What a person may do to a running stack: the verbs of `python -m operate`.
+
+Every method returns plain values for JSON, and may be repeated. Nothing here goes past the rules
+that the rooms keep: rows change by the same pure changes, calls to Agora pass the same limiter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from agora_recording.agora.bodies import stop_body
+from agora_recording.api.get_recording_events import Story, Wish
+from agora_recording.aws import clients
+from agora_recording.clock import iso, now_ms
+from agora_recording.errors import RecordingStateError, RoomFailedError
+from agora_recording.files.publish_recording import Completion
+from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.executions import Waker
+from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.publication import Publisher
+from agora_recording.life.store import Note
+from agora_recording.notifications import events
+from agora_recording.notifications.facts import SessionFacts, session_ended
+from agora_recording.notifications.secrets import parse_secrets
+from agora_recording.recording.due import due
+from agora_recording.recording.hearing import owned
+from agora_recording.recording.model import Attempt, Recording, orphan_ended
+from agora_recording.recording.view import public
+from operate.deployment import Deployment
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+# Of recording.Risk, in its order.
+RISK_NAMES = ("starting", "ending", "silent", "unseen", "late files")
+_WHOLE_STORY = 100_000
+# Longer than any of the functions may run, and never twice.
+_PATIENT = Config(read_timeout=320, retries={"total_max_attempts": 1})
+
+
+class Operator:
+    """Acts on one stack, with the AWS credentials of whoever runs it."""
+
+    def __init__(self, stack: Deployment) -> None:
+        self._stack = stack
+        self._settings = stack.settings
+        self._store = self._settings.store()
+        self._waker = Waker(self._store)
+        self._applier = Applier(
+            store=self._store,
+            waker=self._waker,
+            arrivals=ArrivalQueue(stack.resources["FileArrivals"]),
+            poison_queue_url=stack.resources["PoisonNotifications"],
+        )
+
+    # --- recordings ---
+
+    def open(self) -> list[dict[str, Any]]:
+        """Return the recordings that are not over, and when the sweeper looks at each next."""
+        return [self._open_view(each) for each in self._store.open_recordings()]
+
+    def _open_view(self, recording: Recording) -> dict[str, Any]:
+        look = due(recording, self._settings.timings)
+        seen = recording.last_seen_ms
+        return {
+            **public(recording),
+            "lastSeenAt": iso(seen) if seen else None,
+            "nextLookAt": iso(look[1]) if look else None,
+            "risk": RISK_NAMES[look[0]] if look else None,
+        }
+
+    def show(self, recording_id: str) -> dict[str, Any]:
+        """Return {recording, events}: the recording and its whole timeline."""
+        told = Story(self._store).page(recording_id, Wish(_WHOLE_STORY, None))
+        return {"recording": public(self._store.get(recording_id)), **told}
+
+    def stop(self, recording_id: str) -> dict[str, Any]:
+        """Ask a recording to stop, as its app would."""
+        return public(self._waker.stop(recording_id, now_ms()))
+
+    def verify(self, recording_id: str, *, publish: bool = False) -> dict[str, Any]:
+        """Compare the bucket with what it should hold, now; with `publish`, announce it anew.
+
+        Raises RecordingStateError when a recording that is not over is to be published.
+        """
+        bucket = self._stack.resources["Bucket"]
+        publisher = Publisher(bucket=bucket, bus_name=self._stack.resources["EventBus"])
+        completion = Completion(
+            store=self._store,
+            bucket=bucket,
+            timings=self._settings.timings,
+            publisher=publisher,
+        )
+        recording = self._store.get(recording_id)
+        verdict = completion.verify(recording)
+        found: dict[str, Any] = {
+            "recordingId": recording_id,
+            "status": recording.status,
+            "verdict": verdict.outcome,
+            "objects": verdict.objects,
+            "bytes": verdict.bytes,
+            "recordedSeconds": verdict.recorded_ms / 1000,
+            "gaps": len(verdict.gaps),
+            "missing": verdict.missing,
+        }
+        if publish:
+            found["status"] = completion.publish_again(recording_id)
+            found["published"] = True
+        return found
+
+    # --- sessions that no recording owns ---
+
+    def orphans(self) -> list[dict[str, Any]]:
+        """Return the sessions that notifications tell of and no recording owns, latest first."""
+        found = [_orphan_view(row) for row in self._store.unowned_sessions()]
+        return sorted(found, key=lambda each: each["lastSeenAt"] or "", reverse=True)
+
+    def adopt(self, sid: str, recording_id: str) -> dict[str, Any]:
+        """Give a session to the recording whose start it was, and apply what it has told.
+
+        Raises RecordingNotFoundError; RecordingStateError when it cannot be that recording's.
+        """
+        recording = self._store.get(recording_id)
+        row = self._session(sid)
+        owner = row.get("recordingId")
+        if owner not in (None, recording_id):
+            raise RecordingStateError(f"The session belongs to recording {owner}.")
+        facts = msgspec.convert(row.get("facts", {}), SessionFacts)
+        if owned(recording, sid, facts) is None:
+            raise RecordingStateError(
+                f"No attempt of {recording_id} can be this session: none has the uid "
+                f"{' or '.join(facts.uids)}, began before it and never learnt its sid."
+            )
+        self._store.adopt_session(sid, recording_id, recording.cname)
+        told = [events.from_stored(each) for each in self._store.notifications(sid)]
+        self._applier.apply_session(sid, told)
+        return public(self._store.get(recording_id))
+
+    def stop_orphan(
+        self, sid: str, *, resource_id: str | None = None, mode: str | None = None
+    ) -> dict[str, Any]:
+        """Stop a session at Agora that no open recording speaks for.
+
+        `resource_id` and `mode` are looked up where a recording knows them. Raises
+        RecordingStateError when they are needed, or when the session is a recording's own.
+        """
+        row = self._session(sid)
+        recording, attempt = self._attempt(row.get("recordingId"), sid)
+        if recording and recording.sid == sid and not recording.is_terminal:
+            raise RecordingStateError(
+                f"It is the session of recording {recording.recording_id}: stop that."
+            )
+        resource_id = resource_id or (attempt.resource_id if attempt else None)
+        mode = mode or (recording.mode if recording else None)
+        if not resource_id or not mode:
+            raise RecordingStateError(
+                "Nobody here knows its resourceId: give --resource-id and --mode, as they were "
+                "when it was started."
+            )
+        uid = attempt.uid if attempt else row["uid"]
+        reply = self._settings.agora().stop(
+            resource_id,
+            sid,
+            mode,
+            stop_body(row["cname"], uid),
+            base_url=attempt.base_url if attempt else None,
+        )
+        error = reply.error()
+        if recording and error is None:
+            now = now_ms()
+            self._store.amend(
+                recording.recording_id,
+                lambda each: orphan_ended(each, sid, now),
+                lambda *_: [Note(now, "orphan", "An operator stopped a session given up.")],
+            )
+        return {
+            "sid": sid,
+            "status": reply.status,
+            "means": reply.outcome.handling,
+            "refusal": str(error) if error else None,
+        }
+
+    def _session(self, sid: str) -> dict[str, Any]:
+        row = self._store.session(sid)
+        if row is None:
+            raise RecordingStateError(f"No notification has told of a session {sid[:40]!r}.")
+        return row
+
+    def _attempt(
+        self, recording_id: str | None, sid: str
+    ) -> tuple[Recording | None, Attempt | None]:
+        if recording_id is None:
+            return None, None
+        recording = self._store.get(recording_id)
+        return recording, next((each for each in recording.attempts if each.sid == sid), None)
+
+    # --- what could not be delivered ---
+
+    def replay(self, *, discard: bool = False) -> list[dict[str, Any]]:
+        """Apply again what was put aside; with `discard`, drop what still cannot be applied.
+
+        Returns one entry a message: {queue, what, outcome, removed}.
+        """
+        return [
+            *self._replay("PoisonNotifications", self._apply_poison, discard),
+            *self._replay("DeadLetters", self._apply_dead, discard),
+        ]
+
+    def _replay(self, queue: str, apply: Any, discard: bool) -> Iterator[dict[str, Any]]:
+        url = self._stack.resources[queue]
+        for message in _messages(url):
+            what, outcome, is_done = apply(msgspec.json.decode(message["Body"]))
+            if is_done or discard:
+                clients.sqs().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            yield {
+                "queue": queue,
+                "what": what,
+                "outcome": outcome,
+                "removed": is_done or discard,
+            }
+
+    def _apply_poison(self, key: Mapping[str, str]) -> tuple[str, str, bool]:
+        what = f"{key['PK']} {key['SK']}"
+        row = self._store.notification(key["PK"], key["SK"])
+        if row is None:
+            return what, "its row has expired", True
+        try:
+            event = events.from_stored(row)
+            if event.sid:
+                self._applier.apply_session(event.sid, [event])
+        except Exception as error:  # whatever it is, the next message has its turn
+            return what, f"fails again: {type(error).__name__}: {error}", False
+        return what, "applied", True
+
+    def _apply_dead(self, letter: Any) -> tuple[str, str, bool]:
+        letter = letter if isinstance(letter, dict) else {}
+        batch = letter.get("DDBStreamBatchInfo")
+        if "recordingId" in letter or letter.get("source") == "aws.s3":
+            body = msgspec.json.encode(letter).decode()
+            url = self._stack.resources["FileArrivals"]
+            clients.sqs().send_message(QueueUrl=url, MessageBody=body)
+            return "a file that came late", "handed over again", True
+        if batch is None:
+            return "a scheduled run", "given up; the schedule has run since, or will", False
+        what = f"{batch['batchSize']} notifications of {batch['approximateArrivalOfFirstRecord']}"
+        try:
+            records = list(_stream_records(batch))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in ("TrimmedDataAccessException", "ResourceNotFoundException"):
+                raise
+            return what, "older than the 24 hours that the stream keeps", False
+        failed = self._applier.apply(records)
+        if failed:
+            return what, f"{len(failed)} fail again", False
+        return what, f"applied, {len(records)} of them", True
+
+    # --- the rest ---
+
+    def rotate_secret(self, secret: str) -> dict[str, Any]:
+        """Put a new notification secret before the present ones, which stay live.
+
+        They do as the version AWSPREVIOUS, until the next rotation (notification_secrets.py). So
+        the secret that is there already is not stored again: it would push them out.
+        """
+        manager, secret_id = clients.secretsmanager(), self._stack.resources["NotificationSecret"]
+        present = parse_secrets(manager.get_secret_value(SecretId=secret_id)["SecretString"])
+        if present[:1] != (secret,):
+            text = msgspec.json.encode({"secrets": [secret]}).decode()
+            manager.put_secret_value(SecretId=secret_id, SecretString=text)
+        return {"secretId": secret_id, "live": len({secret, *present})}
+
+    def firewall(self, *, dry_run: bool = False, accept_drop: bool = False) -> dict[str, Any]:
+        """Refresh Agora's addresses, or only plan it. Raises RoomFailedError."""
+        return self._invoke(
+            "RefreshNcsAddressesFunction", {"dryRun": dry_run, "acceptDrop": accept_drop}
+        )
+
+    def watch(self) -> dict[str, Any]:
+        """Let the sweeper run once, now. Raises RoomFailedError."""
+        return self._invoke("WatchRecordingsFunction", {})
+
+    def _invoke(self, logical_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        answer = boto3.client("lambda", config=_PATIENT).invoke(
+            FunctionName=self._stack.resources[logical_id], Payload=msgspec.json.encode(payload)
+        )
+        result: dict[str, Any] = msgspec.json.decode(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise RoomFailedError(f"{result.get('errorType')}: {result.get('errorMessage')}")
+        return result
+
+
+def _orphan_view(row: Mapping[str, Any]) -> dict[str, Any]:
+    facts = msgspec.convert(row.get("facts", {}), SessionFacts)
+    return {
+        "sid": row["sid"],
+        "cname": row.get("cname"),
+        "uid": row.get("uid"),
+        "firstSeenAt": iso(facts.firstSeenMs) if facts.firstSeenMs else None,
+        "lastSeenAt": iso(facts.lastSeenMs) if facts.lastSeenMs else None,
+        "ended": session_ended(facts),
+    }
+
+
+def _messages(url: str) -> Iterator[MessageTypeDef]:
+    """Yield every message of a queue once; those not deleted come back in a minute."""
+    while True:
+        found = clients.sqs().receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=1
+        )
+        yield from found.get("Messages", ())
+        if not found.get("Messages"):
+            return
+
+
+def _stream_records(batch: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the notifications of a batch, read from the table's stream again."""
+    client = boto3.client("dynamodbstreams")
+    place = client.get_shard_iterator(
+        StreamArn=batch["streamArn"],
+        ShardId=batch["shardId"],
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        SequenceNumber=batch["startSequenceNumber"],
+    )["ShardIterator"]
+    last = int(batch["endSequenceNumber"])
+    while place:
+        page = client.get_records(ShardIterator=place)
+        for record in page["Records"]:
+            if int(record["dynamodb"]["SequenceNumber"]) > last:
+                return
+            sort = record["dynamodb"]["Keys"]["SK"]["S"]
+            if record["eventName"] == "INSERT" and (sort.startswith("EVT#") or sort == "NOTICE"):
+                yield record
+        if not page["Records"]:
+            return
+        place = page.get("NextShardIterator", "")

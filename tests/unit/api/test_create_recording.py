@@ -1,0 +1,381 @@
+"""Taking a request: checked whole, written once, started; and the room that answers it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agora_recording.api.create_recording import (
+    MAX_WAIT_S,
+    Creator,
+    Limits,
+    fingerprint,
+    read_prefer,
+    read_request,
+)
+from agora_recording.errors import IdempotencyConflictError, RequestInvalidError, WriteConflictError
+from agora_recording.recording.ids import is_recording_id
+from agora_recording.recording.model import Recording
+from functions.create_recording import app
+from tests.unit.api.test_gateway import anything
+from tests.world.api import Api, Context, Response, read, refusal, request
+from tests.world.builders import MACHINE
+from tests.world.webhook import NOW_MS
+
+LIMITS = Limits(max_duration_s=14_400, max_idle_time_s=300, restart_limit=3)
+TOKEN = "an-rtc-token-nobody-may-see"
+BODY: dict[str, Any] = {
+    "cname": "standup",
+    "mode": "mix",
+    "clientRequest": {"token": TOKEN, "recordingConfig": {"channelType": 1}},
+    "tags": {"team": "platform"},
+}
+
+
+class House(Api):
+    """The room's creator on the fakes; `on_sleep` is what happens while an answer is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+        self.on_sleep: Callable[[], object] = lambda: None
+        machine: Any = self.machine
+        self.creator = Creator(
+            store=self.store,
+            sealer=self.sealer,
+            state_machine_arn=MACHINE,
+            limits=LIMITS,
+            randomness=self._random,
+            stepfunctions=machine,
+            now_ms=self.clock,
+            sleep=self._sleep,
+        )
+
+    def _random(self, count: int) -> bytes:
+        self.made += 1
+        return self.made.to_bytes(count, "big")
+
+    def _sleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+        self.on_sleep()
+
+    def post(self, body: Any, **headers: str) -> Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        event = request(body, resource="/recordings", recording_id=None, headers=named)
+        return read(app.lambda_handler(event, Context(), creator=self.creator))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [self.table.row(*key) for key in self.table.items if key[1] == "META"]
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+# --- what is taken ---
+
+
+def test_a_request_is_answered_with_the_recording_and_where_it_is(house: House) -> None:
+    answer = house.post(BODY)
+    recording_id = answer.body["recordingId"]
+    assert answer.status == 202
+    assert is_recording_id(recording_id)
+    assert answer.headers["Location"] == f"/v1/recordings/{recording_id}"
+    assert answer.body["status"] == "requested"
+    assert answer.body["tags"] == {"team": "platform"}
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_the_execution_that_owns_it_has_its_name(house: House) -> None:
+    recording_id = house.post(BODY).body["recordingId"]
+    assert house.machine.executions == {recording_id: "RUNNING"}
+
+
+def test_no_secret_is_in_the_row_or_in_the_answer(house: House) -> None:
+    answer = house.post(BODY)
+    assert TOKEN not in json.dumps(answer.body)
+    (row,) = house.rows
+    assert TOKEN not in json.dumps(row)
+    unsealed = house.sealer.unseal(row["recordingId"], row["sealed"])
+    assert unsealed == {"/token": TOKEN}
+
+
+def test_what_the_caller_leaves_out_is_the_stacks_default(house: House) -> None:
+    answer = house.post({"cname": "standup"})
+    assert answer.body["mode"] == "mix"
+    assert answer.body["maxDurationSeconds"] == 14_400
+    assert answer.body["restartLimit"] == 3
+    (row,) = house.rows
+    assert row["clientRequest"]["recordingConfig"] == {"channelType": 0, "maxIdleTime": 300}
+
+
+def test_what_is_doubtful_is_taken_with_a_warning(house: House) -> None:
+    body = {**BODY, "clientRequest": {"recordingConfig": {"channelType": 1, "newField": 1}}}
+    answer = house.post(body)
+    assert answer.status == 202
+    (warning,) = answer.body["warnings"]
+    assert warning["path"] == "clientRequest.recordingConfig.newField"
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, ["uid", "restartLimit"]),
+        ({"uid": "7"}, ["restartLimit"]),
+        ({"restartLimit": 0}, ["uid"]),
+        ({"uid": "7", "restartLimit": 0}, []),
+        ({"clientRequest": {"recordingConfig": {"channelType": 1}}}, []),
+    ],
+)
+def test_a_token_that_some_attempt_cannot_use_is_warned_of(
+    house: House, changes: dict[str, Any], warned: list[str]
+) -> None:
+    warnings = house.post({**BODY, **changes}).body.get("warnings", [])
+    assert [each["path"] for each in warnings] == warned
+    for each in warnings:
+        assert "unless the token was built for uid 0" in each["rule"]
+        assert TOKEN not in each["rule"]
+
+
+def test_a_web_page_needs_no_token_so_none_is_warned_of() -> None:
+    service = {
+        "serviceName": "web_recorder_service",
+        "errorHandlePolicy": "error_abort",
+        "serviceParam": {
+            "url": "https://example.com",
+            "audioProfile": 0,
+            "videoWidth": 640,
+            "videoHeight": 360,
+            "maxRecordingHour": 1,
+        },
+    }
+    page = {"extensionServiceConfig": {"extensionServices": [service]}, "token": TOKEN}
+    body = {"cname": "tour", "mode": "web", "clientRequest": page}
+    assert read_request(body, LIMITS).warnings == ()
+
+
+def test_a_recording_is_made_though_its_execution_could_not_be_started(house: House) -> None:
+    def fails(**_: Any) -> None:
+        raise refusal()
+
+    house.machine.start_execution = fails  # type: ignore[assignment,method-assign]
+    assert house.post(BODY).status == 202
+    assert house.rows[0]["dueShard"]  # the sweeper will find it
+
+
+# --- what is refused ---
+
+
+def test_every_problem_is_told_at_once_and_nothing_is_stored(house: House) -> None:
+    answer = house.post(
+        {
+            "cname": "",
+            "uid": 7,
+            "mode": "both",
+            "clientRequest": {"storageConfig": {}},
+            "maxDurationSeconds": 0,
+            "restartLimit": True,
+            "tags": {"": "x", "long": "x" * 257},
+            "cnames": 1,
+        }
+    )
+    assert answer.status == 400
+    assert {each["path"] for each in answer.body["problems"]} == {
+        "cname",
+        "uid",
+        "mode",
+        "clientRequest.storageConfig",
+        "maxDurationSeconds",
+        "restartLimit",
+        "tags.",
+        "tags.long",
+        "cnames",
+    }
+    assert not house.table.items
+    assert not house.machine.executions
+
+
+def test_unknown_fields_without_end_do_not_make_an_answer_without_end(house: House) -> None:
+    answer = house.post({f"field{number}": 1 for number in range(10_000)})
+    assert answer.status == 400
+    assert len(answer.body["problems"]) <= 101
+
+
+@pytest.mark.parametrize("tags", [[], "x", {"a": 1}, {str(n): "" for n in range(21)}])
+def test_tags_are_few_short_texts(tags: Any) -> None:
+    with pytest.raises(RequestInvalidError, match="tags"):
+        read_request({**BODY, "tags": tags}, LIMITS)
+
+
+@pytest.mark.parametrize("value", [2_592_001, -1, 1.5, "60", None, [], False])
+def test_a_duration_is_whole_seconds_up_to_thirty_days(value: Any) -> None:
+    with pytest.raises(RequestInvalidError, match="maxDurationSeconds: must be a whole number"):
+        read_request({**BODY, "maxDurationSeconds": value}, LIMITS)
+
+
+@given(anything, st.booleans())
+def test_no_body_breaks_the_room(body: str | None, encoded: bool) -> None:
+    event = {**request(resource="/recordings"), "body": body, "isBase64Encoded": encoded}
+    answer = read(app.lambda_handler(event, Context(), creator=House().creator))
+    assert answer.status in (202, 400)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*BODY, "uid", "maxDurationSeconds", "x"]), JSON))
+def test_no_field_of_any_type_breaks_the_room(body: dict[str, Any]) -> None:
+    assert House().post(body).status in (202, 400)
+
+
+# --- once ---
+
+
+def test_the_same_key_gives_the_same_recording(house: House) -> None:
+    one = house.post(BODY, Idempotency_Key="k")
+    house.clock.advance(60)
+    other = house.post(dict(reversed(BODY.items())), Idempotency_Key="k")
+    assert other.body == one.body
+    assert len(house.rows) == 1
+
+
+def test_without_a_key_every_request_is_a_recording(house: House) -> None:
+    house.post(BODY)
+    house.post(BODY)
+    assert len(house.rows) == 2
+
+
+def test_a_key_of_another_request_is_refused(house: House) -> None:
+    house.post(BODY, Idempotency_Key="k")
+    answer = house.post({**BODY, "cname": "other"}, Idempotency_Key="k")
+    assert answer.status == 422
+    assert "use a new key" in answer.body["detail"]
+
+
+def test_a_key_whose_recording_was_deleted_is_refused(house: House) -> None:
+    recording_id = house.post(BODY, Idempotency_Key="k").body["recordingId"]
+    house.store.delete(recording_id)
+    with pytest.raises(IdempotencyConflictError, match="was deleted"):
+        house.creator.create(BODY, "k")
+
+
+def test_a_key_that_is_being_used_just_now_is_to_be_tried_again(house: House) -> None:
+    house.table.before_write.append(lambda: None)
+    house.post(BODY, Idempotency_Key="k")
+    key = next(key for key in house.table.items if key[1] == "IDEM")
+    lost = house.table.items[key]
+    reads = iter([None, lost])
+
+    def read_nothing_yet(*, Key: Any, **_: Any) -> dict[str, Any]:
+        item = next(reads)
+        return {"Item": item} if item else {}
+
+    house.table.get_item = read_nothing_yet  # type: ignore[method-assign]
+    with pytest.raises(WriteConflictError):
+        house.creator.create(BODY, "k")
+
+
+def test_a_key_can_be_used_again_when_it_is_forgotten(house: House) -> None:
+    house.post(BODY, Idempotency_Key="k")
+    row = next(house.table.row(*key) for key in house.table.items if key[1] == "IDEM")
+    assert row["expiresAt"] == NOW_MS // 1000 + 7 * 86_400
+    assert row["PK"] != "IDEM#k"  # a key may be somebody's secret
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_has_1_to_255_characters(house: House, key: str) -> None:
+    answer = house.post(BODY, Idempotency_Key=key)
+    assert answer.status == 400
+    assert answer.body["problems"][0]["path"] == "Idempotency-Key"
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_a_fingerprint_does_not_depend_on_the_order_of_keys(body: dict[str, Any]) -> None:
+    assert fingerprint(body) == fingerprint(dict(reversed(body.items())))
+
+
+# --- waiting ---
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("respond-async", None),
+        ("wait", None),
+        ("wait=", None),
+        ("wait=-1", None),
+        ("wait=x", None),
+        ("waits=5", None),
+        ("wait=5", 5),
+        ("wait=0", 0),
+        ('Wait = "7"', 7),
+        ("respond-async, wait=10; foo", 10),
+        ("wait=600", MAX_WAIT_S),
+    ],
+)
+def test_a_preference_is_read_or_passed_over(prefer: str | None, seconds: int | None) -> None:
+    assert read_prefer(prefer) == seconds
+
+
+@given(st.text())
+def test_no_preference_is_an_error(prefer: str) -> None:
+    seconds = read_prefer(prefer)
+    assert seconds is None or 0 <= seconds <= MAX_WAIT_S
+
+
+def change(house: House, **changes: Any) -> None:
+    (row,) = house.rows
+    house.store.amend(row["recordingId"], lambda one: replace(one, **changes))
+
+
+@pytest.mark.parametrize("status", ["recording", "failed", "stopping", "completed"])
+def test_an_answer_is_held_until_it_records_or_is_over(house: House, status: Any) -> None:
+    house.on_sleep = lambda: change(house, status=status) if house.clock() > NOW_MS + 3000 else None
+    answer = house.post(BODY, Prefer="wait=20")
+    assert answer.status == 202
+    assert answer.body["status"] == status
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert house.clock() == NOW_MS + 3500
+
+
+def test_an_answer_is_not_held_for_longer_than_was_asked(house: House) -> None:
+    house.on_sleep = lambda: change(house, status="starting")
+    answer = house.post(BODY, Prefer="wait=4")
+    assert answer.body["status"] == "starting"
+    assert house.clock() == NOW_MS + 4000
+
+
+def test_what_records_already_is_not_waited_for(house: House) -> None:
+    recording = house.creator.create(BODY, "k")[0]
+    assert isinstance(recording, Recording)
+    change(house, status="recording")
+    answer = house.post(BODY, Idempotency_Key="k", Prefer="wait=20")
+    assert answer.body["status"] == "recording"
+    assert house.clock() == NOW_MS
+
+
+def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() -> None:
+    postponed = {
+        "appsCollection": {"combinationPolicy": "postpone_transcoding"},
+        "recordingConfig": {"subscribeUidGroup": 0},
+        "transcodeOptions": {"transConfig": {"transMode": "postponeTranscoding"}},
+    }
+    body = {"cname": "room", "mode": "individual", "clientRequest": postponed}
+    assert read_request(body, LIMITS._replace(transcodes=True)).client_request
+    with pytest.raises(RequestInvalidError, match="PostponedTranscoding") as refused:
+        read_request(body, LIMITS)
+    assert [each.path for each in refused.value.problems] == ["clientRequest.transcodeOptions"]

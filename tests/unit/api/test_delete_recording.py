@@ -1,0 +1,228 @@
+"""Deleting a recording: everything of it, nothing of another, and to the end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agora_recording.api.delete_recording import Deleter, may_be_deleted
+from agora_recording.errors import RecordingStateError
+from agora_recording.life.store import Note
+from agora_recording.recording.model import TERMINAL, Recording, Upload
+from functions.delete_recording import app
+from tests.world.api import Api, Context, Response, read, request
+from tests.world.builders import RECORDING_ID, after, ended, recording, running
+from tests.world.webhook import NOW_MS, SID
+
+PREFIX = f"recordings/{RECORDING_ID}/"
+OTHER_ID = "0" * 26
+OTHER_SID = "9" * 32
+
+
+def over(**changes: Any) -> Recording:
+    """Return a recording that has ended, with two sessions."""
+    past = running(1, sid="1" * 32, ended_ms=after(60), end="DIED")
+    fields: dict[str, Any] = {
+        "status": "completed",
+        "past_attempts": [past],
+        "attempt": running(2, ended_ms=after(600), end="STOPPED"),
+        "upload": Upload(verdict="complete", files=3, bytes=4711),
+    }
+    return ended("STOPPED", **{**fields, **changes})
+
+
+class House(Api):
+    """The room on the fakes, with files and rows of two recordings."""
+
+    def __init__(self, row: Recording | None = None) -> None:
+        super().__init__(row or over(), over(recording_id=OTHER_ID))
+        client: Any = self.bucket
+        self.deleter = Deleter(store=self.store, bucket="films", s3=client, now_ms=self.clock)
+        self.store.note(RECORDING_ID, Note(NOW_MS, "a", "A."), Note(NOW_MS, "b", "B."))
+        self.store.note(OTHER_ID, Note(NOW_MS, "a", "A."))
+        self.store.update_lease(RECORDING_ID, self.clock).take(60)
+        for sid in (SID, "1" * 32, OTHER_SID):
+            self.table.add({"PK": f"SID#{sid}", "SK": "SESSION", "version": 1})
+            for number in range(30):
+                self.table.add({"PK": f"SID#{sid}", "SK": f"EVT#33#1#{number:010}"})
+        for name in ("a.m3u8", "a_1.ts", "a_2.ts", "manifest.json"):
+            self.bucket.add(PREFIX + name, b"x")
+        self.bucket.add(PREFIX + "a.m3u8", b"xx")  # Agora writes it again and again
+        self.bucket.mark(PREFIX + "a_2.ts")
+        self.bucket.add(f"recordings/{OTHER_ID}/a.m3u8", b"x")
+
+    def delete(self, *remaining_ms: int, recording_id: str = RECORDING_ID) -> Response:
+        context = Context(remaining_ms=list(remaining_ms) or [29_000])
+        event = request(recording_id=recording_id)
+        return read(app.lambda_handler(event, context, deleter=self.deleter))
+
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether nothing is left of it anywhere."""
+        partitions = (f"REC#{RECORDING_ID}", f"SID#{SID}", f"SID#{'1' * 32}")
+        rows = [row for partition in partitions for row in self.table.rows(partition)]
+        return not rows and not [one for one in self.bucket.versions if one[0].startswith(PREFIX)]
+
+    @property
+    def other_is_whole(self) -> bool:
+        """Tell whether the other recording has everything still."""
+        return (
+            len(self.table.rows(f"REC#{OTHER_ID}")) == 2
+            and len(self.table.rows(f"SID#{OTHER_SID}")) == 31
+            and len(self.bucket.versions) - len(self.mine) == 1
+        )
+
+    @property
+    def mine(self) -> list[Any]:
+        return [one for one in self.bucket.versions if one[0].startswith(PREFIX)]
+
+
+def test_everything_of_it_goes_and_nothing_of_another() -> None:
+    house = House()
+    answer = house.delete()
+    assert (answer.status, answer.body) == (204, "")
+    assert house.is_gone
+    assert house.other_is_whole
+
+
+def test_every_version_goes_since_the_bucket_keeps_them() -> None:
+    house = House()
+    assert len(house.mine) == 6
+    house.delete()
+    assert house.mine == []
+
+
+def test_a_deletion_leaves_one_audit_line(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    with caplog.at_level(logging.INFO):
+        house.delete(29_000, 4000)
+        house.delete()
+    (line,) = (vars(each) for each in caplog.records if each.message == "recording deleted")
+    assert line["recordingId"] == RECORDING_ID
+    assert line["by"] == "arn:aws:iam::123456789012:user/app"
+    assert (line["cname"], line["status"]) == ("consultation-7", "completed")
+    assert (line["files"], line["bytes"]) == (3, 4711)
+
+
+def test_what_is_gone_is_not_found() -> None:
+    house = House()
+    house.delete()
+    assert house.delete().status == 404
+    assert house.delete(recording_id="x").status == 404
+
+
+@pytest.mark.parametrize("status", ["requested", "starting", "recording", "stopping", "uploading"])
+def test_what_goes_on_cannot_be_deleted(status: Any) -> None:
+    house = House(recording(status=status))
+    answer = house.delete()
+    assert answer.status == 409
+    assert f"its status is {status}" in answer.body["detail"]
+    assert len(house.mine) == 6
+    assert house.row.deleting_ms is None
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_whatever_has_ended_can_be_deleted(status: Any) -> None:
+    may_be_deleted(over(status=status))
+
+
+def test_what_may_still_be_written_to_cannot_be_deleted() -> None:
+    # A session given up whose sid came late: it runs until it is stopped.
+    orphan = running(1, sid="1" * 32, end="DIED")
+    with pytest.raises(RecordingStateError, match="still being stopped"):
+        may_be_deleted(over(past_attempts=[orphan]))
+
+
+def test_a_recording_that_never_started_is_deleted_too() -> None:
+    house = House(over(status="failed", attempt=None, past_attempts=[]))
+    assert house.delete().status == 204
+    assert house.table.rows(f"REC#{RECORDING_ID}") == []
+
+
+# --- in several goes ---
+
+
+def test_when_time_runs_short_the_same_request_goes_on() -> None:
+    house = House()
+    house.bucket.page_size = 2
+    answer = house.delete(29_000, 4000)
+    assert (answer.status, answer.headers["Retry-After"]) == (202, "1")
+    assert answer.body["deletingAt"] == "2023-11-14T22:13:20.000Z"
+    assert 0 < len(house.mine) < 6
+    house.clock.advance(5)
+    assert house.delete().status == 204
+    assert house.is_gone
+
+
+def test_rows_are_deleted_in_several_goes_and_the_recordings_row_last() -> None:
+    house = House()
+    answer = house.delete(29_000, 29_000, 4000)
+    assert answer.status == 202
+    assert house.row.deleting_ms == NOW_MS
+    assert house.row.sids == ["1" * 32, SID]  # known as long as there is anything to find by them
+    assert house.delete().status == 204
+    assert house.is_gone
+
+
+@given(st.lists(st.lists(st.sampled_from([4000, 29_000]), max_size=12), max_size=8))
+def test_however_often_it_is_cut_short_all_of_it_goes(goes: list[list[int]]) -> None:
+    house = House()
+    house.bucket.page_size = 2
+    for remaining in goes:
+        answer = house.delete(*remaining, 4000)
+        assert answer.status in (202, 204, 404)
+        assert (answer.status == 202) is (RECORDING_ID in str(list(house.table.items)))
+    house.delete()
+    assert house.is_gone
+    assert house.other_is_whole
+
+
+def test_a_file_that_comes_while_it_is_deleted_goes_too() -> None:
+    house = House()
+    delete_rows = house.store.delete_rows
+
+    def late(keys: Any) -> None:
+        house.bucket.add(PREFIX + "manifest.json", b"late")
+        delete_rows(keys)
+
+    house.store.delete_rows = late  # type: ignore[method-assign]
+    house.delete()
+    assert house.is_gone
+
+
+def test_two_at_the_same_time_do_no_harm() -> None:
+    house = House()
+    house.bucket.page_size = 2
+
+    def somebody_else() -> None:
+        house.deleter.delete(RECORDING_ID, lambda: 29_000)
+
+    house.table.before_write.append(somebody_else)
+    assert house.delete().status in (204, 404)
+    assert house.is_gone
+
+
+def test_a_file_that_cannot_be_deleted_is_told_and_the_row_stays() -> None:
+    house = House()
+    house.bucket.stuck = {PREFIX + "a_1.ts"}
+    answer = house.delete()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert "AccessDenied" in answer.body["detail"]
+    assert house.row.deleting_ms
+    house.bucket.stuck = set()
+    assert house.delete().status == 204
+
+
+def test_a_busy_table_is_asked_again() -> None:
+    house = House()
+    house.table.busy = 3
+    assert house.delete().status == 204
+    assert house.is_gone
+    house = House()
+    house.table.busy = 100
+    assert house.delete().status == 503
+    assert house.row.deleting_ms

@@ -1,0 +1,498 @@
+"""The files of a recording: what there is, addresses for it, and a playlist that plays it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agora_recording.api.get_recording_files import Media
+from agora_recording.aws.signing import Keys
+from agora_recording.files import manifest
+from agora_recording.files.publish_recording import Completion
+from agora_recording.life.publication import Publisher
+from agora_recording.recording.model import Recording
+from functions.get_recording_files import app
+from tests.world.api import Api, Context, Response, read, request
+from tests.world.builders import (
+    CNAME,
+    RECORDING_ID,
+    TIMINGS,
+    after,
+    ended,
+    recording,
+    requested,
+    running,
+    uploading,
+)
+from tests.world.fakes import BUCKET, FakeBus
+from tests.world.webhook import NOW_MS, SID
+
+PREFIX = f"recordings/{RECORDING_ID}/"
+STEM = f"{SID}_{CNAME}"
+SLICE_S = 15
+
+
+def utc17(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y%m%d%H%M%S%f")[:17]
+
+
+def index(names: list[str], *, closed: bool = True) -> bytes:
+    """Return an index as Agora writes it: EXTINF without its comma."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:16"]
+    lines += [line for name in names for line in (f"#EXTINF:{SLICE_S}", name)]
+    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if closed else []), ""]).encode()
+
+
+class House(Api):
+    """The room on the fakes."""
+
+    def __init__(self, row: Recording | None = None) -> None:
+        super().__init__(row or uploading())
+        client: Any = self.bucket
+        bus: Any = FakeBus()
+        world: dict[str, Any] = {"s3": client, "now_ms": self.clock}
+        self.completion = Completion(
+            store=self.store,
+            bucket=BUCKET,
+            timings=TIMINGS,
+            publisher=Publisher(bucket=BUCKET, bus_name="bus", events=bus, **world),
+            **world,
+        )
+        self.media = Media(
+            store=self.store,
+            bucket=BUCKET,
+            timings=TIMINGS,
+            keys=lambda: Keys("AKID", "secret", "token"),
+            **world,
+        )
+
+    def slices(
+        self, count: int, stem: str = STEM, *, from_s: int = 10, closed: bool = True
+    ) -> list[str]:
+        """Let a track be in the bucket; return the names of its slices."""
+        names = [f"{stem}_{utc17(after(from_s + n * SLICE_S))}.ts" for n in range(count)]
+        for name in names:
+            self.bucket.add(PREFIX + name, b"x" * 100)
+        self.bucket.add(f"{PREFIX}{stem}.m3u8", index(names, closed=closed))
+        return names
+
+    def publish(self) -> None:
+        self.clock.advance(3600)
+        self.completion.publish(RECORDING_ID)
+        self.bucket.reads.clear()
+
+    def files(self, recording_id: str = RECORDING_ID, **query: str) -> Response:
+        event = request(
+            resource="/recordings/{recordingId}/files", recording_id=recording_id, query=query
+        )
+        return read(app.lambda_handler(event, Context(), media=self.media))
+
+    def pages(self, **query: str) -> list[list[dict[str, Any]]]:
+        """Return every page's files."""
+        found: list[list[dict[str, Any]]] = []
+        cursor = None
+        while cursor or not found:
+            answer = self.files(**query, **({"cursor": cursor} if cursor else {}))
+            assert answer.status == 200, answer.body
+            found.append(answer.body["files"])
+            cursor = answer.body.get("cursor")
+            assert len(found) < 100, "the pages never end"
+        return found
+
+    def names(self, **query: str) -> list[str]:
+        return [each["key"].removeprefix(PREFIX) for page in self.pages(**query) for each in page]
+
+    def playlist(self, **query: str) -> Response:
+        event = request(resource="/recordings/{recordingId}/playlist", query=query)
+        return read(app.lambda_handler(event, Context(), media=self.media))
+
+    def played(self, **query: str) -> list[str]:
+        """Return the names of the slices that a player would fetch."""
+        answer = self.playlist(**query)
+        assert answer.status == 200, answer.body
+        return [
+            unquote(urlsplit(line).path).removeprefix(f"/{PREFIX}")
+            for line in answer.body.splitlines()
+            if line.startswith("https://")
+        ]
+
+
+# --- what is published ---
+
+
+def test_the_manifest_tells_what_there_is() -> None:
+    house = House()
+    house.slices(4)
+    house.bucket.add(f"{PREFIX}{STEM}_0.mp4", b"y" * 50)
+    house.publish()
+    body = house.files().body
+    assert (body["source"], body["status"], body["verdict"]) == (
+        "manifest",
+        "completed",
+        "complete",
+    )
+    assert body["totals"]["durationMs"] == 4 * SLICE_S * 1000
+    assert body["gaps"]["count"] == 0
+    assert body["tracks"]["count"] == 1
+    assert [(each["kind"], each["bytes"]) for each in body["files"]] == [
+        ("playlist", len(house.bucket.objects[f"{PREFIX}{STEM}.m3u8"][0])),
+        ("mp4", 50),
+        *[("segment", 100)] * 4,
+    ]
+    assert body["files"][2]["durationMs"] == SLICE_S * 1000
+    assert body["files"][2]["startedAt"] == "2023-11-14T22:13:30.000Z"
+    assert "cursor" not in body
+
+
+def test_an_address_opens_one_file_for_the_time_asked_for() -> None:
+    house = House()
+    house.slices(1)
+    house.publish()
+    body = house.files(expires="60").body
+    url = urlsplit(body["files"][1]["url"])
+    query = parse_qs(url.query)
+    assert f"{url.scheme}://{url.netloc}" == "https://films.s3.us-east-1.amazonaws.com"
+    assert unquote(url.path) == f"/{body['files'][1]['key']}"
+    assert query["X-Amz-Expires"] == ["60"]
+    assert query["response-content-type"] == ["video/MP2T"] == [body["files"][1]["contentType"]]
+    assert body["urlsExpireAt"] == "2023-11-14T23:14:20.000Z"
+    assert f"{PREFIX}manifest.json" in unquote(body["manifestUrl"])
+
+
+def test_what_is_missing_or_empty_has_no_address() -> None:
+    house = House()
+    names = house.slices(3)
+    del house.bucket.objects[PREFIX + names[0]]
+    house.bucket.add(PREFIX + names[1], b"")
+    house.publish()
+    body = house.files().body
+    states = [(each.get("state"), "url" in each) for each in body["files"][1:]]
+    assert states == [("missing", False), ("empty", False), (None, True)]
+    assert body["verdict"] == "incomplete"
+    assert {each["code"] for each in body["findings"]["items"]} >= {"missing_segment"}
+
+
+def test_each_track_has_its_own_files() -> None:
+    row = uploading(mode="individual")
+    house = House(row)
+    for uid, track in (("7", "audio"), ("7", "video"), ("8", "video")):
+        house.slices(2, f"{STEM}__uid_s_{uid}__uid_e_{track}")
+    house.publish()
+    body = house.files().body
+    segments = [(each["uid"], each["trackType"]) for each in body["files"] if "state" not in each]
+    assert sorted(set(segments)) == [("7", "audio"), ("7", "video"), ("8", "video")]
+    assert body["tracks"]["count"] == 3
+
+
+@given(st.integers(1, 12), st.integers(0, 30))
+def test_pages_together_are_everything_once(limit: int, count: int) -> None:
+    house = House()
+    house.slices(count)
+    house.publish()
+    pages = house.pages(limit=str(limit))
+    together = [each["key"] for page in pages for each in page]
+    assert together == [each["key"] for each in house.files(limit="1000").body["files"]]
+    assert len(set(together)) == len(together) == count + 1
+    assert all(len(page) == limit for page in pages[:-1])
+
+
+def test_of_a_long_recording_only_the_part_that_is_shown_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(manifest, "_ROOM_FOR_SEGMENTS", 100)
+    monkeypatch.setattr(manifest, "_SEGMENTS_A_PART", 10)
+    house = House()
+    names = house.slices(35)
+    house.publish()
+    assert house.names(limit="7") == [f"{STEM}.m3u8", *names]
+    cursor = house.files(limit="25").body["cursor"]
+    house.bucket.reads.clear()
+    house.files(limit="5", cursor=cursor)
+    assert [key.removeprefix(PREFIX) for key in house.bucket.reads] == [
+        "manifest.json",
+        "manifest/segments-00003.json",
+    ]
+
+
+def test_a_cursor_of_a_manifest_that_was_replaced_is_refused() -> None:
+    house = House()
+    house.slices(5)
+    house.publish()
+    cursor = house.files(limit="2").body["cursor"]
+    row = house.row
+    house.clock.advance(1)
+    verdict = house.completion.verify(row)
+    for key, body in manifest.documents(verdict, {}):
+        house.bucket.add(key, body)
+    answer = house.files(limit="2", cursor=cursor)
+    assert answer.status == 400
+    assert "begin anew" in answer.body["detail"]
+
+
+def test_an_answer_stays_below_what_a_function_may_say() -> None:
+    house = House(uploading(cname="é" * 400, mode="web"))
+    house.media._keys = lambda: Keys("AKID", "secret", "/+=" * 300)
+    house.slices(900, f"{SID}_{'-' * 400}")
+    house.publish()
+    event = request(resource="/recordings/{recordingId}/files", query={"limit": "1000"})
+    answer = app.lambda_handler(event, Context(), media=house.media)
+    assert 3_000_000 < len(answer["body"].encode()) < 5_500_000
+    assert len(house.names(limit="1000")) == 901
+
+
+# --- snapshots ---
+
+
+def snapshots(house: House, count: int) -> list[str]:
+    names = [f"{STEM}__uid_s_7__uid_e_video_{utc17(after(10 + n))}.jpg" for n in range(count)]
+    for name in names:
+        house.bucket.add(PREFIX + name, b"j" * 10)
+    return names
+
+
+def test_snapshots_come_after_everything_else() -> None:
+    house = House(uploading(mode="individual", client_request={"snapshotConfig": {}}))
+    pictures = snapshots(house, 5)
+    house.publish()
+    assert house.names(limit="2") == pictures
+    first = house.files().body["files"][0]
+    assert (first["kind"], first["uid"], first["contentType"]) == ("snapshot", "7", "image/jpeg")
+    assert first["startedAt"] == "2023-11-14T22:13:30.000Z"
+
+
+def test_snapshots_are_found_among_many_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agora_recording.api.get_recording_files._SNAPSHOT_LISTINGS", 2)
+    request = {"snapshotConfig": {}, "recordingFileConfig": {"avFileType": ["hls"]}}
+    house = House(uploading(mode="individual", client_request=request))
+    slices = house.slices(40, f"{STEM}__uid_s_7__uid_e_video", from_s=1000)
+    pictures = snapshots(house, 3)
+    house.bucket.page_size = 5
+    house.publish()
+    assert house.names(limit="10")[1:] == [*slices, *pictures]
+
+
+# --- what goes on ---
+
+
+def test_while_it_goes_on_the_bucket_is_looked_into() -> None:
+    house = House(recording())
+    names = house.slices(3, closed=False)
+    house.clock.advance(3 * 3600)  # nothing is overdue, however long it runs
+    body = house.files().body
+    assert (body["source"], body["status"], body["verdict"]) == ("bucket", "recording", "pending")
+    assert [each["key"] for each in body["files"]] == sorted(
+        PREFIX + name for name in [f"{STEM}.m3u8", *names]
+    )
+    assert body["totals"]["durationMs"] == 3 * SLICE_S * 1000
+    assert "manifestUrl" not in body
+
+
+def test_a_growing_recording_shifts_no_page() -> None:
+    house = House(recording(mode="individual"))
+    house.slices(2, f"{STEM}__uid_s_7__uid_e_video", closed=False)
+    house.slices(2, f"{STEM}__uid_s_8__uid_e_video", closed=False)
+    first = house.files(limit="4").body
+    house.slices(3, f"{STEM}__uid_s_7__uid_e_video", closed=False)
+    second = house.files(limit="4", cursor=first["cursor"]).body
+    keys = [each["key"] for page in (first, second) for each in page["files"]]
+    assert keys == sorted(set(keys))
+    assert keys[-1].endswith(f"{utc17(after(25))}.ts")
+
+
+def test_a_page_begun_before_it_was_published_goes_on_behind_it() -> None:
+    house = House()
+    house.slices(5)
+    cursor = house.files(limit="2").body["cursor"]
+    house.publish()
+    rest = house.files(cursor=cursor).body
+    assert rest["source"] == "manifest"
+    assert len(rest["files"]) == 4
+
+
+def test_nothing_yet_is_no_error() -> None:
+    house = House(requested())
+    body = house.files().body
+    assert (body["files"], body["tracks"]) == ([], {"count": 0, "items": []})
+    assert house.playlist().status == 404
+
+
+def test_what_retention_has_removed_is_gone() -> None:
+    house = House()
+    house.slices(3)
+    house.publish()
+    house.bucket.objects.clear()
+    body = house.files().body
+    assert (body["source"], body["files"]) == ("bucket", [])
+    assert house.playlist().status == 404
+
+
+def test_what_is_being_deleted_is_shown_no_more() -> None:
+    house = House(uploading(status="completed", deleting_ms=NOW_MS))
+    assert house.files().status == 409
+    assert house.playlist().status == 409
+
+
+@pytest.mark.parametrize("recording_id", ["x", "0" * 26])
+def test_what_is_not_there_has_no_files(recording_id: str) -> None:
+    assert House().files(recording_id).status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ({"limit": "1001"}, "limit"),
+        ({"expires": "3601"}, "expires"),
+        ({"expires": "0"}, "expires"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "eyJudW1iZXIiOi0xfQ=="}, "cursor"),  # {"number":-1}
+        ({"cursor": "eyJhZnRlciI6Ii9ldGMifQ=="}, "cursor"),  # {"after":"/etc"}
+    ],
+)
+def test_files_that_cannot_be_meant_are_refused(query: dict[str, str], path: str) -> None:
+    answer = House().files(**query)
+    assert answer.status == 400
+    assert answer.body["problems"][0]["path"] == path
+
+
+# --- playing ---
+
+
+def test_a_playlist_plays_a_private_recording() -> None:
+    house = House()
+    names = house.slices(3)
+    house.publish()
+    answer = house.playlist()
+    assert answer.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+    assert answer.body.startswith("#EXTM3U\n")
+    assert answer.body.endswith("#EXT-X-ENDLIST\n")
+    assert house.played() == names
+    assert answer.body.count("X-Amz-Signature=") == 3
+
+
+def test_a_playlist_joins_what_restarts_have_broken() -> None:
+    past = running(1, sid="1" * 32, started_ms=after(2), ended_ms=after(60), end="DIED")
+    row = ended(
+        "STOPPED",
+        status="uploading",
+        past_attempts=[past],
+        attempt=running(2, started_ms=after(70), ended_ms=after(600), end="STOPPED"),
+    )
+    house = House(row)
+    one = house.slices(2, f"{'1' * 32}_{CNAME}")
+    two = house.slices(2, from_s=80)
+    house.publish()
+    assert house.played() == one + two
+    assert house.playlist().body.count("#EXT-X-DISCONTINUITY") == 1
+
+
+def test_a_window_is_played_alone() -> None:
+    house = House()
+    names = house.slices(10)
+    house.publish()
+    assert (
+        house.played(**{"from": "2023-11-14T22:14:00Z", "to": "2023-11-14T22:14:30Z"})
+        == (names[2:4])
+    )
+    # The same instants, told by a clock in another zone.
+    assert (
+        house.played(**{"from": "2023-11-14T23:14:00+01:00", "to": "2023-11-14T22:14:30"})
+        == (names[2:4])
+    )
+
+
+def test_what_is_missing_is_not_played() -> None:
+    house = House()
+    names = house.slices(4)
+    del house.bucket.objects[PREFIX + names[1]]
+    house.publish()
+    assert house.played() == [names[0], *names[2:]]
+
+
+def test_what_grows_is_not_closed() -> None:
+    house = House(recording())
+    names = house.slices(3, closed=False)
+    assert "#EXT-X-ENDLIST" not in house.playlist().body
+    assert house.played() == names
+
+
+def test_a_whole_recording_reads_no_list_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "_ROOM_FOR_SEGMENTS", 100)
+    house = House()
+    house.slices(30)
+    house.publish()
+    house.playlist()
+    assert [key.removeprefix(PREFIX) for key in house.bucket.reads] == [
+        "manifest.json",
+        f"{STEM}.m3u8",
+    ]
+
+
+def individual() -> House:
+    house = House(uploading(mode="individual"))
+    for uid, track in (("7", "audio"), ("7", "video"), ("8", "video")):
+        house.slices(2, f"{STEM}__uid_s_{uid}__uid_e_{track}")
+    house.publish()
+    return house
+
+
+def test_one_of_many_tracks_is_chosen() -> None:
+    house = individual()
+    assert all("__uid_s_8__" in name for name in house.played(uid="8"))
+    assert all("__uid_s_7__uid_e_audio" in name for name in house.played(track="audio"))
+    assert all("_7__uid_e_video" in name for name in house.played(uid="7", track="video"))
+
+
+def test_a_choice_between_tracks_is_asked_for() -> None:
+    house = individual()
+    answer = house.playlist()
+    assert answer.status == 400
+    assert answer.body["problems"][0]["path"] == "uid"
+    assert "uid 8 video" in answer.body["detail"]
+    assert house.playlist(uid="7").body["problems"][0]["path"] == "track"
+
+
+def test_a_track_that_is_not_there_is_not_found() -> None:
+    answer = individual().playlist(uid="9")
+    assert answer.status == 404
+    assert "uid 7 audio" in answer.body["detail"]
+
+
+def test_a_playlist_that_is_too_long_asks_for_a_window() -> None:
+    house = House()
+    house.media._keys = lambda: Keys("AKID", "secret", "/+=" * 300)
+    house.slices(2500)
+    house.publish()
+    answer = house.playlist()
+    assert answer.status == 400
+    assert "ask for a window" in answer.body["detail"]
+    assert len(house.played(to="2023-11-14T23:13:30Z")) == 240
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ({"from": "yesterday"}, "from"),
+        ({"to": "1"}, "to"),
+        ({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "to"),
+        ({"track": "both"}, "track"),
+        ({"expires": "x"}, "expires"),
+    ],
+)
+def test_a_playlist_that_cannot_be_meant_is_refused(query: dict[str, str], path: str) -> None:
+    house = House()
+    house.slices(1)
+    answer = house.playlist(**query)
+    assert answer.status == 400
+    assert answer.body["problems"][0]["path"] == path
+
+
+@given(st.text(max_size=30))
+def test_no_instant_breaks_the_room(text: str) -> None:
+    house = House()
+    house.slices(1)
+    assert house.playlist(**{"from": text}).status in (200, 400)

@@ -1,0 +1,520 @@
+"""Changing a recording while it runs; and the two rooms that do it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agora_recording.agora.bodies import start_body
+from agora_recording.agora.redaction import redact, restore
+from agora_recording.api.update_recording import Changer, running, with_layout, with_update, words
+from agora_recording.aws.lease import UPDATE_LEASE_S
+from agora_recording.errors import RateLimitedError, RecordingBusyError, RecordingStateError
+from agora_recording.recording.model import TERMINAL, Recording
+from agora_recording.request.check import check
+from functions.update_layout import app as layout_app
+from functions.update_recording import app as update_app
+from tests.unit.api.test_gateway import anything
+from tests.world import builders
+from tests.world.api import Api, Context, Response, read, request
+from tests.world.builders import (
+    HOST,
+    RECORDING_ID,
+    RESOURCE_ID,
+    gone,
+    recording,
+    reply,
+    silence,
+)
+from tests.world.webhook import NOW_MS, SID, UID
+
+KEY = "a-stream-key-nobody-may-see"
+OTHER_KEY = "another-stream-key"
+SUBSCRIBE = {"streamSubscribe": {"audioUidList": {"subscribeAudioUids": ["1", "2"]}}}
+LAYOUT = {"mixedVideoLayout": 1, "backgroundColor": "#101820"}
+CDN = {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": f"rtmp://live.example.com/app/{KEY}"}]}}
+PAGE = {
+    "serviceName": "web_recorder_service",
+    "serviceParam": {
+        "url": "https://example.com/tour?secret=1",
+        "audioProfile": 0,
+        "videoWidth": 1280,
+        "videoHeight": 720,
+        "maxRecordingHour": 2,
+    },
+}
+WEB = {"extensionServiceConfig": {"extensionServices": [PAGE]}}
+
+
+class House(Api):
+    """Both rooms on the fakes."""
+
+    def __init__(self, *rows: Recording) -> None:
+        super().__init__(*(rows or (recording(),)))
+        agora: Any = self.agora
+        self.changer = Changer(
+            store=self.store,
+            agora=agora,
+            sealer=self.sealer,
+            now_ms=self.clock,
+            sleep=self.sleep,
+        )
+
+    def patch(self, body: Any) -> Response:
+        return read(update_app.lambda_handler(request(body), Context(), changer=self.changer))
+
+    def put(self, body: Any) -> Response:
+        event = request(body, resource="/recordings/{recordingId}/layout")
+        return read(layout_app.lambda_handler(event, Context(), changer=self.changer))
+
+    @property
+    def told(self) -> list[Any]:
+        """What Agora was told, change by change."""
+        return [call["body"]["clientRequest"] for _, call in self.agora.calls]
+
+
+def web(outputs: list[str] | None = None) -> House:
+    """Return a house in which a page is being recorded, its addresses sealed."""
+    services: list[Any] = [PAGE]
+    if outputs is not None:
+        param = {"outputs": [{"rtmpUrl": each} for each in outputs]}
+        services.append({"serviceName": "rtmp_publish_service", "serviceParam": param})
+    whole = {"extensionServiceConfig": {"extensionServices": services}}
+    house = House()
+    shown, secrets = redact(whole)
+    sealed = house.sealer.seal(RECORDING_ID, secrets)
+    house.add(recording(mode="web", client_request=shown, sealed=sealed))
+    house.kms.calls.clear()
+    return house
+
+
+def accepted(endpoint: Any = "update") -> Any:
+    return reply(endpoint, resourceId=RESOURCE_ID, sid=SID)
+
+
+# --- what Agora is told ---
+
+
+def test_an_update_is_passed_on_as_it_is() -> None:
+    house = House()
+    house.agora.then(accepted())
+    answer = house.patch(SUBSCRIBE)
+    assert answer.status == 200
+    assert answer.body["recordingId"] == RECORDING_ID
+    ((endpoint, call),) = house.agora.calls
+    assert endpoint == "update"
+    assert (call["resource_id"], call["sid"], call["base_url"]) == (RESOURCE_ID, SID, HOST)
+    assert call["body"] == {"cname": "consultation-7", "uid": UID, "clientRequest": SUBSCRIBE}
+
+
+def test_a_layout_is_passed_on_as_it_is() -> None:
+    house = House()
+    house.agora.then(accepted("updateLayout"))
+    assert house.put(LAYOUT).status == 200
+    assert house.agora.endpoints == ["updateLayout"]
+    assert house.told == [LAYOUT]
+
+
+def test_what_is_doubtful_is_passed_on_with_a_warning() -> None:
+    house = House()
+    house.agora.then(accepted())
+    answer = house.patch({**SUBSCRIBE, "newField": 1})
+    assert [each["path"] for each in answer.body["warnings"]] == ["newField"]
+    assert house.told[0]["newField"] == 1
+
+
+def test_a_change_is_on_the_timeline_and_a_sign_of_life() -> None:
+    house = House()
+    house.clock.advance(100)
+    house.agora.then(accepted())
+    house.patch(SUBSCRIBE)
+    (note,) = house.notes
+    assert (note["kind"], note["data"]) == ("update", {"fields": ["streamSubscribe"]})
+    assert note["text"] == "The app changed the subscriptions."
+    assert house.row.last_seen_ms == house.clock()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "text"),
+    [
+        ("updateLayout", LAYOUT, "The app changed the layout."),
+        ("update", {"webRecordingConfig": {"onhold": True}}, "The app paused the recording."),
+        ("update", {"webRecordingConfig": {"onhold": False}}, "The app resumed the recording."),
+        ("update", CDN, "The app set 1 CDN output."),
+        ("update", {"rtmpPublishConfig": {"outputs": []}}, "The app set 0 CDN outputs."),
+        (
+            "update",
+            {"webRecordingConfig": {"onhold": False}, **CDN},
+            "The app resumed the recording and set 1 CDN output.",
+        ),
+        (
+            "update",
+            {"webRecordingConfig": {}},
+            "The app sent an update that changes nothing.",
+        ),
+    ],
+)
+def test_a_change_is_told_in_words(endpoint: Any, body: dict[str, Any], text: str) -> None:
+    assert words(endpoint, body) == text
+
+
+# --- what is refused before Agora is asked ---
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({}, "body"),
+        ({"webRecordingConfig": {"onhold": True}}, "webRecordingConfig"),
+        ({**SUBSCRIBE, "storageConfig": {}}, "storageConfig"),
+        ({"streamSubscribe": {"audioUidList": {"subscribeAudioUids": [1]}}}, "streamSubscribe"),
+    ],
+)
+def test_what_agora_would_refuse_is_refused(body: dict[str, Any], path: str) -> None:
+    house = House()
+    answer = house.patch(body)
+    assert answer.status == 400
+    assert answer.body["problems"][0]["path"].startswith(path)
+    assert not house.agora.calls
+
+
+def test_only_a_mix_recording_has_a_layout() -> None:
+    house = web()
+    assert house.put(LAYOUT).status == 400
+    assert not house.agora.calls
+
+
+@given(anything, st.booleans())
+def test_no_body_breaks_either_room(body: str | None, encoded: bool) -> None:
+    house = House()
+    house.agora.answers.extend([accepted(), accepted("updateLayout")])
+    event = {**request(), "body": body, "isBase64Encoded": encoded}
+    update = update_app.lambda_handler(event, Context(), changer=house.changer)
+    assert read(update).status in (200, 400)
+    house.agora.answers.clear()
+    house.agora.then(accepted("updateLayout"))
+    layout = layout_app.lambda_handler(event, Context(), changer=house.changer)
+    assert read(layout).status in (200, 400)
+
+
+@pytest.mark.parametrize("recording_id", ["x", "0" * 26])
+def test_what_is_not_there_cannot_be_changed(recording_id: str) -> None:
+    house = House()
+    event = request(SUBSCRIBE, recording_id=recording_id)
+    answer = read(update_app.lambda_handler(event, Context(), changer=house.changer))
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "status", ["requested", "starting", "stopping", "uploading", *sorted(TERMINAL)]
+)
+def test_only_what_records_can_be_changed(status: Any) -> None:
+    house = House(recording(status=status))
+    answer = house.patch(SUBSCRIBE)
+    assert answer.status == 409
+    assert answer.body["detail"].endswith(f"it is {status}.")
+    assert "Retry-After" not in answer.headers
+
+
+def test_what_is_being_stopped_can_be_changed_no_more() -> None:
+    with pytest.raises(RecordingStateError, match="being stopped"):
+        running(recording(stop_reason="STOP_REQUESTED"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        recording(session_end="DIED"),
+        recording(attempt=builders.attempt(2)),
+        recording(attempt=builders.acquired(2)),
+        recording(attempt=None),
+    ],
+)
+def test_between_two_sessions_a_change_is_to_be_tried_again(row: Recording) -> None:
+    with pytest.raises(RecordingBusyError, match="being restarted"):
+        running(row)
+    answer = House(row).patch(SUBSCRIBE)
+    assert (answer.status, answer.headers["Retry-After"]) == (409, "2")
+
+
+# --- what Agora refuses ---
+
+
+def test_a_refusal_has_agoras_reason_and_changes_nothing() -> None:
+    house = House()
+    house.agora.then(reply("updateLayout", 400, code=1028, reason="bad layout"))
+    answer = house.put(LAYOUT)
+    assert answer.status == 422
+    assert "bad layout" in answer.body["detail"]
+    assert house.row.client_request == recording().client_request
+    assert [note["kind"] for note in house.notes] == ["refused"]
+
+
+def test_agoras_words_stay_out_of_the_timeline_since_they_may_repeat_an_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = web()
+    house.agora.then(reply("update", 400, code=2, reason=f"invalid rtmp://x/{KEY}"))
+    with caplog.at_level(logging.DEBUG):
+        assert house.patch(CDN).status == 422
+    assert KEY not in json.dumps([list(house.table.rows(key[0])) for key in house.table.items])
+    assert KEY not in str([vars(each) for each in caplog.records])
+
+
+@pytest.mark.parametrize(
+    "first", [reply("update", 206, code=65), reply("update", 504, code=62), reply("update", 500)]
+)
+def test_what_was_not_completed_is_tried_a_second_time(first: Any) -> None:
+    house = House()
+    house.agora.then(first, accepted())
+    assert house.patch(SUBSCRIBE).status == 200
+    assert house.clock() == NOW_MS + 3000
+
+
+@pytest.mark.parametrize(
+    ("answers", "retry_after"),
+    [
+        ([reply("update", 206, code=65), reply("update", 206, code=65)], "3"),
+        ([silence("update")], "3"),
+        ([reply("update", 429)], "2"),
+        ([RateLimitedError("no slot")], "2"),
+        ([gone("update")], "15"),
+    ],
+)
+def test_what_agora_cannot_do_now_may_be_tried_later(answers: Any, retry_after: str) -> None:
+    house = House()
+    house.agora.then(*answers)
+    answer = house.patch(SUBSCRIBE)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, retry_after)
+    assert not house.agora.answers
+    assert house.row.client_request == recording().client_request
+
+
+def test_a_404_makes_the_sweeper_look_sooner() -> None:
+    house = House()
+    house.agora.then(gone("update"))
+    house.patch(SUBSCRIBE)
+    assert house.row.gap_seen
+
+
+def test_what_is_leaving_can_be_changed_no_more() -> None:
+    house = House()
+    house.agora.then(reply("update", 200, code=501))
+    answer = house.patch(SUBSCRIBE)
+    assert answer.status == 409
+    assert "ending" in answer.body["detail"]
+
+
+# --- one after the other ---
+
+
+def test_a_change_waits_for_the_one_before_it() -> None:
+    house = House()
+    other = house.store.update_lease(RECORDING_ID, house.clock)
+    assert other.take(UPDATE_LEASE_S)
+
+    def sleep(seconds: float) -> None:
+        if house.clock.advance(seconds) == NOW_MS + 1000:
+            other.release()
+
+    house.changer._sleep = sleep
+    house.agora.then(accepted())
+    assert house.patch(SUBSCRIBE).status == 200
+    assert house.clock() == NOW_MS + 1000
+
+
+def test_a_change_does_not_wait_for_ever() -> None:
+    house = House()
+    house.store.update_lease(RECORDING_ID, house.clock).take(UPDATE_LEASE_S)
+    answer = house.patch(SUBSCRIBE)
+    assert (answer.status, answer.headers["Retry-After"]) == (409, "2")
+    assert "not answered yet" in answer.body["detail"]
+    assert house.clock() == NOW_MS + 5000
+    assert not house.agora.calls
+
+
+def test_a_change_whose_room_died_holds_up_the_next_for_a_minute_at_most() -> None:
+    house = House()
+    house.store.update_lease(RECORDING_ID, house.clock).take(UPDATE_LEASE_S)
+    house.clock.advance(UPDATE_LEASE_S + 1)
+    house.agora.then(accepted())
+    assert house.patch(SUBSCRIBE).status == 200
+
+
+def test_after_a_refusal_the_next_change_is_free_to_go() -> None:
+    house = House()
+    house.agora.then(reply("update", 400, code=2), accepted())
+    assert house.patch(SUBSCRIBE).status == 422
+    assert house.patch(SUBSCRIBE).status == 200
+    assert house.clock() == NOW_MS
+
+
+def test_changes_of_two_recordings_do_not_wait_for_each_other() -> None:
+    house = House()
+    house.store.update_lease("0" * 26, house.clock).take(UPDATE_LEASE_S)
+    house.agora.then(accepted())
+    assert house.patch(SUBSCRIBE).status == 200
+    assert house.clock() == NOW_MS
+
+
+def test_a_stop_that_comes_while_a_change_waits_is_heeded() -> None:
+    house = House()
+    lease = house.store.update_lease(RECORDING_ID, house.clock)
+    lease.take(UPDATE_LEASE_S)
+
+    def sleep(seconds: float) -> None:
+        house.clock.advance(seconds)
+        house.store.amend(RECORDING_ID, lambda row: replace(row, stop_reason="STOP_REQUESTED"))
+        lease.release()
+
+    house.changer._sleep = sleep
+    assert house.patch(SUBSCRIBE).status == 409
+    assert not house.agora.calls
+
+
+def test_a_restart_that_comes_between_is_told() -> None:
+    house = House()
+
+    def restarted() -> Any:
+        begun = builders.running(2, sid="1" * 32)
+        house.store.amend(RECORDING_ID, lambda row: replace(row, attempt=begun))
+        return accepted()
+
+    house.agora.then(restarted)
+    answer = house.patch(SUBSCRIBE)
+    assert answer.status == 409
+    assert "send it once more" in answer.body["detail"]
+    assert "subscribeAudioUids" in house.row.client_request["recordingConfig"]
+
+
+# --- what holds after a restart ---
+
+
+def test_a_session_started_anew_begins_with_what_held_last() -> None:
+    house = web([f"rtmp://old.example.com/app/{OTHER_KEY}"])
+    house.agora.then(accepted(), accepted())
+    assert house.patch(CDN).status == 200
+    assert house.patch({"webRecordingConfig": {"onhold": True}}).status == 200
+    row = house.row
+    whole = restore(row.client_request, house.sealer.unseal(RECORDING_ID, row.sealed))
+    begun = start_body(row.cname, "1", whole, None)["clientRequest"]
+    told = begun["extensionServiceConfig"]["extensionServices"]
+    assert told == [
+        {**PAGE, "serviceParam": {**PAGE["serviceParam"], "onhold": True}},  # type: ignore[dict-item]
+        {
+            "serviceName": "rtmp_publish_service",
+            "serviceParam": CDN["rtmpPublishConfig"],
+        },
+    ]
+
+
+def test_a_stream_key_is_only_ever_kept_sealed() -> None:
+    house = web([f"rtmp://old.example.com/app/{OTHER_KEY}"])
+    house.agora.then(accepted())
+    answer = house.patch(CDN)
+    kept = json.dumps([house.table.row(*key) for key in house.table.items])
+    assert KEY not in kept
+    assert KEY not in json.dumps(answer.body)
+    secrets = house.sealer.unseal(RECORDING_ID, house.row.sealed)
+    assert KEY in json.dumps(secrets)
+    assert OTHER_KEY not in json.dumps(secrets)
+
+
+def test_what_has_no_secret_needs_no_key() -> None:
+    house = web()
+    house.agora.then(accepted())
+    house.patch({"webRecordingConfig": {"onhold": True}})
+    assert house.kms.calls == []
+
+
+def services(request: dict[str, Any]) -> dict[str, Any]:
+    found = request["extensionServiceConfig"]["extensionServices"]
+    return {each["serviceName"]: each["serviceParam"] for each in found}
+
+
+def test_outputs_can_be_added_replaced_and_taken_away() -> None:
+    one = with_update(WEB, CDN)
+    assert services(one)["rtmp_publish_service"] == CDN["rtmpPublishConfig"]
+    none = with_update(one, {"rtmpPublishConfig": {"outputs": []}})
+    assert none == WEB
+    some = with_update(one, {"rtmpPublishConfig": {"outputs": [{}, {"rtmpUrl": "rtmp://b"}]}})
+    assert services(some)["rtmp_publish_service"] == {"outputs": [{"rtmpUrl": "rtmp://b"}]}
+
+
+def test_a_list_takes_the_place_of_its_opposite() -> None:
+    before = {"recordingConfig": {"unsubscribeAudioUids": ["9"], "subscribeVideoUids": ["1"]}}
+    after = with_update(before, SUBSCRIBE)
+    assert after["recordingConfig"] == {
+        "subscribeAudioUids": ["1", "2"],
+        "subscribeVideoUids": ["1"],
+    }
+
+
+def test_a_medium_that_is_not_named_keeps_its_list() -> None:
+    before = {"recordingConfig": {"subscribeVideoUids": ["1"]}}
+    after = with_update(before, {"streamSubscribe": {"audioUidList": {}}})
+    assert after == before
+
+
+def test_an_empty_choice_is_everybody_again() -> None:
+    before = {"recordingConfig": {"channelType": 1, "unsubscribeAudioUids": ["9"]}}
+    after = with_update(before, {"streamSubscribe": {"audioUidList": {}}})
+    assert after == {"recordingConfig": {"channelType": 1}}
+
+
+def test_a_layout_replaces_the_layout_and_keeps_the_size() -> None:
+    before = {
+        "recordingConfig": {
+            "channelType": 1,
+            "transcodingConfig": {
+                "width": 640,
+                "height": 360,
+                "mixedVideoLayout": 3,
+                "layoutConfig": [{"x_axis": 0}],
+            },
+        }
+    }
+    assert with_layout(before, LAYOUT)["recordingConfig"] == {
+        "channelType": 1,
+        "transcodingConfig": {"width": 640, "height": 360, **LAYOUT},
+    }
+
+
+def test_a_layout_brings_no_secret_into_the_row() -> None:
+    kept = with_layout({}, {**LAYOUT, "token": KEY, "layoutConfig": [{"secret": KEY}]})
+    assert KEY not in json.dumps(kept)
+
+
+uids = st.lists(st.integers(1, 99).map(str), max_size=3)
+lists = st.fixed_dictionaries(
+    {},
+    optional={
+        "audioUidList": st.one_of(
+            st.just({}),
+            st.fixed_dictionaries({"subscribeAudioUids": uids}),
+            st.fixed_dictionaries({"unsubscribeAudioUids": uids}),
+        ),
+        "videoUidList": st.one_of(
+            st.just({}),
+            st.fixed_dictionaries({"subscribeVideoUids": uids}),
+            st.fixed_dictionaries({"unsubscribeVideoUids": uids}),
+        ),
+    },
+)
+layouts = st.sampled_from([LAYOUT, {}, {"mixedVideoLayout": 2, "maxResolutionUid": "7"}])
+
+
+@given(st.lists(lists.map(lambda each: {"streamSubscribe": each}) | layouts, max_size=5))
+def test_whatever_was_changed_can_be_started_again(changes: list[dict[str, Any]]) -> None:
+    request: dict[str, Any] = {"recordingConfig": {"channelType": 1}}
+    for change in changes:
+        is_update = "streamSubscribe" in change
+        request = with_update(request, change) if is_update else with_layout(request, change)
+    assert check("standup", None, "mix", request).problems == ()
+    assert with_update(request, {}) == request

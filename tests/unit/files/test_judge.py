@@ -1,0 +1,1233 @@
+"""Layouts of a bucket, generated, and the verdict on each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agora_recording.files import inventory
+from agora_recording.files.inventory import S3Object
+from agora_recording.files.judge import verify
+from agora_recording.files.verdict import Expectation, Session, Verdict
+
+PREFIX = "recordings/01JABCDEFGHJKMNPQRSTVWXYZ0/"
+SID = "0123456789abcdef0123456789abcdef"
+SID2 = "11111111111111111111111111111111"
+STRANGE = "fedcba9876543210fedcba9876543210"
+CNAME = "stand_up"
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+START_MS = int(START.timestamp() * 1000)
+NOW_MS = START_MS + 3_600_000
+MINUTE = 60_000
+
+
+@dataclass
+class Bucket:
+    """What lies under the prefix: contents of indexes, sizes of everything else."""
+
+    cname: str = CNAME
+    content: dict[str, bytes] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+
+    def put(self, name: str, content: bytes | int = 1000) -> str:
+        if isinstance(content, bytes):
+            self.content[name] = content
+            self.sizes[name] = len(content)
+        else:
+            self.sizes[name] = content
+        return name
+
+    def delete(self, name: str) -> None:
+        del self.sizes[name]
+
+    def stem(
+        self,
+        sid: str = SID,
+        uid: int | None = None,
+        track: str = "video",
+        bak: int | None = None,
+    ) -> str:
+        stream = "" if uid is None else f"__uid_s_{uid}__uid_e_{track}"
+        return f"{'' if bak is None else f'bak{bak}_'}{sid}_{self.cname}{stream}"
+
+    def slices(
+        self,
+        stem: str,
+        count: int = 3,
+        *,
+        at_s: float = 0,
+        step_s: float = 15,
+        ext: str = "ts",
+        size: int = 1000,
+    ) -> list[str]:
+        times = [START + timedelta(seconds=at_s + step_s * n) for n in range(count)]
+        return [self.put(f"{stem}_{time:%Y%m%d%H%M%S%f}"[:-3] + f".{ext}", size) for time in times]
+
+    def index(
+        self,
+        stem: str,
+        names: list[str],
+        *,
+        closed: bool = True,
+        suffix: str = "",
+        tags: str = "",
+        padding: int = 0,
+    ) -> str:
+        entries = "".join(f"#EXTINF:15.000000\n{name}\n" for name in names)
+        end = "#EXT-X-ENDLIST\n" if closed else ""
+        text = f"#EXTM3U\n{'# ' * padding}\n{tags}{entries}{end}"
+        return self.put(f"{stem}{suffix}.m3u8", text.encode())
+
+    def stream(self, count: int = 3, *, closed: bool = True, at_s: float = 0, **of: Any) -> str:
+        """A whole stream: slices, and the index that names them."""
+        stem = self.stem(**of)
+        return self.index(stem, self.slices(stem, count, at_s=at_s), closed=closed)
+
+    def objects(self) -> list[S3Object]:
+        return [
+            S3Object(PREFIX + name, size, f"etag{number}", START_MS)
+            for number, (name, size) in enumerate(sorted(self.sizes.items()))
+        ]
+
+    def read(self, key: str) -> bytes:
+        self.reads.append(key)
+        return self.content[key.removeprefix(PREFIX)]
+
+    def verdict(self, **changes: Any) -> Verdict:
+        return verify(self.objects(), self.read, expectation(cname=self.cname, **changes), NOW_MS)
+
+
+def session(sid: str = SID, **changes: Any) -> Session:
+    return Session(**{"sid": sid, "started_ms": START_MS, "upload": "uploaded", **changes})
+
+
+def expectation(**changes: Any) -> Expectation:
+    return Expectation(**{"prefix": PREFIX, "mode": "mix", "sessions": (session(),), **changes})
+
+
+def gist(verdict: Verdict) -> set[tuple[str, str, int]]:
+    return {(finding.code, finding.level, finding.count) for finding in verdict.findings}
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+Layout = Callable[[Bucket], None]
+Row = tuple[Layout, dict[str, Any], str, set[tuple[str, str, int]]]
+TABLE: dict[str, Row] = {}
+
+COMPLETE: set[tuple[str, str, int]] = set()
+
+
+def row(
+    name: str, outcome: str, findings: set[tuple[str, str, int]] = COMPLETE, **expected: Any
+) -> Callable[[Layout], Layout]:
+    def keep(layout: Layout) -> Layout:
+        TABLE[name] = (layout, expected, outcome, findings)
+        return layout
+
+    return keep
+
+
+TWO = (session(), session(SID2))
+RUNNING = (session(upload="unknown"),)
+JUST_ENDED = (session(upload="unknown", ended_ms=NOW_MS - 1000),)
+LONG_ENDED = (session(upload="unknown", ended_ms=NOW_MS - 10 * MINUTE),)
+UPLOADED = (session(ended_ms=NOW_MS - 10 * MINUTE),)
+JUST_UPLOADED = (session(ended_ms=NOW_MS - 1000),)
+UPLOADING = (session(upload="uploading", ended_ms=NOW_MS - 1000),)
+BACKUPED = (session(upload="backuped", ended_ms=NOW_MS - 20 * MINUTE),)
+
+
+@row("mix", "complete")
+@row("mix, the webhook lost", "complete", sessions=JUST_ENDED)
+@row("mix, part of it went to Agora's backup, all is there", "complete", sessions=BACKUPED)
+@row(
+    "mix, not known to have ended",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    sessions=RUNNING,
+)
+@row("mix, no sid was ever learnt", "pending", {("upload_unconfirmed", "awaited", 1)}, sessions=())
+@row("mix, no sid was ever learnt, overdue", "complete", sessions=(), deadline_ms=NOW_MS)
+def mix(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.put("manifest.json")
+    bucket.put("events/recording-started.json")
+    bucket.put("manifest/segments-00001.json")
+    bucket.put("", 0)
+
+
+@row("mix with MP4", "complete", mp4=True)
+@row(
+    "mix with MP4, 31 not heard, just ended",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    mp4=True,
+    sessions=JUST_ENDED,
+)
+@row("mix with MP4, 31 not heard, long ended", "complete", mp4=True, sessions=LONG_ENDED)
+def mix_with_mp4(bucket: Bucket) -> None:
+    mix(bucket)
+    bucket.put(f"{SID}_{CNAME}_0.mp4")
+    bucket.put(f"{SID}_{CNAME}_1.mp4")
+
+
+@row("MP4 late", "pending", {("missing_mp4", "awaited", 1)}, mp4=True, sessions=UPLOADING)
+@row("MP4 never came", "incomplete", {("missing_mp4", "error", 1)}, mp4=True, sessions=UPLOADED)
+@row(
+    "MP4 never came, though it was announced",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mp4=True,
+    announced=frozenset({f"{SID}_{CNAME}_0.mp4"}),
+)
+@row(
+    "MP4 in the making, everything else uploaded",
+    "pending",
+    {("missing_mp4", "awaited", 1)},
+    mp4=True,
+    sessions=JUST_UPLOADED,
+)
+@row(
+    "MP4 in the making, overdue",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mp4=True,
+    sessions=JUST_UPLOADED,
+    deadline_ms=NOW_MS,
+)
+@row(
+    "MP4 late, in Agora's backup",
+    "pending",
+    {("missing_mp4", "awaited", 1)},
+    mp4=True,
+    sessions=BACKUPED,
+)
+@row(
+    "MP4 overdue",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mp4=True,
+    sessions=BACKUPED,
+    deadline_ms=NOW_MS,
+)
+def mp4_late(bucket: Bucket) -> None:
+    mix(bucket)
+
+
+@row("a hole in the MP4s", "incomplete", {("missing_mp4", "error", 1)}, mp4=True)
+def mp4_hole(bucket: Bucket) -> None:
+    mix_with_mp4(bucket)
+    bucket.put(f"{SID}_{CNAME}_3.mp4")
+
+
+@row("an empty MP4", "incomplete", {("empty_file", "error", 1)}, mp4=True)
+def mp4_empty(bucket: Bucket) -> None:
+    mix(bucket)
+    bucket.put(f"{SID}_{CNAME}_0.mp4", 0)
+
+
+@row(
+    "an announced MP4 is not there",
+    "incomplete",
+    {("missing_file", "error", 1)},
+    mp4=True,
+    announced=frozenset({f"some/folder/{SID}_{CNAME}_2.mp4"}),
+)
+@row(
+    "an announced MP4 is still to come",
+    "pending",
+    {("missing_file", "awaited", 1)},
+    mp4=True,
+    sessions=JUST_UPLOADED,
+    announced=frozenset({f"{SID}_{CNAME}_2.mp4"}),
+)
+@row(
+    "all announced files are there",
+    "complete",
+    mp4=True,
+    announced=frozenset({f"{SID}_{CNAME}_1.mp4", f"{SID}_{CNAME}.m3u8"}),
+)
+@row(
+    "what is announced is nonsense",
+    "complete",
+    mp4=True,
+    announced=frozenset({"xxx.mp4", "", f"{STRANGE}_{CNAME}.m3u8"}),
+)
+def mp4_announced(bucket: Bucket) -> None:
+    mix_with_mp4(bucket)
+
+
+@row("individual", "complete", mode="individual")
+@row(
+    "individual, 31 not heard, just ended",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    mode="individual",
+    sessions=JUST_ENDED,
+)
+@row(
+    "individual, in backup, the list is complete",
+    "complete",
+    mode="individual",
+    sessions=BACKUPED,
+    announced=frozenset({f"{SID}_{CNAME}__uid_s_7__uid_e_audio.m3u8"}),
+)
+@row(
+    "individual, in backup, a track is still to come",
+    "pending",
+    {("missing_file", "awaited", 1)},
+    mode="individual",
+    sessions=BACKUPED,
+    announced=frozenset({f"{SID}_{CNAME}__uid_s_9__uid_e_audio.m3u8"}),
+)
+def individual(bucket: Bucket) -> None:
+    for uid in (7, 123):
+        for track in ("audio", "video"):
+            bucket.stream(uid=uid, track=track)
+
+
+@row("individual, standard: the merged index names slices of both", "complete", mode="individual")
+def individual_merged(bucket: Bucket) -> None:
+    audio, video = bucket.stem(uid=7, track="audio"), bucket.stem(uid=7, track="video")
+    heard, seen = bucket.slices(audio), bucket.slices(video)
+    bucket.index(audio, heard)
+    bucket.index(video, seen)
+    bucket.index(bucket.stem(uid=7, track="av"), sorted(heard + seen))
+
+
+@row("individual, standard: the merged index names the other two", "complete", mode="individual")
+def individual_master(bucket: Bucket) -> None:
+    individual(bucket)
+    bucket.put(
+        bucket.stem(uid=7, track="av") + ".m3u8",
+        f"""#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",URI="{bucket.stem(uid=7, track="audio")}.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="a"
+{bucket.stem(uid=7)}.m3u8
+""".encode(),
+    )
+
+
+@row(
+    "individual, standard: one that the merged index names is not there",
+    "incomplete",
+    {("missing_file", "error", 1)},
+    mode="individual",
+)
+@row(
+    "individual, standard: one that the merged index names is still to come",
+    "pending",
+    {("missing_file", "awaited", 1)},
+    mode="individual",
+    sessions=UPLOADING,
+)
+def individual_master_alone(bucket: Bucket) -> None:
+    individual_master(bucket)
+    bucket.delete(bucket.stem(uid=7) + ".m3u8")
+    for name in [name for name in bucket.sizes if name.startswith(bucket.stem(uid=7) + "_")]:
+        bucket.delete(name)
+
+
+@row("individual with MP4", "complete", mode="individual", mp4=True)
+def individual_mp4(bucket: Bucket) -> None:
+    individual(bucket)
+    for number, uid in enumerate((7, 123)):
+        for part in range(number + 1):
+            bucket.put(f"{SID}_{CNAME}__uid_s_{uid}__uid_e_{part}.mp4")
+
+
+@row(
+    "individual, a hole in the MP4s of one user",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    mode="individual",
+    mp4=True,
+)
+def individual_mp4_hole(bucket: Bucket) -> None:
+    individual_mp4(bucket)
+    bucket.delete(f"{SID}_{CNAME}__uid_s_123__uid_e_0.mp4")
+
+
+@row(
+    "individual, VP8: WebM slices and an MPD",
+    "complete",
+    {("unread_mpd", "note", 3)},
+    mode="individual",
+)
+def individual_vp8(bucket: Bucket) -> None:
+    video = bucket.stem(uid=7, track="video")
+    bucket.index(video, bucket.slices(video, ext="webm"))
+    bucket.slices(bucket.stem(uid=7, track="audio"), ext="webm")
+    bucket.put(bucket.stem(uid=7, track="av") + ".mpd")
+
+
+@row("web, special characters replaced", "complete", mode="web", mp4=True)
+@row("web, its stop has no file list", "complete", mode="web", announced=frozenset())
+def web(bucket: Bucket) -> None:
+    bucket.cname = "my_page.one"
+    stem = f"{SID}_my-page-one"
+    bucket.index(stem, bucket.slices(stem))
+    bucket.put(f"{stem}_0.mp4")
+
+
+@row("snapshots only", "complete", mode="individual", hls=False, snapshots=True)
+@row(
+    "snapshots only, just ended",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    mode="individual",
+    hls=False,
+    snapshots=True,
+    sessions=JUST_ENDED,
+)
+@row(
+    "snapshots, but the recording is lost",
+    "incomplete",
+    {("no_playlist", "error", 1)},
+    mode="individual",
+    snapshots=True,
+)
+def snapshots(bucket: Bucket) -> None:
+    bucket.slices(bucket.stem(uid=9), ext="jpg", step_s=5)
+
+
+@row(
+    "an empty snapshot",
+    "incomplete",
+    {("empty_file", "error", 1)},
+    mode="individual",
+    hls=False,
+    snapshots=True,
+)
+def snapshot_empty(bucket: Bucket) -> None:
+    snapshots(bucket)
+    bucket.slices(bucket.stem(uid=9), 1, ext="jpg", at_s=600, size=0)
+
+
+@row("recording and snapshots", "complete", mode="individual", snapshots=True)
+def recording_and_snapshots(bucket: Bucket) -> None:
+    individual(bucket)
+    snapshots(bucket)
+
+
+@row(
+    "recording without the promised snapshots",
+    "complete",
+    {("no_snapshots", "note", 1)},
+    mode="individual",
+    snapshots=True,
+)
+def recording_without_snapshots(bucket: Bucket) -> None:
+    individual(bucket)
+
+
+@row("failover", "complete", {("unclosed_playlist", "note", 1)})
+@row(
+    "failover, the webhook lost",
+    "complete",
+    {("unclosed_playlist", "note", 1)},
+    sessions=JUST_ENDED,
+)
+@row(
+    "failover, the MP4s missing",
+    "incomplete",
+    {
+        ("unclosed_playlist", "note", 1),
+        ("missing_mp4", "note", 1),
+        ("missing_mp4", "error", 1),
+    },
+    mp4=True,
+)
+def failover(bucket: Bucket) -> None:
+    bucket.stream(closed=False)
+    bucket.stream(bak=0, at_s=120)
+
+
+@row(
+    "failover with the MP4 of the recorder that went on",
+    "complete",
+    {("unclosed_playlist", "note", 1), ("missing_mp4", "note", 1)},
+    mp4=True,
+)
+def failover_mp4(bucket: Bucket) -> None:
+    failover(bucket)
+    bucket.put(f"bak0_{SID}_{CNAME}_0.mp4")
+
+
+@row(
+    "three failovers, two users", "complete", {("unclosed_playlist", "note", 1)}, mode="individual"
+)
+def failovers(bucket: Bucket) -> None:
+    for bak, closed in ((None, False), (0, False), (1, False), (2, True)):
+        for uid in (7, 8):
+            bucket.stream(bak=bak, uid=uid, closed=closed, at_s=120 * ((bak or 0) + 1))
+
+
+@row("failover under way", "pending", {("unclosed_playlist", "awaited", 1)}, sessions=RUNNING)
+@row(
+    "the recorder died and nobody followed",
+    "incomplete",
+    {("unclosed_playlist", "error", 1)},
+    sessions=LONG_ENDED,
+)
+@row("uploaded, but never closed", "incomplete", {("unclosed_playlist", "error", 1)})
+def unclosed(bucket: Bucket) -> None:
+    bucket.stream(closed=False)
+
+
+@row("re-upload: the highest copy is the larger", "complete")
+def reupload_larger(bucket: Bucket) -> None:
+    stem = bucket.stem()
+    names = bucket.slices(stem, 4)
+    bucket.index(stem, names[:1], closed=False)
+    bucket.index(stem, [*names, "gone.ts"], suffix="_22194679897_9", padding=0)
+    bucket.index(stem, names, suffix="_22194679897_10", padding=200)
+    bucket.delete(f"{stem}_22194679897_9.m3u8")
+    bucket.index(stem, ["gone.ts"], suffix="_22194679897_2", padding=900)
+
+
+@row("re-upload: the plain index is the larger", "complete")
+def reupload_smaller(bucket: Bucket) -> None:
+    stem = bucket.stem()
+    names = bucket.slices(stem, 4)
+    bucket.index(stem, names)
+    bucket.index(stem, names[:2], closed=False, suffix="_22194679897_0")
+
+
+@row("re-upload: there is no plain index", "complete", announced=frozenset({f"{SID}_{CNAME}.m3u8"}))
+def reupload_alone(bucket: Bucket) -> None:
+    stem = bucket.stem()
+    bucket.index(stem, bucket.slices(stem), suffix="_22194679897_0")
+
+
+@row("two sids", "complete", sessions=TWO)
+def two_sids(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.stream(sid=SID2, at_s=300)
+
+
+@row(
+    "two sids, the first was lost",
+    "complete",
+    {("unclosed_playlist", "note", 1)},
+    sessions=(*LONG_ENDED, session(SID2)),
+)
+@row(
+    "two sids, the first may still upload",
+    "pending",
+    {("unclosed_playlist", "awaited", 1)},
+    sessions=(*UPLOADING, session(SID2)),
+)
+def two_sids_one_lost(bucket: Bucket) -> None:
+    bucket.stream(closed=False)
+    bucket.stream(sid=SID2, at_s=300)
+
+
+@row(
+    "two sids, the first recorded nothing",
+    "complete",
+    {("nothing_recorded", "note", 1)},
+    sessions=(session(SID2), session()),
+)
+@row(
+    "two sids, the first's files are awaited",
+    "pending",
+    {("nothing_recorded", "awaited", 1)},
+    sessions=(session(SID2, upload="unknown"), session()),
+)
+def two_sids_one_silent(bucket: Bucket) -> None:
+    bucket.stream()
+
+
+@row("a session that is not the recording's", "complete", {("unknown_session", "note", 1)})
+def strange_session(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.stream(sid=STRANGE)
+
+
+@row("missing segment", "incomplete", {("missing_segment", "error", 1)})
+@row(
+    "missing segment, in Agora's backup",
+    "pending",
+    {("missing_segment", "awaited", 1)},
+    sessions=BACKUPED,
+)
+@row(
+    "missing segment, overdue",
+    "incomplete",
+    {("missing_segment", "error", 1)},
+    sessions=BACKUPED,
+    deadline_ms=NOW_MS,
+)
+@row(
+    "missing segment, all quiet",
+    "incomplete",
+    {("missing_segment", "error", 1)},
+    sessions=LONG_ENDED,
+)
+@row(
+    "missing segment, just ended",
+    "pending",
+    {("missing_segment", "awaited", 1)},
+    sessions=JUST_ENDED,
+)
+def missing_segment(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.delete(f"{SID}_{CNAME}_20260131120015000.ts")
+
+
+@row(
+    "all segments missing",
+    "incomplete",
+    {("missing_segment", "error", 3), ("nothing_recorded", "error", 1)},
+)
+def all_missing(bucket: Bucket) -> None:
+    bucket.stream()
+    for name in [name for name in bucket.sizes if name.endswith(".ts")]:
+        bucket.delete(name)
+
+
+@row(
+    "missing segment after failover",
+    "incomplete",
+    {("missing_segment", "error", 1), ("unclosed_playlist", "note", 1)},
+)
+def missing_in_bak(bucket: Bucket) -> None:
+    failover(bucket)
+    bucket.delete(f"bak0_{SID}_{CNAME}_20260131120200000.ts")
+
+
+@row("empty segment", "incomplete", {("empty_segment", "error", 1)})
+def empty_segment(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.put(f"{SID}_{CNAME}_20260131120015000.ts", 0)
+
+
+@row(
+    "truncated playlist",
+    "incomplete",
+    {("truncated_playlist", "error", 1), ("orphan_segment", "note", 1)},
+)
+@row(
+    "truncated playlist, still uploading",
+    "pending",
+    {("truncated_playlist", "awaited", 1), ("orphan_segment", "note", 1)},
+    sessions=UPLOADING,
+)
+def truncated(bucket: Bucket) -> None:
+    name = bucket.stream()
+    bucket.put(name, bucket.content[name][:-25])
+
+
+@row(
+    "malformed playlist",
+    "incomplete",
+    {("malformed_playlist", "error", 1), ("orphan_segment", "note", 3)},
+)
+def malformed(bucket: Bucket) -> None:
+    name = bucket.stream()
+    bucket.put(name, b"\x00\xff not a playlist\n" * 3)
+
+
+@row(
+    "empty playlist object",
+    "incomplete",
+    {("malformed_playlist", "error", 1), ("orphan_segment", "note", 3)},
+)
+def playlist_of_no_bytes(bucket: Bucket) -> None:
+    name = bucket.stream()
+    bucket.put(name, b"")
+
+
+@row("a track that never had media", "complete", {("empty_playlist", "note", 1)}, mode="individual")
+def empty_playlist(bucket: Bucket) -> None:
+    bucket.stream(uid=7)
+    bucket.stream(0, uid=8)
+
+
+@row("no playlist at all", "incomplete", {("no_playlist", "error", 3)})
+@row("no playlist yet", "pending", {("no_playlist", "awaited", 3)}, sessions=UPLOADING)
+def no_playlist(bucket: Bucket) -> None:
+    bucket.slices(bucket.stem())
+
+
+@row("orphan segments", "complete", {("orphan_segment", "note", 2)})
+def orphans(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.slices(bucket.stem(), 2, at_s=900)
+
+
+@row(
+    "slices without an index of their own, some in the merged one",
+    "complete",
+    {("orphan_segment", "note", 2)},
+    mode="individual",
+)
+def merged_index_only(bucket: Bucket) -> None:
+    names = bucket.slices(bucket.stem(uid=7, track="audio"))
+    bucket.index(bucket.stem(uid=7, track="av"), names[:1])
+
+
+@row(
+    "a foreign file shaped like a snapshot",
+    "complete",
+    {("foreign_file", "note", 1)},
+    mode="individual",
+    hls=False,
+    snapshots=True,
+)
+def foreign_snapshot(bucket: Bucket) -> None:
+    snapshots(bucket)
+    bucket.put(f"{bucket.stem(uid=9)}_thumbnail-of-user.jpg")
+
+
+@row("foreign files", "complete", {("foreign_file", "note", 3)})
+def foreign(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.put("notes.txt")
+    bucket.put(f"nested/{SID}_{CNAME}.m3u8")
+    bucket.put(f"{SID}_{CNAME}_20261399999999999.ts")
+
+
+@row("nothing recorded", "incomplete", {("nothing_recorded", "error", 1)})
+@row("nothing recorded, two sids", "incomplete", {("nothing_recorded", "error", 1)}, sessions=TWO)
+@row("nothing recorded yet", "pending", {("nothing_recorded", "awaited", 1)}, sessions=RUNNING)
+@row(
+    "nothing recorded, all quiet",
+    "incomplete",
+    {("nothing_recorded", "error", 1)},
+    sessions=LONG_ENDED,
+)
+@row("no session, nothing there", "pending", {("nothing_recorded", "awaited", 1)}, sessions=())
+@row(
+    "no session, nothing there, overdue",
+    "incomplete",
+    {("nothing_recorded", "error", 1)},
+    sessions=(),
+    deadline_ms=NOW_MS,
+)
+def nothing(bucket: Bucket) -> None:
+    bucket.put("events/recording-started.json")
+
+
+@row(
+    "postponed transcoding not done",
+    "pending",
+    {("missing_transcoding", "awaited", 2)},
+    mode="individual",
+    transcoding="mp4",
+)
+@row(
+    "postponed transcoding overdue",
+    "incomplete",
+    {("missing_transcoding", "error", 2)},
+    mode="individual",
+    transcoding="mp4",
+    deadline_ms=NOW_MS,
+)
+@row(
+    "postponed mixing not done",
+    "pending",
+    {("missing_transcoding", "awaited", 1)},
+    mode="individual",
+    transcoding="m4a",
+)
+def transcoding_late(bucket: Bucket) -> None:
+    individual(bucket)
+
+
+@row(
+    "postponed transcoding, one of two done",
+    "pending",
+    {("missing_transcoding", "awaited", 1)},
+    mode="individual",
+    transcoding="mp4",
+)
+def transcoding_half(bucket: Bucket) -> None:
+    individual(bucket)
+    bucket.put(f"{SID}_{CNAME}__uid_s_7__uid_e_av.mp4")
+
+
+@row(
+    "postponed transcoding outlasts the uploads",
+    "pending",
+    {("missing_transcoding", "awaited", 2)},
+    mode="individual",
+    transcoding="mp4",
+    deadline_ms=NOW_MS,
+    transcoding_deadline_ms=NOW_MS + 1,
+)
+@row(
+    "postponed transcoding has failed",
+    "incomplete",
+    {("missing_transcoding", "error", 2)},
+    mode="individual",
+    transcoding="mp4",
+    transcoding_deadline_ms=0,
+)
+@row(
+    "postponed transcoding not done, the slices may not be there either",
+    "pending",
+    {("missing_transcoding", "awaited", 2), ("upload_unconfirmed", "awaited", 1)},
+    mode="individual",
+    transcoding="mp4",
+    sessions=JUST_ENDED,
+)
+def transcoding_awaited(bucket: Bucket) -> None:
+    individual(bucket)
+
+
+@row("postponed transcoding done", "complete", mode="individual", transcoding="mp4")
+def transcoding_done(bucket: Bucket) -> None:
+    transcoding_half(bucket)
+    bucket.put(f"{SID}_{CNAME}__uid_s_123__uid_e_av_0.mp4")
+
+
+@row("postponed mixing done", "complete", mode="individual", transcoding="mp3")
+def mixing_done(bucket: Bucket) -> None:
+    individual(bucket)
+    bucket.put(f"{SID}_{CNAME}_0.mp3")
+
+
+@row("postponed mixing done, its slices not kept", "complete", mode="individual", transcoding="aac")
+def mixing_only(bucket: Bucket) -> None:
+    bucket.put(f"{SID}_{CNAME}_0.aac")
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_layout_gets_its_verdict(name: str) -> None:
+    layout, changes, outcome, findings = TABLE[name]
+    bucket = Bucket()
+    layout(bucket)
+    verdict = bucket.verdict(**changes)
+    assert (verdict.outcome, gist(verdict)) == (outcome, findings)
+
+
+# --- what a verdict tells -----------------------------------------------------------------------
+
+
+def test_missing_names_are_told_with_the_index_that_names_them() -> None:
+    bucket = Bucket()
+    index = bucket.stream()
+    gone = f"{SID}_{CNAME}_20260131120015000.ts"
+    bucket.delete(gone)
+    verdict = bucket.verdict()
+    assert verdict.missing == [gone]
+    assert [finding.where for finding in verdict.findings] == [index]
+    assert not verdict.awaiting
+
+
+def test_a_missing_segment_stays_in_its_track_and_is_marked() -> None:
+    bucket = Bucket()
+    missing_segment(bucket)
+    (playlist,) = bucket.verdict().tracks[0].playlists
+    assert [segment.state for segment in playlist.segments] == [None, "missing", None]
+    assert (playlist.bytes, playlist.duration_ms) == (2000, 30_000)
+
+
+def test_a_track_joins_recorders_and_sessions_in_order_of_time() -> None:
+    bucket = Bucket()
+    bucket.stream(closed=False, at_s=100)
+    bucket.stream(bak=0, at_s=200)
+    bucket.stream(sid=SID2, at_s=0)
+    (track,) = bucket.verdict(sessions=TWO).tracks
+    assert [(one.sid, one.bak) for one in track.playlists] == [(SID2, None), (SID, None), (SID, 0)]
+
+
+def test_tracks_are_told_by_uid_and_type() -> None:
+    bucket = Bucket()
+    individual(bucket)
+    bucket.stream(uid=7, track="av")
+    tracks = bucket.verdict(mode="individual").tracks
+    assert [(track.uid, track.type) for track in tracks] == [
+        ("7", "audio"),
+        ("7", "audio_and_video"),
+        ("7", "video"),
+        ("123", "audio"),
+        ("123", "video"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "kind"),
+    [
+        ("#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=AUDIO,TIME=1\n", "audio"),
+        ("#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=VIDEO,TIME=1\n", "video"),
+        ("", "audio_and_video"),
+    ],
+)
+def test_the_events_in_the_index_tell_the_type_of_everybodys_track(tags: str, kind: str) -> None:
+    bucket = Bucket()
+    bucket.index(bucket.stem(), bucket.slices(bucket.stem()), tags=tags)
+    (track,) = bucket.verdict().tracks
+    assert (track.uid, track.type) == ("0", kind)
+
+
+def times(verdict: Verdict) -> list[tuple[int, int, str]]:
+    return [
+        ((gap.from_ms - START_MS) // 1000, (gap.to_ms - START_MS) // 1000, gap.cause)
+        for gap in verdict.gaps
+    ]
+
+
+def test_gaps_are_told_with_their_times_and_causes() -> None:
+    bucket = Bucket()
+    stem = bucket.stem()
+    names = bucket.slices(stem, 8)
+    late = bucket.slices(stem, 2, at_s=200)
+    bucket.index(stem, names + late, closed=False)
+    bucket.delete(names[2])
+    bucket.stream(bak=0, at_s=300)
+    bucket.stream(sid=SID2, at_s=600)
+    verdict = bucket.verdict(sessions=TWO)
+    assert times(verdict) == [
+        (30, 45, "missing"),
+        (120, 200, "interruption"),
+        (230, 300, "failover"),
+        (345, 600, "restart"),
+    ]
+    assert verdict.tracks[0].gaps == verdict.gaps
+    assert verdict.recorded_ms == (7 + 2 + 3 + 3) * 15_000
+    assert (verdict.started_ms, verdict.ended_ms) == (START_MS, START_MS + 645_000)
+
+
+def test_recorders_that_overlap_leave_no_gap() -> None:
+    bucket = Bucket()
+    bucket.stream(10, closed=False)
+    bucket.stream(1, bak=0, at_s=20)
+    bucket.stream(1, bak=1, at_s=150)
+    verdict = bucket.verdict()
+    assert (verdict.gaps, verdict.tracks[0].gaps) == ([], [])
+    assert verdict.recorded_ms == 165_000
+
+
+def test_a_recorder_that_fills_the_hole_of_another_leaves_no_gap() -> None:
+    bucket = Bucket()
+    stem = bucket.stem()
+    bucket.index(stem, bucket.slices(stem, 2) + bucket.slices(stem, 2, at_s=90), closed=False)
+    bucket.stream(4, bak=0, at_s=30)
+    assert bucket.verdict().tracks[0].gaps == []
+
+
+def test_a_master_playlist_is_listed_as_a_file_and_is_no_track() -> None:
+    bucket = Bucket()
+    individual_master(bucket)
+    verdict = bucket.verdict(mode="individual")
+    assert [(one.kind, one.uid) for one in verdict.files] == [("master_playlist", "7")]
+    assert {(track.uid, track.type) for track in verdict.tracks} == {
+        (uid, kind) for uid in ("7", "123") for kind in ("audio", "video")
+    }
+
+
+def test_snapshots_are_summed_up() -> None:
+    bucket = Bucket()
+    snapshots(bucket)
+    bucket.slices(bucket.stem(uid=10), 1, ext="jpg", at_s=-60)
+    found = bucket.verdict(mode="individual", hls=False, snapshots=True).snapshots
+    assert (found.count, found.bytes) == (4, 4000)
+    assert (found.first_ms, found.last_ms) == (START_MS - MINUTE, START_MS + 10_000)
+
+
+def test_the_totals_count_agoras_files_alone() -> None:
+    bucket = Bucket()
+    mix_with_mp4(bucket)
+    bucket.stream(sid=STRANGE)
+    bucket.put("notes.txt")
+    verdict = bucket.verdict(mp4=True)
+    index = len(bucket.content[f"{SID}_{CNAME}.m3u8"])
+    assert (verdict.objects, verdict.bytes) == (6, 5000 + index)
+    assert [file.index for file in verdict.files] == [0, 1]
+
+
+def test_jitter_below_the_threshold_is_no_gap() -> None:
+    bucket = Bucket()
+    stem = bucket.stem()
+    bucket.index(stem, bucket.slices(stem, 5, step_s=15.9))
+    assert bucket.verdict().gaps == []
+    assert len(bucket.verdict(gap_ms=800).gaps) == 4
+
+
+def test_the_recording_has_a_gap_only_where_no_track_has_media() -> None:
+    bucket = Bucket()
+    bucket.stream(uid=7, at_s=0)
+    bucket.stream(uid=8, at_s=30)
+    bucket.stream(uid=9, at_s=100)
+    verdict = bucket.verdict(mode="individual")
+    assert times(verdict) == [(75, 100, "interruption")]
+    assert verdict.recorded_ms == 120_000
+
+
+def test_only_the_final_indexes_are_read() -> None:
+    bucket = Bucket()
+    reupload_larger(bucket)
+    verdict = bucket.verdict()
+    assert bucket.reads == [f"{PREFIX}{SID}_{CNAME}_22194679897_10.m3u8"]
+    assert len(verdict.tracks[0].playlists[0].segments) == 4
+
+
+def test_an_index_that_changed_since_the_listing_is_awaited() -> None:
+    bucket = Bucket()
+    name = bucket.stream()
+    objects = bucket.objects()
+    bucket.index(bucket.stem(), [*bucket.slices(bucket.stem(), 4)])
+    assert bucket.content[name]
+    verdict = verify(objects, bucket.read, expectation(cname=CNAME), NOW_MS)
+    assert verdict.outcome == "pending"
+    assert verdict.has("changed_playlist")
+    overdue = expectation(cname=CNAME, deadline_ms=NOW_MS)
+    assert verify(objects, bucket.read, overdue, NOW_MS).outcome == "incomplete"
+
+
+def test_what_reading_raises_is_passed_on() -> None:
+    bucket = Bucket()
+    name = bucket.stream()
+    del bucket.content[name]
+    with pytest.raises(KeyError):
+        bucket.verdict()
+
+
+def test_silence_counts_from_the_newest_file() -> None:
+    bucket = Bucket()
+    bucket.stream(closed=False)
+    expected = expectation(cname=CNAME, sessions=LONG_ENDED)
+    fresh = [one._replace(last_modified_ms=NOW_MS - MINUTE) for one in bucket.objects()]
+    assert verify(bucket.objects(), bucket.read, expected, NOW_MS).outcome == "incomplete"
+    assert verify(fresh, bucket.read, expected, NOW_MS).outcome == "pending"
+    assert verify(fresh, bucket.read, expected, NOW_MS + 4 * MINUTE).outcome == "incomplete"
+
+
+@pytest.mark.parametrize("spell", ["https://host/a/{}?X-Amz-Signature=1", "folder/{}", "{}"])
+def test_a_slice_is_found_by_any_form_of_its_uri(spell: str) -> None:
+    bucket = Bucket(cname="a b")
+    stem = bucket.stem()
+    names = bucket.slices(stem)
+    bucket.index(stem, [spell.format(name.replace(" ", "%20")) for name in names])
+    assert bucket.verdict().outcome == "complete"
+
+
+def test_nothing_in_a_listing_makes_a_finding_grow_without_bound() -> None:
+    bucket = Bucket()
+    stem = bucket.stem()
+    bucket.index(stem, [f"gone_{number}.ts" for number in range(5000)])
+    for uid in range(1500):
+        bucket.index(bucket.stem(uid=uid), ["gone.ts"])
+    bucket.slices(stem, 1)
+    bucket.put(f"{SID}_{CNAME}_999999999.mp4")
+    verdict = bucket.verdict(mp4=True)
+    assert len(verdict.findings) <= 1010
+    assert max(len(finding.names) for finding in verdict.findings) == 100
+    missing = sum(one.count for one in verdict.findings if one.code == "missing_segment")
+    assert missing == 6500
+    assert verdict.missing_count == 6500 + 101  # and the search for MP4s ended early
+
+
+def test_an_index_too_large_to_be_one_is_not_read() -> None:
+    bucket = Bucket()
+    bucket.put(f"{bucket.stem()}.m3u8", 10**9)
+    verdict = bucket.verdict()
+    assert verdict.has("malformed_playlist")
+    assert bucket.reads == []
+
+
+@given(
+    st.binary(max_size=300)
+    | st.lists(
+        st.sampled_from(
+            [
+                b"#EXTM3U",
+                b"#EXTINF:15",
+                b"#EXTINF:x",
+                b"",
+                b"\xff",
+                b"#EXT-X-ENDLIST",
+                b"a_99991231235959999.ts",
+                b"a_00010101000000000.ts",
+                b"#EXT-X-AGORA-TRACK-EVENT:TIME=9999999999999",
+                b"b.ts",
+            ]
+        )
+    ).map(b"\n".join)
+)
+def test_no_content_of_an_index_breaks_the_verdict(content: bytes) -> None:
+    bucket = Bucket()
+    bucket.stream()
+    bucket.put(f"{bucket.stem()}.m3u8", content)
+    assert bucket.verdict().outcome in ("complete", "incomplete")
+    assert bucket.verdict(sessions=RUNNING).outcome in ("complete", "pending")
+
+
+# --- against a reference model ------------------------------------------------------------------
+
+
+@dataclass
+class Plan:
+    """One stream as it was meant, and what became of each of its slices."""
+
+    sid: str
+    bak: int | None
+    uid: int | None
+    fates: list[str]
+    closed: bool
+    index: bool
+    copies: int
+
+    def key(self) -> tuple[str, int | None, int | None]:
+        return (self.sid, self.bak, self.uid)
+
+
+PLANS = st.lists(
+    st.builds(
+        Plan,
+        sid=st.sampled_from([SID, SID2]),
+        bak=st.sampled_from([None, None, 0, 1]),
+        uid=st.sampled_from([None, 7, 8]),
+        fates=st.lists(
+            st.sampled_from(["kept", "kept", "kept", "lost", "empty", "orphan"]), max_size=6
+        ),
+        closed=st.sampled_from([True, True, False]),
+        index=st.sampled_from([True, True, True, False]),
+        copies=st.integers(0, 2),
+    ),
+    max_size=6,
+    unique_by=Plan.key,
+)
+UPLOADS = st.sampled_from(["uploaded", "uploading"])
+
+
+def reference(plans: list[Plan], settled: dict[str, bool]) -> tuple[str, dict[str, int]]:
+    """The verdict, told from the plans alone: nothing is listed, named or parsed."""
+    wrong: dict[str, int] = {}
+    awaited = False
+    media = dict.fromkeys(settled, 0)
+    for plan in plans:
+        lies = sum(fate != "lost" for fate in plan.fates)
+        media[plan.sid] += lies
+        in_index = [fate for fate in plan.fates if fate != "orphan"] if plan.index else []
+        faults = {
+            "missing_segment": in_index.count("lost"),
+            "empty_segment": in_index.count("empty"),
+            "no_playlist": 0 if plan.index else lies,
+        }
+        followed = any(
+            other.sid == plan.sid
+            and (-1 if other.bak is None else other.bak) > (-1 if plan.bak is None else plan.bak)
+            and (other.index or any(fate != "lost" for fate in other.fates))
+            for other in plans
+        )
+        later = plan.sid == SID and any(
+            fate != "lost" for other in plans if other.sid == SID2 for fate in other.fates
+        )
+        if plan.index and not plan.closed and not followed and not (later and settled[SID]):
+            faults["unclosed_playlist"] = 1
+        for code, count in faults.items():
+            if count and settled[plan.sid]:
+                wrong[code] = wrong.get(code, 0) + count
+            awaited |= bool(count) and not settled[plan.sid]
+    awaited |= not all(settled.values())
+    if not awaited and not any(media.values()):
+        wrong["nothing_recorded"] = 1
+    return "pending" if awaited else "incomplete" if wrong else "complete", wrong
+
+
+@settings(max_examples=150, deadline=None)
+@given(plans=PLANS, uploads=st.tuples(UPLOADS, UPLOADS), seed=st.integers(0, 99))
+def test_any_layout_gets_the_verdict_of_a_simple_model(
+    plans: list[Plan], uploads: tuple[str, str], seed: int
+) -> None:
+    bucket = Bucket()
+    for plan in plans:
+        stem = bucket.stem(sid=plan.sid, uid=plan.uid, bak=plan.bak)
+        names = bucket.slices(stem, len(plan.fates), at_s=seed)
+        for name, fate in zip(names, plan.fates, strict=True):
+            if fate == "lost":
+                bucket.delete(name)
+            elif fate == "empty":
+                bucket.put(name, 0)
+        listed = [n for n, fate in zip(names, plan.fates, strict=True) if fate != "orphan"]
+        if plan.index:
+            bucket.index(stem, listed, closed=plan.closed, padding=500)
+            for number in range(plan.copies):
+                bucket.index(stem, ["old.ts"], suffix=f"_12345678_{number}")
+    sessions = (session(upload=uploads[0]), session(SID2, upload=uploads[1]))
+    objects = bucket.objects()
+    random.Random(seed).shuffle(objects)
+    expected = expectation(mode="individual", cname=CNAME, sessions=sessions)
+    verdict = verify(objects, bucket.read, expected, NOW_MS)
+
+    settled = {one.sid: one.upload == "uploaded" for one in sessions}
+    outcome, wrong = reference(plans, settled)
+    found: dict[str, int] = {}
+    for finding in verdict.findings:
+        if finding.level == "error":
+            found[finding.code] = found.get(finding.code, 0) + finding.count
+    assert (verdict.outcome, found) == (outcome, wrong)
+    orphans = sum(plan.fates.count("orphan") for plan in plans if plan.index)
+    assert sum(one.count for one in verdict.findings if one.code == "orphan_segment") == orphans
+    assert verify(bucket.objects(), bucket.read, expected, NOW_MS) == verdict
+
+
+def test_the_order_of_the_listing_makes_no_difference() -> None:
+    bucket = Bucket()
+    individual(bucket)
+    snapshot_empty(bucket)
+    foreign(bucket)
+    bucket.stream(sid=STRANGE)
+    for number in (0, 1, 5):
+        bucket.put(f"{SID}_{CNAME}_{number}.mp4", 0)
+    expected = expectation(mode="individual", cname=CNAME, mp4=True)
+    verdict = verify(bucket.objects(), bucket.read, expected, NOW_MS)
+    for seed in range(5):
+        objects = bucket.objects()
+        random.Random(seed).shuffle(objects)
+        assert verify(objects, bucket.read, expected, NOW_MS) == verdict
+
+
+# --- the adapters -------------------------------------------------------------------------------
+
+
+class Pages:
+    """As much of an S3 client as a listing and a reading take."""
+
+    def __init__(self, pages: list[dict[str, Any]]) -> None:
+        self.pages = pages
+        self.asked: list[dict[str, str]] = []
+
+    def get_paginator(self, operation: str) -> Pages:
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, **asked: str) -> list[dict[str, Any]]:
+        self.asked.append(asked)
+        return self.pages
+
+    def get_object(self, **asked: str) -> dict[str, Any]:
+        self.asked.append(asked)
+        return {"Body": self}
+
+    def read(self) -> bytes:
+        return b"#EXTM3U\n"
+
+
+def test_a_listing_goes_through_all_pages_even_one_without_contents() -> None:
+    item = {"Key": "p/a", "Size": 5, "ETag": '"abc"', "LastModified": START}
+    client: Any = Pages([{"Contents": [item]}, {}, {"Contents": [{**item, "Key": "p/b"}]}])
+    assert list(inventory.list_objects(client, "bucket", "p/")) == [
+        S3Object("p/a", 5, "abc", START_MS),
+        S3Object("p/b", 5, "abc", START_MS),
+    ]
+    assert client.asked == [{"Bucket": "bucket", "Prefix": "p/"}]
+
+
+def test_an_object_is_read_whole() -> None:
+    client: Any = Pages([])
+    assert inventory.read_object(client, "bucket", "p/a.m3u8") == b"#EXTM3U\n"
+    assert client.asked == [{"Bucket": "bucket", "Key": "p/a.m3u8"}]

@@ -1,0 +1,211 @@
+"""From the end of the last session to the published recording: verify, announce, close.
+
+What becomes of files that come later is told in test_late_arrival.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agora_recording.errors import EventNotSentError
+from agora_recording.files.expectation import expectation
+from agora_recording.files.publish_recording import Completion
+from agora_recording.life.publication import Publisher
+from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.model import Recording
+from tests.world.builders import (
+    RECORDING_ID,
+    TIMINGS,
+    acquired,
+    after,
+    ended,
+    requested,
+    running,
+    uploading,
+)
+from tests.world.fakes import BUCKET, Clock, Crash, FakeBucket, FakeBus, Faults, Shelf
+from tests.world.webhook import SID
+
+PREFIX = f"recordings/{RECORDING_ID}/"
+OTHER_SID = "1" * 32
+ENDED = f"{PREFIX}events/recording-ended.json"
+FAILED = f"{PREFIX}events/recording-failed.json"
+MANIFEST = f"{PREFIX}manifest.json"
+
+
+class Room:
+    """The room that publishes, around one recording and its bucket."""
+
+    def __init__(self, row: Recording, faults: Faults | None = None) -> None:
+        self.shelf = Shelf(row, faults=faults)
+        self.clock = Clock(after(610))
+        self.bucket = FakeBucket(self.clock, faults)
+        self.bus = FakeBus(faults)
+        bucket: Any = self.bucket
+        bus: Any = self.bus
+        self.completion = Completion(
+            store=self.shelf.store,
+            bucket=BUCKET,
+            timings=TIMINGS,
+            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),
+            s3=bucket,
+            now_ms=self.clock,
+        )
+
+    def record(self, sid: str = SID, *, slices: int = 2, missing: int = 0) -> Room:
+        """Let Agora's files be there, but for the last of the slices."""
+        stem = f"{sid}_consultation-7"
+        names = [f"{stem}_2023111422132{number}000.ts" for number in range(slices)]
+        for name in names[: slices - missing]:
+            self.bucket.add(PREFIX + name, b"media")
+        lines = [line for name in names for line in ("#EXTINF:1.0,", name)]
+        text = "\n".join(["#EXTM3U", *lines, "#EXT-X-ENDLIST", ""])
+        self.bucket.add(f"{PREFIX}{stem}.m3u8", text.encode())
+        return self
+
+    @property
+    def row(self) -> Recording:
+        return self.shelf.row(RECORDING_ID)
+
+    def publish(self) -> dict[str, Any]:
+        return self.completion.publish(RECORDING_ID)
+
+
+# --- what the bucket should hold -----------------------------------------------------------------
+
+
+def test_every_session_of_a_recording_is_expected() -> None:
+    past = running(1, sid=OTHER_SID, end="DIED", ended_ms=after(100))
+    row = ended("STOPPED", past_attempts=[past, acquired(2, end="START_FAILED")])
+    last = running(3, end="STOPPED", ended_ms=after(600))
+    row = replace(row, status="uploading", attempt=last)
+    wanted = expectation(row, {SID: SessionFacts(upload="uploaded")}, TIMINGS)
+    assert [(each.sid, each.upload) for each in wanted.sessions] == [
+        (OTHER_SID, "unknown"),
+        (SID, "uploaded"),
+    ]
+    assert wanted.prefix == PREFIX
+    assert wanted.deadline_ms == after(600 + TIMINGS.upload_s)
+
+
+def test_what_is_expected_follows_from_the_request() -> None:
+    def wanted(**request: Any) -> tuple[bool, bool, bool]:
+        found = expectation(uploading(client_request=request), {}, TIMINGS)
+        return found.hls, found.mp4, found.snapshots
+
+    assert wanted() == (True, False, False)
+    assert wanted(recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
+    assert wanted(snapshotConfig={"captureInterval": 5}) == (False, False, True)
+    assert wanted(snapshotConfig={}, recordingFileConfig={}) == (True, False, True)
+
+
+# --- publishing ----------------------------------------------------------------------------------
+
+
+def test_a_complete_recording_is_published() -> None:
+    room = Room(uploading()).record()
+    told = room.publish()
+    assert (told["status"], told["endReason"], told["missing"]) == (
+        "completed",
+        "STOP_REQUESTED",
+        0,
+    )
+    row = room.row
+    assert (row.status, row.end_reason, row.ended_ms) == ("completed", "STOP_REQUESTED", after(600))
+    assert row.upload.manifest == MANIFEST
+    assert room.bus.types == ["Recording Completed"]
+    ((_, detail),) = room.bus.events
+    assert (detail["id"], detail["manifest"]) == (f"{RECORDING_ID}-completed", MANIFEST)
+    assert detail["recording"]["status"] == "completed"
+    assert room.bucket.json(ENDED)["detail"] == detail
+    assert room.bucket.json(MANIFEST)["verdict"] == "complete"
+    assert room.shelf.kinds(RECORDING_ID) == ["published"]
+
+
+def test_an_incomplete_recording_says_what_is_missing() -> None:
+    room = Room(uploading()).record(missing=1)
+    room.clock.now_ms = after(600 + TIMINGS.upload_s)
+    told = room.publish()
+    assert (told["status"], told["missing"]) == ("incomplete", 1)
+    assert room.bus.types == ["Recording Incomplete"]
+    assert room.row.reason
+    assert "_20231114221321000.ts" in room.row.reason
+    assert FAILED not in room.bucket.objects
+
+
+def test_a_recording_without_media_has_failed() -> None:
+    room = Room(uploading(session_end="NOTHING_RECORDED", stop_reason=None))
+    room.clock.now_ms = after(600 + TIMINGS.quiet_s)
+    assert room.publish()["endReason"] == "NOTHING_RECORDED"
+    assert room.row.status == "failed"
+    assert room.bus.types == ["Recording Failed"]
+    assert ENDED not in room.bucket.objects
+    assert room.bucket.json(FAILED)["detail"]["id"] == f"{RECORDING_ID}-failed"
+
+
+def test_a_recording_that_never_started_has_failed_for_the_reason_it_was_told() -> None:
+    row = requested(
+        status="starting",
+        attempt=acquired(end="REFUSED", ended_ms=after(9)),
+        session_end="REFUSED",
+        reason="Agora start: no.",
+    )
+    room = Room(row)
+    assert room.publish()["endReason"] == "REFUSED"
+    assert (room.row.reason, room.row.ended_ms) == ("Agora start: no.", after(9))
+    assert MANIFEST not in room.bucket.objects
+
+
+def test_all_sessions_are_verified_together() -> None:
+    past = running(1, sid=OTHER_SID, end="DIED", ended_ms=after(100))
+    row = uploading(past_attempts=[past], attempt=running(2, end="STOPPED", ended_ms=after(600)))
+    room = Room(row).record().record(OTHER_SID, slices=4, missing=1)
+    room.clock.now_ms = after(600 + TIMINGS.upload_s)
+    assert room.publish()["status"] == "incomplete"
+    assert room.row.upload.files == 3 + 4
+
+
+def test_a_publication_is_repeated_without_saying_anything_new() -> None:
+    room = Room(uploading()).record()
+    first = room.publish()
+    row, objects = room.row, dict(room.bucket.objects)
+    room.clock.advance(60)
+    assert room.publish() == first
+    assert (room.row, room.bucket.objects) == (row, objects)
+    assert {detail["id"] for _, detail in room.bus.events} == {f"{RECORDING_ID}-completed"}
+
+
+def test_the_end_is_announced_before_the_row_is_closed() -> None:
+    """So whatever crashes, the event is sent: a row that is closed has been announced."""
+    whole = Room(uploading(), faults=Faults()).record()
+    whole.publish()
+    names = whole.bus.faults.names
+    assert names == ["put_object", "put_object", "put_events", "transact_write_items"]
+
+
+@pytest.mark.parametrize("after_it", [True, False])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_publication_that_crashed_is_made_good(number: int, after_it: bool) -> None:
+    faults = Faults(number, after=after_it)
+    room = Room(uploading(), faults).record()
+    with pytest.raises(Crash):
+        room.publish()
+    faults.begin()
+    room.clock.advance(5)
+    assert room.publish()["status"] == "completed"
+    assert room.row.status == "completed"
+    assert {detail["id"] for _, detail in room.bus.events} == {f"{RECORDING_ID}-completed"}
+    assert room.bucket.json(ENDED)["detail"] == room.bus.events[-1][1]
+    assert room.bucket.json(MANIFEST)["verdict"] == "complete"
+
+
+def test_a_bus_that_refuses_leaves_the_row_open() -> None:
+    room = Room(uploading()).record()
+    room.bus.refuse = 1
+    with pytest.raises(EventNotSentError):
+        room.publish()
+    assert room.row.status == "uploading"
+    assert room.publish()["status"] == "completed"

@@ -1,0 +1,461 @@
+"""Starting a session: acquire and start as one act, which may be repeated at any point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given as holding
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agora_recording.aws.sealing import Sealer
+from agora_recording.errors import (
+    AgoraError,
+    AgoraRefusedError,
+    AgoraUnavailableError,
+    RateLimitedError,
+    ResourceExpiredError,
+    ServiceFullError,
+    SidUnknownError,
+    StopRequestedError,
+    TokenRejectedError,
+    UidTakenError,
+)
+from agora_recording.life.start_recording import Starter
+from agora_recording.recording.model import Recording, ask_to_stop, change_attempt, started
+from agora_recording.recording.starting import choose_uid, next_step
+from tests.world.builders import (
+    CNAME,
+    HOST,
+    RECORDING_ID,
+    RESOURCE_ID,
+    acquired,
+    after,
+    attempt,
+    begun,
+    ended,
+    given,
+    recording,
+    recordings,
+    reply,
+    requested,
+    running,
+    silence,
+    starting,
+    uploading,
+)
+from tests.world.fakes import Clock, FakeStorage, ScriptedAgora, Shelf
+from tests.world.webhook import SID
+
+OTHER_SID = "1" * 32
+WAITING = requested(status="starting", attempt=acquired())  # its start may have been sent before
+
+
+class Room:
+    """The room that starts, around one recording and a script."""
+
+    def __init__(self, row: Recording, *answers: Any, temporary: bool = False) -> None:
+        self.shelf = Shelf(row)
+        self.clock = Clock(after(10))
+        self.agora = ScriptedAgora(*answers)
+        self.storage = FakeStorage(is_temporary=temporary)
+        agora: Any = self.agora
+        storage: Any = self.storage
+        self.starter = Starter(
+            store=self.shelf.store,
+            agora=agora,
+            storage=storage,
+            sealer=Sealer("key"),
+            uids=(100, 199),
+            randomness=lambda: 7,
+            now_ms=self.clock,
+        )
+
+    @property
+    def row(self) -> Recording:
+        return self.shelf.row(RECORDING_ID)
+
+    def start(self) -> dict[str, Any]:
+        return self.starter.start(RECORDING_ID)
+
+    def refused(self, kind: type[AgoraError]) -> None:
+        """Start, and be refused with this very error."""
+        with pytest.raises(kind) as refusal:
+            self.start()
+        assert refusal.type is kind
+
+
+# --- what there is to do -------------------------------------------------------------------------
+
+
+def test_a_start_goes_on_where_its_predecessor_stopped() -> None:
+    assert next_step(requested()) == "new attempt"
+    assert next_step(requested(attempt=attempt())) == "acquire"
+    assert next_step(WAITING) == "start"
+    assert next_step(starting()) == "done"
+    assert next_step(recording()) == "done"
+    assert next_step(ended("DIED")) == "new attempt"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        requested(stop_reason="STOP_REQUESTED"),
+        recording(stop_reason="MAX_DURATION"),
+        uploading(),
+        uploading(status="completed"),
+        ended("EXITED"),
+        ended("REFUSED"),
+        ended("DIED", restart_limit=0),
+    ],
+)
+def test_what_is_to_end_is_not_started(row: Recording) -> None:
+    with pytest.raises(StopRequestedError):
+        next_step(row)
+
+
+@holding(recordings())
+def test_there_is_always_one_thing_to_do_or_none(row: Recording) -> None:
+    try:
+        step = next_step(row)
+    except StopRequestedError:
+        return
+    assert step in ("new attempt", "acquire", "start", "done")
+    assert row.stop_reason is None
+
+
+def test_the_first_attempt_takes_the_uid_that_was_wished_for() -> None:
+    assert choose_uid(requested(uid="42"), 7, 100, 199) == "42"
+    assert choose_uid(requested(), 7, 100, 199) == "107"
+
+
+def test_no_uid_is_used_twice() -> None:
+    row = requested(uid="42", attempt=attempt(uid="42"))
+    assert choose_uid(row, 7, 100, 199) == "107"
+    row = requested(past_attempts=[attempt(uid="107")], attempt=attempt(2, uid="108"))
+    assert choose_uid(row, 7, 100, 199) == "109"
+
+
+@holding(st.integers(0, 2**64), st.integers(1, 2**31), st.integers(0, 1000), st.integers(0, 3))
+def test_a_uid_is_new_and_of_our_own(randomness: int, low: int, size: int, used: int) -> None:
+    high = low + size + used
+    past = [attempt(number, uid=str(low + number)) for number in range(used)]
+    row = requested(past_attempts=past[:-1], attempt=past[-1] if past else None)
+    uid = choose_uid(row, randomness, low, high)
+    assert low <= int(uid) <= high
+    assert uid not in {each.uid for each in past}
+
+
+# --- a start that works --------------------------------------------------------------------------
+
+
+def test_a_start_acquires_and_starts() -> None:
+    room = Room(requested(), given(), begun())
+    assert room.start() == {
+        "attempt": 1,
+        "sid": SID,
+        "maxDurationSeconds": 14_400,
+        "waitSeconds": 5,
+        "wasRunning": False,
+    }
+    assert room.agora.endpoints == ["acquire", "start"]
+    assert room.row.status == "starting"
+    assert room.row.attempt == attempt(
+        uid="107",
+        begun_ms=after(10),
+        resource_id=RESOURCE_ID,
+        acquired_ms=after(10),
+        base_url=HOST,
+        sid=SID,
+        started_ms=after(10),
+    )
+    assert room.shelf.kinds(RECORDING_ID) == ["acquired", "attempt", "started"]
+
+
+def test_both_calls_take_their_slots_together() -> None:
+    room = Room(requested(), given(), begun())
+    room.start()
+    assert room.agora.reserved == 1
+    assert [call["slot_ms"] for _, call in room.agora.calls] == [1, 2]
+
+
+def test_the_session_is_written_to_be_the_recordings() -> None:
+    room = Room(requested(), given(), begun())
+    room.start()
+    session = room.shelf.table.row(f"SID#{SID}", "SESSION")
+    assert (session["recordingId"], session["cname"]) == (RECORDING_ID, CNAME)
+
+
+def test_both_calls_are_about_the_same_channel_uid_and_storage() -> None:
+    room = Room(requested(), given(), begun())
+    room.start()
+    (_, acquire), (_, start) = room.agora.calls
+    assert (acquire["body"]["cname"], acquire["body"]["uid"]) == (CNAME, "107")
+    assert (start["body"]["cname"], start["body"]["uid"]) == (CNAME, "107")
+    assert start["body"]["clientRequest"]["storageConfig"]["number"] == 1
+    assert start["body"]["clientRequest"]["recordingConfig"] == {"channelType": 1}
+
+
+def test_a_restart_takes_a_new_attempt_and_a_new_uid() -> None:
+    room = Room(ended("DIED", attempt=running(uid="107", end="DIED")), given(), begun(OTHER_SID))
+    assert room.start()["attempt"] == 2
+    assert room.row.attempt
+    assert (room.row.attempt.uid, room.row.sid) == ("108", OTHER_SID)
+    assert room.row.sids == [SID, OTHER_SID]
+    assert room.row.status == "recording"
+
+
+def test_temporary_credentials_are_remembered_to_be_renewed() -> None:
+    room = Room(requested(), given(), begun(), temporary=True)
+    room.start()
+    assert room.row.storage_token_ms == after(10)
+    lasting = Room(requested(), given(), begun())
+    lasting.start()
+    assert lasting.row.storage_token_ms is None
+
+
+# --- a start that is repeated --------------------------------------------------------------------
+
+
+def test_a_repetition_after_the_end_calls_nobody() -> None:
+    room = Room(starting())
+    assert room.start()["sid"] == SID
+    assert room.agora.calls == []
+    assert room.row == starting()
+
+
+def test_a_repetition_makes_good_whose_the_session_is() -> None:
+    room = Room(starting(), temporary=True)
+    room.start()
+    assert room.shelf.table.row(f"SID#{SID}", "SESSION")["recordingId"] == RECORDING_ID
+    # A notification brought the sid: nobody had noted when the credentials were made.
+    assert room.row.storage_token_ms == after(10)
+
+
+def test_a_repetition_after_the_acquire_starts_the_same_resource() -> None:
+    room = Room(WAITING, begun())
+    room.start()
+    ((_, call),) = room.agora.calls
+    assert (call["resource_id"], call["base_url"], call["slot_ms"]) == (RESOURCE_ID, HOST, None)
+    assert room.row.sid == SID
+
+
+def test_an_old_resource_is_not_forgotten_for_a_new_one() -> None:
+    """Its session may run: only Agora can tell, and two resources of one uid end in 53."""
+    old = requested(status="starting", attempt=acquired(acquired_ms=after(-3600)))
+    room = Room(old, begun())
+    room.start()
+    assert room.agora.endpoints == ["start"]
+
+
+def test_no_answer_leaves_the_attempt_as_it_is() -> None:
+    room = Room(WAITING, silence("start"))
+    room.refused(AgoraUnavailableError)
+    assert replace(room.row, version=1) == change_attempt(WAITING, unanswered=1)
+    assert room.shelf.kinds(RECORDING_ID) == ["refused"]
+
+
+def test_a_start_that_three_repetitions_did_not_help_is_followed_by_one_with_a_new_uid() -> None:
+    room = Room(WAITING, *[silence("start")] * 4, given(), begun())
+    for _ in range(4):
+        assert room.row.session_end is None
+        room.refused(AgoraUnavailableError)
+    assert room.row.session_end == "START_FAILED"
+    uid = room.row.attempt.uid if room.row.attempt else ""
+    room.start()
+    assert room.row.sid
+    assert [each.end for each in room.row.attempts] == ["START_FAILED", None]
+    assert room.row.attempts[1].uid != uid
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply("start", 500, code=15, sid=""),
+        reply("start", 500),
+        reply("start", 206, code=65, reason="again"),
+        reply("start", 503, code=62),
+        reply("start", 200, resourceId=RESOURCE_ID),
+    ],
+)
+def test_what_may_help_later_is_tried_again_with_the_same_resource(answer: Any) -> None:
+    room = Room(requested(), given(), answer, begun())
+    room.refused(AgoraUnavailableError)
+    room.start()
+    assert room.agora.endpoints == ["acquire", "start", "start"]
+    assert {call["resource_id"] for _, call in room.agora.calls[1:]} == {RESOURCE_ID}
+    assert len(room.row.attempts) == 1
+
+
+def test_running_already_without_a_sid_waits_for_a_notification() -> None:
+    room = Room(WAITING, reply("start", 201, code=7, reason="running"))
+    room.refused(SidUnknownError)
+    assert room.row == WAITING
+
+
+def test_running_already_with_a_sid_is_as_good_as_a_start() -> None:
+    room = Room(WAITING, reply("start", 201, code=7, sid=SID))
+    assert room.start()["sid"] == SID
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply("start", 201, code=7, reason="running"),
+        reply("start", 400, code=53, reason="the uid is taken"),
+        reply("start", 400, code=433),
+        reply("start", 400, code=109),
+        silence("start"),
+    ],
+)
+def test_a_sid_that_a_notification_brought_meanwhile_is_the_answer(answer: Any) -> None:
+    def adopted() -> Any:
+        room.shelf.put(started(room.row, SID, after(9), number=1))
+        return answer
+
+    room = Room(WAITING, adopted)
+    assert room.start()["sid"] == SID
+    assert room.row.session_end is None
+    assert room.row.attempt
+    assert room.row.attempt.started_ms == after(9)
+
+
+def test_a_sid_that_comes_in_the_last_moment_is_not_ended_by_a_refusal() -> None:
+    room = Room(WAITING, reply("start", 400, code=109))
+    adopted = started(room.row, SID, after(9), number=1)
+    room.shelf.table.before_write.append(lambda: room.shelf.put(replace(adopted, version=2)))
+    room.refused(TokenRejectedError)
+    assert (room.row.sid, room.row.session_end) == (SID, None)
+    assert next_step(room.row) == "done"
+
+
+def test_the_answer_and_the_notification_say_the_same() -> None:
+    def adopted() -> Any:
+        room.shelf.put(started(room.row, SID, after(9), number=1))
+        return begun()
+
+    room = Room(WAITING, adopted)
+    assert room.start()["sid"] == SID
+    assert room.row.attempt
+    assert room.row.attempt.started_ms == after(9)
+
+
+# --- a start that is refused ---------------------------------------------------------------------
+
+
+def test_a_uid_that_is_taken_ends_the_attempt() -> None:
+    room = Room(requested(), given(), reply("start", 400, code=53, reason="taken"))
+    room.refused(UidTakenError)
+    assert room.row.session_end == "UID_TAKEN"
+    assert room.row.attempt
+    # Perhaps it is ours, of an answer that was lost: the resource is kept to stop it with.
+    assert room.row.attempt.resource_id == RESOURCE_ID
+
+
+@pytest.mark.parametrize("code", [433, 1001, 502])
+def test_a_resource_that_was_never_started_is_replaced(code: int) -> None:
+    room = Room(requested(), given(), reply("start", 400, code=code))
+    room.refused(ResourceExpiredError)
+    assert room.row.attempt
+    assert (room.row.attempt.resource_id, room.row.attempt.end) == (None, None)
+    room.agora.then(given("resource-2"), begun())
+    room.start()
+    assert len(room.row.attempts) == 1
+
+
+def test_a_resource_that_may_have_been_started_is_kept_with_its_attempt() -> None:
+    room = Room(WAITING, reply("start", 400, code=433))
+    room.refused(ResourceExpiredError)
+    assert room.row.session_end == "START_FAILED"
+    room.agora.then(given("resource-2"), begun())
+    assert room.start()["attempt"] == 2
+    assert [each.resource_id for each in room.row.attempts] == [RESOURCE_ID, "resource-2"]
+    assert room.row.attempts[0].uid != room.row.attempts[1].uid
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (reply("start", 400, code=2, reason="bad parameter"), AgoraRefusedError),
+        (reply("start", 400, code=109), TokenRejectedError),
+        (reply("start", 400, code=110), TokenRejectedError),
+        (reply("start", 401), AgoraRefusedError),
+    ],
+)
+def test_a_refusal_for_good_ends_the_recording(answer: Any, kind: type[AgoraError]) -> None:
+    room = Room(requested(), given(), answer)
+    room.refused(kind)
+    assert room.row.session_end == "REFUSED"
+    assert room.row.reason
+    assert room.row.reason.startswith("Agora start: ")
+    with pytest.raises(StopRequestedError):
+        room.start()
+
+
+def test_acquire_can_be_refused_for_good_too() -> None:
+    room = Room(requested(), reply("acquire", 400, code=2, reason="bad"))
+    room.refused(AgoraRefusedError)
+    assert room.row.session_end == "REFUSED"
+
+
+def test_a_full_service_is_asked_again_in_the_same_attempt() -> None:
+    room = Room(requested(), reply("acquire", 400, code=406), given(), begun())
+    room.refused(ServiceFullError)
+    assert room.shelf.kinds(RECORDING_ID) == ["attempt", "limited"]
+    room.start()
+    assert len(room.row.attempts) == 1
+
+
+def test_too_many_requests_are_not_a_failure_of_the_attempt() -> None:
+    room = Room(requested(), reply("acquire", 429), given(), begun())
+    room.refused(RateLimitedError)
+    assert room.row.session_end is None
+    room.start()
+
+
+def test_without_slots_nothing_is_called() -> None:
+    room = Room(requested(), RateLimitedError("booked"))
+    room.refused(RateLimitedError)
+    assert room.agora.calls == []
+    assert next_step(room.row) == "acquire"
+
+
+def test_an_acquire_without_a_resource_is_repeated() -> None:
+    room = Room(requested(), reply("acquire", 200), given(), begun())
+    room.refused(AgoraUnavailableError)
+    room.start()
+    assert room.agora.endpoints == ["acquire", "acquire", "start"]
+
+
+# --- a start that is stopped ---------------------------------------------------------------------
+
+
+def test_a_stop_before_the_start_prevents_it() -> None:
+    room = Room(requested(stop_reason="STOP_REQUESTED"))
+    with pytest.raises(StopRequestedError):
+        room.start()
+    assert room.agora.calls == []
+
+
+def test_a_stop_in_the_last_moment_before_the_attempt_prevents_it() -> None:
+    room = Room(requested())
+    row = ask_to_stop(requested(version=2), "STOP_REQUESTED", after(9))
+    room.shelf.table.before_write.append(lambda: room.shelf.put(row))
+    with pytest.raises(StopRequestedError):
+        room.start()
+    assert room.agora.calls == []
+    assert room.row == row
+
+
+def test_a_stop_during_the_start_does_not_make_it_forget_the_session() -> None:
+    def stopped_meanwhile() -> Any:
+        row = room.row
+        room.shelf.put(ask_to_stop(row, "STOP_REQUESTED", after(9)))
+        return begun()
+
+    room = Room(requested(), given(), stopped_meanwhile)
+    room.start()
+    assert (room.row.sid, room.row.stop_reason) == (SID, "STOP_REQUESTED")
+    with pytest.raises(StopRequestedError):
+        room.start()

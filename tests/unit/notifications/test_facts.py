@@ -1,0 +1,466 @@
+"""The merge of a session's events: its laws, its bounds, and what each event does."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agora_recording.aws import dynamodb
+from agora_recording.notifications import events as e
+from agora_recording.notifications import facts as session
+from agora_recording.notifications.events import Event
+from agora_recording.notifications.facts import NOTHING, SessionFacts, join, merge
+from tests.world.webhook import DOCUMENTED, NOW_MS, UID, event
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "agora-events.md"
+
+
+def over(reason: str) -> dict[str, Any]:
+    """Return what an end says: who told of it, when, and that a query may be needed."""
+    return {"ends": {UID: reason}, "endedMs": NOW_MS, "doubtMs": NOW_MS}
+
+
+def facts(*told: Event) -> SessionFacts:
+    return reduce(merge, told, NOTHING)
+
+
+# --- sessions made up at random, from every event type and every field ---
+
+_NUMBERS = st.integers(0, 3) | st.sampled_from([4, 5, 16, 20, 10_000])
+_INSTANTS = st.integers(NOW_MS - 3, NOW_MS + 3)
+_UIDS = st.sampled_from(["0", "527841", "3718283"])
+_FILES = st.lists(st.sampled_from(["a.m3u8", "b.m3u8", "c_0.mp4"]), max_size=2)
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(["status", "exitStatus", "leaveCode", "progress", "code", "state"], _NUMBERS),
+    **dict.fromkeys(["module", "errorLevel", "errorCode", "warnCode"], _NUMBERS),
+    **dict.fromkeys(["startUtcMs", "discontinueUtcMs", "UtcMs", "recorderStartTime"], _INSTANTS),
+    **dict.fromkeys(["streamUid", "newUid", "uid"], _UIDS),
+    **dict.fromkeys(["message", "limitType", "reason"], st.sampled_from(["ok", "bandwidth"])),
+    "fileList": _FILES,
+    "fileName": st.sampled_from(["a.jpg", "b.ts;c.ts"]),
+    "result": st.sampled_from(["fail", "failed", "partial_success", "all_success"]),
+    "rtmpUrl": st.sampled_from(["rtmp://a/1", "rtmp://b/2"]),
+    "aliVodInfo": st.fixed_dictionaries({"videoId": st.sampled_from(["v1", "v2"])}),
+}
+_EVENTS = st.builds(
+    event,
+    st.sampled_from([*e.NAMES, 4711]),
+    st.fixed_dictionaries({}, optional=_FIELDS),
+    sequence=st.integers(0, 12),
+    uid=_UIDS,
+    at_ms=_INSTANTS,
+)
+_SESSIONS = st.lists(_EVENTS, max_size=12)
+_FACTS = _SESSIONS.map(lambda told: facts(*told))
+
+
+@given(told=_SESSIONS, seed=st.randoms(use_true_random=False))
+def test_any_order_and_any_repetition_give_the_same_facts(
+    told: list[Event], seed: random.Random
+) -> None:
+    again = told + seed.choices(told, k=len(told)) if told else []
+    seed.shuffle(again)
+    assert facts(*again) == facts(*told)
+
+
+def test_every_permutation_of_a_session_gives_the_same_facts() -> None:
+    # As it was seen on the wire: the end before the upload, a stream state after the end.
+    told = [
+        event(40, sequence=0),
+        event(4, {"fileList": "a.m3u8"}, sequence=1, at_ms=NOW_MS + 1),
+        event(41, {"leaveCode": 24}, sequence=2, at_ms=NOW_MS + 2),
+        event(11, {"exitStatus": 0}, sequence=3, at_ms=NOW_MS + 3),
+        event(31, {"fileList": "a.m3u8"}, sequence=4, at_ms=NOW_MS + 4),
+        event(43, {"streamUid": "1", "state": 1}, sequence=5, at_ms=NOW_MS + 5),
+    ]
+    expected = facts(*told)
+    assert all(facts(*order) == expected for order in itertools.permutations(told))
+
+
+@given(told=_SESSIONS, lost=st.sets(st.integers(0, 11)))
+def test_what_arrives_later_takes_nothing_back(told: list[Event], lost: set[int]) -> None:
+    some = facts(*(each for number, each in enumerate(told) if number not in lost))
+    everything = facts(*told)
+    assert join(some, everything) == everything
+    if session.session_ended(some) and not everything.newUids:
+        assert session.session_ended(everything)
+        assert (everything.endedMs or 0) <= (some.endedMs or 0)
+
+
+@given(a=_FACTS, b=_FACTS, c=_FACTS)
+def test_join_is_associative_commutative_and_idempotent(
+    a: SessionFacts, b: SessionFacts, c: SessionFacts
+) -> None:
+    assert join(join(a, b), c) == join(a, join(b, c))
+    assert join(a, b) == join(b, a)
+    assert join(a, a) == a
+    assert join(a, NOTHING) == a
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_laws_hold_beyond_every_bound(seed: int) -> None:
+    chance = random.Random(seed)
+    many = [_crowded(number, chance) for number in range(400)]
+    shuffled = chance.sample(many, len(many))
+    halves = join(facts(*shuffled[:200]), facts(*shuffled[150:]))
+    assert facts(*many) == facts(*shuffled) == halves
+
+
+def _crowded(number: int, chance: random.Random) -> Event:
+    """One of many events, with more names, uids, codes and numbers than any bound allows."""
+    kind = chance.choice([1, 2, 12, 31, 42, 43, 60, 81, 90, 100])
+    name = f"{chance.randrange(300)}"
+    details = {
+        "module": 0,
+        "errorLevel": chance.randrange(6),
+        "errorCode": chance.randrange(50),
+        "warnCode": chance.randrange(50),
+        "newUid": chance.randrange(30),
+        "fileList": [f"{name}.m3u8", f"{name}_0.mp4"],
+        "startUtcMs": NOW_MS + chance.randrange(500),
+        "discontinueUtcMs": NOW_MS - chance.randrange(500),
+        "streamUid": name,
+        "state": chance.randrange(2),
+        "UtcMs": NOW_MS + chance.randrange(50),
+        "aliVodInfo": {"videoId": name},
+        "fileName": f"{name}.ts;{name}.m3u8",
+        "rtmpUrl": f"rtmp://{name}/key",
+    }
+    return event(
+        kind,
+        details,
+        sequence=chance.randrange(2_000),
+        uid=str(chance.randrange(20)),
+        at_ms=NOW_MS + number,
+    )
+
+
+# --- size ---
+
+
+def test_facts_are_bounded_by_design() -> None:
+    chance = random.Random(7)
+    crowd = facts(*(_crowded(number, chance) for number in range(2_000)))
+    assert crowd.moreFiles
+    assert len(crowd.files) == len(crowd.transcodedFiles) == 100
+    assert len(crowd.errors) == len(crowd.warnings) == len(crowd.outputs) == 20
+    assert len(crowd.streams) == 34
+    assert len(crowd.uids) == len(crowd.newUids) == len(crowd.sequences) == 8
+    assert len(crowd.interruptions) == len(crowd.downloadFailures) == len(crowd.videoIds) == 20
+    assert len(msgspec.json.encode(crowd)) < 32_000
+
+
+def test_a_mix_recording_of_a_month_stays_under_a_kilobyte() -> None:
+    told = facts(
+        event(30, sequence=0),
+        event(40, sequence=1),
+        event(4, {"fileList": "0123456789abcdef0123456789abcdef_consultation-7.m3u8"}, sequence=2),
+        event(43, {"streamUid": "0", "state": 0}, sequence=3),
+    )
+    for minute in range(30 * 24 * 60 - 300, 30 * 24 * 60):  # of the rest, nothing would be left
+        at_ms = NOW_MS + minute * 60_000
+        told = merge(told, event(33, {"progress": 9_000}, sequence=minute, at_ms=at_ms))
+    assert session.gaps(told) == {}
+    assert len(msgspec.json.encode(told)) < 1_024
+
+
+def test_facts_come_back_from_json_and_from_a_row() -> None:
+    every = facts(*(event(kind, each) for kind, many in DOCUMENTED.items() for each in many))
+    assert msgspec.json.decode(msgspec.json.encode(every), type=SessionFacts) == every
+    row = dynamodb.to_item({"facts": msgspec.to_builtins(every)})
+    assert msgspec.convert(dynamodb.from_item(row)["facts"], SessionFacts) == every
+
+
+def test_every_field_has_a_rule() -> None:
+    fields = {field.name for field in msgspec.structs.fields(SessionFacts)}
+    assert fields == {*session._RULES, "moreFiles"}
+
+
+def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
+    rows = [line.split("|") for line in DOCUMENT.read_text().splitlines()]
+    described = {int(row[1]): row for row in rows if len(row) == 6 and row[1].strip().isdigit()}
+    assert set(described) == set(e.NAMES)
+    for kind, row in described.items():
+        assert e.NAMES[kind] in row[2] or kind == 13
+        assert session.is_sign_of_life(event(kind, DOCUMENTED[kind][0])) == ("life" in row[4])
+
+
+# --- what each event does ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "expected"),
+    [
+        (
+            1,
+            {"module": 1, "errorCode": 47, "errorLevel": 3},
+            {"errors": {"uploader:47": (3, NOW_MS)}},
+        ),
+        (1, {"module": 9, "errorCode": 8}, {"errors": {"9:8": (0, NOW_MS)}}),
+        (
+            1,
+            {"module": 0, "errorCode": 1, "errorLevel": 5},
+            {"errors": {"recorder:1": (5, NOW_MS)}, "doubtMs": NOW_MS},
+        ),
+        (2, {"module": 1, "warnCode": 31}, {"warnings": {"uploader:31": NOW_MS}}),
+        (3, {"status": 5, "fileList": "a"}, {"serviceStatus": (NOW_MS, 5), "files": ("a",)}),
+        (3, {"status": 20}, {"serviceStatus": (NOW_MS, 20), "doubtMs": NOW_MS}),
+        (4, {"fileList": "a.m3u8"}, {"firstFile": (NOW_MS, "a.m3u8"), "files": ("a.m3u8",)}),
+        (
+            11,
+            {"exitStatus": 0},
+            {"exitStatus": 0, **over("EXITED")},
+        ),
+        (
+            11,
+            {"exitStatus": 1},
+            {"exitStatus": 1, **over("EXITED_ABNORMALLY")},
+        ),
+        (12, {"newUid": 99}, {"newUids": ("99",), "leftUids": (UID,), "doubtMs": NOW_MS}),
+        (13, {}, {"highAvailability": True}),
+        (30, {"status": 0}, {"upload": "started"}),
+        (30, {"status": 7}, {"upload": "started", "errors": {"status:30:7": (0, NOW_MS)}}),
+        (31, {"status": 0, "fileList": ["b", "a"]}, {"upload": "uploaded", "files": ("a", "b")}),
+        (31, {"status": 1}, {"upload": "uploading", "errors": {"status:31:1": (0, NOW_MS)}}),
+        (32, {"status": 0}, {"upload": "backuped"}),
+        (33, {"progress": 5_000}, {"upload": "uploading", "progress": 5_000}),
+        (40, {"status": 0}, {"startedMs": NOW_MS}),
+        (40, {"status": 2}, {"errors": {"status:40:2": (0, NOW_MS)}}),
+        (41, {"leaveCode": 24}, {"leaveCode": 24, "doubtMs": NOW_MS}),
+        (41, {"leaveCode": 6}, {"leaveCode": 6, **over("IDLE")}),
+        (41, {"leaveCode": 0}, {"leaveCode": 0, "doubtMs": NOW_MS}),
+        (42, {"startUtcMs": NOW_MS - 5}, {"startedMs": NOW_MS - 5}),
+        (
+            42,
+            {
+                "startUtcMs": NOW_MS - 5,
+                "discontinueUtcMs": NOW_MS - 9,
+                "streamUid": "7",
+                "trackType": "audio",
+            },
+            {
+                "startedMs": NOW_MS - 5,
+                "interruptions": ((NOW_MS - 9, NOW_MS - 5, "audio:7"),),
+            },
+        ),
+        (
+            43,
+            {"streamUid": "7", "state": 1, "UtcMs": NOW_MS},
+            {"streams": {"audio:7": (NOW_MS, 1)}},
+        ),
+        (44, {"streamUid": "7", "state": 0}, {"streams": {"video:7": (NOW_MS, 0)}}),
+        (44, {"streamUid": "7"}, {}),
+        (45, {"fileName": "a.jpg"}, {"snapshot": (NOW_MS, "a.jpg")}),
+        (60, {"aliVodInfo": {"videoId": "v"}}, {"vod": "started", "videoIds": ("v",)}),
+        (61, {}, {"vod": "triggered"}),
+        (70, {"recorderStartTime": NOW_MS - 1}, {"startedMs": NOW_MS - 1}),
+        (
+            71,
+            {"code": 0, "message": "ok"},
+            {"webStop": (0, "ok"), **over("STOPPED")},
+        ),
+        (
+            71,
+            {"code": 1, "message": "max_recording_hour", "fileList": ["a"]},
+            {
+                "webStop": (1, "max_recording_hour"),
+                **over("WEB_MAX_DURATION"),
+                "files": ("a",),
+            },
+        ),
+        (
+            71,
+            {"code": 6, "message": "recorder_error"},
+            {
+                "webStop": (6, "recorder_error"),
+                **over("WEB_FAILED"),
+            },
+        ),
+        (
+            72,
+            {"limitType": "WebGL"},
+            {
+                "errors": {"web:capability_limit:WebGL": (5, NOW_MS)},
+                **over("WEB_FAILED"),
+            },
+        ),
+        (73, {"reason": "audio_silence"}, {"warnings": {"web:reload:audio_silence": NOW_MS}}),
+        (80, {}, {"transcoding": "started"}),
+        (
+            81,
+            {"result": "all_success", "uids": [{"fileList": ["a.mp4"]}]},
+            {"transcoding": "all_success", "transcodedFiles": ("a.mp4",)},
+        ),
+        (81, {"result": "who knows"}, {"transcoding": "started"}),
+        (90, {"fileName": "b.ts;a.ts"}, {"downloadFailures": ("a.ts", "b.ts")}),
+        (
+            1001,
+            {"result": "failed", "fileList": ["a.mp4"]},
+            {"transcoding": "final_failed", "transcodedFiles": ("a.mp4",)},
+        ),
+        (4711, {"anything": 1}, {}),
+    ],
+)
+def test_each_event_has_its_effect(
+    kind: int, details: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    told = msgspec.structs.asdict(facts(event(kind, details)))
+    plain = msgspec.structs.asdict(facts(event(4711)))
+    changed = {name: value for name, value in told.items() if value != plain[name]}
+    changed.pop("lastSignMs", None)
+    assert changed == expected
+
+
+def test_a_cdn_output_is_known_by_its_host_and_a_hash() -> None:
+    told = facts(
+        event(100, {"rtmpUrl": "rtmp://host/key", "status": "connecting"}),
+        event(100, {"rtmpUrl": "rtmp://host/key", "status": "publishing"}, at_ms=NOW_MS + 1),
+    )
+    assert told.outputs == {e.rtmp_target("rtmp://host/key"): (NOW_MS + 1, "publishing")}
+
+
+def test_seen_spans_the_first_and_the_last_event() -> None:
+    told = facts(event(4711, at_ms=NOW_MS + 9), event(4711, at_ms=NOW_MS))
+    assert (told.firstSeenMs, told.lastSeenMs, told.lastSignMs) == (NOW_MS, NOW_MS + 9, None)
+
+
+def test_an_error_keeps_its_highest_level_and_when_that_was_last_seen() -> None:
+    told = facts(
+        *(
+            event(1, {"module": 0, "errorCode": 1, "errorLevel": level}, at_ms=NOW_MS + later)
+            for later, level in enumerate([3, 4, 4, 2])
+        )
+    )
+    assert told.errors == {"recorder:1": (4, NOW_MS + 2)}
+
+
+def test_the_latest_stream_state_wins_and_a_tie_means_silence() -> None:
+    told = facts(
+        event(43, {"streamUid": "7", "state": 1, "utcMs": NOW_MS}),
+        event(43, {"streamUid": "7", "state": 0, "UtcMs": NOW_MS}),
+        event(43, {"streamUid": "8", "state": 0, "UtcMs": NOW_MS}),
+        event(43, {"streamUid": "8", "state": 1, "UtcMs": NOW_MS - 1}),
+    )
+    assert told.streams == {"audio:7": (NOW_MS, 1), "audio:8": (NOW_MS, 0)}
+
+
+def test_leave_codes_are_collected_bit_by_bit() -> None:
+    told = facts(*(event(41, {"leaveCode": code}) for code in (2, 8, 0)))
+    assert told.leaveCode == 10
+
+
+def test_the_end_that_explains_most_stays_with_the_earliest_time() -> None:
+    told = facts(
+        event(11, {"exitStatus": 0}, at_ms=NOW_MS + 2),
+        event(41, {"leaveCode": 4}, at_ms=NOW_MS + 1),
+    )
+    assert (session.session_ended(told), told.endedMs) == ("IDLE", NOW_MS + 1)
+
+
+def test_the_upload_never_goes_back() -> None:
+    told = facts(event(31), event(33, {"progress": 10_000}), event(33, {"progress": 9}), event(30))
+    assert (told.upload, told.progress) == ("uploaded", 10_000)
+
+
+def test_the_final_word_on_transcoding_outranks_every_earlier_one() -> None:
+    told = facts(event(1001, {"result": "failed"}), event(81, {"result": "all_success"}))
+    assert told.transcoding == "final_failed"
+
+
+# --- what the supervisor asks ---
+
+
+MOVED = event(12, {"newUid": 99}, uid="1")
+CRASHED, FINISHED = {"exitStatus": 1}, {"exitStatus": 0}
+
+
+@pytest.mark.parametrize(
+    "left", [event(11, CRASHED, uid="1"), event(41, {"leaveCode": 4}, uid="1")]
+)
+def test_the_end_of_a_recorder_that_a_failover_left_behind_is_not_the_sessions(left: Event) -> None:
+    told = facts(MOVED, left)
+    assert session.session_ended(told) is None
+    assert session.needs_query(told, NOW_MS - 1)
+    finished, crashed = event(11, FINISHED, uid="99"), event(11, CRASHED, uid="99")
+    assert session.session_ended(facts(MOVED, left, finished)) == "EXITED"
+    assert session.session_ended(facts(MOVED, left, crashed)) == "EXITED_ABNORMALLY"
+
+
+def test_after_a_second_failover_the_first_new_recorder_is_left_behind_too() -> None:
+    again = event(12, {"newUid": 100}, uid="99")
+    told = facts(MOVED, again, event(11, CRASHED, uid="99"))
+    assert session.session_ended(told) is None
+    assert session.session_ended(facts(MOVED, again, event(11, FINISHED, uid="100"))) == "EXITED"
+
+
+def test_an_end_that_names_nobody_is_the_sessions() -> None:
+    nobodys = msgspec.structs.replace(event(11, FINISHED), uid=None)
+    assert session.session_ended(facts(MOVED, nobodys)) == "EXITED"
+
+
+def test_a_failover_to_nobody_knows_whom_leaves_every_end_an_end() -> None:
+    told = facts(event(12, {}, uid="1"), event(11, {"exitStatus": 0}, uid="1"))
+    assert session.session_ended(told) == "EXITED"
+
+
+def test_a_fatal_error_is_no_end_but_calls_for_a_query() -> None:
+    told = facts(event(1, {"errorLevel": 5, "errorCode": 1}))
+    assert session.session_ended(told) is None
+    assert session.needs_query(told, None)
+    assert session.needs_query(told, NOW_MS - 1)
+    assert not session.needs_query(told, NOW_MS)
+
+
+def test_a_session_that_ended_needs_no_query() -> None:
+    told = facts(event(1, {"errorLevel": 5}), event(11, {"exitStatus": 1}))
+    assert not session.needs_query(told, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [(1, {"errorLevel": 5}), (3, {"status": 7}), (40, {"status": 1}), (12, {}), (4711, {})],
+)
+def test_what_may_come_after_the_end_is_no_sign_of_life(kind: int, details: dict[str, Any]) -> None:
+    assert not session.is_sign_of_life(event(kind, details))
+
+
+# --- gaps ---
+
+
+def heard(*sequences: int) -> SessionFacts:
+    return facts(*(event(33, sequence=number, uid="1") for number in sequences))
+
+
+def test_missing_numbers_are_gaps_until_they_come() -> None:
+    assert session.gaps(heard(0, 1, 5, 2, 9)) == {"1": ((3, 4), (6, 8))}
+    assert session.gaps(heard(0, 1, 5, 2, 9, 4, 3, 8, 7, 6)) == {}
+
+
+def test_numbers_start_at_zero() -> None:
+    assert session.gaps(heard(2)) == {"1": ((0, 1),)}
+
+
+def test_each_uid_counts_for_itself() -> None:
+    told = facts(event(33, sequence=0, uid="1"), event(33, sequence=1, uid="2"))
+    assert session.gaps(told) == {"2": ((0, 0),)}
+
+
+def test_gaps_older_than_the_window_are_forgotten() -> None:
+    assert session.gaps(heard(*range(0, 300, 2), *range(300, 600))) == {}
+    assert session.gaps(heard(2**62)) == {"1": ((2**62 - 255, 2**62 - 1),)}
+
+
+@given(numbers=st.lists(st.integers(0, 700), min_size=1, max_size=40))
+def test_gaps_are_exactly_what_is_missing_of_the_last_256(numbers: list[int]) -> None:
+    expected = set(range(max(0, max(numbers) - 255), max(numbers))) - set(numbers)
+    ranges = session.gaps(heard(*numbers)).get("1", ())
+    assert {n for first, last in ranges for n in range(first, last + 1)} == expected
+    assert all(last + 1 < first for (_, last), (first, _) in itertools.pairwise(ranges))

@@ -1,0 +1,255 @@
+"""The OpenAPI document: valid, up to date, and true of what the rooms say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from openapi_spec_validator import validate
+
+from agora_recording.api import create_recording, gateway
+from agora_recording.api.create_recording import Limits, read_request
+from agora_recording.recording.model import Recording
+from agora_recording.recording.view import public
+from agora_recording.request.check import check, check_layout, check_update
+from functions.serve_openapi import app
+from openapi import build
+from tests.template.machine import template
+from tests.unit.api.test_get_recording_events import House as EventsHouse
+from tests.unit.api.test_get_recording_files import House as FilesHouse
+from tests.unit.api.test_get_recordings import House as ListingHouse
+from tests.world.api import Context, Response, read, request
+from tests.world.builders import RECORDING_ID, recording, recordings
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = build.document()
+SCHEMAS = DOCUMENT["components"]["schemas"]
+METHODS = {"get", "put", "post", "delete", "patch"}
+OPERATIONS = {
+    (method, route): operation
+    for route, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if method in METHODS
+}
+
+
+def conforms(value: Any, schema: dict[str, Any]) -> None:
+    """Fail unless a value is what a schema of the document says."""
+    Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(value)
+
+
+def strict(name: str) -> dict[str, Any]:
+    """Return the schema of an answer that has no field which the document leaves out."""
+    return {"$ref": f"#/components/schemas/{name}", "unevaluatedProperties": False}
+
+
+def contents() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every media type object of the document, and where it is."""
+    for (method, route), operation in OPERATIONS.items():
+        places = {"body": operation.get("requestBody", {}), **operation["responses"]}
+        for place, found in places.items():
+            for content in found.get("content", {}).values():
+                yield f"{method} {route} {place}", content
+    for name, response in DOCUMENT["components"]["responses"].items():
+        for content in response["content"].values():
+            yield name, content
+
+
+def resolved(response: dict[str, Any]) -> dict[str, Any]:
+    name = response.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = DOCUMENT["components"]["responses"][name] if name else response
+    return found
+
+
+def parameters(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in operation.get("parameters", ()) if each["in"] == "query"]
+
+
+# --- the document ---
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+
+
+@pytest.mark.parametrize("name", ["docs/openapi.json", "functions/serve_openapi/openapi.json"])
+def test_the_files_are_what_the_types_say(name: str) -> None:
+    assert (ROOT / name).read_text() == build.written(), (
+        "run: PYTHONPATH=layers/shared python -m agora_recording.openapi "
+        "docs/openapi.json functions/serve_openapi/openapi.json"
+    )
+
+
+def test_it_describes_every_route_and_no_other() -> None:
+    routes = {
+        (event["Properties"]["Method"].lower(), event["Properties"]["Path"])
+        for resource in template()["Resources"].values()
+        for event in resource.get("Properties", {}).get("Events", {}).values()
+        if event["Type"] == "Api"
+    }
+    assert set(OPERATIONS) == routes
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    names = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda each: each["operationId"])
+def test_every_operation_tells_how_it_may_fail(operation: dict[str, Any]) -> None:
+    assert {"403", "429", "500", "503", "504"} <= set(operation["responses"])
+    for status, response in operation["responses"].items():
+        assert resolved(response)["description"]
+        if int(status) >= 400:
+            assert "content" in resolved(response)
+
+
+def test_every_status_that_an_error_means_is_described() -> None:
+    described = {status for each in OPERATIONS.values() for status in each["responses"]}
+    assert {str(status.value) for status, _ in gateway._MEANINGS.values()} <= described
+
+
+def test_only_the_webhook_is_open() -> None:
+    assert DOCUMENT["security"] == [{"sigv4": []}]
+    opened = [key for key, operation in OPERATIONS.items() if operation.get("security") == []]
+    assert opened == [("post", "/notifications")]
+
+
+def test_no_answer_has_a_null() -> None:
+    asked = {"CreateRecording"}
+    told = {name: schema for name, schema in SCHEMAS.items() if name not in asked}
+    assert "'null'" not in str(told)
+
+
+def test_there_is_no_schema_that_nothing_uses() -> None:
+    text = build.written()
+    unused = [name for name in SCHEMAS if f'"#/components/schemas/{name}"' not in text]
+    assert unused == []
+
+
+def test_the_fields_of_a_request_are_those_that_are_taken() -> None:
+    assert set(SCHEMAS["CreateRecording"]["properties"]) == create_recording.FIELDS
+
+
+# --- the examples ---
+
+
+def examples() -> list[Any]:
+    found = []
+    for where, content in contents():
+        given = content.get("examples", {"example": {"value": content.get("example")}})
+        for name, example in given.items():
+            if example["value"] is not None:
+                found.append(
+                    pytest.param(example["value"], content["schema"], id=f"{where} {name}")
+                )
+    return found
+
+
+@pytest.mark.parametrize(("value", "schema"), examples())
+def test_every_example_is_what_its_schema_says(value: Any, schema: dict[str, Any]) -> None:
+    conforms(value, schema)
+
+
+def bodies(method: str, route: str) -> list[Any]:
+    content = OPERATIONS[method, route]["requestBody"]["content"]["application/json"]
+    return [pytest.param(each["value"], id=name) for name, each in content["examples"].items()]
+
+
+@pytest.mark.parametrize("body", bodies("post", "/recordings"))
+def test_every_example_of_a_request_is_taken_without_a_warning(body: dict[str, Any]) -> None:
+    assert read_request(body, Limits(3600, 300, 3, transcodes=True)).warnings == ()
+
+
+@pytest.mark.parametrize("body", bodies("patch", "/recordings/{recordingId}"))
+def test_every_example_of_an_update_is_taken(body: dict[str, Any]) -> None:
+    mode = "mix" if "streamSubscribe" in body else "web"
+    assert check_update(mode, body) == ((), ())
+
+
+@pytest.mark.parametrize("body", bodies("put", "/recordings/{recordingId}/layout"))
+def test_every_example_of_a_layout_is_taken(body: dict[str, Any]) -> None:
+    assert check_layout("mix", body) == ((), ())
+
+
+# --- the rooms ---
+
+
+@given(recordings())
+def test_any_recording_is_shown_as_described(row: Recording) -> None:
+    conforms(public(row), strict("Recording"))
+
+
+def test_files_are_shown_as_described() -> None:
+    house = FilesHouse()
+    names = house.slices(3)
+    del house.bucket.objects[f"{house.row.prefix}{names[0]}"]
+    conforms(house.files(limit="2").body, strict("Files"))
+    house.publish()
+    conforms(house.files(limit="2").body, strict("Files"))
+
+
+def test_events_are_shown_as_described() -> None:
+    house = EventsHouse()
+    house.hear(40, 1_700_000_000_000)
+    house.note(1_700_000_000_001, "query")
+    conforms(house.get(limit="1").body, strict("Events"))
+
+
+def test_a_problem_is_told_as_described() -> None:
+    answer = FilesHouse().files(limit="x")
+    conforms(answer.body, strict("Problem"))
+
+
+def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
+    # The document bounds one field at a time; it must not be stricter than the checks.
+    asked = {"scene": 0, "region": "EU", "resourceExpiredHour": 720, "newField": {}}
+    conforms(asked, {"$ref": "#/components/schemas/ClientRequest"})
+    assert check("standup", None, "mix", asked).problems == ()
+
+
+def test_every_room_knows_the_parameters_that_are_described_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listing = ListingHouse(monkeypatch)
+    listing.add(recording())
+    rooms: dict[str, Callable[..., Response]] = {
+        "/recordings": listing.get,
+        "/recordings/{recordingId}": partial(listing.get, RECORDING_ID),
+        "/recordings/{recordingId}/events": EventsHouse().get,
+        "/recordings/{recordingId}/files": FilesHouse().files,
+        "/recordings/{recordingId}/playlist": FilesHouse().playlist,
+    }
+    described = {route for method, route in OPERATIONS if method == "get"} - {"/openapi.json"}
+    assert rooms.keys() == described
+    for route, get in rooms.items():
+        names = [each["name"] for each in parameters(OPERATIONS["get", route])]
+        answer = get(misspelt="1")
+        assert answer.status == 400, route
+        (problem,) = answer.body["problems"]
+        assert problem["path"] == "misspelt"
+        assert problem["rule"].endswith(f"which has {', '.join(names) or 'none'}"), route
+
+
+def test_a_body_that_is_too_large_is_refused_as_described() -> None:
+    def room(event: Any, _: Any) -> Any:
+        return gateway.json_body(event)
+
+    answer = read(gateway.door(room)(request(" " * (gateway.MAX_BODY_BYTES + 1)), Context()))
+    with_body = [each for each in OPERATIONS.values() if "requestBody" in each]
+    assert len(with_body) == 4
+    for operation in with_body:
+        content = resolved(operation["responses"][str(answer.status)])["content"]
+        assert content["application/problem+json"]["example"]["title"] == answer.body["title"]
+        conforms(answer.body, strict("Problem"))
+
+
+def test_the_document_is_served() -> None:
+    answer = read(app.lambda_handler(request(resource="/openapi.json"), Context()))
+    assert answer.status == 200
+    assert answer.body == DOCUMENT

@@ -1,0 +1,501 @@
+"""The operator's commands, on fakes; tests/e2e/test_operator.py runs them on the embedded stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from agora_recording.aws import clients
+from agora_recording.aws.dynamodb import from_item
+from agora_recording.errors import RecordingStateError, RoomFailedError, StackNotFoundError
+from agora_recording.life import apply_notifications
+from agora_recording.life.store import row_of
+from agora_recording.recording.due import RISKS
+from agora_recording.recording.model import Recording
+from agora_recording.wiring import AgoraSettings
+from operate import commands, deployment
+from operate.deployment import Deployment
+from operate.operations import RISK_NAMES, Operator
+from tests.world.builders import (
+    MACHINE,
+    RECORDING_ID,
+    RESOURCE_ID,
+    TIMINGS,
+    acquired,
+    after,
+    heard,
+    recording,
+    requested,
+    running,
+    stopped,
+)
+from tests.world.fakes import Clock, FakeBucket, FakeBus, FakeTable, ScriptedAgora
+from tests.world.webhook import NOW_MS, SID, UID
+
+STACK = Deployment(
+    name="stack",
+    region="us-east-1",
+    resources={
+        "Table": "recordings",
+        "Bucket": "films",
+        "EventBus": "bus",
+        "AgoraSecret": "agora",
+        "NotificationSecret": "notifications",
+        "PoisonNotifications": "poison",
+        "DeadLetters": "dead",
+        "FileArrivals": "arrivals",
+        "RecordingStateMachine": MACHINE,
+        "WatchRecordingsFunction": "watch",
+    },
+    parameters={
+        "Speed": "1",
+        "AgoraAppId": "app",
+        "AgoraBaseUrl": "https://api.agora.io",
+        "AgoraCallsPerSecond": "8",
+    },
+)
+
+
+class FakeQueues:
+    """An SQS client: messages by queue; what was received is away until `tick`."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, dict[str, str]] = {"poison": {}, "dead": {}, "arrivals": {}}
+        self._away: set[str] = set()
+
+    def put(self, queue: str, body: object) -> None:
+        self.bodies[queue][f"receipt-{len(self.bodies[queue])}"] = json.dumps(body)
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
+        self.put(QueueUrl, json.loads(MessageBody))
+
+    def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:
+        found = [
+            {"ReceiptHandle": handle, "Body": body}
+            for handle, body in self.bodies[QueueUrl].items()
+            if handle + QueueUrl not in self._away
+        ]
+        self._away.update(each["ReceiptHandle"] + QueueUrl for each in found)
+        return {"Messages": found} if found else {}
+
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:
+        del self.bodies[QueueUrl][ReceiptHandle]
+
+
+class FakeSecrets:
+    """Secrets Manager with one secret."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:
+        assert SecretId == "notifications"
+        return {"SecretString": self.text}
+
+    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:
+        self.text = SecretString
+
+
+class World:
+    """An operator, and what it acts upon."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.table = FakeTable()
+        self.queues = FakeQueues()
+        self.secrets = FakeSecrets('{"secrets": []}')
+        self.agora = ScriptedAgora()
+        self.clients: dict[str, Any] = {}
+        monkeypatch.setattr(clients, "dynamodb", lambda: self.table)
+        monkeypatch.setattr(clients, "sqs", lambda: self.queues)
+        monkeypatch.setattr(clients, "secretsmanager", lambda: self.secrets)
+        monkeypatch.setattr(clients, "s3", lambda: FakeBucket(Clock(NOW_MS)))
+        monkeypatch.setattr(AgoraSettings, "agora", lambda _: self.agora)
+        monkeypatch.setattr(boto3, "client", lambda name, **_: self.clients[name])
+        self.operator = Operator(STACK)
+
+    def add(self, row: Recording) -> None:
+        self.table.add(row_of(row, TIMINGS))
+
+    def hear(self, record: dict[str, Any]) -> dict[str, str]:
+        """Store a notification; return its key."""
+        row = from_item(record["dynamodb"]["NewImage"])
+        self.table.add(row)
+        return {"PK": row["PK"], "SK": row["SK"], "error": "KeyError"}
+
+    def session(self, uid: str = UID, **more: Any) -> None:
+        """Let a session be known by what it told."""
+        row = {"PK": f"SID#{SID}", "SK": "SESSION", "cname": "consultation-7", "uid": uid}
+        facts = {"firstSeenMs": after(3), "lastSeenMs": after(9), "uids": [uid]}
+        self.table.add({**row, "version": 1, "facts": facts, **more})
+
+    def row(self) -> dict[str, Any]:
+        return self.table.row(f"REC#{RECORDING_ID}", "META")
+
+    def outcomes(self, *, discard: bool = False) -> list[tuple[str, bool]]:
+        found = self.operator.replay(discard=discard)
+        return [(each["outcome"].partition(":")[0], each["removed"]) for each in found]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+# --- replay -------------------------------------------------------------------------------------
+
+
+def test_a_notification_put_aside_is_applied_and_removed(world: World) -> None:
+    world.add(recording())
+    world.session(recordingId=RECORDING_ID)
+    key = world.hear(heard(11, {"exitStatus": 0}, at_ms=after(60)))
+    world.queues.put("poison", key)
+    assert world.outcomes() == [("applied", True)]
+    assert world.row()["sessionEnd"] == "EXITED"
+    assert world.queues.bodies["poison"] == {}
+
+
+def test_what_fails_again_stays_until_it_is_discarded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(apply_notifications.Applier, "apply_session", fail)
+    world.queues.put("poison", world.hear(heard(11)))
+    assert world.outcomes() == [("fails again", False)]
+    world.queues._away.clear()
+    assert world.outcomes(discard=True) == [("fails again", True)]
+    assert world.queues.bodies["poison"] == {}
+
+
+def test_a_notification_that_has_expired_is_no_longer_asked_for(world: World) -> None:
+    world.queues.put("poison", {"PK": "SID#1", "SK": "EVT#1", "error": "KeyError"})
+    assert world.outcomes() == [("its row has expired", True)]
+
+
+BATCH = {
+    "DDBStreamBatchInfo": {
+        "shardId": "shard",
+        "startSequenceNumber": "5",
+        "endSequenceNumber": "6",
+        "approximateArrivalOfFirstRecord": "2026-01-31T12:00:00Z",
+        "batchSize": 2,
+        "streamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/recordings/stream/1",
+    }
+}
+
+
+class FakeStream:
+    """A table's stream of one shard."""
+
+    def __init__(self, *records: dict[str, Any]) -> None:
+        self.pages = deque([list(records), []])
+
+    def get_shard_iterator(self, **request: Any) -> dict[str, str]:
+        assert (request["ShardId"], request["SequenceNumber"]) == ("shard", "5")
+        return {"ShardIterator": "iterator"}
+
+    def get_records(self, *, ShardIterator: str) -> dict[str, Any]:
+        return {"Records": self.pages.popleft(), "NextShardIterator": ShardIterator}
+
+
+def streamed(record: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a record as the stream itself gives it: with its keys."""
+    image = record["dynamodb"]["NewImage"]
+    keys = {"PK": image["PK"], "SK": image["SK"]}
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {"SequenceNumber": place, "Keys": keys, "NewImage": image},
+    }
+
+
+def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: World) -> None:
+    world.add(recording())
+    world.session(recordingId=RECORDING_ID)
+    other = {"PK": {"S": f"REC#{RECORDING_ID}"}, "SK": {"S": "META"}}
+    ours = {"SequenceNumber": "6", "Keys": other, "NewImage": other}
+    world.clients["dynamodbstreams"] = FakeStream(
+        streamed(heard(31, {"status": 0}, at_ms=after(60)), "5"),
+        {"eventName": "MODIFY", "dynamodb": ours},
+        streamed(heard(11, {"exitStatus": 0}, at_ms=after(61)), "7"),  # the next batch's
+    )
+    world.queues.put("dead", BATCH)
+    assert world.outcomes() == [("applied, 1 of them", True)]
+    assert world.row()["upload"]["state"] == "uploaded"
+    assert "sessionEnd" not in world.row()
+
+
+def test_a_batch_older_than_the_stream_stays_until_it_is_discarded(world: World) -> None:
+    def trimmed(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetShardIterator")
+
+    world.clients["dynamodbstreams"] = SimpleNamespace(get_shard_iterator=trimmed)
+    world.queues.put("dead", BATCH)
+    told = "older than the 24 hours that the stream keeps"
+    assert world.outcomes() == [(told, False)]
+    world.queues._away.clear()
+    assert world.outcomes(discard=True) == [(told, True)]
+
+
+@pytest.mark.parametrize("letter", [{"source": "aws.s3"}, {"recordingId": RECORDING_ID}])
+def test_a_late_file_that_was_given_up_is_handed_over_again(
+    world: World, letter: dict[str, str]
+) -> None:
+    world.queues.put("dead", letter)
+    assert world.outcomes() == [("handed over again", True)]
+    assert [json.loads(each) for each in world.queues.bodies["arrivals"].values()] == [letter]
+
+
+def test_a_scheduled_run_that_was_given_up_is_shown(world: World) -> None:
+    world.queues.put("dead", {})
+    assert world.outcomes() == [("given up; the schedule has run since, or will", False)]
+
+
+# --- sessions that no recording owns ------------------------------------------------------------
+
+
+def test_a_session_is_adopted_by_the_recording_whose_start_was_lost(world: World) -> None:
+    world.add(requested(status="starting", attempt=acquired()))
+    world.session()
+    world.hear(heard(40, {"status": 0}, at_ms=after(3)))
+    assert world.operator.adopt(SID, RECORDING_ID)["sid"] == SID
+    assert world.table.row(f"SID#{SID}", "SESSION")["recordingId"] == RECORDING_ID
+
+
+@pytest.mark.parametrize(
+    ("session", "attempt", "refusal"),
+    [
+        ({"recordingId": "another"}, acquired(), "belongs to recording another"),
+        ({"uid": "1"}, acquired(), "none has the uid 1"),
+        ({}, acquired(begun_ms=after(60)), "none has the uid"),
+    ],
+)
+def test_a_session_of_others_is_not_adopted(
+    world: World, session: dict[str, Any], attempt: Any, refusal: str
+) -> None:
+    world.add(requested(status="starting", attempt=attempt))
+    world.session(**session)
+    with pytest.raises(RecordingStateError, match=refusal):
+        world.operator.adopt(SID, RECORDING_ID)
+    assert "sid" not in world.row()["attempt"]
+
+
+def test_a_session_that_nobody_has_heard_of_is_not_adopted(world: World) -> None:
+    world.add(requested(status="starting", attempt=acquired()))
+    with pytest.raises(RecordingStateError, match="No notification"):
+        world.operator.adopt(SID, RECORDING_ID)
+
+
+def test_an_orphan_is_stopped_with_the_resource_its_recording_knows(world: World) -> None:
+    given_up = running(end="NOT_CONFIRMED", ended_ms=None)
+    world.add(recording(past_attempts=[given_up], attempt=running(2, sid="2" * 32)))
+    world.session(recordingId=RECORDING_ID)
+    world.agora.then(stopped())
+    found = world.operator.stop_orphan(SID)
+    assert (found["means"], found["refusal"]) == ("ok", None)
+    ((_, call),) = world.agora.calls
+    assert call["resource_id"] == RESOURCE_ID
+    assert "endedMs" in world.row()["pastAttempts"][0]
+
+
+def test_an_orphan_of_nobody_needs_its_resource(world: World) -> None:
+    world.session()
+    with pytest.raises(RecordingStateError, match="resourceId"):
+        world.operator.stop_orphan(SID)
+    world.agora.then(stopped())
+    assert world.operator.stop_orphan(SID, resource_id="r", mode="mix")["status"] == 200
+
+
+def test_the_session_of_an_open_recording_is_no_orphan(world: World) -> None:
+    world.add(recording())
+    world.session(recordingId=RECORDING_ID)
+    with pytest.raises(RecordingStateError, match="stop that"):
+        world.operator.stop_orphan(SID)
+    assert world.agora.calls == []
+
+
+def test_every_risk_has_a_name() -> None:
+    assert len(RISK_NAMES) == len(RISKS)
+
+
+# --- the rest -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "live"),
+    [('{"secrets": []}', 1), ("bare", 2), ('{"secrets": ["current", "older"]}', 3)],
+)
+def test_a_new_secret_becomes_the_current_version(world: World, before: str, live: int) -> None:
+    """The version before it stays live by itself (functions/test_receive_notification.py)."""
+    world.secrets.text = before
+    told = world.operator.rotate_secret("new")
+    assert world.secrets.text == '{"secrets":["new"]}'
+    assert told == {"secretId": "notifications", "live": live}
+
+
+def test_a_secret_that_is_current_is_not_stored_again(world: World) -> None:
+    """It would become its own predecessor, and the real one would be dead at once."""
+    world.secrets.text = before = '{"secrets": ["new", "older"]}'
+    assert world.operator.rotate_secret("new")["live"] == 2
+    assert world.secrets.text == before
+
+
+def test_a_recording_that_is_not_over_is_not_published(world: World) -> None:
+    world.add(recording())
+    with pytest.raises(RecordingStateError, match="recording: there is nothing to publish"):
+        world.operator.verify(RECORDING_ID, publish=True)
+
+
+def test_a_recording_that_was_put_in_order_is_published_as_completed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = running(ended_ms=after(600), end="STOPPED")
+    row = recording(
+        status="incomplete", attempt=attempt, session_end="STOPPED", ended_ms=after(600)
+    )
+    world.add(row)
+    bucket, bus = FakeBucket(Clock(after(700))), FakeBus()
+    playlist = "#EXTM3U\n#EXTINF:15.0,\n{0}\n#EXT-X-ENDLIST\n"
+    slice_name = f"{SID}_{row.cname}_20231114221320000.ts"
+    bucket.add(row.prefix + slice_name, b"media")
+    bucket.add(f"{row.prefix}{SID}_{row.cname}.m3u8", playlist.format(slice_name).encode())
+    monkeypatch.setattr(clients, "s3", lambda: bucket)
+    monkeypatch.setattr(clients, "events", lambda: bus)
+    found = world.operator.verify(RECORDING_ID, publish=True)
+    assert (found["status"], found["published"]) == ("completed", True)
+    assert world.row()["status"] == "completed"
+    assert bus.types == ["Recording Completed"]
+    assert bucket.json(f"{row.prefix}manifest.json")["verdict"] == "complete"
+
+
+def test_an_error_of_an_invoked_room_is_the_operators_error(world: World) -> None:
+    error = json.dumps({"errorType": "FirewallError", "errorMessage": "1 of 2 targets"}).encode()
+    answer = {"FunctionError": "Unhandled", "Payload": SimpleNamespace(read=lambda: error)}
+    world.clients["lambda"] = SimpleNamespace(invoke=lambda **_: answer)
+    with pytest.raises(RoomFailedError, match="1 of 2 targets"):
+        world.operator.watch()
+
+
+# --- finding the stack --------------------------------------------------------------------------
+
+
+def cloudformation(stacks: Callable[[], list[Any]], *resources: str) -> Any:
+    """Return a client that knows some stacks, with some resources."""
+    found = [{"LogicalResourceId": name, "PhysicalResourceId": name} for name in resources]
+    pages = SimpleNamespace(paginate=lambda **_: [{"StackResourceSummaries": found}])
+    return SimpleNamespace(
+        meta=SimpleNamespace(region_name="eu-west-1"),
+        describe_stacks=lambda **_: {"Stacks": stacks()},
+        get_paginator=lambda _: pages,
+    )
+
+
+def test_a_stack_that_is_not_there_is_named() -> None:
+    def missing() -> list[Any]:
+        raise ClientError({"Error": {"Code": "ValidationError"}}, "DescribeStacks")
+
+    with pytest.raises(StackNotFoundError, match="no stack mine in eu-west-1"):
+        deployment.find("mine", cloudformation(missing))
+
+
+def test_a_stack_of_something_else_is_refused() -> None:
+    with pytest.raises(StackNotFoundError, match="not an Agora recording stack"):
+        deployment.find("shop", cloudformation(lambda: [{}], "Table", "Bucket"))
+
+
+def test_a_stack_is_found_with_its_resources_and_parameters() -> None:
+    stack = {"Parameters": [{"ParameterKey": "Speed", "ParameterValue": "1"}]}
+    found = deployment.find("mine", cloudformation(lambda: [stack], "RecordingStateMachine"))
+    assert found.parameters == {"Speed": "1"}
+    assert found.resources == {"RecordingStateMachine": "RecordingStateMachine"}
+    assert found.region == "eu-west-1"
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command on an operator that returns, or raises, what the test says."""
+
+    def run(result: Any, *argv: str) -> tuple[int, str, str]:
+        def act(*_: Any, **__: Any) -> Any:
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        acts = ("open", "show", "stop", "verify", "stop_orphan", "firewall", "watch")
+        operator = SimpleNamespace(**dict.fromkeys(acts, act))
+        monkeypatch.setattr(commands, "Operator", lambda _: operator)
+        monkeypatch.setattr(deployment, "find", lambda _: STACK)
+        code = commands.main(argv)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+VERDICT = {
+    "recordingId": RECORDING_ID,
+    "status": "incomplete",
+    "verdict": "incomplete",
+    "objects": 1,
+    "bytes": 9,
+    "recordedSeconds": 15.0,
+    "gaps": 0,
+    "missing": ["lost.ts"],
+}
+
+
+def test_a_bad_verdict_is_told_and_ends_with_1(run: Any) -> None:
+    code, out, _ = run(VERDICT, "verify", RECORDING_ID)
+    assert code == 1
+    assert "lost.ts" in out
+    assert run({**VERDICT, "verdict": "complete"}, "verify", RECORDING_ID)[0] == 0
+
+
+def test_an_error_is_one_sentence_and_ends_with_1(run: Any) -> None:
+    code, out, err = run(RecordingStateError("Stop it first."), "stop", RECORDING_ID)
+    assert (code, out, err) == (1, "", "Stop it first.\n")
+
+
+def test_json_is_the_plain_result(run: Any) -> None:
+    code, out, _ = run({"query": 3}, "--json", "watch")
+    assert code == 0
+    assert json.loads(out) == {"query": 3}
+
+
+def test_an_empty_list_says_so(run: Any) -> None:
+    assert run([], "list")[1] == "No recording is open.\n"
+
+
+def test_ages_are_told_in_the_unit_that_says_most() -> None:
+    told = [commands._ago(when, NOW_MS) for when in _instants(5, 150, 7300, 200_000)]
+    assert told == ["5 s", "2 min", "2 h", "2 d"]
+    assert commands._ago(None, NOW_MS) == "-"
+
+
+def _instants(*ages_s: int) -> list[str]:
+    from agora_recording.clock import iso
+
+    return [iso(NOW_MS - age * 1000) for age in ages_s]
+
+
+def test_a_secret_comes_by_the_standard_input_never_by_an_argument(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = SimpleNamespace(isatty=lambda: False, readline=lambda: "a-new-secret\n")
+    monkeypatch.setattr(sys, "stdin", lines)
+    assert commands._read_secret() == "a-new-secret"
+    with pytest.raises(SystemExit):
+        commands.main(["rotate-secret", "a-new-secret"])

@@ -1,0 +1,713 @@
+"""The clientRequest: what is refused before Agora is called, and the bodies Agora gets."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agora_recording.agora import bodies, redaction, requests
+from agora_recording.agora.requests import (
+    AcquireRequest,
+    StartRequest,
+    StopRequest,
+    UpdateLayoutRequest,
+    UpdateRequest,
+)
+from agora_recording.errors import Problem
+from agora_recording.request import check
+from agora_recording.request.conformance import MOST_FINDINGS, Checked, Findings, conform
+from agora_recording.request.rules import MODES
+from tests.world.examples import (
+    CUSTOM_LAYOUT,
+    EXAMPLES,
+    INDIVIDUAL,
+    LAYOUT_EXAMPLES,
+    MIX,
+    PAGE,
+    RECORDING,
+    REGION,
+    REQUESTS,
+    SALT,
+    SERVICES,
+    STORAGE,
+    TRANSCODING,
+    UPDATE,
+    WEB,
+    WEB_UPDATE,
+    Json,
+    is_at,
+    json_values,
+    paths,
+    put,
+    start,
+)
+
+# --- whole requests -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_that_agora_prints_is_accepted_without_its_storage(name: str) -> None:
+    mode, request = EXAMPLES[name]
+
+    assert start(mode, request, cname="httpClient463224").problems == ()
+
+
+@pytest.mark.parametrize("layout", LAYOUT_EXAMPLES)
+def test_a_layout_that_agora_prints_is_accepted(layout: Json) -> None:
+    assert check.check_layout("mix", layout).problems == ()
+
+
+@pytest.mark.parametrize("name", ["mix", "individual", "postponed", "web"])
+def test_a_request_with_every_field_is_accepted_without_a_warning(name: str) -> None:
+    mode, request = REQUESTS[name]
+
+    assert start(mode, request) == Checked()
+
+
+def test_everything_wrong_is_reported_at_once() -> None:
+    request = put(MIX, "recordingConfig.maxIdleTime", 3)
+    request = put(request, "recordingConfig.transcodingConfig.layoutConfig[0].x_axis", 2)
+    request["region"] = "Mars"
+
+    found = check.check("a/b", "0", "composite", request)
+
+    assert paths(found.problems) == {
+        "cname",
+        "uid",
+        "mode",
+        "clientRequest.recordingConfig.maxIdleTime",
+        "clientRequest.recordingConfig.transcodingConfig.layoutConfig[0].x_axis",
+        "clientRequest.region",
+    }
+
+
+def test_a_problem_tells_the_rule_in_words() -> None:
+    found = start("mix", put(MIX, "recordingConfig.maxIdleTime", "30"))
+
+    assert found.problems == (
+        Problem(
+            "clientRequest.recordingConfig.maxIdleTime",
+            "must be a whole number from 5 to 2592000",
+        ),
+    )
+
+
+def test_an_endless_list_of_mistakes_is_reported_up_to_a_limit() -> None:
+    found = start("mix", {"excludeResourceIds": [1] * 10_000})
+
+    assert len(found.problems) == MOST_FINDINGS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "newField",
+        "recordingConfig.privateParams",
+        "recordingConfig.transcodingConfig.layoutConfig[0].border",
+        "recordingFileConfig.newField",
+    ],
+)
+def test_a_field_that_is_not_documented_is_a_warning_and_passed_on(path: str) -> None:
+    request = put(MIX, path, {"a": 1})
+
+    found = start("mix", request)
+
+    assert found.problems == ()
+    assert paths(found.warnings) == {f"clientRequest.{path}"}
+    sent = bodies.start_body("room", "1", request, None)["clientRequest"]
+    assert sent == bodies.split(request)[1]
+
+
+def test_a_field_in_the_wrong_case_is_named() -> None:
+    request = put(INDIVIDUAL, "recordingConfig.unSubscribeAudioUids", ["1"])
+
+    (warning,) = start("individual", request).warnings
+
+    assert warning.path == "clientRequest.recordingConfig.unSubscribeAudioUids"
+    assert "unsubscribeAudioUids" in warning.rule
+
+
+@pytest.mark.parametrize("where", ["storageConfig", "startParameter.storageConfig"])
+def test_a_storage_of_the_caller_is_refused(where: str) -> None:
+    request = put({"token": "t", "startParameter": {"token": "t"}}, where, STORAGE)
+
+    found = start("mix", request)
+
+    assert found.problems == (
+        Problem(f"clientRequest.{where}", "must be left out: the bundle adds the storage itself"),
+    )
+
+
+@pytest.mark.parametrize("request_", [None, [], "x", 1, True])
+def test_a_request_that_is_no_object_is_refused(request_: Any) -> None:
+    assert Problem("clientRequest", "must be an object") in start("mix", request_).problems
+
+
+@pytest.mark.parametrize("mode", [None, "", "composite", "Mix", 1, ["mix"], {}])
+def test_a_mode_that_is_none_of_the_three_is_refused(mode: Any) -> None:
+    assert paths(check.check("room", "1", mode, {}).problems) == {"mode"}
+
+
+@pytest.mark.parametrize("uid", [None, "1", "4294967295"])
+def test_a_uid_may_be_left_out_or_be_a_whole_number_in_a_string(uid: Any) -> None:
+    assert start("mix", {}, uid=uid).problems == ()
+
+
+@pytest.mark.parametrize(
+    "uid", ["0", "", "4294967296", "01", "-1", "1.0", " 1", "1\n", "٣", 1, True]
+)
+def test_a_uid_that_agora_would_refuse_is_refused(uid: Any) -> None:
+    assert paths(start("mix", {}, uid=uid).problems) == {"uid"}
+
+
+@pytest.mark.parametrize("cname", ["a", "a" * 64, "Az09 !#$%&()+-:;<=.>?@[]^_{}|~,"])
+def test_a_channel_name_of_agoras_characters_is_accepted(cname: str) -> None:
+    assert start("mix", {}, cname=cname).problems == ()
+
+
+@pytest.mark.parametrize("cname", ["", "a" * 65, "a/b", "a*b", 'a"b', "a\\b", "ä", "a\n", 1, None])
+def test_a_channel_name_that_agora_would_refuse_is_refused(cname: Any) -> None:
+    assert paths(start("mix", {}, cname=cname).problems) == {"cname"}
+    assert "cname" in paths(start("individual", {}, cname=cname).problems)
+
+
+@pytest.mark.parametrize("cname", ["https://example.com/room", "ä" * 512, "b" * 1024])
+def test_the_name_of_a_web_recording_may_be_any_text_of_1024_bytes(cname: str) -> None:
+    assert start("web", WEB, cname=cname).problems == ()
+
+
+@pytest.mark.parametrize("cname", ["", "ä" * 513, "b" * 1025, "\ud800", 1])
+def test_the_name_of_a_web_recording_is_refused_beyond_that(cname: Any) -> None:
+    assert paths(start("web", WEB, cname=cname).problems) == {"cname"}
+
+
+# --- rules between fields -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "path", "value"),
+    [
+        ("web", "recordingConfig", {}),
+        ("mix", "recordingConfig.streamMode", "standard"),
+        ("individual", "recordingConfig.audioProfile", 0),
+        ("individual", "recordingConfig.transcodingConfig", {}),
+        ("mix", "snapshotConfig", {"fileType": ["jpg"]}),
+        ("web", "snapshotConfig", {"fileType": ["jpg"]}),
+        ("mix", "extensionServiceConfig", WEB["extensionServiceConfig"]),
+        ("individual", "extensionServiceConfig", WEB["extensionServiceConfig"]),
+        ("mix", "appsCollection", {"combinationPolicy": "default"}),
+        ("web", "appsCollection", {}),
+        ("mix", "transcodeOptions", {"transConfig": {"transMode": "audioMix"}}),
+        ("web", "transcodeOptions", {"transConfig": {"transMode": "audioMix"}}),
+        ("mix", "scene", 1),
+        ("mix", "scene", 2),
+        ("individual", "scene", 1),
+        ("web", "scene", 0),
+        ("web", "scene", 2),
+    ],
+)
+def test_a_field_of_another_mode_is_refused(mode: str, path: str, value: Any) -> None:
+    found = start(mode, put(REQUESTS[mode][1], path, value))
+
+    assert f"clientRequest.{path}" in paths(found.problems)
+
+
+@pytest.mark.parametrize(
+    ("mode", "request_", "path"),
+    [
+        ("individual", {}, "recordingConfig.subscribeUidGroup"),
+        (
+            "individual",
+            {"recordingConfig": {"channelType": 0}},
+            "recordingConfig.subscribeUidGroup",
+        ),
+        ("web", {}, "extensionServiceConfig"),
+    ],
+)
+def test_a_mode_asks_for_its_own_fields(mode: str, request_: Json, path: str) -> None:
+    assert paths(start(mode, request_).problems) == {f"clientRequest.{path}"}
+
+
+def broken(name: str, changes: Json) -> set[str]:
+    mode, request = REQUESTS[name]
+    for path, value in changes.items():
+        request = put(request, path, value)
+    return {path.removeprefix("clientRequest.") for path in paths(start(mode, request).problems)}
+
+
+R, T, C = RECORDING, "transcodeOptions", TRANSCODING
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "path"),
+    [
+        ("mix", {f"{R}.unsubscribeAudioUids": ["9"]}, f"{R}.unsubscribeAudioUids"),
+        ("mix", {f"{R}.unsubscribeVideoUids": ["9"]}, f"{R}.unsubscribeVideoUids"),
+        ("mix", {f"{R}.streamTypes": 0}, f"{R}.subscribeVideoUids"),
+        ("mix", {f"{R}.streamTypes": 1}, f"{R}.subscribeAudioUids"),
+        ("mix", {f"{R}.secret": ...}, f"{R}.secret"),
+        ("mix", {f"{R}.salt": ...}, f"{R}.salt"),
+        ("mix", {f"{R}.decryptionMode": 1, f"{R}.secret": ""}, f"{R}.secret"),
+        ("mix", {f"{C}.width": 1921}, None),
+        ("mix", {f"{C}.width": 2880}, None),
+        ("mix", {f"{C}.width": 2881}, C),
+        ("mix", {f"{C}.width": ..., f"{C}.height": 5761}, C),
+        ("mix", {f"{C}.layoutConfig": ...}, f"{C}.layoutConfig"),
+        ("mix", {f"{C}.mixedVideoLayout": 1}, f"{C}.layoutConfig"),
+        ("mix", {f"{C}.mixedVideoLayout": ...}, f"{C}.layoutConfig"),
+        ("mix", {"recordingFileConfig.avFileType": ["mp4"]}, "recordingFileConfig.avFileType"),
+        ("individual", {f"{R}.streamTypes": 0}, f"{R}.streamTypes"),
+        ("individual", {f"{R}.streamTypes": 1}, None),
+        ("individual", {f"{R}.subscribeAudioUids": ["1"]}, f"{R}.subscribeVideoUids"),
+        ("individual", {f"{R}.subscribeVideoUids": ["1"]}, None),
+        ("postponed", {"scene": ...}, None),
+        ("postponed", {"scene": 0}, "scene"),
+        ("postponed", {"appsCollection": ...}, "appsCollection.combinationPolicy"),
+        ("postponed", {"appsCollection": {}}, "appsCollection.combinationPolicy"),
+        ("postponed", {"scene": ..., "appsCollection": ...}, "appsCollection.combinationPolicy"),
+        ("postponed", {T: ...}, T),
+        ("postponed", {f"{T}.container.format": "mp4"}, f"{T}.container.format"),
+        ("postponed", {f"{R}.streamTypes": ..., f"{R}.streamMode": ...}, f"{R}.streamTypes"),
+        ("postponed", {f"{R}.streamMode": "default"}, f"{R}.streamMode"),
+        (
+            "postponed",
+            {f"{T}.transConfig.transMode": "postponeTranscoding"},
+            f"{T}.container.format",
+        ),
+        ("web", {f"{PAGE}.videoHeight": 1081}, PAGE),
+        ("web", {f"{SERVICES}[1].serviceName": "web_recorder_service"}, SERVICES),
+        (
+            "web",
+            {f"{SERVICES}[0]": WEB["extensionServiceConfig"]["extensionServices"][1]},
+            SERVICES,
+        ),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(
+    name: str, changes: Json, path: str | None
+) -> None:
+    found = broken(name, changes)
+
+    assert path in found if path else found == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "path"),
+    [
+        ("mix", {f"{R}.channelType": ...}, f"{R}.channelType"),
+        ("mix", {f"{R}.subscribeAudioUids": []}, f"{R}.subscribeAudioUids"),
+        ("mix", {f"{R}.subscribeVideoUids": ["#allstream#", "1"]}, f"{R}.subscribeVideoUids"),
+        ("mix", {f"{R}.subscribeVideoUids": ...}, f"{R}.subscribeVideoUids"),
+        ("mix", {f"{R}.subscribeAudioUids": ...}, f"{R}.subscribeAudioUids"),
+        ("mix", {f"{R}.subscribeUidGroup": 1}, f"{R}.subscribeUidGroup"),
+        ("mix", {f"{R}.decryptionMode": 0}, f"{R}.secret"),
+        ("mix", {f"{R}.decryptionMode": 1}, f"{R}.salt"),
+        ("mix", {f"{C}.fps": 31}, f"{C}.fps"),
+        ("mix", {f"{C}.maxResolutionUid": "1"}, f"{C}.maxResolutionUid"),
+        ("mix", {f"{C}.layoutConfig[0].x_axis": 0.1}, f"{C}.layoutConfig[0].width"),
+        (
+            "mix",
+            {f"{C}.backgroundConfig": {"uid": "1", "image_url": "https://a"}},
+            f"{C}.backgroundConfig",
+        ),
+        (
+            "individual",
+            {f"{R}.subscribeVideoUids": [str(n) for n in range(8)]},
+            f"{R}.subscribeUidGroup",
+        ),
+        ("individual", {f"{R}.streamMode": "original"}, f"{R}.streamMode"),
+        (
+            "postponed",
+            {f"{T}.transConfig.transMode": "postponeTranscoding", f"{T}.container": {}},
+            f"{T}.audio",
+        ),
+        ("postponed", {"region": "EU"}, "region"),
+        ("web", {f"{PAGE}.maxRecordingHour": 49}, f"{PAGE}.maxRecordingHour"),
+    ],
+)
+def test_what_has_no_effect_or_is_advised_against_is_a_warning(
+    name: str, changes: Json, path: str
+) -> None:
+    mode, request = REQUESTS[name]
+    for where, value in changes.items():
+        request = put(request, where, value)
+
+    found = start(mode, request)
+
+    assert found.problems == ()
+    assert f"clientRequest.{path}" in paths(found.warnings)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_start_parameter_equal_to_the_start_fields_is_accepted(name: str) -> None:
+    mode, request = REQUESTS[name]
+    _, fields = bodies.split(request)
+
+    assert start(mode, {**request, "startParameter": fields}).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("token", "another"), ("token", ...), ("recordingConfig.maxIdleTime", 121), ("more", 1)],
+)
+def test_a_start_parameter_that_differs_is_refused_with_the_field_named(
+    path: str, value: Any
+) -> None:
+    _, fields = bodies.split(MIX)
+
+    found = start("mix", {**MIX, "startParameter": put(fields, path, value)})
+
+    assert paths(found.problems) == {
+        f"clientRequest.startParameter.{path.split('.', maxsplit=1)[0]}"
+    }
+
+
+# --- what a row of the table can hold -------------------------------------------------------------
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\ud800",
+        nested(30),
+        nested(5000),
+        2**63,
+        10**400,
+        1e-300,
+        float("inf"),
+        {"": 1},
+        {"\udfff": 1},
+    ],
+    ids=["surrogate", "deep", "deepest", "long", "longest", "tiny", "infinite", "nameless", "name"],
+)
+def test_a_value_that_no_row_can_hold_is_refused_even_in_an_unknown_field(value: Any) -> None:
+    found = start("mix", {"newField": value})
+
+    assert any(is_at("clientRequest.newField", problem.path) for problem in found.problems)
+    assert json.dumps(found, ensure_ascii=False).encode()
+
+
+def test_a_request_too_large_for_a_row_is_refused() -> None:
+    assert paths(start("mix", {"newField": "x" * 200_000}).problems) == {"clientRequest"}
+
+
+# --- updates and layouts --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "body"),
+    [
+        ("mix", UPDATE),
+        ("individual", UPDATE),
+        ("web", WEB_UPDATE),
+        ("web", {"webRecordingConfig": {"onhold": False}}),
+    ],
+)
+def test_an_update_for_its_mode_is_accepted(mode: str, body: Json) -> None:
+    assert check.check_update(mode, body) == Checked()
+
+
+@pytest.mark.parametrize(
+    ("mode", "body", "path"),
+    [
+        ("web", UPDATE, "streamSubscribe"),
+        ("mix", {"webRecordingConfig": {"onhold": True}}, "webRecordingConfig"),
+        ("individual", {"rtmpPublishConfig": {"outputs": []}}, "rtmpPublishConfig"),
+        ("mix", {}, "body"),
+        ("mix", {"unknown": 1}, "body"),
+        ("mix", [], "body"),
+        ("mix", {**UPDATE, "storageConfig": STORAGE}, "storageConfig"),
+        (
+            "mix",
+            put(UPDATE, "streamSubscribe.audioUidList.unsubscribeAudioUids", ["2"]),
+            "streamSubscribe.audioUidList.unsubscribeAudioUids",
+        ),
+        (
+            "mix",
+            put(UPDATE, "streamSubscribe.videoUidList.subscribeVideoUids", ["2"]),
+            "streamSubscribe.videoUidList.unsubscribeVideoUids",
+        ),
+    ],
+)
+def test_an_update_that_agora_would_refuse_is_refused(mode: str, body: Any, path: str) -> None:
+    assert paths(check.check_update(mode, body).problems) == {path}
+
+
+def test_an_empty_list_in_an_update_is_a_warning() -> None:
+    body: Json = {"streamSubscribe": {"audioUidList": {"subscribeAudioUids": []}}}
+
+    found = check.check_update("mix", body)
+
+    assert found.problems == ()
+    assert paths(found.warnings) == {"streamSubscribe.audioUidList.subscribeAudioUids"}
+
+
+@pytest.mark.parametrize("mode", ["individual", "web"])
+def test_a_layout_is_for_mix_alone(mode: str) -> None:
+    assert paths(check.check_layout(mode, CUSTOM_LAYOUT).problems) == {"body"}
+
+
+def test_a_layout_may_be_empty_and_resets_all() -> None:
+    assert check.check_layout("mix", {}) == Checked()
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"mixedVideoLayout": 3}, "layoutConfig"),
+        ({"mixedVideoLayout": 3, "layoutConfig": []}, "layoutConfig"),
+        ({"mixedVideoLayout": 0, "layoutConfig": [REGION]}, "layoutConfig"),
+        ({"layoutConfig": [REGION]}, "layoutConfig"),
+        ([], "body"),
+    ],
+)
+def test_a_layout_that_contradicts_itself_is_refused(body: Any, path: str) -> None:
+    assert paths(check.check_layout("mix", body).problems) == {path}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"vendor": 5}, "extensionParams.sse"),
+        ({"vendor": 3}, "extensionParams.tag"),
+        ({"vendor": 11, "extensionParams": {}}, "extensionParams.endpoint"),
+        ({"vendor": 5, "stsToken": "t", "extensionParams": {}}, "stsToken"),
+        ({"fileNamePrefix": ["a" * 64, "b" * 63]}, "fileNamePrefix"),
+    ],
+)
+def test_a_storage_that_contradicts_itself_is_refused(changes: Json, path: str) -> None:
+    found = check.check_storage({**STORAGE, **changes})
+
+    assert f"storageConfig.{path}" in paths(found.problems)
+
+
+def test_the_storage_that_the_bundle_makes_is_accepted() -> None:
+    temporary = {**STORAGE, "stsToken": "t", "stsExpiration": 1_800_000_000}
+
+    assert check.check_storage(STORAGE) == Checked()
+    assert check.check_storage(temporary) == Checked()
+
+
+# --- the bodies -----------------------------------------------------------------------------------
+
+
+def mistakes(body: Json, kind: type) -> tuple[Problem, ...]:
+    found = Findings()
+    conform(body, kind, "", found)
+    return found.checked().problems + found.checked().warnings
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_bodies_of_acquire_and_start_are_what_agora_takes(name: str) -> None:
+    mode, given = REQUESTS[name]
+    request = check.with_defaults(mode, {**given, "startParameter": {}}, max_duration_s=60)
+
+    acquire = bodies.acquire_body("room", "7", request, STORAGE)
+    begin = bodies.start_body("room", "7", request, STORAGE)
+
+    assert mistakes(acquire, AcquireRequest) == ()
+    assert mistakes(begin, StartRequest) == ()
+    assert acquire["clientRequest"]["startParameter"] == begin["clientRequest"]
+    assert begin["clientRequest"]["storageConfig"] == STORAGE
+
+
+def test_acquire_gets_no_start_parameter_unless_the_caller_gave_one() -> None:
+    body = bodies.acquire_body("room", "7", MIX, STORAGE)
+
+    assert body == {
+        "cname": "room",
+        "uid": "7",
+        "clientRequest": {
+            "scene": 0,
+            "resourceExpiredHour": 24,
+            "region": "EU",
+            "excludeResourceIds": ["a-resource-id"],
+        },
+    }
+
+
+def test_the_parts_of_a_request_are_all_of_it() -> None:
+    for _, request in REQUESTS.values():
+        acquire, begin = bodies.split(request)
+
+        assert {**acquire, **begin} == request
+        assert not acquire.keys() & begin.keys()
+
+
+def test_the_bodies_of_the_other_calls_are_what_agora_takes() -> None:
+    update = bodies.update_body("room", "7", UPDATE)
+    renewal = bodies.update_body("room", "7", {}, STORAGE)
+    layout = bodies.layout_body("room", "7", CUSTOM_LAYOUT)
+    stop = bodies.stop_body("room", "7")
+
+    assert mistakes(update, UpdateRequest) == mistakes(renewal, UpdateRequest) == ()
+    assert mistakes(layout, UpdateLayoutRequest) == mistakes(stop, StopRequest) == ()
+    assert update["clientRequest"] == UPDATE
+    assert renewal["clientRequest"] == {"storageConfig": STORAGE}
+    assert stop["clientRequest"] == {"async_stop": True}
+
+
+@pytest.mark.parametrize(
+    "kind", [AcquireRequest, StartRequest, UpdateRequest, UpdateLayoutRequest, StopRequest]
+)
+@pytest.mark.parametrize("body", [{}, {"cname": "", "uid": 7, "clientRequest": []}])
+def test_a_body_that_agora_would_not_take_is_noticed(kind: type, body: Json) -> None:
+    assert paths(mistakes(body, kind)) == {"cname", "uid", "clientRequest"}
+
+
+def test_a_stop_that_is_neither_true_nor_false_is_noticed() -> None:
+    body = {"cname": "room", "uid": "7", "clientRequest": {"async_stop": "yes"}}
+
+    assert paths(mistakes(body, StopRequest)) == {"clientRequest.async_stop"}
+
+
+# --- defaults -------------------------------------------------------------------------------------
+
+
+def test_what_the_caller_left_out_is_filled_in() -> None:
+    assert check.with_defaults("mix", {}, max_duration_s=3600) == {
+        "recordingConfig": {"channelType": 0, "maxIdleTime": 300},
+        "resourceExpiredHour": 72,
+    }
+
+
+@pytest.mark.parametrize(
+    ("max_duration_s", "hours"),
+    [(1, 72), (71 * 3600, 72), (71 * 3600 + 1, 73), (100 * 3600, 101), (30 * 86400, 720)],
+)
+def test_the_resource_outlives_the_longest_recording_by_an_hour(
+    max_duration_s: int, hours: int
+) -> None:
+    filled = check.with_defaults("mix", {}, max_duration_s=max_duration_s)
+
+    assert filled["resourceExpiredHour"] == hours
+
+
+@pytest.mark.parametrize(
+    ("name", "scene"), [("web", 1), ("postponed", 2), ("mix", None), ("individual", None)]
+)
+def test_the_scene_follows_from_the_mode(name: str, scene: int | None) -> None:
+    mode, request = REQUESTS[name]
+    without = {field: each for field, each in request.items() if field != "scene"}
+
+    assert check.with_defaults(mode, without, max_duration_s=60).get("scene") == scene
+
+
+def test_a_web_recording_gets_no_recording_config() -> None:
+    assert "recordingConfig" not in check.with_defaults("web", WEB, max_duration_s=60)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_defaults_change_nothing_that_the_caller_set(name: str) -> None:
+    mode, request = REQUESTS[name]
+    before = copy.deepcopy(request)
+
+    filled = check.with_defaults(mode, request, max_duration_s=60)
+
+    assert request == before
+    for field, value in request.items():
+        if field == "recordingConfig":
+            assert filled[field] == {**filled[field], **value}
+        else:
+            assert filled[field] == value
+    assert check.with_defaults(mode, filled, max_duration_s=60) == filled
+    assert start(mode, filled).problems == ()
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_start_parameter_stays_valid_beside_the_defaults(name: str) -> None:
+    mode, request = REQUESTS[name]
+    given = {**request, "startParameter": bodies.split(request)[1]}
+
+    filled = check.with_defaults(mode, given, max_duration_s=60)
+
+    assert start(mode, filled).problems == ()
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mix", "web"])
+def test_no_secret_is_left_in_the_public_part(name: str) -> None:
+    _, request = REQUESTS[name]
+    given = {**request, "startParameter": bodies.split(request)[1]}
+
+    public, secrets = redaction.redact(given)
+
+    text = json.dumps(public)
+    for secret in ("an-rtc-token", "channel-secret", SALT, "page-key", "stream-key"):
+        assert secret not in text
+    found = set(secrets.values())
+    if name == "mix":
+        assert found == {"an-rtc-token", "channel-secret", SALT}
+    else:
+        assert found == {
+            "https://example.com/room?key=page-key",
+            "rtmps://cdn.example.com/live/stream-key",
+        }
+
+
+@given(json_values, json_values, st.sampled_from([*MODES, None, 1]), json_values)
+def test_a_check_never_raises_whatever_comes(cname: Any, uid: Any, mode: Any, value: Any) -> None:
+    for found in (
+        check.check(cname, uid, mode, value),
+        check.check_update(mode, value),
+        check.check_layout(mode, value),
+        check.check_storage(value),
+    ):
+        assert all(problem.path and problem.rule for problem in found.problems + found.warnings)
+        assert json.dumps(found, ensure_ascii=False).encode()
+
+
+@given(
+    st.dictionaries(st.text(max_size=6) | st.sampled_from(["token", "URL", "a/b~"]), json_values)
+)
+def test_what_was_taken_apart_is_put_together_again(request: Json) -> None:
+    public, secrets = redaction.redact(request)
+
+    assert repr(redaction.restore(public, secrets)) is not None
+    assert msgspec_equal(redaction.restore(public, secrets), request)
+
+
+def msgspec_equal(one: Any, other: Any) -> bool:
+    """Compare as JSON text: NaN equals NaN, and 1 is not True; the order of members is free."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+@given(
+    st.sampled_from(sorted(REQUESTS)),
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"), min_size=1), st.integers(0, 9), max_size=3
+    ),
+)
+def test_a_valid_request_stays_valid_when_its_secrets_come_back(name: str, more: Json) -> None:
+    mode, request = REQUESTS[name]
+    extra = {field: each for field, each in more.items() if field not in agora_fields()}
+    whole = {**request, **extra}
+
+    again = redaction.restore(*redaction.redact(whole))
+
+    assert again == whole
+    found, before = start(mode, again), start(mode, whole)
+    assert found.problems == before.problems == ()
+    # The order of members is not kept, so neither is that of the findings.
+    assert set(found.warnings) == set(before.warnings)
+
+
+def agora_fields() -> set[str]:
+    return {field.name for field in msgspec.structs.fields(requests.ClientRequest)} | {
+        "storageConfig"
+    }
