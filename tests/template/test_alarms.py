@@ -23,7 +23,9 @@ from agora_recording.errors import (
     SignatureError,
 )
 from agora_recording.files.verdict import Outcome
-from agora_recording.firewall.refresh import RefreshSettings
+from agora_recording.firewall import target
+from agora_recording.firewall.plan import Policy
+from agora_recording.firewall.refresh import Refresher
 from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.store import row_of
 from agora_recording.observability import metrics
@@ -448,31 +450,22 @@ class Firewall:
         now_ms = NOW_MS + hour * HOUR * 1000
         hosts = {"data": {"service": {"hosts": [{"primaryIP": "8.8.8.8"}]}}}
         answer = (200, json.dumps(hosts).encode()) if answers else (503, b"")
-        settings = RefreshSettings(
-            table_name="table",
-            agora_app_id="app",
-            agora_secret_id="agora",
-            agora_base_url="https://api.agora.io",
-            aws_region="us-east-1",
-            stack_name=STACK,
-        )
 
-        def carry_out(*_: Any, **__: Any) -> tuple[dict[str, Any], dict[str, Exception]]:
+        def carry_out(*_: Any, **__: Any) -> target.Outcome:
             self._since_ms = now_ms
-            return {}, {}
+            return target.Outcome({}, {})
 
         targets: Any = SimpleNamespace(carry_out=carry_out, fresh_since_ms=lambda: self._since_ms)
         lease: Any = SimpleNamespace(take=lambda _: 1, release=lambda: None)
+        refresher = Refresher(
+            get=lambda _: answer,
+            find_targets=lambda: targets,
+            lease=lease,
+            policy=Policy(),
+            now=lambda: now_ms,
+        )
         try:
-            refresh_ncs_addresses.lambda_handler(
-                {},
-                CONTEXT,
-                settings=settings,
-                get=lambda _: answer,
-                targets=targets,
-                lease=lease,
-                now=lambda: now_ms,
-            )
+            refresh_ncs_addresses.lambda_handler({}, CONTEXT, refresher=refresher)
         except AgoraUnavailableError:
             assert not answers
         self._cloudwatch.read(hour * HOUR)

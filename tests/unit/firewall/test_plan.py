@@ -7,8 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.errors import QuotaError
-from agora_recording.firewall import plan as firewall
-from agora_recording.firewall.plan import IPV4, IPV6, Memory, Plan, Policy, State
+from agora_recording.firewall.plan import (
+    IPV4,
+    IPV6,
+    Memory,
+    Plan,
+    Policy,
+    State,
+    farewell,
+    make_plan,
+    mark,
+    version,
+)
 
 HOUR_MS = 3_600_000
 NOW = 1_790_000_000_000
@@ -51,7 +61,7 @@ class Days:
         self, wanted: frozenset[str], *, hours: float = 6, accept_drop: bool = False
     ) -> Plan:
         self.now_ms += round(hours * HOUR_MS)
-        plan = firewall.plan(
+        plan = make_plan(
             self.state, self.memory, wanted, now_ms=self.now_ms, accept_drop=accept_drop
         )
         self.state, self.memory = after(self.state, plan), plan.memory
@@ -62,7 +72,7 @@ class Days:
 
 
 def test_a_new_target_gains_every_address() -> None:
-    plan = firewall.plan(state(), Memory(), ips(1, 2), now_ms=NOW)
+    plan = make_plan(state(), Memory(), ips(1, 2), now_ms=NOW)
     assert (plan.add, plan.remove, plan.evict) == (ips(1, 2), NOTHING, NOTHING)
 
 
@@ -126,7 +136,7 @@ def test_rules_found_without_any_memory_have_their_grace_from_now() -> None:
 
 def test_what_somebody_removed_by_hand_is_forgotten() -> None:
     memory = Memory(owned=ips(1, 2), withdrawn={"8.8.8.1/32": NOW}, last_answer=ips(2))
-    plan = firewall.plan(state(ips(2)), memory, ips(2), now_ms=NOW)
+    plan = make_plan(state(ips(2)), memory, ips(2), now_ms=NOW)
     assert plan.withdrawn == {}
     assert plan.memory.owned == ips(2)
 
@@ -143,7 +153,7 @@ def test_a_foreign_rule_is_neither_kept_nor_removed() -> None:
 
 
 def test_an_address_that_a_foreign_rule_lets_in_is_not_added_again() -> None:
-    plan = firewall.plan(state(ips(9), ours=NOTHING), Memory(), ips(1, 9), now_ms=NOW)
+    plan = make_plan(state(ips(9), ours=NOTHING), Memory(), ips(1, 9), now_ms=NOW)
     assert plan.add == ips(1)
     assert plan.memory.owned == ips(1)
 
@@ -158,14 +168,14 @@ def test_an_address_is_added_once_its_foreign_rule_is_gone() -> None:
 def test_where_nothing_is_marked_the_memory_says_what_is_ours() -> None:
     unmarked = State(ips(1, 9), None, SIXTY)
     memory = Memory(owned=ips(1, 5), last_answer=ips(1))
-    plan = firewall.plan(unmarked, memory, ips(2), now_ms=NOW)
+    plan = make_plan(unmarked, memory, ips(2), now_ms=NOW)
     assert plan.keep == ips(1)
     assert plan.memory.owned == ips(1, 2)
 
 
 def test_two_stacks_whose_names_begin_alike_have_different_marks() -> None:
-    assert firewall.mark("rec") != firewall.mark("rec-prod")
-    assert firewall.mark("rec") == "agora-ncs rec"
+    assert mark("rec") != mark("rec-prod")
+    assert mark("rec") == "agora-ncs rec"
 
 
 # --- answers that lack too much ---
@@ -264,19 +274,19 @@ def test_a_target_is_never_emptied() -> None:
 
 def test_a_target_of_one_ip_version_is_given_no_other() -> None:
     only_v6 = state(capacity={IPV6: 10})
-    plan = firewall.plan(only_v6, Memory(), ips(1) | {"2600::1/128"}, now_ms=NOW)
+    plan = make_plan(only_v6, Memory(), ips(1) | {"2600::1/128"}, now_ms=NOW)
     assert plan.add == {"2600::1/128"}
 
 
 def test_a_target_whose_ip_version_agora_does_not_use_has_nothing_to_do() -> None:
-    plan = firewall.plan(state(capacity={IPV6: 10}), Memory(), ips(1, 2), now_ms=NOW)
+    plan = make_plan(state(capacity={IPV6: 10}), Memory(), ips(1, 2), now_ms=NOW)
     assert (plan.add, plan.refused) == (NOTHING, None)
     assert plan.memory.last_accepted_ms == NOW
 
 
 def test_the_places_of_both_ip_versions_are_counted_apart() -> None:
     full_of_v4 = state(ips(*range(60)))
-    plan = firewall.plan(full_of_v4, Memory(), ips(*range(60)) | {"2600::1/128"}, now_ms=NOW)
+    plan = make_plan(full_of_v4, Memory(), ips(*range(60)) | {"2600::1/128"}, now_ms=NOW)
     assert plan.add == {"2600::1/128"}
 
 
@@ -286,17 +296,17 @@ def test_the_places_of_both_ip_versions_are_counted_apart() -> None:
 def test_when_there_is_no_room_nothing_is_planned_and_the_numbers_are_named() -> None:
     full = state(ips(*range(57)), reserved={IPV4: 2})
     with pytest.raises(QuotaError, match=r"IPv4: 2 new .* 59 of 60 places .* 0 of them"):
-        firewall.plan(full, Memory(), ips(*range(59)), now_ms=NOW)
+        make_plan(full, Memory(), ips(*range(59)), now_ms=NOW)
 
 
 def test_the_last_place_can_be_used() -> None:
     almost_full = state(ips(*range(57)), reserved={IPV4: 2})
-    assert firewall.plan(almost_full, Memory(), ips(*range(58)), now_ms=NOW).add == ips(57)
+    assert make_plan(almost_full, Memory(), ips(*range(58)), now_ms=NOW).add == ips(57)
 
 
 def test_a_full_target_that_needs_nothing_new_is_left_alone() -> None:
     overfull = state(ips(*range(60)), reserved={IPV4: 5})
-    assert firewall.plan(overfull, Memory(), ips(*range(60)), now_ms=NOW).keep == ips(*range(60))
+    assert make_plan(overfull, Memory(), ips(*range(60)), now_ms=NOW).keep == ips(*range(60))
 
 
 def test_where_places_are_short_the_longest_withdrawn_go_first_and_no_more_than_needed() -> None:
@@ -305,7 +315,7 @@ def test_where_places_are_short_the_longest_withdrawn_go_first_and_no_more_than_
         last_answer=ips(4, 5),
     )
     tight = state(ips(1, 2, 3, 4, 5), capacity={IPV4: 6})
-    plan = firewall.plan(tight, memory, ips(4, 5, 6, 7, 8), now_ms=NOW)
+    plan = make_plan(tight, memory, ips(4, 5, 6, 7, 8), now_ms=NOW)
     assert plan.evict == ips(1, 2)
     assert plan.add == ips(6, 7, 8)
     assert set(plan.withdrawn) == ips(3)
@@ -314,23 +324,23 @@ def test_where_places_are_short_the_longest_withdrawn_go_first_and_no_more_than_
 def test_foreign_rules_make_places_short_and_are_never_the_ones_to_go() -> None:
     memory = Memory(withdrawn={"8.8.8.1/32": NOW}, last_answer=ips(2))
     shared = state(ips(1, 2, 8, 9), ours=ips(1, 2), capacity={IPV4: 4})
-    assert firewall.plan(shared, memory, ips(2, 3), now_ms=NOW).evict == ips(1)
+    assert make_plan(shared, memory, ips(2, 3), now_ms=NOW).evict == ips(1)
     with pytest.raises(QuotaError):
-        firewall.plan(shared, memory, ips(2, 3, 4), now_ms=NOW)
+        make_plan(shared, memory, ips(2, 3, 4), now_ms=NOW)
 
 
 # --- the end ---
 
 
 def test_a_farewell_takes_back_what_is_ours_and_nothing_else() -> None:
-    plan = firewall.farewell(state(ips(1, 2, 9), ours=ips(1, 2)), Memory(owned=ips(1, 2, 3)))
+    plan = farewell(state(ips(1, 2, 9), ours=ips(1, 2)), Memory(owned=ips(1, 2, 3)))
     assert plan.remove == ips(1, 2)
     assert plan.memory == Memory()
 
 
 def test_a_plan_can_be_read() -> None:
     memory = Memory(withdrawn={"8.8.8.1/32": NOW}, last_answer=ips(2))
-    event = firewall.plan(state(ips(1, 2)), memory, ips(2, 3), now_ms=NOW).to_event()
+    event = make_plan(state(ips(1, 2)), memory, ips(2, 3), now_ms=NOW).to_event()
     assert event == {
         "evict": [],
         "add": ["8.8.8.3/32"],
@@ -375,7 +385,7 @@ def test_no_plan_harms_what_it_must_not(
 ) -> None:
     before, memory, wanted = situation
     try:
-        plan = firewall.plan(before, memory, wanted, now_ms=NOW, accept_drop=accept_drop)
+        plan = make_plan(before, memory, wanted, now_ms=NOW, accept_drop=accept_drop)
     except QuotaError:
         return
     owned = (memory.owned if before.marked is None else before.marked) & before.present
@@ -389,8 +399,8 @@ def test_no_plan_harms_what_it_must_not(
         assert not plan.remove
     for family, capacity in before.capacity.items():
         held = (before.present - plan.evict) | plan.add
-        used = sum(firewall.version(cidr) == family for cidr in held)
-        coming = any(firewall.version(cidr) == family for cidr in plan.add)
+        used = sum(version(cidr) == family for cidr in held)
+        coming = any(version(cidr) == family for cidr in plan.add)
         assert not coming or used + before.reserved.get(family, 0) <= capacity
 
 
@@ -402,10 +412,10 @@ def test_a_plan_carried_out_leaves_nothing_to_do(
     if before.marked is None:
         before = before._replace(marked=before.present & memory.owned)
     try:
-        plan = firewall.plan(before, memory, wanted, now_ms=NOW)
+        plan = make_plan(before, memory, wanted, now_ms=NOW)
     except QuotaError:
         return
-    again = firewall.plan(after(before, plan), plan.memory, wanted, now_ms=NOW)
+    again = make_plan(after(before, plan), plan.memory, wanted, now_ms=NOW)
     assert (again.add, again.remove, again.evict) == (NOTHING, NOTHING, NOTHING)
     assert again.memory == plan.memory
 

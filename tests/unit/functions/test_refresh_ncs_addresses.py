@@ -6,12 +6,10 @@ import io
 import json
 import urllib.request
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 import responses
 from moto import mock_aws
@@ -29,10 +27,10 @@ from agora_recording.errors import (
 )
 from agora_recording.firewall import addresses, refresh
 from functions.refresh_ncs_addresses import app
+from tests.world import firewall
+from tests.world.firewall import HOUR_MS, TABLE, client_of, create_group, create_table, let_in
 
-HOUR_MS = 3_600_000
-TABLE = "recordings"
-SETTINGS = refresh.RefreshSettings(
+SETTINGS = app.RefreshSettings(
     table_name=TABLE,
     agora_app_id="app",
     agora_secret_id="agora",
@@ -48,16 +46,6 @@ CONTEXT: Any = SimpleNamespace(
 )
 
 
-@cache
-def client_of(service: Any) -> Any:
-    return boto3.client(
-        service,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-
-
 @pytest.fixture(scope="module")
 def account() -> Iterator[str]:
     """One account for the whole file: the first use of EC2 in moto is slow. Returns its VPC."""
@@ -69,21 +57,9 @@ def account() -> Iterator[str]:
 def table(account: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for service in ("dynamodb", "ec2", "wafv2", "secretsmanager"):
         monkeypatch.setattr(clients, service, lambda service=service: client_of(service))
-    client = client_of("dynamodb")
-    client.create_table(
-        TableName=TABLE,
-        KeySchema=[
-            {"AttributeName": "PK", "KeyType": "HASH"},
-            {"AttributeName": "SK", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "PK", "AttributeType": "S"},
-            {"AttributeName": "SK", "AttributeType": "S"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table()
     yield
-    client.delete_table(TableName=TABLE)
+    client_of("dynamodb").delete_table(TableName=TABLE)
 
 
 _numbers = count()
@@ -91,14 +67,9 @@ _numbers = count()
 
 @pytest.fixture
 def group(account: str) -> Iterator[str]:
-    ec2 = client_of("ec2")
-    name = f"edge-{next(_numbers)}"
-    tags = [{"ResourceType": "security-group", "Tags": [{"Key": "team", "Value": name}]}]
-    created = ec2.create_security_group(
-        GroupName=name, Description=name, VpcId=account, TagSpecifications=tags
-    )
-    yield created["GroupId"]
-    ec2.delete_security_group(GroupId=created["GroupId"])
+    created = create_group(account, f"edge-{next(_numbers)}")
+    yield created
+    client_of("ec2").delete_security_group(GroupId=created)
 
 
 def answer(*ips: str) -> bytes:
@@ -138,15 +109,10 @@ class World:
     def run(self, event: dict[str, Any] | None = None, *, hours: float = 0) -> dict[str, Any]:
         self.now_ms += round(hours * HOUR_MS)
         self._capsys.readouterr()
+        made = self.settings.refresher(now=lambda: self.now_ms)
+        refresher = replace(made, get=self.get, sleep=self.sleep)
         handler: Callable[..., dict[str, Any]] = app.lambda_handler
-        return handler(
-            event or {},
-            CONTEXT,
-            settings=self.settings,
-            get=self.get,
-            now=lambda: self.now_ms,
-            sleep=self.sleep,
-        )
+        return handler(event or {}, CONTEXT, refresher=refresher)
 
     def lease(self) -> Lease:
         """Return the lease as another run has it."""
@@ -177,20 +143,7 @@ def allow_list() -> set[str]:
 
 def inbound(group: str) -> dict[str, str]:
     """Return address → description."""
-    rules = client_of("ec2").describe_security_group_rules(
-        Filters=[{"Name": "group-id", "Values": [group]}]
-    )
-    return {
-        rule["CidrIpv4"]: rule.get("Description", "")
-        for rule in rules["SecurityGroupRules"]
-        if not rule["IsEgress"]
-    }
-
-
-def let_in(group: str, *cidrs: str) -> None:
-    ranges = [{"CidrIp": cidr, "Description": "office"} for cidr in cidrs]
-    permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": ranges}
-    client_of("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    return {cidr: description for cidr, _, description in firewall.inbound(group)}
 
 
 # --- stories ---
@@ -292,7 +245,8 @@ def test_a_person_can_vouch_for_an_answer_that_lacks_much(world: World) -> None:
 def test_a_full_security_group_is_named_and_the_allow_list_is_refreshed(
     world: World, group: str
 ) -> None:
-    let_in(group, *(f"9.9.9.{number}/32" for number in range(58)))
+    for number in range(58):
+        let_in(group, f"9.9.9.{number}/32")
     world.settings = replace(SETTINGS, security_group_ids=group)
     with pytest.raises(FirewallError, match=f"1 of 2 targets: {group}: QuotaError: IPv4: 4 new"):
         world.run()
@@ -521,10 +475,10 @@ def test_an_agora_that_does_not_answer_does_not_hold_up_the_stack(
 def test_settings_that_cannot_be_read_do_not_hold_up_the_stack(
     monkeypatch: pytest.MonkeyPatch, answered: list[Any]
 ) -> None:
-    def unreadable() -> refresh.RefreshSettings:
+    def unreadable() -> app.RefreshSettings:
         raise SettingsError("Missing environment variable: TABLE_NAME")
 
-    monkeypatch.setattr(refresh.RefreshSettings, "from_env", unreadable)
+    monkeypatch.setattr(app.RefreshSettings, "from_env", unreadable)
     handler: Callable[..., dict[str, Any]] = app.lambda_handler
     handler(deploy("Create"), CONTEXT)
     assert "TABLE_NAME" in json.loads(answered[0].data)["Data"]["Warning"]
@@ -577,7 +531,7 @@ def test_agora_is_asked_with_the_keys_of_the_secret_at_the_documented_hosts() ->
     with responses.RequestsMock() as agora:
         for url, status in zip(addresses.ENDPOINTS, (404, 200), strict=True):
             agora.get(url, status=status, body=answer("8.8.8.8"))
-        found = addresses.fetch(refresh.agora_get(SETTINGS), addresses.ENDPOINTS)
+        found = addresses.fetch(SETTINGS.ask, addresses.ENDPOINTS)
         sent = [call.request.headers["Authorization"] for call in agora.calls]
     assert found == {"8.8.8.8/32"}
     assert sent == ["Basic bWU6c2VjcmV0"] * 2

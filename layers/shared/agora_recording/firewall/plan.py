@@ -93,7 +93,7 @@ def version(cidr: str) -> int:
     return IPV6 if ":" in cidr else IPV4
 
 
-def plan(
+def make_plan(
     state: State,
     memory: Memory,
     wanted: Iterable[str],

@@ -6,64 +6,53 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from agora_recording.aws import clients
 from agora_recording.errors import FirewallError, QuotaError, WriteConflictError
 from agora_recording.firewall.addresses import canonical
 from agora_recording.firewall.plan import State, mark
-from agora_recording.firewall.target import TRIES, code_of, family
+from agora_recording.firewall.target import WRITE_TRIES, error_code, ip_version
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 _BATCH = 100  # entries in one ModifyManagedPrefixList
+_CONFLICTS = frozenset(
+    {"PrefixListVersionMismatch", "IncorrectState", "ConcurrentMutationLimitExceeded"}
+)
+_POLLS = 20
+_POLL_S = 3
 
 
 class _PrefixList(NamedTuple):
     version: int
-    family: int
+    ip_version: int
     max_entries: int
     state: str
     message: str
     entries: Mapping[str, str]  # CIDR in AWS's spelling → description
 
 
-class PrefixListTarget:
+class PrefixListTarget(msgspec.Struct):
     """A customer-managed prefix list, of one IP version; entries described by the stack's mark.
 
     Every write names the version it was based on; when somebody else was faster, it is made anew
     from what the list holds then. `sleep` takes seconds: a list digests a change for some time.
     """
 
-    _CONFLICTS = frozenset(
-        {"PrefixListVersionMismatch", "IncorrectState", "ConcurrentMutationLimitExceeded"}
-    )
-    _POLLS = 20
-
-    def __init__(
-        self,
-        prefix_list_id: str,
-        stack_name: str,
-        *,
-        client: EC2Client | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.id = prefix_list_id
-        self._mark = mark(stack_name)
-        self._given = client
-        self._sleep = sleep
-
-    @property
-    def _client(self) -> EC2Client:
-        return self._given or clients.ec2()
+    id: str
+    stack_name: str
+    client: EC2Client | None = None
+    sleep: Callable[[float], None] = time.sleep
 
     def read(self) -> State:
         """Return the entries of the current version."""
         now = self._settled()
         present = frozenset(canonical(cidr) for cidr in now.entries)
         marked = frozenset(canonical(c) for c, text in now.entries.items() if text == self._mark)
-        return State(present, marked, {now.family: now.max_entries})
+        return State(present, marked, {now.ip_version: now.max_entries})
 
     def add(self, cidrs: Collection[str]) -> None:
         """Add what is not there yet."""
@@ -94,6 +83,14 @@ class PrefixListTarget:
 
         self._change(surplus)
 
+    @property
+    def _client(self) -> EC2Client:
+        return self.client or clients.ec2()
+
+    @property
+    def _mark(self) -> str:
+        return mark(self.stack_name)
+
     def _change(self, choose: Callable[[_PrefixList], dict[str, Any]]) -> None:
         """Modify the list until `choose` finds nothing left to do."""
         conflicts, now = 0, self._settled()
@@ -103,14 +100,14 @@ class PrefixListTarget:
                     PrefixListId=self.id, CurrentVersion=now.version, **change
                 )
             except ClientError as error:
-                if code_of(error) == "PrefixListMaxEntriesExceeded":
+                if error_code(error) == "PrefixListMaxEntriesExceeded":
                     raise QuotaError(f"{self.id} is full: {now.max_entries} entries") from error
                 conflicts += 1
-                if code_of(error) not in self._CONFLICTS:
+                if error_code(error) not in _CONFLICTS:
                     raise
-                if conflicts == TRIES:
+                if conflicts == WRITE_TRIES:
                     raise WriteConflictError(f"{self.id} is being changed all the time") from error
-                self._sleep(conflicts)
+                self.sleep(conflicts)
                 now = self._settled()
                 continue
             now = self._settled()
@@ -118,13 +115,13 @@ class PrefixListTarget:
                 raise FirewallError(f"{self.id} did not take the change: {now.message}")
 
     def _settled(self) -> _PrefixList:
-        """Return the list once it is not being modified; bounded to `_POLLS` polls, 3 s apart."""
-        for _ in range(self._POLLS):
+        """Return the list once it is not being modified; bounded to `_POLLS` polls."""
+        for _ in range(_POLLS):
             answer = self._client.describe_managed_prefix_lists(PrefixListIds=[self.id])
             found = answer["PrefixLists"][0]
             if not found["State"].endswith("-in-progress"):
                 break
-            self._sleep(3)
+            self.sleep(_POLL_S)
         else:
             raise WriteConflictError(f"{self.id} is still {found['State']}")
         pages = self._client.get_paginator("get_managed_prefix_list_entries").paginate(
@@ -132,7 +129,7 @@ class PrefixListTarget:
         )
         return _PrefixList(
             version=found["Version"],
-            family=family(found["AddressFamily"]),
+            ip_version=ip_version(found["AddressFamily"]),
             max_entries=found["MaxEntries"],
             state=found["State"],
             message=found.get("StateMessage", ""),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from agora_recording.aws import clients
 from agora_recording.errors import FirewallError, QuotaError
 from agora_recording.firewall.addresses import canonical
 from agora_recording.firewall.plan import IPV4, IPV6, State, mark, version
-from agora_recording.firewall.target import code_of, family
+from agora_recording.firewall.target import error_code, ip_version
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -23,25 +24,13 @@ _THERE = frozenset({"InvalidPermission.Duplicate"})
 _GONE = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
 
 
-class SecurityGroupTarget:
+class SecurityGroupTarget(msgspec.Struct):
     """Inbound rules of one security group: TCP 443, described by the stack's mark."""
 
-    def __init__(
-        self,
-        group_id: str,
-        stack_name: str,
-        *,
-        quota: int = SECURITY_GROUP_QUOTA,
-        client: EC2Client | None = None,
-    ) -> None:
-        self.id = group_id
-        self._mark = mark(stack_name)
-        self._quota = quota
-        self._given = client
-
-    @property
-    def _client(self) -> EC2Client:
-        return self._given or clients.ec2()
+    id: str
+    stack_name: str
+    quota: int = SECURITY_GROUP_QUOTA
+    client: EC2Client | None = None
 
     def read(self) -> State:
         """Return what comes in at 443; all other inbound rules count as used places."""
@@ -50,13 +39,13 @@ class SecurityGroupTarget:
         for rule in self._rules():
             cidr = self._address(rule)
             if cidr is None:
-                for family, places in self._places(rule):
-                    reserved[family] += places
+                for of_version, places in self._places(rule):
+                    reserved[of_version] += places
                 continue
             present.add(cidr)
             if rule.get("Description") == self._mark:
                 marked.add(cidr)
-        capacity = {IPV4: self._quota, IPV6: self._quota}
+        capacity = {IPV4: self.quota, IPV6: self.quota}
         return State(frozenset(present), frozenset(marked), capacity, reserved)
 
     def add(self, cidrs: Collection[str]) -> None:
@@ -75,6 +64,14 @@ class SecurityGroupTarget:
         if ids and not self._tolerating(_GONE, self._revoke, ids):
             for rule_id in ids:
                 self._tolerating(_GONE, self._revoke, [rule_id])
+
+    @property
+    def _client(self) -> EC2Client:
+        return self.client or clients.ec2()
+
+    @property
+    def _mark(self) -> str:
+        return mark(self.stack_name)
 
     def _rules(self) -> Iterator[SecurityGroupRuleTypeDef]:
         pages = self._client.get_paginator("describe_security_group_rules").paginate(
@@ -99,7 +96,7 @@ class SecurityGroupTarget:
         if list_id := rule.get("PrefixListId"):
             answer = self._client.describe_managed_prefix_lists(PrefixListIds=[list_id])
             for each in answer["PrefixLists"]:  # AWS's own lists do not tell their weight
-                yield family(each["AddressFamily"]), each.get("MaxEntries", 1)
+                yield ip_version(each["AddressFamily"]), each.get("MaxEntries", 1)
             return
         if not rule.get("CidrIpv6"):
             yield IPV4, 1
@@ -131,9 +128,9 @@ class SecurityGroupTarget:
         try:
             act(what)
         except ClientError as error:
-            if code_of(error) in codes:
+            if error_code(error) in codes:
                 return False
-            if code_of(error) == "RulesPerSecurityGroupLimitExceeded":
+            if error_code(error) == "RulesPerSecurityGroupLimitExceeded":
                 raise QuotaError(f"{self.id} has no room for {len(what)} more rules") from error
             raise
         return True

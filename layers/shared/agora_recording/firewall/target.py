@@ -9,20 +9,22 @@ table: `FIREWALL`/`<target id>`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from agora_recording.aws import clients
-from agora_recording.aws.dynamodb import from_item, to_attribute
+from agora_recording.aws.dynamodb import from_item, to_attribute, to_item
+from agora_recording.errors import WriteConflictError
 from agora_recording.firewall.plan import IPV4, IPV6, Memory, Plan, State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 PARTITION = "FIREWALL"
-TRIES = 6
+WRITE_TRIES = 6  # how often a target is written anew while others write it too
 
 
 class Target(Protocol):
@@ -77,54 +79,64 @@ class Outcome(NamedTuple):
     failed: dict[str, Exception]
 
 
-class Targets:
-    """All targets of a stack. Whatever becomes of one, the others have their turn."""
+class Targets(msgspec.Struct, frozen=True):
+    """All targets of a stack. Whatever becomes of one, the others have their turn.
 
-    def __init__(
-        self, sources: Mapping[str, Callable[[], Iterable[Target]]], memories: TargetMemories
-    ) -> None:
-        """`sources`: makers of targets, each under the name that a failure to find it is given."""
-        self._memories = memories
-        self._unfound: dict[str, Exception] = {}
-        self._found: dict[str, Target] = {}
+    `found`: the targets by their id. `unfound`: by the name of its source, why one was not found.
+    """
+
+    found: dict[str, Target]
+    unfound: dict[str, Exception]
+    memories: TargetMemories
+
+    @classmethod
+    def find(
+        cls, sources: Mapping[str, Callable[[], Iterable[Target]]], memories: TargetMemories
+    ) -> Self:
+        """Return the targets that `sources` make, each once.
+
+        A source stands under the name that is told where it fails; the others are asked all the
+        same.
+        """
+        found, unfound = dict[str, Target](), dict[str, Exception]()
         for name, make in sources.items():
             try:
-                self._found.update((target.id, target) for target in make())
+                found.update((target.id, target) for target in make())
             except Exception as error:  # whatever it is: see the class
-                self._unfound[name] = error
+                unfound[name] = error
+        return cls(found, unfound, memories)
 
     def carry_out(
         self, decide: Callable[[State, Memory], Plan], *, dry_run: bool = False
     ) -> Outcome:
         """Bring each target to what `decide` plans for it."""
-        plans, failed = dict[str, Plan](), dict(self._unfound)
-        for target_id, target in self._found.items():
+        plans, failed = dict[str, Plan](), dict(self.unfound)
+        for target_id, target in self.found.items():
             try:
-                plans[target_id] = carry_out(target, self._memories, decide, dry_run=dry_run)
+                plans[target_id] = carry_out(target, self.memories, decide, dry_run=dry_run)
             except Exception as error:  # whatever it is: see the class
                 failed[target_id] = error
         return Outcome(plans, failed)
 
     def fresh_since_ms(self) -> int | None:
         """Return the oldest of the targets' last good answers; None when one never had any."""
-        known = [self._memories.load(target_id).last_accepted_ms for target_id in self._found]
-        if self._unfound or not known or None in known:
+        known = [self.memories.load(target_id).last_accepted_ms for target_id in self.found]
+        if self.unfound or not known or None in known:
             return None
         return min(ms for ms in known if ms is not None)
 
 
-class TargetMemories:
-    """Keeps a `Memory` for each target."""
+class TargetMemories(msgspec.Struct):
+    """Keeps a `Memory` for each target, in the row of that target."""
 
-    def __init__(self, table_name: str, client: DynamoDBClient | None = None) -> None:
-        self._table_name = table_name
-        self._client = client
+    table_name: str
+    client: DynamoDBClient | None = None
 
     def load(self, target_id: str) -> Memory:
         """Return what is remembered; an empty memory for a target never seen."""
-        client = self._client or clients.dynamodb()
+        client = self.client or clients.dynamodb()
         answer = client.get_item(
-            TableName=self._table_name, Key=key_of(target_id), ConsistentRead=True
+            TableName=self.table_name, Key=row_key(target_id), ConsistentRead=True
         )
         row = from_item(answer.get("Item", {}))
         return Memory(
@@ -144,10 +156,10 @@ class TargetMemories:
             "lastAcceptedMs": memory.last_accepted_ms,
             "doubtedSinceMs": memory.doubted_since_ms,
         }
-        client = self._client or clients.dynamodb()
+        client = self.client or clients.dynamodb()
         client.update_item(
-            TableName=self._table_name,
-            Key=key_of(target_id),
+            TableName=self.table_name,
+            Key=row_key(target_id),
             UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
             ExpressionAttributeValues={
                 f":{name}": to_attribute(value) for name, value in values.items()
@@ -155,13 +167,31 @@ class TargetMemories:
         )
 
 
-def key_of(target_id: str) -> dict[str, dict[str, str]]:
-    return {"PK": {"S": PARTITION}, "SK": {"S": target_id}}
+# --- what several kinds of targets need ---------------------------------------------------------
 
 
-def code_of(error: ClientError) -> str:
+def write_until_done(target_id: str, write: Callable[[], bool]) -> None:
+    """Repeat `write`, which reads the target and writes it on condition of what it read.
+
+    It returns False where somebody else wrote in between. Raises WriteConflictError after
+    `WRITE_TRIES` of those.
+    """
+    for _ in range(WRITE_TRIES):
+        if write():
+            return
+    raise WriteConflictError(f"{target_id} is being changed all the time")
+
+
+def row_key(target_id: str) -> dict[str, AttributeValueTypeDef]:
+    """Return the key of a target's row."""
+    return to_item({"PK": PARTITION, "SK": target_id})
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's word for what went wrong (`InvalidPermission.Duplicate`)."""
     return error.response["Error"]["Code"]
 
 
-def family(name: str) -> int:
-    return IPV6 if name.upper() == "IPV6" else IPV4
+def ip_version(family: str) -> int:
+    """Return 4 or 6 for an address family as AWS writes it (EC2: `IPv4`, WAF: `IPV4`)."""
+    return IPV6 if family.upper() == "IPV6" else IPV4

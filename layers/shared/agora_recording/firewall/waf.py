@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from agora_recording.aws import clients
-from agora_recording.errors import QuotaError, SettingsError, WriteConflictError
+from agora_recording.errors import QuotaError, SettingsError
 from agora_recording.firewall.addresses import canonical
 from agora_recording.firewall.plan import State
-from agora_recording.firewall.target import TRIES, family
+from agora_recording.firewall.target import ip_version, write_until_done
 
 if TYPE_CHECKING:
     from mypy_boto3_wafv2 import WAFV2Client
@@ -40,7 +40,7 @@ class WafIpSetTarget:
         """Return the set's addresses."""
         found = self._client.get_ip_set(**self._set)["IPSet"]
         present = frozenset(canonical(cidr) for cidr in found["Addresses"])
-        return State(present, None, {family(found["IPAddressVersion"]): WAF_CAPACITY})
+        return State(present, None, {ip_version(found["IPAddressVersion"]): WAF_CAPACITY})
 
     def add(self, cidrs: Collection[str]) -> None:
         """Write the set with these."""
@@ -51,21 +51,23 @@ class WafIpSetTarget:
         self._change(lambda present: present - set(cidrs))
 
     def _change(self, change: Callable[[set[str]], set[str]]) -> None:
-        for _ in range(TRIES):
-            answer = self._client.get_ip_set(**self._set)
-            found = answer["IPSet"]
-            before = {canonical(cidr) for cidr in found["Addresses"]}
-            after = change(before)
-            if after == before:
-                return
-            request = {**self._set, "Addresses": sorted(after), "LockToken": answer["LockToken"]}
-            if description := found.get("Description"):
-                request["Description"] = description  # left out, it would be wiped
-            try:
-                self._client.update_ip_set(**request)
-            except self._client.exceptions.WAFOptimisticLockException:
-                continue
-            except self._client.exceptions.WAFLimitsExceededException as error:
-                raise QuotaError(f"{self.id} has no room for {len(after)} addresses") from error
-            return
-        raise WriteConflictError(f"{self.id} is being changed all the time")
+        write_until_done(self.id, lambda: self._write(change))
+
+    def _write(self, change: Callable[[set[str]], set[str]]) -> bool:
+        """Write the set under the lock token it was read with; return whether that still held."""
+        answer = self._client.get_ip_set(**self._set)
+        found = answer["IPSet"]
+        before = {canonical(cidr) for cidr in found["Addresses"]}
+        after = change(before)
+        if after == before:
+            return True
+        request = {**self._set, "Addresses": sorted(after), "LockToken": answer["LockToken"]}
+        if description := found.get("Description"):
+            request["Description"] = description  # left out, it would be wiped
+        try:
+            self._client.update_ip_set(**request)
+        except self._client.exceptions.WAFOptimisticLockException:
+            return False
+        except self._client.exceptions.WAFLimitsExceededException as error:
+            raise QuotaError(f"{self.id} has no room for {len(after)} addresses") from error
+        return True
