@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.template.machine import ROOT, definition, functions, room_of, template
 
@@ -37,6 +40,34 @@ def test_the_runtime_is_the_same_in_all_three_places() -> None:
     layer = RESOURCES["SharedLayer"]
     assert layer["Metadata"]["BuildMethod"] == runtime
     assert layer["Properties"]["CompatibleRuntimes"] == [runtime]
+
+
+def test_what_is_merged_is_never_overridden() -> None:
+    """Each line of a resource has one place; and checkov cannot read such a file, nor says so."""
+    assert TEXT.count("<<:") > 15
+    assert list(_said_twice(yaml.compose(TEXT))) == []
+
+
+def test_a_line_that_overrides_what_is_merged_would_be_found() -> None:
+    overriding = "a: {<<: &common {x: 1}, y: 2}\nb: {<<: [*common], x: 3}"
+    assert list(_said_twice(yaml.compose(overriding))) == ["x"]
+
+
+def _said_twice(node: yaml.Node | None) -> Iterator[str]:
+    """Yield the keys that a mapping has of its own and by a merge, or by two merges."""
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from _said_twice(each)
+    elif isinstance(node, yaml.MappingNode):
+        keys = Counter[str]()
+        for key, value in node.value:
+            yield from _said_twice(value)
+            if key.tag != "tag:yaml.org,2002:merge":
+                keys[key.value] += 1
+                continue
+            for merged in [value] if isinstance(value, yaml.MappingNode) else value.value:
+                keys.update(each.value for each, _ in merged.value)
+        yield from (key for key, number in keys.items() if number > 1)
 
 
 def test_runtime_pins_live_in_the_layer_alone() -> None:
