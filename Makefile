@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit workflow template e2e bench openapi ops build deploy lock clean
+.PHONY: help demo up test lint types static unit workflow template e2e bench openapi readme ops build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ bench: $(VENV)/test.done ## everything that is measured, beside its floor: a tab
 
 openapi: $(VENV)/demo.done ## write the description of the API anew from its types
 	@$(BIN)/python -m openapi.build docs/openapi.json functions/serve_openapi/openapi.json
+
+readme: $(VENV)/demo.done ## write the tables of the README anew from the template
+	@$(BIN)/python -m docs.tables
 
 ops: $(VENV)/demo.done ## an operator's command: make ops ARGS="--local list"
 	@$(BIN)/python -m operate $(ARGS)

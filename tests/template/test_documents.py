@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any, get_args
 from unittest.mock import patch
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from samtranslator.translator.transform import transform
 
+import agora_recording
 from agora_recording.life.publication import DetailType, detail, file_name
 from agora_recording.recording.model import TERMINAL
 from tests.template.machine import ROOT, template
@@ -18,6 +20,7 @@ from tests.world.builders import ended, recording, running
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 TEXTS = {path: path.read_text() for path in DOCUMENTS}
+LIBRARY = ROOT / "layers" / "shared" / "agora_recording"
 EVENTS = TEXTS[ROOT / "docs" / "events.md"]
 
 
@@ -40,6 +43,33 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target.read_text()), link
+
+
+def layers() -> list[str]:
+    """Return the layers of the library as the contract has them, top first."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    found: list[str] = next(each["layers"] for each in contracts if each["type"] == "layers")
+    return found
+
+
+def test_the_picture_of_the_layers_is_the_contract() -> None:
+    section = TEXTS[ROOT / "docs" / "architecture.md"].partition("## The library, in layers")[2]
+    picture = section.split("```")[1].strip().splitlines()
+    assert [re.split(r"\s{2,}", line)[0] for line in picture] == layers()
+
+
+def test_the_map_of_the_library_has_every_part_in_the_order_of_the_layers() -> None:
+    told = re.findall(r"^(\w+) {2,}\S", agora_recording.__doc__ or "", re.MULTILINE)
+    assert told == [part for line in layers() for part in line.split(" | ")]
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    text = TEXTS[ROOT / "docs" / "architecture.md"]
+    named = re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|yaml|json))`", text)
+    assert len(named) > 20
+    for path in named:
+        assert any((base / path).exists() for base in (ROOT, LIBRARY)), path
 
 
 @pytest.mark.parametrize("name", ["deploy", "operations", "security", "limits", "architecture"])
