@@ -80,7 +80,7 @@ lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(TOOLS) .build local/stack.json .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .build local/stack.json .aws-sam .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # --- set-up: each step leaves a stamp, so a second run costs nothing ---------------------------
 
