@@ -23,10 +23,11 @@ from agora_recording.api import (
     get_recording_files,
     get_recordings,
 )
-from agora_recording.api.gateway import MAX_BODY_BYTES, title
+from agora_recording.api.gateway import MAX_BODY_BYTES
 from agora_recording.aws.signing import MAX_EXPIRES_S
 from agora_recording.recording.model import Mode, Status
 from agora_recording.recording.view import RecordingView
+from agora_recording.refusals import title
 
 Json = dict[str, Any]
 

@@ -112,7 +112,7 @@ def metrics() -> set[str]:
     found = set(re.findall(r'(?:count|add_metric)\(\s*"([A-Z]\w+)"', "".join(texts)))
     hot_path = "".join(text for text in texts if "emf.line" in text or "class Receipt" in text)
     found |= set(re.findall(r'"((?:Notification|Source)[A-Z]\w+)"', hot_path))
-    found |= {metric for _, _, metric in receive_notification._REFUSALS.values()}
+    found |= set(receive_notification._METRICS.values())
     found |= {f"Recording{each.capitalize()}" for each in TERMINAL} | {"RecordingAwaited"}
     return found | {f"Verdict{each.capitalize()}" for each in get_args(Outcome)}
 

@@ -195,6 +195,16 @@ def test_an_error_of_ours_tells_nothing_but_where_to_look(
     assert "6f1c8a52" in answer.body["detail"]
 
 
+def test_a_secret_that_is_missing_is_an_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    def room(*_: Any) -> Any:
+        raise errors.SecretUnavailableError("agora/credentials")
+
+    with caplog.at_level(logging.CRITICAL):
+        answer = refused(room)
+    assert answer.status == 500
+    assert "credentials" not in answer.body["detail"]
+
+
 # --- pages ---
 
 

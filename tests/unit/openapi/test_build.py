@@ -16,6 +16,7 @@ from agora_recording.api import create_recording, gateway
 from agora_recording.api.create_recording import Limits, read_request
 from agora_recording.recording.model import Recording
 from agora_recording.recording.view import public
+from agora_recording.refusals import REFUSALS
 from agora_recording.request.check import check, check_layout, check_update
 from functions.serve_openapi import app
 from openapi import build
@@ -111,7 +112,7 @@ def test_every_operation_tells_how_it_may_fail(operation: dict[str, Any]) -> Non
 
 def test_every_status_that_an_error_means_is_described() -> None:
     described = {status for each in OPERATIONS.values() for status in each["responses"]}
-    assert {str(status.value) for status, _ in gateway._MEANINGS.values()} <= described
+    assert {str(status.value) for status, _ in REFUSALS.values()} <= described
 
 
 def test_only_the_webhook_is_open() -> None:
