@@ -11,12 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import msgspec
-from msgspec import Meta
 
-from agora_recording.agora.requests import ClientRequest, Layout, Uid, UpdateFields
+from agora_recording.agora.requests import ClientRequest, Layout, UpdateFields
 from agora_recording.api import (
     create_recording,
     get_recording_events,
@@ -25,9 +24,11 @@ from agora_recording.api import (
 )
 from agora_recording.api.gateway import MAX_BODY_BYTES
 from agora_recording.aws.signing import MAX_EXPIRES_S
-from agora_recording.recording.model import Mode, Status
+from agora_recording.recording.model import Status
 from agora_recording.recording.view import RecordingView
 from agora_recording.refusals import title
+from agora_recording.request import limits
+from agora_recording.request.recording import RecordingRequest
 
 Json = dict[str, Any]
 
@@ -39,9 +40,6 @@ Requests are signed with AWS Signature Version 4 (service `execute-api`). Errors
 refused. What has no value is left out of an answer, never null; fields may be added. All
 instants are UTC.
 """
-
-_UID = "The recorder's uid; else one of the stack's. Each restart takes a new one."
-
 
 # --- what has no type of its own, since it is read or written field by field ---------------------
 
@@ -69,52 +67,8 @@ class GatewayMessage(msgspec.Struct):
     message: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class CreateRecording(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class CreateRecording(RecordingRequest, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What to record. `clientRequest` is Agora's own object, without storageConfig."""
-
-    cname: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=get_recordings.MAX_CNAME_BYTES,
-            description="The channel: 64 characters at most, but for web page recordings.",
-        ),
-    ]
-    uid: Annotated[Uid | None, Meta(description=_UID)] | msgspec.UnsetType = msgspec.UNSET
-    mode: Mode = "mix"
-    client_request: ClientRequest | msgspec.UnsetType = msgspec.UNSET
-    max_duration_seconds: (
-        Annotated[
-            int,
-            Meta(
-                ge=1,
-                le=create_recording.MAX_DURATION_S,
-                description="It is stopped after so long; else after the stack's default.",
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    restart_limit: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                le=create_recording.MAX_RESTARTS,
-                description="How often it is started anew when it dies; else the stack's default.",
-            ),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
-    tags: (
-        Annotated[
-            dict[
-                Annotated[str, Meta(min_length=1, max_length=create_recording.TAG_NAME)],
-                Annotated[str, Meta(max_length=create_recording.TAG_VALUE)],
-            ],
-            Meta(max_length=create_recording.TAGS, description="The caller's own words for it."),
-        ]
-        | msgspec.UnsetType
-    ) = msgspec.UNSET
 
 
 class WarnedRecordingView(
@@ -744,7 +698,7 @@ def _list() -> Json:
             _query(
                 "cname",
                 "Only of this channel.",
-                {"type": "string", "minLength": 1, "maxLength": get_recordings.MAX_CNAME_BYTES},
+                {"type": "string", "minLength": 1, "maxLength": limits.MAX_CNAME_BYTES},
             ),
             _query(
                 "limit",

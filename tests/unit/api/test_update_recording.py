@@ -17,7 +17,7 @@ from agora_recording.api.update_recording import Changer, running, with_layout, 
 from agora_recording.aws.lease import UPDATE_LEASE_S
 from agora_recording.errors import RateLimitedError, RecordingBusyError, RecordingStateError
 from agora_recording.recording.model import TERMINAL, Recording
-from agora_recording.request.check import check
+from agora_recording.request.check import check_recording
 from functions.update_layout import app as layout_app
 from functions.update_recording import app as update_app
 from tests.unit.api.test_gateway import anything
@@ -516,5 +516,5 @@ def test_whatever_was_changed_can_be_started_again(changes: list[dict[str, Any]]
     for change in changes:
         is_update = "streamSubscribe" in change
         request = with_update(request, change) if is_update else with_layout(request, change)
-    assert check("standup", None, "mix", request).problems == ()
+    assert check_recording({"cname": "standup", "clientRequest": request}).problems == ()
     assert with_update(request, {}) == request

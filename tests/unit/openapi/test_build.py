@@ -12,12 +12,12 @@ from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 
-from agora_recording.api import create_recording, gateway
-from agora_recording.api.create_recording import Limits, read_request
+from agora_recording.api import gateway
 from agora_recording.recording.model import Recording
 from agora_recording.recording.view import public
 from agora_recording.refusals import REFUSALS
-from agora_recording.request.check import check, check_layout, check_update
+from agora_recording.request.check import check_layout, check_recording, check_update
+from agora_recording.request.reading import Limits, read_request
 from functions.serve_openapi import app
 from openapi import build
 from tests.template.machine import template
@@ -134,7 +134,11 @@ def test_there_is_no_schema_that_nothing_uses() -> None:
 
 
 def test_the_fields_of_a_request_are_those_that_are_taken() -> None:
-    assert set(SCHEMAS["CreateRecording"]["properties"]) == create_recording.FIELDS
+    asked = SCHEMAS["CreateRecording"]
+    assert asked["additionalProperties"] is False
+    stray = "is not a field of this call"
+    problems = check_recording(dict.fromkeys([*asked["properties"], "other"])).problems
+    assert [each.path for each in problems if each.rule == stray] == ["other"]
 
 
 # --- the examples ---
@@ -211,7 +215,7 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
     # The document bounds one field at a time; it must not be stricter than the checks.
     asked = {"scene": 0, "region": "EU", "resourceExpiredHour": 720, "newField": {}}
     conforms(asked, {"$ref": "#/components/schemas/ClientRequest"})
-    assert check("standup", None, "mix", asked).problems == ()
+    assert check_recording({"cname": "standup", "clientRequest": asked}).problems == ()
 
 
 def test_every_room_knows_the_parameters_that_are_described_and_no_other(

@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,124 +19,18 @@ from agora_recording.life.executions import start_execution
 from agora_recording.life.store import RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import RANDOM_BYTES, new_recording_id
-from agora_recording.recording.model import RANK, Mode, Recording
-from agora_recording.request.check import check, with_defaults
-from agora_recording.request.conformance import MOST_FINDINGS, child
+from agora_recording.recording.model import RANK, Recording
+from agora_recording.request.reading import Limits, read_request
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
 IDEMPOTENCY_DAYS = 7
-MAX_DURATION_S = 30 * 24 * 3600  # Agora REST: resourceExpiredHour is at most 720
-MAX_RESTARTS = 20
-FIELDS = frozenset(
-    {"cname", "uid", "mode", "clientRequest", "maxDurationSeconds", "tags", "restartLimit"}
-)
 KEY_LENGTH = 255
-TAGS = 20
-TAG_NAME = 128
-TAG_VALUE = 256
-_TAG_RULE = f"must be 1 to {TAG_NAME} characters, its value text of at most {TAG_VALUE}"
-_UNLESS_ANY = "unless the token was built for uid 0 (any user of the channel)"
 MAX_WAIT_S = 20  # API Gateway hangs up after 29 s
 _LOOK_GAP_S = 0.5
 _PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
-
-
-class Limits(NamedTuple):
-    """What a stack gives to a recording whose caller says nothing, and whether it transcodes."""
-
-    max_duration_s: int
-    max_idle_time_s: int
-    restart_limit: int
-    transcodes: bool = False
-
-
-class Request(NamedTuple):
-    """A request that may be recorded as it stands."""
-
-    cname: str
-    uid: str | None
-    mode: Mode
-    client_request: dict[str, Any]
-    max_duration_seconds: int
-    restart_limit: int
-    tags: dict[str, str]
-    warnings: tuple[Problem, ...]
-
-
-def read_request(body: Mapping[str, Any], limits: Limits) -> Request:
-    """Return the request. Raises RequestInvalidError with every problem there is. Pure."""
-    unknown = [name for name in body if name not in FIELDS][:MOST_FINDINGS]
-    problems = [Problem(child("", name), "is not a field of this call") for name in unknown]
-    mode = body.get("mode", "mix")
-    uid = body.get("uid")
-    client_request = body.get("clientRequest", {})
-    checked = check(body.get("cname"), uid, mode, client_request)
-    problems += checked.problems
-    if not limits.transcodes:
-        problems += _transcoding_problems(client_request)
-    duration = body.get("maxDurationSeconds", limits.max_duration_s)
-    problems += _whole("maxDurationSeconds", duration, 1, MAX_DURATION_S)
-    restarts = body.get("restartLimit", limits.restart_limit)
-    problems += _whole("restartLimit", restarts, 0, MAX_RESTARTS)
-    tags = body.get("tags", {})
-    problems += _tag_problems(tags)
-    if problems:
-        raise RequestInvalidError(problems)
-    return Request(
-        cname=body["cname"],
-        uid=uid,
-        mode=cast(Mode, mode),
-        client_request=with_defaults(
-            mode, client_request, max_idle_time_s=limits.max_idle_time_s, max_duration_s=duration
-        ),
-        max_duration_seconds=duration,
-        restart_limit=restarts,
-        tags=tags,
-        warnings=(*checked.warnings, *_token_warnings(mode, client_request, uid, restarts)),
-    )
-
-
-def _transcoding_problems(client_request: object) -> list[Problem]:
-    """Return why a stack whose keys cannot read does not take a request for postponed work."""
-    if not isinstance(client_request, Mapping) or "transcodeOptions" not in client_request:
-        return []
-    rule = "needs a stack with PostponedTranscoding true: Agora reads what it uploaded for it"
-    return [Problem("clientRequest.transcodeOptions", rule)]
-
-
-def _token_warnings(
-    mode: object, client_request: Mapping[str, Any], uid: str | None, restarts: int
-) -> list[Problem]:
-    """Return why a token, which is for one uid as a rule, may not let every attempt in."""
-    if mode == "web" or not client_request.get("token"):  # a web page is not in the channel
-        return []
-    warnings = []
-    if uid is None:
-        rule = "is not given, and the stack chooses one: give the uid that the token is for"
-        warnings.append(Problem("uid", f"{rule}, {_UNLESS_ANY}"))
-    if restarts:
-        rule = f"is {restarts}, and each restart takes a new uid: set it to 0"
-        warnings.append(Problem("restartLimit", f"{rule}, {_UNLESS_ANY}"))
-    return warnings
-
-
-def _whole(name: str, value: object, low: int, high: int) -> list[Problem]:
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-        return []
-    return [Problem(name, f"must be a whole number from {low} to {high}")]
-
-
-def _tag_problems(tags: object) -> list[Problem]:
-    if not isinstance(tags, dict) or len(tags) > TAGS:
-        return [Problem("tags", f"must be an object with at most {TAGS} entries")]
-    return [
-        Problem(child("tags", name), _TAG_RULE)
-        for name, value in tags.items()
-        if not isinstance(value, str) or len(value) > TAG_VALUE or not 0 < len(name) <= TAG_NAME
-    ]
 
 
 def read_prefer(prefer: str | None) -> int | None:
@@ -181,7 +75,7 @@ class Creator:
         self._sleep = sleep
 
     def create(
-        self, body: Mapping[str, Any], idempotency_key: str | None
+        self, body: dict[str, Any], idempotency_key: str | None
     ) -> tuple[Recording, tuple[Problem, ...]]:
         """Return the recording, new or made before with the same key, and warnings.
 

@@ -18,13 +18,13 @@ from agora_recording.life.store import RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import RANK, Recording
 from agora_recording.recording.view import public
+from agora_recording.request.limits import MAX_CNAME_BYTES
 
 DAY_MS = 86_400_000
 DAYS_BACK = 400
 # Days that hold nothing are asked for too: so many in one answer, then the cursor goes on.
 DAYS_PER_PAGE = 31
 MAX_LIMIT = 100
-MAX_CNAME_BYTES = 1024
 DEFAULT_LIMIT = 25
 
 DayNumber = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]  # days since 1970

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from agora_recording.agora.requests import ACQUIRE_FIELDS, ALL_STREAMS
 from agora_recording.request.conformance import child
 
-MODES = ("individual", "mix", "web")
+Mode = Literal["individual", "mix", "web"]
+
+MODES: tuple[Mode, ...] = get_args(Mode)
 STORAGE_RULE = "must be left out: the bundle adds the storage itself"
 
 _MOST_PIXELS = 1920 * 1080
