@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 DEFAULT_EXPIRES_S = 900
-TRACK_TYPES = ("audio", "video", "audio_and_video")
+TRACK_TYPES: tuple[str, ...] = get_args(TrackType)
 _TRACKS = 100  # that one answer describes
 _SNAPSHOT_LISTINGS = 10  # pages of a listing that one answer may cost
 _KEY = r"^recordings/[0-9A-Z]{26}/[^\x00-\x1f\x7f]*$"
