@@ -37,15 +37,15 @@ def header(event: Event, name: str) -> str | None:
     """Return a request header by its name in any case. Raises RequestInvalidError: not text."""
     headers: Mapping[str, str] = event.get("headers") or {}
     wanted = name.lower()
-    found = (value for key, value in headers.items() if key.lower() == wanted)
-    return _text(name, next(found, None))
+    found = next((value for key, value in headers.items() if key.lower() == wanted), None)
+    return None if found is None else _text(name, found)
 
 
-def query(event: Event, *known: str) -> Callable[[str], str | None]:
-    """Return what gives one of the `known` query string parameters by its name.
+def query(event: Event, *known: str) -> dict[str, str]:
+    """Return the parameters of the query string by their names.
 
-    Raises RequestInvalidError for every other parameter: passed over, a misspelt one would be
-    answered with everything. What it returns raises the same when the value is not text.
+    Raises RequestInvalidError for every one that is not `known`: passed over, a misspelt one would
+    be answered with everything. Also for a value that is not text.
     """
     parameters: Mapping[str, str] = event.get("queryStringParameters") or {}
     # A request may be signed in its query string, too.
@@ -57,13 +57,13 @@ def query(event: Event, *known: str) -> Callable[[str], str | None]:
         raise RequestInvalidError(
             [Problem(child("", name), rule) for name in unknown[:MOST_FINDINGS]]
         )
-    return lambda name: _text(name, parameters.get(name))
+    return {name: _text(name, parameters[name]) for name in known if name in parameters}
 
 
 def path(event: Event, name: str) -> str:
-    """Return one path parameter. Raises RequestInvalidError when it is not text."""
+    """Return one path parameter, "" for none. Raises RequestInvalidError when it is not text."""
     parameters: Mapping[str, str] = event.get("pathParameters") or {}
-    return _text(name, parameters.get(name)) or ""
+    return _text(name, parameters.get(name) or "")
 
 
 def caller(event: Event) -> str | None:
@@ -73,9 +73,9 @@ def caller(event: Event) -> str | None:
     return arn
 
 
-def _text(name: str, value: str | None) -> str | None:
+def _text(name: str, value: str) -> str:
     try:
-        _ = value and value.encode()
+        value.encode()
     except UnicodeEncodeError as error:
         raise RequestInvalidError([Problem(name, "must be valid Unicode")]) from error
     return value
