@@ -50,29 +50,17 @@ def fingerprint(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 
-class Creator:
+class Creator(msgspec.Struct, kw_only=True):
     """Makes recordings."""
 
-    def __init__(
-        self,
-        *,
-        store: RecordingStore,
-        sealer: Sealer,
-        state_machine_arn: str,
-        limits: Limits,
-        randomness: Callable[[int], bytes],
-        stepfunctions: SFNClient | None = None,
-        now_ms: Callable[[], int] = now_ms,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._sealer = sealer
-        self._state_machine_arn = state_machine_arn
-        self._limits = limits
-        self._randomness = randomness
-        self._stepfunctions = stepfunctions
-        self._now_ms = now_ms
-        self._sleep = sleep
+    store: RecordingStore
+    sealer: Sealer
+    state_machine_arn: str
+    limits: Limits
+    randomness: Callable[[int], bytes]
+    stepfunctions: SFNClient | None = None
+    now_ms: Callable[[], int] = now_ms
+    sleep: Callable[[float], None] = time.sleep
 
     def create(
         self, body: dict[str, Any], idempotency_key: str | None
@@ -82,13 +70,13 @@ class Creator:
         Raises RequestInvalidError; IdempotencyConflictError. When the execution cannot be started
         the row stands, and the sweeper starts it: nothing that was answered is lost.
         """
-        request = read_request(body, self._limits)
+        request = read_request(body, self.limits)
         if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
             raise RequestInvalidError(
                 [Problem("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")]
             )
-        now = self._now_ms()
-        recording_id = new_recording_id(now, self._randomness(RANDOM_BYTES))
+        now = self.now_ms()
+        recording_id = new_recording_id(now, self.randomness(RANDOM_BYTES))
         shown, secrets = redact(request.client_request)
         wanted = Recording(
             recording_id=recording_id,
@@ -97,7 +85,7 @@ class Creator:
             uid=request.uid,
             mode=request.mode,
             client_request=shown,
-            sealed=self._sealer.seal(recording_id, secrets),
+            sealed=self.sealer.seal(recording_id, secrets),
             max_duration_seconds=request.max_duration_seconds,
             restart_limit=request.restart_limit,
             tags=request.tags,
@@ -109,22 +97,22 @@ class Creator:
             key = hashlib.sha256(idempotency_key.encode()).hexdigest()
             idempotency = (key, fingerprint(body))
         expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
-        recording = self._store.create(wanted, idempotency, expires_s)
+        recording = self.store.create(wanted, idempotency, expires_s)
         if not recording.is_terminal:
             self._start(recording)
         return recording, request.warnings
 
     def _start(self, recording: Recording) -> None:
         try:
-            start_execution(self._state_machine_arn, recording, self._stepfunctions)
+            start_execution(self.state_machine_arn, recording, self.stepfunctions)
         except (BotoCoreError, ClientError):
             # The recording is made: an error now would be answered by a second request for it.
             logger.exception("execution not started", recordingId=recording.recording_id)
 
     def wait(self, recording: Recording, seconds: int) -> Recording:
         """Return the recording once it records, or failed to; as it is after `seconds` at last."""
-        end_ms = self._now_ms() + seconds * 1000
-        while RANK[recording.status] < RANK["recording"] and self._now_ms() < end_ms:
-            self._sleep(_LOOK_GAP_S)
-            recording = self._store.get(recording.recording_id)
+        end_ms = self.now_ms() + seconds * 1000
+        while RANK[recording.status] < RANK["recording"] and self.now_ms() < end_ms:
+            self.sleep(_LOOK_GAP_S)
+            recording = self.store.get(recording.recording_id)
         return recording
