@@ -479,6 +479,16 @@ def test_a_layout_that_contradicts_itself_is_refused(body: Any, path: str) -> No
     assert paths(check.check_layout("mix", body).problems) == {path}
 
 
+def test_a_region_beyond_the_canvas_is_a_warning_that_says_by_what() -> None:
+    region = {**REGION, "x_axis": 0.75, "width": 0.5, "y_axis": 0.5, "height": 0.5}
+
+    found = check.check_layout("mix", {"mixedVideoLayout": 3, "layoutConfig": [region]})
+
+    assert found == Checked(
+        (), (Problem("layoutConfig[0].width", "x_axis + width is more than 1"),)
+    )
+
+
 def test_the_storage_that_the_bundle_makes_is_accepted() -> None:
     temporary = {**STORAGE, "stsToken": "t", "stsExpiration": 1_800_000_000}
 

@@ -37,9 +37,9 @@ class Deletion(NamedTuple):
 
 
 def may_be_deleted(recording: Recording) -> None:
-    """Return where nothing can write for a recording any more. Pure.
+    """Raise RecordingStateError where something may still write files of a recording.
 
-    Raises RecordingStateError where its session, or an earlier one that was given up, may run.
+    That is its session, or an earlier session that was given up and not stopped yet.
     """
     if not recording.is_terminal:
         raise RecordingStateError(

@@ -111,7 +111,7 @@ def answer(
 
 
 def warned(body: dict[str, Any], warnings: Sequence[Problem]) -> dict[str, Any]:
-    """Return the body with what was passed on and perhaps not meant."""
+    """Return the body with the warnings: what was passed on but is perhaps not meant."""
     if not warnings:
         return body
     return {**body, "warnings": [{"path": each.path, "rule": each.rule} for each in warnings]}
@@ -124,7 +124,7 @@ def text(status: int, body: str, content_type: str) -> Answer:
 
 
 def nothing() -> Answer:
-    """Return the answer that it is done, and that there is nothing to show."""
+    """Return 204: it is done, and there is nothing to show."""
     return {"statusCode": int(HTTPStatus.NO_CONTENT), "headers": {}, "body": ""}
 
 

@@ -1,4 +1,4 @@
-"""The timeline of one recording, a page at a time: what Agora told, and what was decided here."""
+"""The timeline of one recording, a page at a time."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def read_events_query(parameters: Mapping[str, str]) -> EventsQuery:
 def one_page(entries: list[Entry], query: EventsQuery) -> EventsView:
     """Return a page of a timeline. Pure.
 
-    The cursor names an instant, so that what arrives late does not shift the pages to come. What
-    arrives late and happened before it is not on them.
+    The cursor names an instant, so an event that arrives late does not shift the pages to come. If
+    it happened before that instant, it is not on them.
     """
     rest = list(_after(entries, query.cursor))
     found = page(rest, query.limit)

@@ -290,8 +290,8 @@ def _track_view(track: TrackEntry) -> TrackView:
 
 def _snapshot_view(recording: Recording, key: str, size: int, etag: str) -> FileView | None:
     name = key.removeprefix(recording.prefix)
-    like = names.parse(name, recording.cname, recording.sids)
-    if like is None or like.kind != "snapshot":
+    parsed = names.parse(name, recording.cname, recording.sids)
+    if parsed is None or parsed.kind != "snapshot":
         return None
     return FileView(
         key=key,
@@ -299,8 +299,8 @@ def _snapshot_view(recording: Recording, key: str, size: int, etag: str) -> File
         bytes=size,
         etag=etag,
         content_type=playback.content_type(name),
-        sid=like.sid,
-        uid=like.uid,
-        started_at=None if like.start_ms is None else iso(like.start_ms),
+        sid=parsed.sid,
+        uid=parsed.uid,
+        started_at=None if parsed.start_ms is None else iso(parsed.start_ms),
         state="empty" if size == 0 else None,
     )

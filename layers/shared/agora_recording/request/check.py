@@ -40,8 +40,8 @@ def check_recording(body: object) -> Checked:
     storable(client_request, "clientRequest", found)
     typed = body
     if isinstance(body, dict):
-        # The rules have these two: startParameter must equal the start fields, so its own fields
-        # need no check of their own, and storageConfig must not be there at all.
+        # Two members are left to the rules: startParameter, which must equal the start fields, and
+        # storageConfig, which must not be there.
         rest = _without(client_request, "startParameter", "storageConfig")
         typed = {**body, "clientRequest": rest}
     conform(typed, RecordingRequest if mode == "web" else ChannelRequest, "", found)

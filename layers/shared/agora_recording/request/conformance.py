@@ -46,7 +46,7 @@ class Findings:
             self._problems[Problem(path or "body", rule)] = None
 
     def warning(self, path: str, rule: str) -> None:
-        """Note something that is allowed, and perhaps not meant."""
+        """Note something that is allowed but perhaps not meant."""
         if len(self._warnings) < MOST_FINDINGS:
             self._warnings[Problem(path or "body", rule)] = None
 
@@ -179,7 +179,10 @@ def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) 
 def _walk_union(
     value: Any, shape: inspect.UnionType, path: str, found: Findings, rule: str
 ) -> None:
-    """Go on with the member that the value claims to be: by its tag, or array against object."""
+    """Go on with that member of the union which the value is meant to be.
+
+    Its tag tells, or whether it is an array or an object.
+    """
     others = [each for each in shape.types if not isinstance(each, inspect.NoneType)]
     if value is None and len(others) < len(shape.types):
         return
