@@ -57,8 +57,8 @@ e2e: $(VENV)/test.done $(TOOLS)/hls.done ## stories on the embedded stack
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks
 
-openapi: $(VENV)/demo.done ## write the description of the API anew from its types
-	@$(BIN)/python -m openapi.build docs/openapi.json functions/serve_openapi/openapi.json
+openapi: $(VENV)/demo.done ## write the description of the API anew, from openapi.yaml and the types
+	@$(BIN)/python -m openapi.build
 
 readme: $(VENV)/demo.done ## write the tables of the README anew from the template
 	@$(BIN)/python -m docs.tables

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from agora_recording.agora.bodies import stop_body
-from agora_recording.api.get_recording_events import Story, Wish
+from agora_recording.api.get_recording_events import EventsQuery, Timeline
 from agora_recording.aws import clients
 from agora_recording.clock import iso, now_ms
 from agora_recording.errors import RecordingStateError, RoomFailedError
@@ -77,7 +77,7 @@ class Operator:
 
     def show(self, recording_id: str) -> dict[str, Any]:
         """Return {recording, events}: the recording and its whole timeline."""
-        told = Story(self._store).page(recording_id, Wish(_WHOLE_STORY, None))
+        told = Timeline(self._store).page(recording_id, EventsQuery(_WHOLE_STORY, None))
         return {"recording": public(self._store.get(recording_id)), **told}
 
     def stop(self, recording_id: str) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.api.create_recording import Creator, Limits, read_prefer
+from agora_recording.api.create_recording import Creator, read_prefer
 from agora_recording.api.gateway import answer, door, header, json_body, warned
 from agora_recording.aws.sealing import Sealer
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
+from agora_recording.request.reading import Limits
 from agora_recording.wiring import TableSettings
 
 

@@ -9,22 +9,22 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, path, query
-from agora_recording.api.get_recording_events import Story, read_wish
+from agora_recording.api.get_recording_events import Timeline, read_events_query
 from agora_recording.observability import logger
 from agora_recording.wiring import TableSettings
 
 
 @cache
-def _story() -> Story:
-    return Story(TableSettings.from_env().store())
+def _timeline() -> Timeline:
+    return Timeline(TableSettings.from_env().store())
 
 
 @logger.inject_lambda_context
 @door
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, story: Story | None = None
+    event: dict[str, Any], context: LambdaContext, timeline: Timeline | None = None
 ) -> dict[str, Any]:
     """Return {events, cursor?}, in the order in which things happened."""
-    story = story or _story()
-    wish = read_wish(query(event, "limit", "cursor"))
-    return answer(HTTPStatus.OK, story.page(path(event, "recordingId"), wish))
+    timeline = timeline or _timeline()
+    page = read_events_query(query(event, "limit", "cursor"))
+    return answer(HTTPStatus.OK, timeline.page(path(event, "recordingId"), page))

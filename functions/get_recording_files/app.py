@@ -9,7 +9,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, path, query, text
-from agora_recording.api.get_recording_files import Media, read_files_wish, read_playlist_wish
+from agora_recording.api.get_recording_files import list_files, read_files_query
+from agora_recording.api.get_recording_playlist import read_playlist_query, signed_playlist
+from agora_recording.api.media import Media
+from agora_recording.files.publish_recording import Completion
 from agora_recording.observability import logger
 from agora_recording.wiring import TableSettings
 
@@ -23,7 +26,9 @@ class FilesSettings(TableSettings, frozen=True, kw_only=True):
 @cache
 def _media() -> Media:
     settings = FilesSettings.from_env()
-    return Media(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
+    store, bucket = settings.store(), settings.bucket_name
+    verifier = Completion(store=store, bucket=bucket, timings=settings.timings)
+    return Media(store=store, verifier=verifier, bucket=bucket)
 
 
 @logger.inject_lambda_context
@@ -35,8 +40,8 @@ def lambda_handler(
     media = media or _media()
     recording_id = path(event, "recordingId")
     if event.get("resource", "").endswith("/playlist"):
-        play = read_playlist_wish(query(event, "uid", "track", "from", "to", "expires"))
-        playlist = media.playlist(recording_id, play)
+        window = read_playlist_query(query(event, "uid", "track", "from", "to", "expires"))
+        playlist = signed_playlist(media, recording_id, window)
         return text(HTTPStatus.OK, playlist, "application/vnd.apple.mpegurl")
-    wish = read_files_wish(query(event, "limit", "expires", "cursor"))
-    return answer(HTTPStatus.OK, media.files(recording_id, wish))
+    page = read_files_query(query(event, "limit", "expires", "cursor"))
+    return answer(HTTPStatus.OK, list_files(media, recording_id, page))

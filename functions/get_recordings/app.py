@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, path, query
-from agora_recording.api.get_recordings import Lister, read_listing
+from agora_recording.api.get_recordings import Lister, read_recordings_query
 from agora_recording.clock import now_ms
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
@@ -32,5 +32,5 @@ def lambda_handler(
     if recording_id:
         query(event)  # it has no parameters
         return answer(HTTPStatus.OK, public(lister.get(recording_id)))
-    listing = read_listing(query(event, "status", "cname", "limit", "cursor"))
-    return answer(HTTPStatus.OK, lister.page(listing, now_ms()))
+    page = read_recordings_query(query(event, "status", "cname", "limit", "cursor"))
+    return answer(HTTPStatus.OK, lister.page(page, now_ms()))

@@ -16,18 +16,19 @@ from agora_recording.notifications import envelope
 from agora_recording.notifications.intake import IntakeSettings, take
 from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.notifications.store import NotificationStore
+from agora_recording.refusals import problem_json, refusal
 
 _store = cache(NotificationStore)
 _secrets = cache(NotificationSecrets)
 
-# What each failure is called by HTTP, and by the alarms. After any of them Agora sends again.
-_REFUSALS: dict[type[Exception], tuple[int, str, str]] = {
-    errors.SignatureError: (401, "Unauthorized", "SignatureRefused"),
-    errors.StaleNotificationError: (401, "Unauthorized", "NotificationStale"),
-    errors.SourceNotAllowedError: (401, "Unauthorized", "SourceRefused"),
-    errors.NotificationInvalidError: (413, "Content Too Large", "NotificationTooLarge"),
-    errors.StoreUnavailableError: (503, "Service Unavailable", "NotificationStoreUnavailable"),
-    errors.SecretUnavailableError: (503, "Service Unavailable", "NotificationSecretUnavailable"),
+# What the alarms call each refusal; its status is in `refusals`.
+_METRICS: dict[type[Exception], str] = {
+    errors.SignatureError: "SignatureRefused",
+    errors.StaleNotificationError: "NotificationStale",
+    errors.SourceNotAllowedError: "SourceRefused",
+    errors.NotificationInvalidError: "NotificationTooLarge",
+    errors.StoreUnavailableError: "NotificationStoreUnavailable",
+    errors.SecretUnavailableError: "NotificationSecretUnavailable",
 }
 
 
@@ -52,10 +53,10 @@ def lambda_handler(
     now_ms = now()
     try:
         receipt = take(event, now_ms, settings, store, secrets)
-    except tuple(_REFUSALS) as error:
-        status, title, metric = _REFUSALS[type(error)]
+    except tuple(_METRICS) as error:
+        status, metric = refusal(error).status, _METRICS[type(error)]
         detail = str(error) if status < 500 else "Nothing was stored. Send it again."
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        problem = problem_json(status, detail)
         shown = {"sourceIp": envelope.source_ip(event), "requestId": context.aws_request_id}
         counts = (metric, "NotificationNotStored") if status >= 500 else (metric,)
         print(emf.line(counts, now_ms, {"level": "WARNING", "message": str(error), **shown}))
@@ -66,7 +67,7 @@ def lambda_handler(
 
 def _answer(event: dict[str, Any], status: int, kind: str, content: object) -> dict[str, Any]:
     answer = {
-        "statusCode": status,
+        "statusCode": int(status),
         "body": msgspec.json.encode(content).decode(),
         "isBase64Encoded": False,
     }

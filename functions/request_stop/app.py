@@ -1,4 +1,4 @@
-"""POST /v1/recordings/{recordingId}/stop: write the wish, wake the execution, answer 202."""
+"""POST /v1/recordings/{recordingId}/stop: keep the stop, wake the execution, answer 202."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /v1/openapi.json: the description of this API, as it was written at build time."""
+"""GET /v1/openapi.json: the description of this API, as `make openapi` wrote it."""
 
 from __future__ import annotations
 

@@ -9,25 +9,25 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, json_body, path, warned
-from agora_recording.api.update_recording import Changer
+from agora_recording.api.update_recording import Updater
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
 from agora_recording.wiring import AgoraSettings
 
 
 @cache
-def _changer() -> Changer:
+def _updater() -> Updater:
     settings = AgoraSettings.from_env()
-    return Changer(store=settings.store(), agora=settings.agora())
+    return Updater(store=settings.store(), agora=settings.agora())
 
 
 @logger.inject_lambda_context
 @door
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, changer: Changer | None = None
+    event: dict[str, Any], context: LambdaContext, updater: Updater | None = None
 ) -> dict[str, Any]:
     """Return 200 with the recording once Agora has accepted the layout."""
-    changer = changer or _changer()
-    recording, warnings = changer.lay_out(path(event, "recordingId"), json_body(event))
+    updater = updater or _updater()
+    recording, warnings = updater.lay_out(path(event, "recordingId"), json_body(event))
     logger.info("layout updated", recordingId=recording.recording_id)
     return answer(HTTPStatus.OK, warned(public(recording), warnings))

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, json_body, path, warned
-from agora_recording.api.update_recording import Changer
+from agora_recording.api.update_recording import Updater
 from agora_recording.aws.sealing import Sealer
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
@@ -23,19 +23,19 @@ class UpdateSettings(AgoraSettings, frozen=True, kw_only=True):
 
 
 @cache
-def _changer() -> Changer:
+def _updater() -> Updater:
     settings = UpdateSettings.from_env()
     sealer = Sealer(settings.seal_key_id)
-    return Changer(store=settings.store(), agora=settings.agora(), sealer=sealer)
+    return Updater(store=settings.store(), agora=settings.agora(), sealer=sealer)
 
 
 @logger.inject_lambda_context
 @door
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, changer: Changer | None = None
+    event: dict[str, Any], context: LambdaContext, updater: Updater | None = None
 ) -> dict[str, Any]:
     """Return 200 with the recording once Agora has accepted the change."""
-    changer = changer or _changer()
-    recording, warnings = changer.update(path(event, "recordingId"), json_body(event))
+    updater = updater or _updater()
+    recording, warnings = updater.update(path(event, "recordingId"), json_body(event))
     logger.info("recording updated", recordingId=recording.recording_id)
     return answer(HTTPStatus.OK, warned(public(recording), warnings))

@@ -22,12 +22,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from agora_recording.api.gateway import MAX_BODY_BYTES
+from openapi.build import TARGET
 from tests.e2e.conftest import Stage, eventually
 from tests.e2e.evidence import STREAM_KEY
-from tests.template.machine import ROOT
 
 STREAM = f"rtmp://live.example.com/app/{STREAM_KEY}"
-DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text())
+DOCUMENT = json.loads(TARGET.read_text())
 # FUZZ_EXAMPLES=50 asks for more: the coverage phase alone takes minutes.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 PHASES = {"coverage": {"enabled": EXAMPLES > 10}}

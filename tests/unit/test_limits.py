@@ -21,7 +21,7 @@ from agora_recording.files.verdict import Outcome
 from agora_recording.notifications import envelope
 from agora_recording.recording.model import TERMINAL
 from agora_recording.recording.timings import Timings
-from agora_recording.request import conformance
+from agora_recording.request import conformance, limits
 from benchmarks.machine import template_defaults
 from functions.receive_notification import app as receive_notification
 from tests.template.machine import ROOT, functions, template
@@ -79,9 +79,9 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
         f"{DEFAULTS['SecurityGroupQuota']} rules a security group (`SecurityGroupQuota`)",
         f"request body | {gateway.MAX_BODY_BYTES // KB} KB, above it 413",
         f"notification body | {envelope.MAX_BODY_BYTES // KB} KB, above it 413",
-        f"1 s to {create_recording.MAX_DURATION_S // 86_400} days, "
+        f"1 s to {limits.MAX_DURATION_S // 86_400} days, "
         f"{DEFAULTS['DefaultMaxDurationSeconds'] / 3600:g} hours by default",
-        f"0 to {create_recording.MAX_RESTARTS}, {DEFAULTS['DefaultRestartLimit']} by default",
+        f"0 to {limits.MAX_RESTARTS}, {DEFAULTS['DefaultRestartLimit']} by default",
         f"confirmed within | {Timings().confirm_verdict_s:g} s",
         f"silence before a query | {SILENCE_S} s",
         f"about {NOTICED_S} s of the last sign of life",
@@ -112,7 +112,7 @@ def metrics() -> set[str]:
     found = set(re.findall(r'(?:count|add_metric)\(\s*"([A-Z]\w+)"', "".join(texts)))
     hot_path = "".join(text for text in texts if "emf.line" in text or "class Receipt" in text)
     found |= set(re.findall(r'"((?:Notification|Source)[A-Z]\w+)"', hot_path))
-    found |= {metric for _, _, metric in receive_notification._REFUSALS.values()}
+    found |= set(receive_notification._METRICS.values())
     found |= {f"Recording{each.capitalize()}" for each in TERMINAL} | {"RecordingAwaited"}
     return found | {f"Verdict{each.capitalize()}" for each in get_args(Outcome)}
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from agora_recording.agora.requests import StorageConfig
 from agora_recording.errors import Problem
 from agora_recording.request import check
-from agora_recording.request.conformance import Checked
+from agora_recording.request.conformance import Checked, Findings, conform
 
 Json = dict[str, Any]
 
@@ -405,7 +406,16 @@ WEB_UPDATE: Json = {
 
 
 def start(mode: str, request: Any, cname: Any = "room 1", uid: Any = "527841") -> Checked:
-    return check.check(cname, uid, mode, request)
+    """Check a request to record."""
+    body = {"cname": cname, "uid": uid, "mode": mode, "clientRequest": request}
+    return check.check_recording(body)
+
+
+def stored(storage_config: Any) -> Checked:
+    """Hold a storageConfig against Agora's type of it."""
+    found = Findings()
+    conform(storage_config, StorageConfig, "storageConfig", found)
+    return found.checked()
 
 
 def paths(found: tuple[Problem, ...]) -> set[str]:

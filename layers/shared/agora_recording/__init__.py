@@ -15,6 +15,7 @@ firewall       Agora's addresses: which are believed, and the places that let th
 aws            clients, rows, leases, secrets, sealed values, signed addresses
 observability  the logger and the metrics of the rooms
 settings       the environment of a room, read by name
+refusals       what each error is by HTTP
 emf            a line of metrics, without Powertools
 clock          instants
 errors         the vocabulary of failure

@@ -18,7 +18,7 @@ from agora_recording.agora.storage import (
 )
 from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import SecretUnavailableError, StorageRegionError
-from agora_recording.request.check import check_storage
+from tests.world.examples import stored
 
 PREFIX = "recordings/01ARZ3NDEKTSV4RRFFQ69G5FAV/"
 KEYS = StorageKeys("AKIAEXAMPLE", "hush")
@@ -84,7 +84,7 @@ def test_the_config_is_what_agora_wants() -> None:
         "secretKey": "hush",
         "fileNamePrefix": ["recordings", "01ARZ3NDEKTSV4RRFFQ69G5FAV"],
     }
-    assert check_storage(config).problems == ()
+    assert stored(config).problems == ()
 
 
 def test_encryption_and_tags_ride_along() -> None:
@@ -92,7 +92,7 @@ def test_encryption_and_tags_ride_along() -> None:
         bucket="b", aws_region="us-east-1", prefix=PREFIX, keys=KEYS, sse="kms", tag="team=a"
     )
     assert config["extensionParams"] == {"sse": "kms", "tag": "team=a"}
-    assert check_storage(config).problems == ()
+    assert stored(config).problems == ()
 
 
 def test_temporary_credentials_are_limited_to_the_prefix_and_live_twelve_hours() -> None:
@@ -106,7 +106,7 @@ def test_temporary_credentials_are_limited_to_the_prefix_and_live_twelve_hours()
     statement = json.loads(asked["Policy"])["Statement"][0]
     assert statement["Resource"] == f"arn:aws:s3:::bucket/{PREFIX}*"
     assert "s3:GetObject" not in statement["Action"]
-    assert check_storage(config).problems == ()
+    assert stored(config).problems == ()
 
 
 def test_the_session_policy_fits_into_what_sts_takes() -> None:

@@ -14,14 +14,13 @@ from msgspec.structs import replace
 from agora_recording.api.create_recording import (
     MAX_WAIT_S,
     Creator,
-    Limits,
     fingerprint,
     read_prefer,
-    read_request,
 )
-from agora_recording.errors import IdempotencyConflictError, RequestInvalidError, WriteConflictError
+from agora_recording.errors import IdempotencyConflictError, WriteConflictError
 from agora_recording.recording.ids import is_recording_id
 from agora_recording.recording.model import Recording
+from agora_recording.request.reading import Limits
 from functions.create_recording import app
 from tests.unit.api.test_gateway import anything
 from tests.world.api import Api, Context, Response, read, refusal, request
@@ -145,23 +144,6 @@ def test_a_token_that_some_attempt_cannot_use_is_warned_of(
         assert TOKEN not in each["rule"]
 
 
-def test_a_web_page_needs_no_token_so_none_is_warned_of() -> None:
-    service = {
-        "serviceName": "web_recorder_service",
-        "errorHandlePolicy": "error_abort",
-        "serviceParam": {
-            "url": "https://example.com",
-            "audioProfile": 0,
-            "videoWidth": 640,
-            "videoHeight": 360,
-            "maxRecordingHour": 1,
-        },
-    }
-    page = {"extensionServiceConfig": {"extensionServices": [service]}, "token": TOKEN}
-    body = {"cname": "tour", "mode": "web", "clientRequest": page}
-    assert read_request(body, LIMITS).warnings == ()
-
-
 def test_a_recording_is_made_though_its_execution_could_not_be_started(house: House) -> None:
     def fails(**_: Any) -> None:
         raise refusal()
@@ -207,18 +189,6 @@ def test_unknown_fields_without_end_do_not_make_an_answer_without_end(house: Hou
     answer = house.post({f"field{number}": 1 for number in range(10_000)})
     assert answer.status == 400
     assert len(answer.body["problems"]) <= 101
-
-
-@pytest.mark.parametrize("tags", [[], "x", {"a": 1}, {str(n): "" for n in range(21)}])
-def test_tags_are_few_short_texts(tags: Any) -> None:
-    with pytest.raises(RequestInvalidError, match="tags"):
-        read_request({**BODY, "tags": tags}, LIMITS)
-
-
-@pytest.mark.parametrize("value", [2_592_001, -1, 1.5, "60", None, [], False])
-def test_a_duration_is_whole_seconds_up_to_thirty_days(value: Any) -> None:
-    with pytest.raises(RequestInvalidError, match="maxDurationSeconds: must be a whole number"):
-        read_request({**BODY, "maxDurationSeconds": value}, LIMITS)
 
 
 @given(anything, st.booleans())
@@ -366,16 +336,3 @@ def test_what_records_already_is_not_waited_for(house: House) -> None:
     answer = house.post(BODY, Idempotency_Key="k", Prefer="wait=20")
     assert answer.body["status"] == "recording"
     assert house.clock() == NOW_MS
-
-
-def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() -> None:
-    postponed = {
-        "appsCollection": {"combinationPolicy": "postpone_transcoding"},
-        "recordingConfig": {"subscribeUidGroup": 0},
-        "transcodeOptions": {"transConfig": {"transMode": "postponeTranscoding"}},
-    }
-    body = {"cname": "room", "mode": "individual", "clientRequest": postponed}
-    assert read_request(body, LIMITS._replace(transcodes=True)).client_request
-    with pytest.raises(RequestInvalidError, match="PostponedTranscoding") as refused:
-        read_request(body, LIMITS)
-    assert [each.path for each in refused.value.problems] == ["clientRequest.transcodeOptions"]

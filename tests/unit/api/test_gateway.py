@@ -79,7 +79,7 @@ def test_a_header_is_found_in_any_case() -> None:
     ("place", "read_it"),
     [
         ("headers", gateway.header),
-        ("queryStringParameters", lambda event, name: gateway.query(event, name)(name)),
+        ("queryStringParameters", gateway.query),
         ("pathParameters", gateway.path),
     ],
 )
@@ -90,7 +90,7 @@ def test_half_a_surrogate_pair_is_refused_wherever_it_stands(place: str, read_it
 
 def test_what_is_not_there_is_nothing() -> None:
     event: dict[str, Any] = {"queryStringParameters": None, "pathParameters": None}
-    assert gateway.query(event, "limit")("limit") is None
+    assert gateway.query(event, "limit") == {}
     assert gateway.path(event, "recordingId") == ""
     assert gateway.caller(event) is None
 
@@ -115,7 +115,7 @@ def test_parameters_without_end_do_not_make_an_answer_without_end() -> None:
 
 def test_a_signature_may_be_in_the_query_string() -> None:
     event = request(query={"X-Amz-Signature": "0", "X-Amz-Credential": "1", "limit": "5"})
-    assert gateway.query(event, "limit")("limit") == "5"
+    assert gateway.query(event, "limit") == {"limit": "5"}
 
 
 def test_the_caller_is_known_by_its_arn() -> None:
@@ -195,6 +195,16 @@ def test_an_error_of_ours_tells_nothing_but_where_to_look(
     assert "6f1c8a52" in answer.body["detail"]
 
 
+def test_a_secret_that_is_missing_is_an_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    def room(*_: Any) -> Any:
+        raise errors.SecretUnavailableError("agora/credentials")
+
+    with caplog.at_level(logging.CRITICAL):
+        answer = refused(room)
+    assert answer.status == 500
+    assert "credentials" not in answer.body["detail"]
+
+
 # --- pages ---
 
 
@@ -208,20 +218,21 @@ def test_a_page_ends_at_its_limit_or_its_bytes() -> None:
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.0", "x", "101", "0000000001999", "٣", "1e1"])
 def test_a_number_out_of_range_is_refused(text: str) -> None:
     with pytest.raises(RequestInvalidError, match="limit: must be a whole number from 1 to 100"):
-        read_number("limit", text, 25, 1, 100)
+        read_number("limit", {"limit": text}, 25, 1, 100)
 
 
 def test_a_number_has_a_default() -> None:
-    assert read_number("limit", None, 25, 1, 100) == 25
-    assert read_number("limit", "007", 25, 1, 100) == 7
+    assert read_number("limit", {}, 25, 1, 100) == 25
+    assert read_number("limit", {"limit": "007"}, 25, 1, 100) == 7
 
 
 def test_a_cursor_comes_back_as_it_was() -> None:
     cursor = Cursor("2026-11-20T08:00:00.000Z", 3)
-    assert read_cursor(write_cursor(cursor), Cursor) == cursor
+    assert read_cursor({"cursor": write_cursor(cursor)}, Cursor) == cursor
+    assert read_cursor({}, Cursor) is None
 
 
 @given(st.text())
 def test_any_other_cursor_is_refused(text: str) -> None:
     with pytest.raises(RequestInvalidError, match="cursor: must be the cursor of an earlier"):
-        read_cursor(text, Cursor)
+        read_cursor({"cursor": text}, Cursor)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agora_recording.api.get_recording_events import Cursor, Story, Wish, one_page
+from agora_recording.api.get_recording_events import Cursor, EventsQuery, Timeline, one_page
 from agora_recording.api.paging import read_cursor
 from agora_recording.api.timeline import Entry
 from agora_recording.clock import iso
@@ -44,7 +44,7 @@ class House(Api):
         event = request(
             resource="/recordings/{recordingId}/events", recording_id=recording_id, query=query
         )
-        return read(app.lambda_handler(event, Context(), story=Story(self.store)))
+        return read(app.lambda_handler(event, Context(), timeline=Timeline(self.store)))
 
     def pages(self, **query: str) -> list[list[dict[str, Any]]]:
         """Return every page's entries."""
@@ -154,15 +154,15 @@ def test_pages_together_are_everything_once(offsets: list[int], limit: int) -> N
     told: list[Entry] = []
     cursor = None
     while True:
-        found = one_page(entries, Wish(limit, cursor))
+        found = one_page(entries, EventsQuery(limit, cursor))
         told += found.events
         if found.cursor is None:
             break
-        cursor = read_cursor(found.cursor, Cursor)
+        cursor = read_cursor({"cursor": found.cursor}, Cursor)
         assert len(found.events) == limit
     assert told == entries
 
 
 def test_a_page_of_long_entries_is_short() -> None:
     entries = [entry(NOW_MS, n) | {"text": "x" * 1_000_000} for n in range(9)]
-    assert len(one_page(entries, Wish(100, None)).events) == 3
+    assert len(one_page(entries, EventsQuery(100, None)).events) == 3

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agora_recording.api.get_recordings import DAY_MS, DAYS_BACK, Lister, read_listing
+from agora_recording.api.get_recordings import DAY_MS, DAYS_BACK, Lister, read_recordings_query
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import Status
 from functions.get_recordings import app
@@ -193,6 +193,6 @@ def test_all_that_is_wrong_is_told_at_once(house: House) -> None:
 )
 def test_any_place_in_the_list_is_a_good_cursor(place: dict[str, Any]) -> None:
     text = urlsafe_b64encode(msgspec.json.encode(place)).decode()
-    listing = read_listing({"cursor": text}.get)
+    query = read_recordings_query({"cursor": text})
     house = Api(recording())
-    assert set(Lister(house.store).page(listing, NOW_MS)) <= {"recordings", "cursor"}
+    assert set(Lister(house.store).page(query, NOW_MS)) <= {"recordings", "cursor"}

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from agora_recording.agora.bodies import start_body
 from agora_recording.agora.redaction import redact, restore
-from agora_recording.api.update_recording import Changer, running, with_layout, with_update, words
+from agora_recording.api.update_recording import Updater, running, with_layout, with_update, words
 from agora_recording.aws.lease import UPDATE_LEASE_S
 from agora_recording.errors import RateLimitedError, RecordingBusyError, RecordingStateError
 from agora_recording.recording.model import TERMINAL, Recording
-from agora_recording.request.check import check
+from agora_recording.request.check import check_recording
 from functions.update_layout import app as layout_app
 from functions.update_recording import app as update_app
 from tests.unit.api.test_gateway import anything
@@ -58,7 +58,7 @@ class House(Api):
     def __init__(self, *rows: Recording) -> None:
         super().__init__(*(rows or (recording(),)))
         agora: Any = self.agora
-        self.changer = Changer(
+        self.updater = Updater(
             store=self.store,
             agora=agora,
             sealer=self.sealer,
@@ -67,11 +67,11 @@ class House(Api):
         )
 
     def patch(self, body: Any) -> Response:
-        return read(update_app.lambda_handler(request(body), Context(), changer=self.changer))
+        return read(update_app.lambda_handler(request(body), Context(), updater=self.updater))
 
     def put(self, body: Any) -> Response:
         event = request(body, resource="/recordings/{recordingId}/layout")
-        return read(layout_app.lambda_handler(event, Context(), changer=self.changer))
+        return read(layout_app.lambda_handler(event, Context(), updater=self.updater))
 
     @property
     def told(self) -> list[Any]:
@@ -195,11 +195,11 @@ def test_no_body_breaks_either_room(body: str | None, encoded: bool) -> None:
     house = House()
     house.agora.answers.extend([accepted(), accepted("updateLayout")])
     event = {**request(), "body": body, "isBase64Encoded": encoded}
-    update = update_app.lambda_handler(event, Context(), changer=house.changer)
+    update = update_app.lambda_handler(event, Context(), updater=house.updater)
     assert read(update).status in (200, 400)
     house.agora.answers.clear()
     house.agora.then(accepted("updateLayout"))
-    layout = layout_app.lambda_handler(event, Context(), changer=house.changer)
+    layout = layout_app.lambda_handler(event, Context(), updater=house.updater)
     assert read(layout).status in (200, 400)
 
 
@@ -207,7 +207,7 @@ def test_no_body_breaks_either_room(body: str | None, encoded: bool) -> None:
 def test_what_is_not_there_cannot_be_changed(recording_id: str) -> None:
     house = House()
     event = request(SUBSCRIBE, recording_id=recording_id)
-    answer = read(update_app.lambda_handler(event, Context(), changer=house.changer))
+    answer = read(update_app.lambda_handler(event, Context(), updater=house.updater))
     assert answer.status == 404
 
 
@@ -323,7 +323,7 @@ def test_a_change_waits_for_the_one_before_it() -> None:
         if house.clock.advance(seconds) == NOW_MS + 1000:
             other.release()
 
-    house.changer._sleep = sleep
+    house.updater.sleep = sleep
     house.agora.then(accepted())
     assert house.patch(SUBSCRIBE).status == 200
     assert house.clock() == NOW_MS + 1000
@@ -373,7 +373,7 @@ def test_a_stop_that_comes_while_a_change_waits_is_heeded() -> None:
         house.store.amend(RECORDING_ID, lambda row: replace(row, stop_reason="STOP_REQUESTED"))
         lease.release()
 
-    house.changer._sleep = sleep
+    house.updater.sleep = sleep
     assert house.patch(SUBSCRIBE).status == 409
     assert not house.agora.calls
 
@@ -516,5 +516,5 @@ def test_whatever_was_changed_can_be_started_again(changes: list[dict[str, Any]]
     for change in changes:
         is_update = "streamSubscribe" in change
         request = with_update(request, change) if is_update else with_layout(request, change)
-    assert check("standup", None, "mix", request).problems == ()
+    assert check_recording({"cname": "standup", "clientRequest": request}).problems == ()
     assert with_update(request, {}) == request

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agora_recording.api.get_recording_events import Story, Wish
+from agora_recording.api.get_recording_events import EventsQuery, Timeline
 from agora_recording.clock import iso
 from agora_recording.files.await_upload import UploadWatcher
 from agora_recording.files.expectation import expectation, final_status, transcoding
@@ -684,7 +684,7 @@ def test_a_sign_of_life_puts_off_the_next_query() -> None:
 def files_told(house: House) -> list[tuple[str, str]]:
     return [
         (entry["at"][11:19], entry["data"]["name"])
-        for entry in Story(house.store).page(RECORDING_ID, Wish(1000, None))["events"]
+        for entry in Timeline(house.store).page(RECORDING_ID, EventsQuery(1000, None))["events"]
         if entry["kind"] == "file"
     ]
 
@@ -692,7 +692,7 @@ def files_told(house: House) -> list[tuple[str, str]]:
 def test_a_file_that_arrives_is_a_line_of_the_timeline(house: House) -> None:
     at_ms = house.clock()
     house.tell(arrived(MP4, at_ms), arrived(f"{STEM}.m3u8", at_ms))
-    told = Story(house.store).page(RECORDING_ID, Wish(1000, None))["events"]
+    told = Timeline(house.store).page(RECORDING_ID, EventsQuery(1000, None))["events"]
     lines = [entry for entry in told if entry["kind"] == "file"]
     assert [entry["text"] for entry in lines] == [
         f"A playlist arrived in the bucket: {STEM}.m3u8.",

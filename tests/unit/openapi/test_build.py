@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 
-from agora_recording.api import create_recording, gateway
-from agora_recording.api.create_recording import Limits, read_request
+from agora_recording.api import gateway
 from agora_recording.recording.model import Recording
 from agora_recording.recording.view import public
-from agora_recording.request.check import check, check_layout, check_update
+from agora_recording.refusals import REFUSALS, title
+from agora_recording.request.check import check_layout, check_recording, check_update
+from agora_recording.request.reading import Limits, read_request
 from functions.serve_openapi import app
 from openapi import build
 from tests.template.machine import template
@@ -26,7 +28,6 @@ from tests.unit.api.test_get_recordings import House as ListingHouse
 from tests.world.api import Context, Response, read, request
 from tests.world.builders import RECORDING_ID, recording, recordings
 
-ROOT = Path(__file__).parents[3]
 DOCUMENT = build.document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 METHODS = {"get", "put", "post", "delete", "patch"}
@@ -77,12 +78,38 @@ def test_the_document_is_valid_openapi() -> None:
     validate(DOCUMENT)
 
 
-@pytest.mark.parametrize("name", ["docs/openapi.json", "functions/serve_openapi/openapi.json"])
-def test_the_files_are_what_the_types_say(name: str) -> None:
-    assert (ROOT / name).read_text() == build.written(), (
-        "run: PYTHONPATH=layers/shared python -m agora_recording.openapi "
-        "docs/openapi.json functions/serve_openapi/openapi.json"
-    )
+def test_the_file_is_what_the_source_and_the_types_say() -> None:
+    assert build.TARGET.read_text() == build.text(), "run: make openapi"
+
+
+def test_no_marker_is_left_in_it() -> None:
+    assert not re.search(r"\$schemaOf|\$\{|x-parts", build.text())
+
+
+def test_a_type_is_put_in_with_what_it_refers_to_and_what_stands_beside_it() -> None:
+    schemas: dict[str, Any] = {}
+    part = {"$schemaOf": "agora.requests.AppsCollection", "title": "Apps", "properties": {"x": {}}}
+    filled = build._filled(part, schemas)
+    assert (filled["title"], set(filled["properties"])) == ("Apps", {"combinationPolicy", "x"})
+    assert schemas == {}
+    build._filled({"$schemaOf": "agora.requests.TranscodeOptions"}, schemas)
+    assert set(schemas) == {"TransConfig", "Container", "MixedAudio"}
+
+
+def test_a_number_is_put_in_as_a_number_and_in_a_sentence() -> None:
+    name = "${request.limits.MAX_RESTARTS}"
+    assert build._filled([name, f"At most {name}."], {}) == [20, "At most 20."]
+
+
+@pytest.mark.parametrize("part", ["${request.limits.NONE}", {"$schemaOf": "request.none.Type"}])
+def test_a_name_that_the_code_does_not_have_is_an_error(part: Any) -> None:
+    with pytest.raises((AttributeError, ImportError)):
+        build._filled(part, {})
+
+
+def test_two_types_cannot_be_shown_by_one_name() -> None:
+    with pytest.raises(ValueError, match="two types are shown as TransConfig"):
+        build._filled({"$schemaOf": "agora.requests.TranscodeOptions"}, {"TransConfig": {}})
 
 
 def test_it_describes_every_route_and_no_other() -> None:
@@ -111,7 +138,17 @@ def test_every_operation_tells_how_it_may_fail(operation: dict[str, Any]) -> Non
 
 def test_every_status_that_an_error_means_is_described() -> None:
     described = {status for each in OPERATIONS.values() for status in each["responses"]}
-    assert {str(status.value) for status, _ in gateway._MEANINGS.values()} <= described
+    assert {str(status.value) for status, _ in REFUSALS.values()} <= described
+
+
+def test_every_problem_has_the_status_and_the_title_that_it_is_answered_with() -> None:
+    for operation in OPERATIONS.values():
+        for status, response in operation["responses"].items():
+            content = resolved(response).get("content", {}).get("application/problem+json")
+            if content:
+                example = content["example"]
+                assert example["status"] == int(status)
+                assert example["title"] == title(HTTPStatus(int(status)))
 
 
 def test_only_the_webhook_is_open() -> None:
@@ -127,13 +164,17 @@ def test_no_answer_has_a_null() -> None:
 
 
 def test_there_is_no_schema_that_nothing_uses() -> None:
-    text = build.written()
+    text = build.text()
     unused = [name for name in SCHEMAS if f'"#/components/schemas/{name}"' not in text]
     assert unused == []
 
 
 def test_the_fields_of_a_request_are_those_that_are_taken() -> None:
-    assert set(SCHEMAS["CreateRecording"]["properties"]) == create_recording.FIELDS
+    asked = SCHEMAS["CreateRecording"]
+    assert asked["additionalProperties"] is False
+    stray = "is not a field of this call"
+    problems = check_recording(dict.fromkeys([*asked["properties"], "other"])).problems
+    assert [each.path for each in problems if each.rule == stray] == ["other"]
 
 
 # --- the examples ---
@@ -210,7 +251,7 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
     # The document bounds one field at a time; it must not be stricter than the checks.
     asked = {"scene": 0, "region": "EU", "resourceExpiredHour": 720, "newField": {}}
     conforms(asked, {"$ref": "#/components/schemas/ClientRequest"})
-    assert check("standup", None, "mix", asked).problems == ()
+    assert check_recording({"cname": "standup", "clientRequest": asked}).problems == ()
 
 
 def test_every_room_knows_the_parameters_that_are_described_and_no_other(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
@@ -22,6 +21,7 @@ from agora_recording.agora.requests import (
 from agora_recording.errors import Problem
 from agora_recording.request import check
 from agora_recording.request.conformance import MOST_FINDINGS, Checked, Findings, conform
+from agora_recording.request.reading import with_defaults
 from agora_recording.request.rules import MODES
 from tests.world.examples import (
     CUSTOM_LAYOUT,
@@ -46,6 +46,7 @@ from tests.world.examples import (
     paths,
     put,
     start,
+    stored,
 )
 
 # --- whole requests -------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def test_everything_wrong_is_reported_at_once() -> None:
     request = put(request, "recordingConfig.transcodingConfig.layoutConfig[0].x_axis", 2)
     request["region"] = "Mars"
 
-    found = check.check("a/b", "0", "composite", request)
+    found = start("composite", request, cname="a/b", uid="0")
 
     assert paths(found.problems) == {
         "cname",
@@ -151,7 +152,7 @@ def test_a_request_that_is_no_object_is_refused(request_: Any) -> None:
 
 @pytest.mark.parametrize("mode", [None, "", "composite", "Mix", 1, ["mix"], {}])
 def test_a_mode_that_is_none_of_the_three_is_refused(mode: Any) -> None:
-    assert paths(check.check("room", "1", mode, {}).problems) == {"mode"}
+    assert paths(start(mode, {}).problems) == {"mode"}
 
 
 @pytest.mark.parametrize("uid", [None, "1", "4294967295"])
@@ -478,27 +479,20 @@ def test_a_layout_that_contradicts_itself_is_refused(body: Any, path: str) -> No
     assert paths(check.check_layout("mix", body).problems) == {path}
 
 
-@pytest.mark.parametrize(
-    ("changes", "path"),
-    [
-        ({"vendor": 5}, "extensionParams.sse"),
-        ({"vendor": 3}, "extensionParams.tag"),
-        ({"vendor": 11, "extensionParams": {}}, "extensionParams.endpoint"),
-        ({"vendor": 5, "stsToken": "t", "extensionParams": {}}, "stsToken"),
-        ({"fileNamePrefix": ["a" * 64, "b" * 63]}, "fileNamePrefix"),
-    ],
-)
-def test_a_storage_that_contradicts_itself_is_refused(changes: Json, path: str) -> None:
-    found = check.check_storage({**STORAGE, **changes})
+def test_a_region_beyond_the_canvas_is_a_warning_that_says_by_what() -> None:
+    region = {**REGION, "x_axis": 0.75, "width": 0.5, "y_axis": 0.5, "height": 0.5}
 
-    assert f"storageConfig.{path}" in paths(found.problems)
+    found = check.check_layout("mix", {"mixedVideoLayout": 3, "layoutConfig": [region]})
+
+    assert found == Checked(
+        (), (Problem("layoutConfig[0].width", "x_axis + width is more than 1"),)
+    )
 
 
 def test_the_storage_that_the_bundle_makes_is_accepted() -> None:
     temporary = {**STORAGE, "stsToken": "t", "stsExpiration": 1_800_000_000}
 
-    assert check.check_storage(STORAGE) == Checked()
-    assert check.check_storage(temporary) == Checked()
+    assert stored(STORAGE) == stored(temporary) == Checked()
 
 
 # --- the bodies -----------------------------------------------------------------------------------
@@ -513,7 +507,7 @@ def mistakes(body: Json, kind: type) -> tuple[Problem, ...]:
 @pytest.mark.parametrize("name", REQUESTS)
 def test_the_bodies_of_acquire_and_start_are_what_agora_takes(name: str) -> None:
     mode, given = REQUESTS[name]
-    request = check.with_defaults(mode, {**given, "startParameter": {}}, max_duration_s=60)
+    request = with_defaults(mode, {**given, "startParameter": {}}, max_duration_s=60)
 
     acquire = bodies.acquire_body("room", "7", request, STORAGE)
     begin = bodies.start_body("room", "7", request, STORAGE)
@@ -574,69 +568,6 @@ def test_a_stop_that_is_neither_true_nor_false_is_noticed() -> None:
     assert paths(mistakes(body, StopRequest)) == {"clientRequest.async_stop"}
 
 
-# --- defaults -------------------------------------------------------------------------------------
-
-
-def test_what_the_caller_left_out_is_filled_in() -> None:
-    assert check.with_defaults("mix", {}, max_duration_s=3600) == {
-        "recordingConfig": {"channelType": 0, "maxIdleTime": 300},
-        "resourceExpiredHour": 72,
-    }
-
-
-@pytest.mark.parametrize(
-    ("max_duration_s", "hours"),
-    [(1, 72), (71 * 3600, 72), (71 * 3600 + 1, 73), (100 * 3600, 101), (30 * 86400, 720)],
-)
-def test_the_resource_outlives_the_longest_recording_by_an_hour(
-    max_duration_s: int, hours: int
-) -> None:
-    filled = check.with_defaults("mix", {}, max_duration_s=max_duration_s)
-
-    assert filled["resourceExpiredHour"] == hours
-
-
-@pytest.mark.parametrize(
-    ("name", "scene"), [("web", 1), ("postponed", 2), ("mix", None), ("individual", None)]
-)
-def test_the_scene_follows_from_the_mode(name: str, scene: int | None) -> None:
-    mode, request = REQUESTS[name]
-    without = {field: each for field, each in request.items() if field != "scene"}
-
-    assert check.with_defaults(mode, without, max_duration_s=60).get("scene") == scene
-
-
-def test_a_web_recording_gets_no_recording_config() -> None:
-    assert "recordingConfig" not in check.with_defaults("web", WEB, max_duration_s=60)
-
-
-@pytest.mark.parametrize("name", REQUESTS)
-def test_defaults_change_nothing_that_the_caller_set(name: str) -> None:
-    mode, request = REQUESTS[name]
-    before = copy.deepcopy(request)
-
-    filled = check.with_defaults(mode, request, max_duration_s=60)
-
-    assert request == before
-    for field, value in request.items():
-        if field == "recordingConfig":
-            assert filled[field] == {**filled[field], **value}
-        else:
-            assert filled[field] == value
-    assert check.with_defaults(mode, filled, max_duration_s=60) == filled
-    assert start(mode, filled).problems == ()
-
-
-@pytest.mark.parametrize("name", REQUESTS)
-def test_a_start_parameter_stays_valid_beside_the_defaults(name: str) -> None:
-    mode, request = REQUESTS[name]
-    given = {**request, "startParameter": bodies.split(request)[1]}
-
-    filled = check.with_defaults(mode, given, max_duration_s=60)
-
-    assert start(mode, filled).problems == ()
-
-
 # --- secrets --------------------------------------------------------------------------------------
 
 
@@ -663,10 +594,10 @@ def test_no_secret_is_left_in_the_public_part(name: str) -> None:
 @given(json_values, json_values, st.sampled_from([*MODES, None, 1]), json_values)
 def test_a_check_never_raises_whatever_comes(cname: Any, uid: Any, mode: Any, value: Any) -> None:
     for found in (
-        check.check(cname, uid, mode, value),
+        check.check_recording(value),
+        start(mode, value, cname, uid),
         check.check_update(mode, value),
         check.check_layout(mode, value),
-        check.check_storage(value),
     ):
         assert all(problem.path and problem.rule for problem in found.problems + found.warnings)
         assert json.dumps(found, ensure_ascii=False).encode()

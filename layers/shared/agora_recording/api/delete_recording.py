@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from agora_recording.aws import clients
@@ -36,9 +37,9 @@ class Deletion(NamedTuple):
 
 
 def may_be_deleted(recording: Recording) -> None:
-    """Return where nothing can write for a recording any more. Pure.
+    """Raise RecordingStateError where something may still write files of a recording.
 
-    Raises RecordingStateError where its session, or an earlier one that was given up, may run.
+    That is its session, or an earlier session that was given up and not stopped yet.
     """
     if not recording.is_terminal:
         raise RecordingStateError(
@@ -51,21 +52,13 @@ def may_be_deleted(recording: Recording) -> None:
         )
 
 
-class Deleter:
+class Deleter(msgspec.Struct, kw_only=True):
     """Deletes recordings."""
 
-    def __init__(
-        self,
-        *,
-        store: RecordingStore,
-        bucket: str,
-        s3: S3Client | None = None,
-        now_ms: Callable[[], int] = now_ms,
-    ) -> None:
-        self._store = store
-        self._bucket = bucket
-        self._s3 = s3
-        self._now_ms = now_ms
+    store: RecordingStore
+    bucket: str
+    s3: S3Client | None = None
+    now_ms: Callable[[], int] = now_ms
 
     def delete(self, recording_id: str, remaining_ms: Callable[[], int]) -> Deletion:
         """Delete a recording, or as much of it as `remaining_ms` (of the room) allows.
@@ -74,13 +67,13 @@ class Deleter:
         StoreUnavailableError when S3 kept an object.
         """
         check_recording_id(recording_id)
-        now = self._now_ms()
+        now = self.now_ms()
 
         def begin(row: Recording) -> Recording:
             may_be_deleted(row)
             return row if row.deleting_ms else replace(row, deleting_ms=now)
 
-        recording = self._store.amend(recording_id, begin)
+        recording = self.store.amend(recording_id, begin)
         for step in self._steps(recording):
             if remaining_ms() < _RESERVE_MS:
                 return Deletion(recording, False)
@@ -91,18 +84,18 @@ class Deleter:
         """Yield what there is to do, each a second or two at most, the row itself at the end."""
         for batch in self._versions(recording.prefix):
             yield partial(self._delete_objects, batch)
-        for keys in self._store.rows_of(recording):
-            yield partial(self._store.delete_rows, keys)
+        for keys in self.store.rows_of(recording):
+            yield partial(self.store.delete_rows, keys)
         # What was being written when it began: a manifest, files that came late.
         for batch in self._versions(recording.prefix):
             yield partial(self._delete_objects, batch)
-        yield partial(self._store.delete, recording.recording_id)
+        yield partial(self.store.delete, recording.recording_id)
 
     def _versions(self, prefix: str) -> Iterator[list[ObjectIdentifierTypeDef]]:
         """Yield every version and delete marker under a prefix, up to 1000 at once."""
-        client = self._s3 or clients.s3()
+        client = self.s3 or clients.s3()
         pages = client.get_paginator("list_object_versions").paginate(
-            Bucket=self._bucket, Prefix=prefix
+            Bucket=self.bucket, Prefix=prefix
         )
         for page in pages:
             found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
@@ -110,10 +103,8 @@ class Deleter:
                 yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
 
     def _delete_objects(self, batch: list[ObjectIdentifierTypeDef]) -> None:
-        client = self._s3 or clients.s3()
-        answer = client.delete_objects(
-            Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True}
-        )
+        client = self.s3 or clients.s3()
+        answer = client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
         errors = answer.get("Errors", [])
         if errors:
             raise StoreUnavailableError(

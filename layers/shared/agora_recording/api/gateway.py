@@ -14,25 +14,13 @@ from typing import Any
 import msgspec
 
 from agora_recording.errors import (
-    AgoraRefusedError,
-    AgoraUnavailableError,
     BodyTooLargeError,
-    IdempotencyConflictError,
-    MediaNotFoundError,
-    PlaylistTooLargeError,
     Problem,
-    RateLimitedError,
-    RecordingBusyError,
-    RecordingError,
-    RecordingNotFoundError,
-    RecordingStateError,
     RequestInvalidError,
-    ResourceExpiredError,
-    StoreUnavailableError,
-    TaskNotFoundError,
-    WriteConflictError,
+    SecretUnavailableError,
 )
 from agora_recording.observability import logger
+from agora_recording.refusals import REFUSALS, problem_json, refusal
 from agora_recording.request.conformance import MOST_FINDINGS, child
 
 Event = dict[str, Any]
@@ -40,48 +28,24 @@ Answer = dict[str, Any]
 
 MAX_BODY_BYTES = 256 * 1024
 
-# RFC 9110's titles; Python before 3.13 has those of the RFCs before it.
-_TITLES = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
-}
-
-
-# The errors that an API call may end in: the status, and after how many seconds (0: never) the
-# same call may work.
-_MEANINGS: dict[type[RecordingError], tuple[HTTPStatus, int]] = {
-    RequestInvalidError: (HTTPStatus.BAD_REQUEST, 0),
-    PlaylistTooLargeError: (HTTPStatus.BAD_REQUEST, 0),
-    BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 0),
-    RecordingNotFoundError: (HTTPStatus.NOT_FOUND, 0),
-    MediaNotFoundError: (HTTPStatus.NOT_FOUND, 0),
-    RecordingStateError: (HTTPStatus.CONFLICT, 0),
-    RecordingBusyError: (HTTPStatus.CONFLICT, 2),
-    IdempotencyConflictError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
-    AgoraRefusedError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
-    ResourceExpiredError: (HTTPStatus.UNPROCESSABLE_ENTITY, 0),
-    WriteConflictError: (HTTPStatus.SERVICE_UNAVAILABLE, 1),
-    StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, 1),
-    RateLimitedError: (HTTPStatus.SERVICE_UNAVAILABLE, 2),
-    AgoraUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, 3),
-    # Moving to another server takes Agora up to 90 s.
-    TaskNotFoundError: (HTTPStatus.SERVICE_UNAVAILABLE, 15),
-}
+# A secret that is missing is the operator's to put right: the caller is told no more than of any
+# other failure of ours.
+_TOLD = tuple(error for error in REFUSALS if error is not SecretUnavailableError)
 
 
 def header(event: Event, name: str) -> str | None:
     """Return a request header by its name in any case. Raises RequestInvalidError: not text."""
     headers: Mapping[str, str] = event.get("headers") or {}
     wanted = name.lower()
-    found = (value for key, value in headers.items() if key.lower() == wanted)
-    return _text(name, next(found, None))
+    found = next((value for key, value in headers.items() if key.lower() == wanted), None)
+    return None if found is None else _text(name, found)
 
 
-def query(event: Event, *known: str) -> Callable[[str], str | None]:
-    """Return what gives one of the `known` query string parameters by its name.
+def query(event: Event, *known: str) -> dict[str, str]:
+    """Return the parameters of the query string by their names.
 
-    Raises RequestInvalidError for every other parameter: passed over, a misspelt one would be
-    answered with everything. What it returns raises the same when the value is not text.
+    Raises RequestInvalidError for every one that is not `known`: passed over, a misspelt one would
+    be answered with everything. Also for a value that is not text.
     """
     parameters: Mapping[str, str] = event.get("queryStringParameters") or {}
     # A request may be signed in its query string, too.
@@ -93,13 +57,13 @@ def query(event: Event, *known: str) -> Callable[[str], str | None]:
         raise RequestInvalidError(
             [Problem(child("", name), rule) for name in unknown[:MOST_FINDINGS]]
         )
-    return lambda name: _text(name, parameters.get(name))
+    return {name: _text(name, parameters[name]) for name in known if name in parameters}
 
 
 def path(event: Event, name: str) -> str:
-    """Return one path parameter. Raises RequestInvalidError when it is not text."""
+    """Return one path parameter, "" for none. Raises RequestInvalidError when it is not text."""
     parameters: Mapping[str, str] = event.get("pathParameters") or {}
-    return _text(name, parameters.get(name)) or ""
+    return _text(name, parameters.get(name) or "")
 
 
 def caller(event: Event) -> str | None:
@@ -109,9 +73,9 @@ def caller(event: Event) -> str | None:
     return arn
 
 
-def _text(name: str, value: str | None) -> str | None:
+def _text(name: str, value: str) -> str:
     try:
-        _ = value and value.encode()
+        value.encode()
     except UnicodeEncodeError as error:
         raise RequestInvalidError([Problem(name, "must be valid Unicode")]) from error
     return value
@@ -147,7 +111,7 @@ def answer(
 
 
 def warned(body: dict[str, Any], warnings: Sequence[Problem]) -> dict[str, Any]:
-    """Return the body with what was passed on and perhaps not meant."""
+    """Return the body with the warnings: what was passed on but is perhaps not meant."""
     if not warnings:
         return body
     return {**body, "warnings": [{"path": each.path, "rule": each.rule} for each in warnings]}
@@ -160,25 +124,15 @@ def text(status: int, body: str, content_type: str) -> Answer:
 
 
 def nothing() -> Answer:
-    """Return the answer that it is done, and that there is nothing to show."""
+    """Return 204: it is done, and there is nothing to show."""
     return {"statusCode": int(HTTPStatus.NO_CONTENT), "headers": {}, "body": ""}
-
-
-def title(status: HTTPStatus) -> str:
-    """Return what a status is called, whatever Python this is."""
-    return _TITLES.get(status, status.phrase)
 
 
 def problem(
     status: HTTPStatus, sentence: str, problems: tuple[Problem, ...] = (), retry_s: int = 0
 ) -> Answer:
     """Return problem+json: one sentence that says what to change, and every single problem."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": title(status),
-        "status": int(status),
-        "detail": sentence,
-    }
+    body = problem_json(status, sentence)
     if problems:
         body["problems"] = [{"path": each.path, "rule": each.rule} for each in problems]
     headers = {"Retry-After": str(retry_s)} if retry_s else None
@@ -199,9 +153,8 @@ def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
             if count > 1:
                 sentence = f"{count} things in the request must change; see `problems`."
             return problem(HTTPStatus.BAD_REQUEST, sentence, error.problems)
-        except tuple(_MEANINGS) as error:
-            kind = next(each for each in type(error).__mro__ if each in _MEANINGS)
-            status, retry_s = _MEANINGS[kind]
+        except _TOLD as error:
+            status, retry_s = refusal(error)
             return problem(status, str(error), retry_s=retry_s)
         except Exception:
             logger.exception("request failed")

@@ -1,8 +1,8 @@
-"""The timeline of one recording, a page at a time: what Agora told, and what was decided here."""
+"""The timeline of one recording, a page at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
@@ -24,7 +24,7 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     told: Annotated[int, Meta(ge=1)]
 
 
-class Wish(NamedTuple):
+class EventsQuery(NamedTuple):
     """A page of the timeline."""
 
     limit: int
@@ -38,32 +38,28 @@ class EventsView(msgspec.Struct, kw_only=True, omit_defaults=True):
     cursor: str | None = None
 
 
-def read_wish(query: Callable[[str], str | None]) -> Wish:
-    """Return the query string's meaning; `query` gives one parameter of it.
-
-    Raises RequestInvalidError.
-    """
-    cursor = query("cursor")
-    return Wish(
-        limit=read_number("limit", query("limit"), DEFAULT_LIMIT, 1, MAX_LIMIT),
-        cursor=read_cursor(cursor, Cursor) if cursor is not None else None,
+def read_events_query(parameters: Mapping[str, str]) -> EventsQuery:
+    """Return what the parameters of a query string ask for. Raises RequestInvalidError."""
+    return EventsQuery(
+        limit=read_number("limit", parameters, DEFAULT_LIMIT, 1, MAX_LIMIT),
+        cursor=read_cursor(parameters, Cursor),
     )
 
 
-def one_page(entries: list[Entry], wish: Wish) -> EventsView:
+def one_page(entries: list[Entry], query: EventsQuery) -> EventsView:
     """Return a page of a timeline. Pure.
 
-    The cursor names an instant, so that what arrives late does not shift the pages to come. What
-    arrives late and happened before it is not on them.
+    The cursor names an instant, so an event that arrives late does not shift the pages to come. If
+    it happened before that instant, it is not on them.
     """
-    rest = list(_after(entries, wish.cursor))
-    found = page(rest, wish.limit)
+    rest = list(_after(entries, query.cursor))
+    found = page(rest, query.limit)
     if len(found) == len(rest):
         return EventsView(events=found)
     at = found[-1]["at"]
     told = sum(each["at"] == at for each in found)
-    if wish.cursor and wish.cursor.at == at:
-        told += wish.cursor.told
+    if query.cursor and query.cursor.at == at:
+        told += query.cursor.told
     return EventsView(events=found, cursor=write_cursor(Cursor(at, told)))
 
 
@@ -77,20 +73,19 @@ def _after(entries: list[Entry], cursor: Cursor | None) -> Iterator[Entry]:
         yield entry
 
 
-class Story:
+class Timeline(msgspec.Struct):
     """Tells what happened to recordings."""
 
-    def __init__(self, store: RecordingStore) -> None:
-        self._store = store
+    store: RecordingStore
 
-    def page(self, recording_id: str, wish: Wish) -> dict[str, Any]:
+    def page(self, recording_id: str, query: EventsQuery) -> dict[str, Any]:
         """Return an EventsView. Raises RecordingNotFoundError."""
         check_recording_id(recording_id)
-        recording = self._store.get(recording_id)
+        recording = self.store.get(recording_id)
         told = [
             events.from_stored(row)
             for sid in recording.sids
-            for row in self._store.notifications(sid)
+            for row in self.store.notifications(sid)
         ]
-        entries = timeline(told, self._store.notes(recording_id))
-        return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, wish)))
+        entries = timeline(told, self.store.notes(recording_id))
+        return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, query)))

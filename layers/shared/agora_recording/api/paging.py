@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,8 +34,9 @@ def page(items: Iterable[T], limit: int, max_bytes: int = MAX_BYTES) -> list[T]:
     return found
 
 
-def read_number(name: str, text: str | None, default: int, low: int, high: int) -> int:
+def read_number(name: str, parameters: Mapping[str, str], default: int, low: int, high: int) -> int:
     """Return a whole number of the query string. Raises RequestInvalidError."""
+    text = parameters.get(name)
     if text is None:
         return default
     if text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high:
@@ -43,8 +44,14 @@ def read_number(name: str, text: str | None, default: int, low: int, high: int) 
     raise RequestInvalidError([Problem(name, f"must be a whole number from {low} to {high}")])
 
 
-def read_cursor(text: str, kind: type[T]) -> T:
-    """Return the cursor that `write_cursor` wrote. Raises RequestInvalidError."""
+def read_cursor(parameters: Mapping[str, str], kind: type[T]) -> T | None:
+    """Return the cursor that `write_cursor` wrote, None where there is none.
+
+    Raises RequestInvalidError.
+    """
+    text = parameters.get("cursor")
+    if text is None:
+        return None
     try:
         padded = text.encode() + b"=" * (-len(text) % 4)
         return msgspec.json.decode(urlsafe_b64decode(padded), type=kind)

@@ -1,4 +1,4 @@
-"""The story of a recording: Agora's events and our own decisions, in words and in data."""
+"""The timeline of a recording: Agora's events and our own decisions, in words and in data."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from agora_recording.agora.bodies import layout_body, update_body
@@ -144,23 +145,14 @@ def words(endpoint: Endpoint, body: Mapping[str, Any]) -> str:
 # --- the act ------------------------------------------------------------------------------------
 
 
-class Changer:
+class Updater(msgspec.Struct, kw_only=True):
     """Changes recordings. `sealer` is for updates alone: a layout has no secrets."""
 
-    def __init__(
-        self,
-        *,
-        store: RecordingStore,
-        agora: AgoraClient,
-        sealer: Sealer | None = None,
-        now_ms: Callable[[], int] = now_ms,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._agora = agora
-        self._sealer = sealer
-        self._now_ms = now_ms
-        self._sleep = sleep
+    store: RecordingStore
+    agora: AgoraClient
+    sealer: Sealer | None = None
+    now_ms: Callable[[], int] = now_ms
+    sleep: Callable[[float], None] = time.sleep
 
     def update(
         self, recording_id: str, body: Mapping[str, Any]
@@ -186,19 +178,19 @@ class Changer:
         check: Callable[[object, object], Checked],
     ) -> tuple[Recording, tuple[Problem, ...]]:
         check_recording_id(recording_id)
-        recording = self._store.get(recording_id)
+        recording = self.store.get(recording_id)
         checked = check(recording.mode, body)
         if checked.problems:
             raise RequestInvalidError(checked.problems)
         running(recording)  # not worth a turn where there is nothing to change
         with self._turn(recording_id):
-            recording = self._store.get(recording_id)
+            recording = self.store.get(recording_id)
             attempt = running(recording)
             request, sealed = self._kept(recording, endpoint, body)
             self._tell(recording, attempt, endpoint, body)
-            now = self._now_ms()
+            now = self.now_ms()
             fields = [name for name in body if name in _FIELDS]
-            after = self._store.amend(
+            after = self.store.amend(
                 recording_id,
                 lambda row: seen(replace(row, client_request=request, sealed=sealed), now),
                 lambda *_: [Note(now, endpoint, words(endpoint, body), {"fields": fields})],
@@ -209,14 +201,14 @@ class Changer:
 
     @contextmanager
     def _turn(self, recording_id: str) -> Iterator[None]:
-        lease = self._store.update_lease(recording_id, self._now_ms)
-        end_ms = self._now_ms() + _TURN_S * 1000
+        lease = self.store.update_lease(recording_id, self.now_ms)
+        end_ms = self.now_ms() + _TURN_S * 1000
         while lease.take(UPDATE_LEASE_S) is None:
-            if self._now_ms() >= end_ms:
+            if self.now_ms() >= end_ms:
                 raise RecordingBusyError(
                     "Another update of this recording is not answered yet; try again in a moment."
                 )
-            self._sleep(_TURN_GAP_S)
+            self.sleep(_TURN_GAP_S)
         try:
             yield
         finally:
@@ -232,10 +224,10 @@ class Changer:
         if "rtmpPublishConfig" not in body:
             return with_update(request, body), sealed
         # Its addresses hold stream keys.
-        assert self._sealer is not None
-        secrets = self._sealer.unseal(recording.recording_id, sealed)
+        assert self.sealer is not None
+        secrets = self.sealer.unseal(recording.recording_id, sealed)
         shown, secrets = redact(with_update(restore(request, secrets), body))
-        return shown, self._sealer.seal(recording.recording_id, secrets)
+        return shown, self.sealer.seal(recording.recording_id, secrets)
 
     def _tell(
         self, recording: Recording, attempt: Attempt, endpoint: Endpoint, body: Mapping[str, Any]
@@ -243,19 +235,19 @@ class Changer:
         """Tell Agora; return when it has accepted. 65 and a time-out are tried a second time."""
         reply = self._call(recording, attempt, endpoint, body)
         if reply.outcome.handling == "retry_same" and reply.status is not None:
-            self._sleep(_AGAIN_S)
+            self.sleep(_AGAIN_S)
             reply = self._call(recording, attempt, endpoint, body)
         error = reply.error()
         if error is None:
             return
-        now, handling = self._now_ms(), reply.outcome.handling
+        now, handling = self.now_ms(), reply.outcome.handling
         if handling == "confirm_gone":
             # Moving, or over: the sweeper shall ask soon.
-            self._store.amend(recording.recording_id, lambda row: replace(row, gap_seen=True))
+            self.store.amend(recording.recording_id, lambda row: replace(row, gap_seen=True))
         # Agora's own words stay out of the timeline: they may repeat an address.
         data = {"endpoint": endpoint, "status": reply.status, "code": reply.answer.code}
         text = f"Agora did not take a change: {handling.replace('_', ' ')}."
-        self._store.note(recording.recording_id, Note(now, "refused", text, data))
+        self.store.note(recording.recording_id, Note(now, "refused", text, data))
         if handling == "ended":
             raise RecordingStateError("This recording is ending; it can be changed no more.")
         raise error
@@ -266,7 +258,7 @@ class Changer:
         assert attempt.resource_id is not None
         assert attempt.sid is not None
         is_layout = endpoint == "updateLayout"
-        call = self._agora.update_layout if is_layout else self._agora.update
+        call = self.agora.update_layout if is_layout else self.agora.update
         make = layout_body if is_layout else update_body
         return call(
             attempt.resource_id,

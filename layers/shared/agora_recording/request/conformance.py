@@ -2,13 +2,13 @@
 
 msgspec itself stops at the first error, and its words are for programmers. Here each finding has
 the full path and the rule in words; a value is never repeated, since it may be a secret. Fields
-that the type does not know are warnings: Agora adds fields, and they are passed on.
+that a type of Agora's does not know are warnings: Agora adds fields, and they are passed on. Types
+of our own forbid them (`forbid_unknown_fields`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ class Findings:
             self._problems[Problem(path or "body", rule)] = None
 
     def warning(self, path: str, rule: str) -> None:
-        """Note something that is allowed, and perhaps not meant."""
+        """Note something that is allowed but perhaps not meant."""
         if len(self._warnings) < MOST_FINDINGS:
             self._warnings[Problem(path or "body", rule)] = None
 
@@ -55,15 +55,8 @@ class Findings:
         return Checked(tuple(self._problems), tuple(self._warnings))
 
 
-def conform(
-    value: Any, kind: Any, path: str, found: Findings, *, known: Collection[str] = ()
-) -> None:
-    """Hold `value` against a type (a Struct or an annotated type); `path` is where it lies.
-
-    `known` names members that the type lacks and that are nothing to warn of.
-    """
-    if known and isinstance(value, dict):
-        value = {name: each for name, each in value.items() if name not in known}
+def conform(value: Any, kind: Any, path: str, found: Findings) -> None:
+    """Hold `value` against a type (a Struct or an annotated type); `path` is where it lies."""
     _walk(value, _shape(kind), path, found)
 
 
@@ -124,11 +117,13 @@ def _walk(value: Any, shape: inspect.Type, path: str, found: Findings, rule: str
             words = (shape.extra or {}).get("rule", rule)
             _walk(value, shape.type, path, found, words)
         case inspect.UnionType():
-            _walk_union(value, shape, path, found)
+            _walk_union(value, shape, path, found, rule)
         case inspect.StructType():
             _walk_struct(value, shape, path, found)
         case inspect.ListType():
             _walk_list(value, shape, path, found)
+        case inspect.DictType():
+            _walk_dict(value, shape, path, found)
         case _:
             if not _fits(value, shape):
                 found.problem(path, rule or _words(shape))
@@ -148,6 +143,9 @@ def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findin
     for name in value:
         if name in known or name == shape.tag_field:
             continue
+        if shape.forbid_unknown_fields:
+            found.problem(child(path, name), "is not a field of this call")
+            continue
         meant = alike.get(str(name).lower())
         hint = f"; did you mean {meant}? Agora heeds upper and lower case" if meant else ""
         found.warning(
@@ -166,11 +164,33 @@ def _walk_list(value: Any, shape: inspect.ListType, path: str, found: Findings) 
         _walk(each, shape.item_type, child(path, index), found)
 
 
-def _walk_union(value: Any, shape: inspect.UnionType, path: str, found: Findings) -> None:
-    """Go on with the member that the value claims to be: by its tag, or array against object."""
-    structs = [each for each in shape.types if isinstance(each, inspect.StructType)]
-    lists = [each for each in shape.types if isinstance(each, inspect.ListType)]
-    if lists and not isinstance(value, dict):
+def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) -> None:
+    """Hold an object whose names are the caller's own against the types of names and values."""
+    most = shape.max_length
+    if not isinstance(value, dict) or (most is not None and len(value) > most):
+        room = "" if most is None else f" with at most {most} entries"
+        found.problem(path, f"must be an object{room}")
+        return
+    for name, each in value.items():
+        _walk(name, shape.key_type, child(path, name), found)
+        _walk(each, shape.value_type, child(path, name), found)
+
+
+def _walk_union(
+    value: Any, shape: inspect.UnionType, path: str, found: Findings, rule: str
+) -> None:
+    """Go on with that member of the union which the value is meant to be.
+
+    Its tag tells, or whether it is an array or an object.
+    """
+    others = [each for each in shape.types if not isinstance(each, inspect.NoneType)]
+    if value is None and len(others) < len(shape.types):
+        return
+    structs = [each for each in others if isinstance(each, inspect.StructType)]
+    lists = [each for each in others if isinstance(each, inspect.ListType)]
+    if len(others) == 1:
+        _walk(value, others[0], path, found, rule)
+    elif lists and not isinstance(value, dict):
         _walk(value, lists[0], path, found)
     elif not isinstance(value, dict) or len(structs) == 1:
         _walk(value, structs[0], path, found)

@@ -8,19 +8,21 @@ Sources: Agora REST (acquire, start, update, updateLayout); where that is silent
 subscription lists, video layout, screen capture, postponed audio mixing.
 
 The rules read requests that may be wrong in any way: what a field may hold by itself is checked
-elsewhere, so here a part of the wrong type counts as absent.
+by its type, so here a part of the wrong type counts as absent.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from agora_recording.agora.requests import ACQUIRE_FIELDS, ALL_STREAMS
 from agora_recording.request.conformance import child
 
-MODES = ("individual", "mix", "web")
+Mode = Literal["individual", "mix", "web"]
+
+MODES: tuple[Mode, ...] = get_args(Mode)
 STORAGE_RULE = "must be left out: the bundle adds the storage itself"
 
 _MOST_PIXELS = 1920 * 1080
@@ -386,7 +388,7 @@ def layout_regions(layout: Mapping[str, Any]) -> Broken:
 
 
 def doubtful_layout(layout: Mapping[str, Any]) -> Broken:
-    """Find what of a layout takes no effect, or does not fit the canvas."""
+    """Find what has no effect in a layout, or does not fit on the canvas."""
     if "maxResolutionUid" in layout and layout.get("mixedVideoLayout") != 2:
         yield "maxResolutionUid", "takes effect with mixedVideoLayout 2 only"
     if isinstance(layout.get("backgroundConfig"), dict):
@@ -396,7 +398,7 @@ def doubtful_layout(layout: Mapping[str, Any]) -> Broken:
             at, size = members(region).get(start), members(region).get(length)
             # A millionth: Agora heeds six decimal places.
             if _is_number(at) and _is_number(size) and at + size > 1.000001:
-                yield f"layoutConfig[{index}].{length}", f"reaches over the canvas from {start}"
+                yield f"layoutConfig[{index}].{length}", f"{start} + {length} is more than 1"
 
 
 def members(value: object) -> Mapping[str, Any]:

@@ -1,0 +1,67 @@
+"""A playlist that plays a private recording as it is: its segments are signed addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, get_args
+
+from agora_recording.api.media import Media, read_expires_s
+from agora_recording.clock import from_iso
+from agora_recording.errors import Problem, RequestInvalidError
+from agora_recording.files import playback
+from agora_recording.files.catalogue import choose_track
+from agora_recording.files.verdict import TrackType
+
+TRACK_TYPES: tuple[str, ...] = get_args(TrackType)
+
+
+class PlaylistQuery(NamedTuple):
+    """A track, and the window of time (epoch ms) to play of it."""
+
+    uid: str | None
+    track_type: str | None
+    from_ms: int | None
+    to_ms: int | None
+    expires_s: int
+
+
+def read_playlist_query(parameters: Mapping[str, str]) -> PlaylistQuery:
+    """Return what the parameters of a query string ask for. Raises RequestInvalidError."""
+    track_type = parameters.get("track")
+    if track_type is not None and track_type not in TRACK_TYPES:
+        raise RequestInvalidError([Problem("track", f"must be one of {', '.join(TRACK_TYPES)}")])
+    from_ms, to_ms = _instant_ms("from", parameters), _instant_ms("to", parameters)
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise RequestInvalidError([Problem("to", "must be later than from")])
+    return PlaylistQuery(
+        parameters.get("uid"), track_type, from_ms, to_ms, read_expires_s(parameters)
+    )
+
+
+def _instant_ms(name: str, parameters: Mapping[str, str]) -> int | None:
+    try:
+        return from_iso(parameters[name]) if name in parameters else None
+    except ValueError:
+        rule = "must be an instant such as 2026-01-31T12:00:00Z"
+        raise RequestInvalidError([Problem(name, rule)]) from None
+
+
+def signed_playlist(media: Media, recording_id: str, query: PlaylistQuery) -> str:
+    """Return an HLS playlist of one track, over all restarts and failovers.
+
+    Raises RecordingNotFoundError; RecordingStateError; MediaNotFoundError; RequestInvalidError
+    (which track); PlaylistTooLargeError.
+    """
+    recording = media.recording(recording_id)
+    catalogue = media.catalogue(recording)
+    track = choose_track(catalogue.tracks, query.uid, query.track_type)
+    sign = media.signer(query.expires_s)
+    return playback.signed_playlist(
+        playback.join(media.read(each.key) for each in track.playlists),
+        lambda key: sign(key, playback.content_type(key)),
+        recording.prefix,
+        missing=catalogue.unplayable(track),
+        from_ms=query.from_ms,
+        to_ms=query.to_ms,
+        growing=not recording.is_terminal,
+    )

@@ -1,0 +1,89 @@
+"""The media of one recording, for whoever wants to play or to download them.
+
+What is published is read from its manifest; what still goes on is verified on the spot. Both give
+the same documents, so that nothing behind them knows the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agora_recording.api.paging import read_number
+from agora_recording.aws import clients
+from agora_recording.aws.signing import MAX_EXPIRES_S, Keys, bucket_url, signer
+from agora_recording.clock import now_ms
+from agora_recording.errors import MediaNotFoundError, RecordingStateError
+from agora_recording.files import manifest
+from agora_recording.files.catalogue import Catalogue
+from agora_recording.files.inventory import read_object
+from agora_recording.files.publish_recording import Completion
+from agora_recording.life.store import RecordingStore
+from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.model import Recording
+from agora_recording.recording.view import public
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DEFAULT_EXPIRES_S = 900
+
+Sign = Callable[[str, str], str]  # of a key and its content type: the address that opens it
+
+
+def read_expires_s(parameters: Mapping[str, str]) -> int:
+    """Return for how many seconds the addresses are to be good. Raises RequestInvalidError."""
+    return read_number("expires", parameters, DEFAULT_EXPIRES_S, 1, MAX_EXPIRES_S)
+
+
+class Media(msgspec.Struct, kw_only=True):
+    """Finds what there is of a recording, and signs addresses for it."""
+
+    store: RecordingStore
+    verifier: Completion
+    bucket: str
+    s3: S3Client | None = None
+    keys: Callable[[], Keys] = clients.keys
+    now_ms: Callable[[], int] = now_ms
+
+    @property
+    def client(self) -> S3Client:
+        """The bucket's client."""
+        return self.s3 or clients.s3()
+
+    def recording(self, recording_id: str) -> Recording:
+        """Return the row. Raises RecordingNotFoundError; RecordingStateError: being deleted."""
+        check_recording_id(recording_id)
+        recording = self.store.get(recording_id)
+        if recording.deleting_ms:
+            raise RecordingStateError("This recording is being deleted.")
+        return recording
+
+    def catalogue(self, recording: Recording) -> Catalogue:
+        """Return what is published, or what is in the bucket just now."""
+        if recording.upload.manifest:
+            # Not there any more where its time of retention is over.
+            with suppress(MediaNotFoundError):
+                written = manifest.decode(self.read(recording.upload.manifest))
+                return Catalogue(written, self.read, is_published=True)
+        verdict = self.verifier.verify(recording)
+        documents = dict(manifest.documents(verdict, public(recording)))
+        written = manifest.decode(documents[recording.prefix + manifest.FILE])
+        return Catalogue(written, documents.__getitem__, is_published=False)
+
+    def read(self, key: str) -> bytes:
+        """Return an object of the bucket. Raises MediaNotFoundError."""
+        client = self.client
+        try:
+            return read_object(client, self.bucket, key)
+        except client.exceptions.NoSuchKey:
+            raise MediaNotFoundError(f"{key} is not in the bucket any more.") from None
+
+    def signer(self, expires_s: int) -> Sign:
+        """Return what signs addresses that are good for so many seconds from now on."""
+        meta = self.client.meta
+        where = bucket_url(meta.endpoint_url, self.bucket)
+        return signer(where, meta.region_name, self.keys(), self.now_ms(), expires_s)

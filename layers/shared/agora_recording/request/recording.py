@@ -1,0 +1,81 @@
+"""What a caller sends to have something recorded, as one type.
+
+`request.check` holds a request against it, and the OpenAPI document takes its schema from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from agora_recording.agora.requests import ChannelName, ClientRequest, Uid
+from agora_recording.request.limits import (
+    MAX_CNAME_BYTES,
+    MAX_DURATION_S,
+    MAX_RESTARTS,
+    MAX_TAG_NAME,
+    MAX_TAG_VALUE,
+    MAX_TAGS,
+)
+from agora_recording.request.rules import MODES, Mode
+
+_TAG_RULE = {
+    "rule": f"must be 1 to {MAX_TAG_NAME} characters, its value text of at most {MAX_TAG_VALUE}"
+}
+TagName = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME, extra=_TAG_RULE)]
+TagValue = Annotated[str, Meta(max_length=MAX_TAG_VALUE, extra=_TAG_RULE)]
+
+
+_UID = "The recorder's uid; else one of the stack's. Each restart takes a new one."
+
+
+class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What to record. `clientRequest` is Agora's own object, without storageConfig."""
+
+    cname: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_CNAME_BYTES,
+            description="The channel: 64 characters at most, but for web page recordings.",
+        ),
+    ]
+    uid: Annotated[Uid | None, Meta(description=_UID)] | UnsetType = UNSET
+    mode: Annotated[Mode, Meta(extra={"rule": f"must be one of {', '.join(MODES)}"})] = "mix"
+    client_request: ClientRequest | UnsetType = UNSET
+    max_duration_seconds: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_DURATION_S,
+                description="It is stopped after so long; else after the stack's default.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    restart_limit: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=MAX_RESTARTS,
+                description="How often it is started anew when it dies; else the stack's default.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    tags: (
+        Annotated[
+            dict[TagName, TagValue],
+            Meta(max_length=MAX_TAGS, description="The caller's own words for it."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class ChannelRequest(RecordingRequest, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A request in individual or mix mode, whose cname is the name of a channel."""
+
+    cname: ChannelName

@@ -1,0 +1,194 @@
+"""A request to record, read: the one type that it is checked by, and what is filled in."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from agora_recording.agora import bodies
+from agora_recording.errors import Problem, RequestInvalidError
+from agora_recording.request.reading import Limits, read_request, with_defaults
+from tests.world.examples import REQUESTS, WEB, start
+
+LIMITS = Limits(max_duration_s=14_400, max_idle_time_s=300, restart_limit=3)
+TOKEN = "an-rtc-token-nobody-may-see"
+BODY: dict[str, Any] = {
+    "cname": "standup",
+    "mode": "mix",
+    "clientRequest": {"token": TOKEN, "recordingConfig": {"channelType": 1}},
+    "tags": {"team": "platform"},
+}
+
+
+def problems(body: dict[str, Any]) -> tuple[Problem, ...]:
+    with pytest.raises(RequestInvalidError) as refused:
+        read_request(body, LIMITS)
+    return refused.value.problems
+
+
+# --- what is wrong --------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_told_to_be_required() -> None:
+    assert problems({}) == (Problem("cname", "is required"),)
+
+
+def test_a_field_that_there_is_not_is_refused() -> None:
+    assert problems({**BODY, "cName": "x", "client_request": {}}) == (
+        Problem("cName", "is not a field of this call"),
+        Problem("client_request", "is not a field of this call"),
+    )
+
+
+def test_every_problem_has_its_path_and_its_rule() -> None:
+    found = problems(
+        {
+            "cname": "a/b",
+            "uid": 7,
+            "mode": "both",
+            "clientRequest": {"storageConfig": {}, "scene": 3},
+            "maxDurationSeconds": 0,
+            "restartLimit": True,
+            "tags": {"": "x", "long": "x" * 257, "n" * 129: "", "number": 1},
+            "cnames": 1,
+        }
+    )
+    rules = {problem.path: problem.rule for problem in found}
+    assert len(rules) == len(found)
+    tag = "must be 1 to 128 characters, its value text of at most 256"
+    assert rules.pop("cname").startswith("must be 1 to 64 characters, each a letter, a digit")
+    assert rules == {
+        "uid": "must be a whole number from 1 to 4294967295, written as a string",
+        "mode": "must be one of individual, mix, web",
+        "clientRequest.storageConfig": "must be left out: the bundle adds the storage itself",
+        "clientRequest.scene": "must be one of 0, 1, 2",
+        "maxDurationSeconds": "must be a whole number from 1 to 2592000",
+        "restartLimit": "must be a whole number from 0 to 20",
+        "tags.": tag,
+        "tags.long": tag,
+        f"tags.{'n' * 64}...": tag,
+        "tags.number": tag,
+        "cnames": "is not a field of this call",
+    }
+
+
+@pytest.mark.parametrize("tags", [[], "x", None, {str(n): "" for n in range(21)}])
+def test_tags_are_an_object_of_few_entries(tags: Any) -> None:
+    rule = "must be an object with at most 20 entries"
+    assert problems({**BODY, "tags": tags}) == (Problem("tags", rule),)
+
+
+@pytest.mark.parametrize("value", [-1, 21, 1.0, "3", None, True])
+def test_restarts_are_a_whole_number_up_to_twenty(value: Any) -> None:
+    rule = "must be a whole number from 0 to 20"
+    assert problems({**BODY, "restartLimit": value}) == (Problem("restartLimit", rule),)
+
+
+@pytest.mark.parametrize("tags", [[], "x", {"a": 1}, {str(n): "" for n in range(21)}])
+def test_tags_are_few_short_texts(tags: Any) -> None:
+    with pytest.raises(RequestInvalidError, match="tags"):
+        read_request({**BODY, "tags": tags}, LIMITS)
+
+
+@pytest.mark.parametrize("value", [2_592_001, -1, 1.5, "60", None, [], False])
+def test_a_duration_is_whole_seconds_up_to_thirty_days(value: Any) -> None:
+    with pytest.raises(RequestInvalidError, match="maxDurationSeconds: must be a whole number"):
+        read_request({**BODY, "maxDurationSeconds": value}, LIMITS)
+
+
+def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() -> None:
+    postponed = {
+        "appsCollection": {"combinationPolicy": "postpone_transcoding"},
+        "recordingConfig": {"subscribeUidGroup": 0},
+        "transcodeOptions": {"transConfig": {"transMode": "postponeTranscoding"}},
+    }
+    body = {"cname": "room", "mode": "individual", "clientRequest": postponed}
+    assert read_request(body, LIMITS._replace(transcodes=True)).client_request
+    with pytest.raises(RequestInvalidError, match="PostponedTranscoding") as refused:
+        read_request(body, LIMITS)
+    assert [each.path for each in refused.value.problems] == ["clientRequest.transcodeOptions"]
+
+
+# --- what is doubtful -----------------------------------------------------------------------------
+
+
+def test_a_web_page_needs_no_token_so_none_is_warned_of() -> None:
+    service = {
+        "serviceName": "web_recorder_service",
+        "errorHandlePolicy": "error_abort",
+        "serviceParam": {
+            "url": "https://example.com",
+            "audioProfile": 0,
+            "videoWidth": 640,
+            "videoHeight": 360,
+            "maxRecordingHour": 1,
+        },
+    }
+    page = {"extensionServiceConfig": {"extensionServices": [service]}, "token": TOKEN}
+    body = {"cname": "tour", "mode": "web", "clientRequest": page}
+    assert read_request(body, LIMITS).warnings == ()
+
+
+# --- defaults -------------------------------------------------------------------------------------
+
+
+def test_what_the_caller_left_out_is_filled_in() -> None:
+    assert with_defaults("mix", {}, max_duration_s=3600) == {
+        "recordingConfig": {"channelType": 0, "maxIdleTime": 300},
+        "resourceExpiredHour": 72,
+    }
+
+
+@pytest.mark.parametrize(
+    ("max_duration_s", "hours"),
+    [(1, 72), (71 * 3600, 72), (71 * 3600 + 1, 73), (100 * 3600, 101), (30 * 86400, 720)],
+)
+def test_the_resource_outlives_the_longest_recording_by_an_hour(
+    max_duration_s: int, hours: int
+) -> None:
+    filled = with_defaults("mix", {}, max_duration_s=max_duration_s)
+
+    assert filled["resourceExpiredHour"] == hours
+
+
+@pytest.mark.parametrize(
+    ("name", "scene"), [("web", 1), ("postponed", 2), ("mix", None), ("individual", None)]
+)
+def test_the_scene_follows_from_the_mode(name: str, scene: int | None) -> None:
+    mode, request = REQUESTS[name]
+    without = {field: each for field, each in request.items() if field != "scene"}
+
+    assert with_defaults(mode, without, max_duration_s=60).get("scene") == scene
+
+
+def test_a_web_recording_gets_no_recording_config() -> None:
+    assert "recordingConfig" not in with_defaults("web", WEB, max_duration_s=60)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_defaults_change_nothing_that_the_caller_set(name: str) -> None:
+    mode, request = REQUESTS[name]
+    before = copy.deepcopy(request)
+
+    filled = with_defaults(mode, request, max_duration_s=60)
+
+    assert request == before
+    for field, value in request.items():
+        if field == "recordingConfig":
+            assert filled[field] == {**filled[field], **value}
+        else:
+            assert filled[field] == value
+    assert with_defaults(mode, filled, max_duration_s=60) == filled
+    assert start(mode, filled).problems == ()
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_start_parameter_stays_valid_beside_the_defaults(name: str) -> None:
+    mode, request = REQUESTS[name]
+    given = {**request, "startParameter": bodies.split(request)[1]}
+
+    filled = with_defaults(mode, given, max_duration_s=60)
+
+    assert start(mode, filled).problems == ()
