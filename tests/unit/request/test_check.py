@@ -120,7 +120,7 @@ def test_a_field_that_is_not_documented_is_a_warning_and_passed_on(path: str) ->
 
     assert found.problems == ()
     assert paths(found.warnings) == {f"clientRequest.{path}"}
-    sent = bodies.start_body("room", "1", request, None)["clientRequest"]
+    sent = bodies.start_fields(request, None)
     assert sent == bodies.split(request)[1]
 
 
@@ -515,8 +515,8 @@ def test_the_bodies_of_acquire_and_start_are_what_agora_takes(name: str) -> None
     mode, given = REQUESTS[name]
     request = check.with_defaults(mode, {**given, "startParameter": {}}, max_duration_s=60)
 
-    acquire = bodies.acquire_body("room", "7", request, STORAGE)
-    begin = bodies.start_body("room", "7", request, STORAGE)
+    acquire = bodies.body("room", "7", bodies.acquire_fields(request, STORAGE))
+    begin = bodies.body("room", "7", bodies.start_fields(request, STORAGE))
 
     assert mistakes(acquire, AcquireRequest) == ()
     assert mistakes(begin, StartRequest) == ()
@@ -525,7 +525,7 @@ def test_the_bodies_of_acquire_and_start_are_what_agora_takes(name: str) -> None
 
 
 def test_acquire_gets_no_start_parameter_unless_the_caller_gave_one() -> None:
-    body = bodies.acquire_body("room", "7", MIX, STORAGE)
+    body = bodies.body("room", "7", bodies.acquire_fields(MIX, STORAGE))
 
     assert body == {
         "cname": "room",
@@ -548,10 +548,10 @@ def test_the_parts_of_a_request_are_all_of_it() -> None:
 
 
 def test_the_bodies_of_the_other_calls_are_what_agora_takes() -> None:
-    update = bodies.update_body("room", "7", UPDATE)
-    renewal = bodies.update_body("room", "7", {}, STORAGE)
-    layout = bodies.layout_body("room", "7", CUSTOM_LAYOUT)
-    stop = bodies.stop_body("room", "7")
+    update = bodies.body("room", "7", UPDATE)
+    renewal = bodies.body("room", "7", {"storageConfig": STORAGE})
+    layout = bodies.body("room", "7", CUSTOM_LAYOUT)
+    stop = bodies.body("room", "7", bodies.STOP_FIELDS)
 
     assert mistakes(update, UpdateRequest) == mistakes(renewal, UpdateRequest) == ()
     assert mistakes(layout, UpdateLayoutRequest) == mistakes(stop, StopRequest) == ()

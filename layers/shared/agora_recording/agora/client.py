@@ -7,7 +7,7 @@ Agora answered and what that means (outcomes.py). No answer at all is a reply to
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +15,14 @@ import msgspec
 import requests
 from msgspec.structs import replace
 
+from agora_recording.agora import bodies
 from agora_recording.agora.hosts import GAPS_S, candidates
 from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter
 from agora_recording.agora.outcomes import decide
 from agora_recording.agora.redaction import hide_secrets
 from agora_recording.agora.reply import Endpoint, Reply
 from agora_recording.agora.responses import decode
+from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.secrets import SecretStore
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
@@ -70,67 +72,40 @@ class AgoraClient:
         """
         return self._limiter.take(2, patience_s=LONG_PATIENCE_S)
 
-    def acquire(self, body: dict[str, Any], *, slot_ms: int | None = None) -> Reply:
-        """Ask for a resourceId."""
-        return self._call("acquire", "POST", "/acquire", body, slot_ms=slot_ms)
+    def acquire(
+        self, cname: str, uid: str, fields: Mapping[str, Any], *, slot_ms: int | None = None
+    ) -> Reply:
+        """Ask for a resourceId; `fields` is the clientRequest, as in every call here."""
+        return self._call("acquire", "/acquire", bodies.body(cname, uid, fields), slot_ms=slot_ms)
 
     def start(
-        self,
-        resource_id: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-        slot_ms: int | None = None,
+        self, resource: Resource, fields: Mapping[str, Any], *, slot_ms: int | None = None
     ) -> Reply:
-        """Start the recording of a resourceId, within 2 s of the acquire (Agora REST: start)."""
-        path = f"/resourceid/{quote(resource_id)}/mode/{mode}/start"
+        """Start the session of a resource, within 2 s of the acquire (Agora REST: start)."""
         return self._call(
-            "start", "POST", path, body, base_url=base_url, slot_ms=slot_ms, late_ms=START_LATE_MS
+            "start",
+            f"/resourceid/{quote(resource.resource_id)}/mode/{resource.mode}/start",
+            bodies.body(resource.cname, resource.uid, fields),
+            base_url=resource.base_url,
+            slot_ms=slot_ms,
+            late_ms=START_LATE_MS,
         )
 
-    def query(self, resource_id: str, sid: str, mode: str, *, base_url: str | None = None) -> Reply:
+    def query(self, task: Task) -> Reply:
         """Ask how a session is. Raises RateLimitedError when others wait for a slot."""
-        return self._call("query", "GET", _task(resource_id, sid, mode, "query"), base_url=base_url)
+        return self._call("query", _path(task, "query"), base_url=task.base_url)
 
-    def update(
-        self,
-        resource_id: str,
-        sid: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-    ) -> Reply:
+    def update(self, task: Task, fields: Mapping[str, Any]) -> Reply:
         """Change subscriptions, web recording, CDN outputs or storage credentials."""
-        path = _task(resource_id, sid, mode, "update")
-        return self._call("update", "POST", path, body, base_url=base_url)
+        return self._tell("update", task, fields)
 
-    def update_layout(
-        self,
-        resource_id: str,
-        sid: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-    ) -> Reply:
+    def update_layout(self, task: Task, fields: Mapping[str, Any]) -> Reply:
         """Change the layout of a composite recording."""
-        path = _task(resource_id, sid, mode, "updateLayout")
-        return self._call("updateLayout", "POST", path, body, base_url=base_url)
+        return self._tell("updateLayout", task, fields)
 
-    def stop(
-        self,
-        resource_id: str,
-        sid: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-    ) -> Reply:
+    def stop(self, task: Task) -> Reply:
         """End a session."""
-        path = _task(resource_id, sid, mode, "stop")
-        return self._call("stop", "POST", path, body, base_url=base_url)
+        return self._tell("stop", task, bodies.STOP_FIELDS)
 
     def ncs_ip(self, path: str = "/v1/ncs/ip") -> tuple[int | None, bytes]:
         """Return (HTTP status or None, body) of the notification servers' addresses."""
@@ -138,10 +113,13 @@ class AgoraClient:
         status, body, _ = self._send("GET", path, None, self._base_url, slot)
         return status, body
 
+    def _tell(self, endpoint: Endpoint, task: Task, fields: Mapping[str, Any]) -> Reply:
+        body = bodies.body(task.cname, task.uid, fields)
+        return self._call(endpoint, _path(task, endpoint), body, base_url=task.base_url)
+
     def _call(
         self,
         endpoint: Endpoint,
-        method: str,
         path: str,
         body: dict[str, Any] | None = None,
         *,
@@ -149,6 +127,7 @@ class AgoraClient:
         slot_ms: int | None = None,
         late_ms: int = LATE_MS,
     ) -> Reply:
+        method = "GET" if body is None else "POST"
         if slot_ms is None:
             patience_s = PATIENCE_S.get(endpoint, LONG_PATIENCE_S)
             slot_ms = self._limiter.take(1, patience_s=patience_s)[0]
@@ -207,5 +186,6 @@ class AgoraClient:
         return None, b"", base_url
 
 
-def _task(resource_id: str, sid: str, mode: str, act: str) -> str:
-    return f"/resourceid/{quote(resource_id)}/sid/{quote(sid)}/mode/{mode}/{act}"
+def _path(task: Task, act: str) -> str:
+    ids = f"/resourceid/{quote(task.resource_id)}/sid/{quote(task.sid)}"
+    return f"{ids}/mode/{task.mode}/{act}"
