@@ -140,7 +140,7 @@ class AgoraClient:
             self._secrets.forget(self._secret_id)
             slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
-        answer = decode(endpoint, raw)
+        answer = decode(raw)
         answer = replace(answer, reason=hide_secrets(answer.reason, body))
         outcome = decide(
             endpoint,
