@@ -41,36 +41,27 @@ class AgoraKeys(msgspec.Struct, frozen=True, rename="camel"):
     customer_secret: str
 
 
-class AgoraClient:
+class AgoraClient(msgspec.Struct, kw_only=True):
     """Speaks for one App ID. `base_url` is where a recording's calls begin, and stay."""
 
-    def __init__(
-        self,
-        *,
-        app_id: str,
-        secret_id: str,
-        base_url: str,
-        aws_region: str,
-        limiter: Limiter,
-        secrets: SecretStore | None = None,
-        session: requests.Session | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._app_id = app_id
-        self._secret_id = secret_id
-        self._base_url = base_url.rstrip("/")
-        self._aws_region = aws_region
-        self._limiter = limiter
-        self._secrets = secrets or SecretStore()
-        self._session = session or requests.Session()
-        self._sleep = sleep
+    app_id: str
+    secret_id: str
+    base_url: str
+    aws_region: str
+    limiter: Limiter
+    secrets: SecretStore = msgspec.field(default_factory=SecretStore)
+    session: requests.Session = msgspec.field(default_factory=requests.Session)
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self.base_url = self.base_url.rstrip("/")
 
     def reserve_start(self) -> list[int]:
         """Take the slots of an acquire and a start together, so that nothing comes between them.
 
         Raises RateLimitedError.
         """
-        return self._limiter.take(2, patience_s=LONG_PATIENCE_S)
+        return self.limiter.take(2, patience_s=LONG_PATIENCE_S)
 
     def acquire(
         self, cname: str, uid: str, fields: Mapping[str, Any], *, slot_ms: int | None = None
@@ -109,8 +100,8 @@ class AgoraClient:
 
     def ncs_ip(self, path: str = "/v1/ncs/ip") -> tuple[int | None, bytes]:
         """Return (HTTP status or None, body) of the notification servers' addresses."""
-        slot = self._limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
-        status, body, _ = self._send("GET", path, None, self._base_url, slot)
+        slot = self.limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
+        status, body, _ = self._send("GET", path, None, self.base_url, slot)
         return status, body
 
     def _tell(self, endpoint: Endpoint, task: Task, fields: Mapping[str, Any]) -> Reply:
@@ -130,15 +121,15 @@ class AgoraClient:
         method = "GET" if body is None else "POST"
         if slot_ms is None:
             patience_s = PATIENCE_S.get(endpoint, LONG_PATIENCE_S)
-            slot_ms = self._limiter.take(1, patience_s=patience_s)[0]
-        path = f"/v1/apps/{self._app_id}/cloud_recording{path}"
+            slot_ms = self.limiter.take(1, patience_s=patience_s)[0]
+        path = f"/v1/apps/{self.app_id}/cloud_recording{path}"
         status, raw, used = self._send(
-            method, path, body, base_url or self._base_url, slot_ms, late_ms
+            method, path, body, base_url or self.base_url, slot_ms, late_ms
         )
         if status == requests.codes.unauthorized:
             # The secret may have been rotated since it was read: once more with what it is now.
-            self._secrets.forget(self._secret_id)
-            slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
+            self.secrets.forget(self.secret_id)
+            slot_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
         answer = decode(raw)
         answer = replace(answer, reason=hide_secrets(answer.reason, body))
@@ -162,14 +153,14 @@ class AgoraClient:
         late_ms: int = LATE_MS,
     ) -> tuple[int | None, bytes, str]:
         """Return (status, body, base URL that answered); status None when no host answered."""
-        keys = self._secrets.read(self._secret_id, AgoraKeys)
-        for number, candidate in enumerate(candidates(base_url, self._aws_region)):
+        keys = self.secrets.read(self.secret_id, AgoraKeys)
+        for number, candidate in enumerate(candidates(base_url, self.aws_region)):
             if number:
-                self._sleep(GAPS_S[number - 1])
-                slot_ms, late_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0], LATE_MS
-            self._limiter.wait(slot_ms, late_ms=late_ms, patience_s=LONG_PATIENCE_S)
+                self.sleep(GAPS_S[number - 1])
+                slot_ms, late_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0], LATE_MS
+            self.limiter.wait(slot_ms, late_ms=late_ms, patience_s=LONG_PATIENCE_S)
             try:
-                response = self._session.request(
+                response = self.session.request(
                     method,
                     candidate + path,
                     json=body,
