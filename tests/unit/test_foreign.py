@@ -29,9 +29,10 @@ def test_the_case_of_a_name_does_not_matter(name: str) -> None:
     assert Fields({"fileName": "a.m3u8"}).text(name) == "a.m3u8"
 
 
-def test_of_two_names_that_differ_in_case_the_last_with_a_value_counts() -> None:
-    assert Fields({"sid": "a", "SID": "b"}).text("sid") == "b"
-    assert Fields({"sid": "a", "SID": None}).text("sid") == "a"
+def test_of_two_names_that_differ_in_case_the_documented_one_counts_else_the_last() -> None:
+    assert Fields({"sid": "a", "SID": "b"}).text("sid") == "a"
+    assert Fields({"sid": None, "SID": "b"}).text("sid") == "b"
+    assert Fields({"Sid": "a", "SID": "b", "SId": None}).text("sid") == "b"
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, '{"a": 1}', ' {"A": 1}'])

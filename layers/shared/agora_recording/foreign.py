@@ -15,7 +15,7 @@ LAST_INSTANT_MS = 253_402_300_799_999
 """9999-12-31: the last instant that a row can hold and a clock can print."""
 
 _SECONDS_END = 100_000_000_000  # below it an instant is in seconds, from there in milliseconds
-_NUMBERS_END = 2**63  # no number of Agora's needs more, and DynamoDB keeps 38 digits
+_MOST = 2**63 - 1  # no number of Agora's needs more, and DynamoDB keeps 38 digits
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -34,41 +34,52 @@ def members(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _whole(value: object) -> int | None:
+    """Return a whole number that was sent as text or with a fraction of zero."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    digits = value.strip() if isinstance(value, str) else ""
+    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
+    is_number = unsigned.isascii() and unsigned.isdigit() and len(unsigned) < 20
+    return int(digits) if is_number else None
+
+
 class Fields:
     """The fields of a JSON object, by their names in any case.
 
-    Of two names that differ in their case alone, the last that has a value counts.
+    A name as it is asked for comes first; of others, the last that has a value.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_given", "_lower")
 
     def __init__(self, value: object) -> None:
-        self._fields = {
-            name.lower(): each for name, each in members(value).items() if each is not None
-        }
+        self._given = members(value)
+        self._lower: dict[str, Any] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._fields)
+        return bool(self._given)
 
     def __or__(self, other: Fields) -> Self:
         """Return the fields of both; where both have one, the other's."""
-        return type(self)({**self._fields, **other._fields})
+        return type(self)({**self._by_lower_name(), **other._by_lower_name()})
+
+    def _by_lower_name(self) -> dict[str, Any]:
+        # Made when first needed: most names come as they are documented.
+        if self._lower is None:
+            given = self._given.items()
+            self._lower = {name.lower(): value for name, value in given if value is not None}
+        return self._lower
 
     def value(self, name: str) -> Any:
         """Return a field as it was sent."""
-        return self._fields.get(name.lower())
+        value = self._given.get(name)
+        return self._by_lower_name().get(name.lower()) if value is None else value
 
-    def whole(self, name: str) -> int | None:
-        """Return a whole number of less than 64 bits; a truth is none."""
+    def whole(self, name: str, least: int = -_MOST) -> int | None:
+        """Return a whole number of less than 64 bits, and of `least` at least; a truth is none."""
         value = self.value(name)
-        if isinstance(value, str):
-            digits = value.strip()
-            unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
-            is_number = unsigned.isascii() and unsigned.isdigit() and len(unsigned) < 20
-            value = int(digits) if is_number else None
-        elif isinstance(value, float):
-            value = int(value) if value.is_integer() else None
-        return value if type(value) is int and abs(value) < _NUMBERS_END else None
+        number = value if type(value) is int else _whole(value)
+        return number if number is not None and least <= number <= _MOST else None
 
     def text(self, name: str) -> str | None:
         """Return text that is not empty; a whole number becomes its digits (uid: 123)."""

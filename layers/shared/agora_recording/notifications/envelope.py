@@ -187,14 +187,14 @@ def read(raw: bytes) -> Notification:
     payload = top.fields("payload")
     return Notification(
         noticeId=_name(top, "noticeId") or _name(top, "notificationId"),
-        productId=_count(top, "productId"),
-        eventType=_count(top, "eventType"),
+        productId=top.whole("productId", least=0),
+        eventType=top.whole("eventType", least=0),
         notifyMs=top.instant_ms("notifyMs"),
         eventMs=payload.instant_ms("sendts") or top.instant_ms("eventMs"),
         sid=_name(payload, "sid") or _name(top, "sid"),
         uid=_name(payload, "uid"),
         cname=_name(payload, "cname", _LONGEST_CNAME),
-        sequence=_count(payload, "sequence"),
+        sequence=payload.whole("sequence", least=0),
         details=members(payload.value("details")),
     )
 
@@ -202,11 +202,6 @@ def read(raw: bytes) -> Notification:
 def _name(fields: Fields, name: str, longest: int = _LONGEST_NAME) -> str | None:
     text = fields.text(name)
     return text if text and len(text.encode()) <= longest else None
-
-
-def _count(fields: Fields, name: str) -> int | None:
-    number = fields.whole(name)
-    return number if number is not None and number >= 0 else None
 
 
 # --- where it is kept ---------------------------------------------------------------------------
