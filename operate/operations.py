@@ -14,7 +14,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from agora_recording.agora.bodies import stop_body
+from agora_recording.agora.task import Task
 from agora_recording.api.get_recording_events import EventsQuery, Timeline
 from agora_recording.aws import clients
 from agora_recording.clock import iso, now_ms
@@ -163,14 +163,15 @@ class Operator:
                 "Nobody here knows its resourceId: give --resource-id and --mode, as they were "
                 "when it was started."
             )
-        uid = attempt.uid if attempt else row["uid"]
-        reply = self._settings.agora().stop(
-            resource_id,
-            sid,
-            mode,
-            stop_body(row["cname"], uid),
+        task = Task(
+            resource_id=resource_id,
+            sid=sid,
+            mode=mode,
+            cname=row["cname"],
+            uid=attempt.uid if attempt else row["uid"],
             base_url=attempt.base_url if attempt else None,
         )
+        reply = self._settings.agora().stop(task)
         error = reply.error()
         if recording and error is None:
             now = now_ms()

@@ -6,17 +6,16 @@ Documented with examples in docs/simulator.md. It is open to whoever reaches the
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local.agora.calls import ApiCall
 from local.agora.channels import Channel
 from local.agora.faults import Rule
 from local.agora.plan import Failover, PlanError
 from local.agora.recordings import NO_USERS, TIMER, Recording
 from local.agora.world import Answer, World
-
-if TYPE_CHECKING:
-    from local.agora.server import Gateway
 
 
 class ControlError(ValueError):
@@ -26,12 +25,12 @@ class ControlError(ValueError):
 class Control:
     """Answers the control API."""
 
-    def __init__(self, world: World, gateway: Gateway) -> None:
+    def __init__(self, world: World, calls: deque[ApiCall]) -> None:
         self.world = world
-        self.gateway = gateway
+        self.calls = calls
         self._routes: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "health"): lambda _: {"ok": True, "speed": world.options.speed},
-            ("GET", "calls"): lambda _: {"calls": [vars(call) for call in gateway.calls]},
+            ("GET", "calls"): lambda _: {"calls": [vars(call) for call in calls]},
             ("GET", "clock"): lambda _: self._clock(),
             ("POST", "clock"): self._set_clock,
             ("GET", "faults"): lambda _: {"rules": [r.report() for r in world.faults.rules]},
@@ -145,7 +144,7 @@ class Control:
     def _reset(self) -> dict[str, Any]:
         with self.world.lock:
             self.world.reset()
-            self.gateway.calls.clear()
+            self.calls.clear()
         return {"ok": True}
 
 

@@ -9,7 +9,7 @@ from local.agora.webhooks import Notifier
 # payload.serviceType: whose event it is.
 SERVICE, RECORDER, UPLOADER, WEB_PAGE, DOWNLOADER = 0, 1, 2, 6, 8
 
-_EVENTS: dict[int, tuple[int, str | None]] = {
+EVENTS: dict[int, tuple[int, str | None]] = {
     1: (SERVICE, "cloud_recording_error"),
     2: (SERVICE, "cloud_recording_warning"),
     3: (SERVICE, "cloud_recording_status_update"),
@@ -62,7 +62,7 @@ class Events:
         """Announce an event of `now_ms`. Events of one instant leave a millisecond apart."""
         if self.silent:
             return
-        service_type, name = _EVENTS[event_type]
+        service_type, name = EVENTS[event_type]
         payload = {
             "cname": self._cname,
             "uid": self.uid,

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from local.agora import answers
+from local.agora.calls import MOST_KEPT, ApiCall
 from local.agora.control import Control
 from local.agora.faults import Rule
 from local.agora.options import Options
@@ -38,28 +39,6 @@ _ROUTES = [
     ("POST", "stop", re.compile(rf"{_TASK}/stop")),
     ("GET", "ncs", re.compile(r"/v[12]/ncs/ip")),
 ]
-
-
-MOST_KEPT = 200_000
-"""Calls remembered for the control API."""
-
-
-@dataclass
-class ApiCall:
-    """One call as the log keeps it: nothing in it is secret."""
-
-    at: float
-    """Epoch seconds of the machine's clock, at arrival."""
-    endpoint: str
-    method: str
-    cname: str | None = None
-    uid: str | None = None
-    mode: str | None = None
-    sid: str | None = None
-    status: int | None = None
-    code: int | None = None
-    fault: str | None = None
-    took_ms: int = 0
 
 
 @dataclass
@@ -242,7 +221,7 @@ class AgoraSimulator:
         self.options = options or Options(**settings)
         self.world = World(self.options)
         self.gateway = Gateway(self.world, self.options)
-        self.control = Control(self.world, self.gateway)
+        self.control = Control(self.world, self.gateway.calls)
         handler = _handler(self.gateway, self.control)
         self._server = _Server((self.options.host, self.options.port), handler)
         self._thread = threading.Thread(

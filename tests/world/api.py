@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from agora_recording.agora.reply import Reply
 from agora_recording.aws.sealing import Sealer
 from agora_recording.life.store import RecordingStore, row_of
 from agora_recording.recording.model import Recording
@@ -202,15 +201,6 @@ class Bucket(FakeBucket):
         return {"Errors": errors} if errors else {}
 
 
-class Agora(ScriptedAgora):
-    """Agora, with a layout to change."""
-
-    def update_layout(
-        self, resource_id: str, sid: str, mode: str, body: dict[str, Any], **more: Any
-    ) -> Reply:
-        return self._next("updateLayout", resource_id=resource_id, sid=sid, body=body, **more)
-
-
 class Api:
     """A table, a bucket, Agora and a clock that moves when somebody sleeps."""
 
@@ -218,7 +208,7 @@ class Api:
         self.clock = Clock(NOW_MS)
         self.table = Table()
         self.bucket = Bucket(self.clock)
-        self.agora = Agora()
+        self.agora = ScriptedAgora()
         self.kms = FakeKms()
         self.machine = FakeStepFunctions()
         client: Any = self.table

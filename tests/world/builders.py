@@ -115,7 +115,7 @@ def uploading(**changes: Any) -> Recording:
 def reply(endpoint: Endpoint, status: int | None = 200, **body: Any) -> Reply:
     """Return what the client makes of an answer; `status` None is no answer."""
     raw = b"" if status is None else json.dumps(body).encode()
-    answer = decode(endpoint, raw)
+    answer = decode(raw)
     outcome = decide(
         endpoint,
         status,

@@ -19,8 +19,11 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 from botocore.exceptions import ClientError
+from msgspec import structs
 
+from agora_recording.agora.bodies import STOP_FIELDS, body
 from agora_recording.agora.reply import Reply
+from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.errors import AgoraError
 from agora_recording.life.store import RecordingStore, row_of
@@ -716,29 +719,39 @@ class ScriptedAgora:
         self.reserved += 1
         return [1, 2]
 
-    def acquire(self, body: dict[str, Any], **more: Any) -> Reply:
+    def acquire(self, cname: str, uid: str, fields: Mapping[str, Any], **more: Any) -> Reply:
         """Answer an acquire."""
-        return self._next("acquire", body=body, **more)
+        return self._next("acquire", body=body(cname, uid, fields), **more)
 
-    def start(self, resource_id: str, mode: str, body: dict[str, Any], **more: Any) -> Reply:
+    def start(self, resource: Resource, fields: Mapping[str, Any], **more: Any) -> Reply:
         """Answer a start."""
-        return self._next("start", resource_id=resource_id, mode=mode, body=body, **more)
+        return self._asked("start", resource, fields, **more)
 
-    def query(self, resource_id: str, sid: str, mode: str, **more: Any) -> Reply:
+    def query(self, task: Task) -> Reply:
         """Answer a query."""
-        return self._next("query", resource_id=resource_id, sid=sid, **more)
+        return self._asked("query", task)
 
-    def update(
-        self, resource_id: str, sid: str, mode: str, body: dict[str, Any], **more: Any
-    ) -> Reply:
+    def update(self, task: Task, fields: Mapping[str, Any]) -> Reply:
         """Answer an update."""
-        return self._next("update", resource_id=resource_id, sid=sid, body=body, **more)
+        return self._asked("update", task, fields)
 
-    def stop(
-        self, resource_id: str, sid: str, mode: str, body: dict[str, Any], **more: Any
-    ) -> Reply:
+    def update_layout(self, task: Task, fields: Mapping[str, Any]) -> Reply:
+        """Answer a new layout."""
+        return self._asked("updateLayout", task, fields)
+
+    def stop(self, task: Task) -> Reply:
         """Answer a stop."""
-        return self._next("stop", resource_id=resource_id, sid=sid, body=body, **more)
+        return self._asked("stop", task, STOP_FIELDS)
+
+    def _asked(
+        self,
+        endpoint: str,
+        about: Resource | Task,
+        fields: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> Reply:
+        sent = {} if fields is None else {"body": body(about.cname, about.uid, fields)}
+        return self._next(endpoint, **structs.asdict(about), **sent, **more)
 
     def _next(self, endpoint: str, **call: Any) -> Reply:
         self.calls.append((endpoint, call))

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from agora_recording.agora.reply import Reply
+from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.dynamodb import from_item
 from agora_recording.aws.lease import Lease
 from agora_recording.aws.sealing import Sealer
@@ -148,19 +149,20 @@ class AgoraWorld:
         return [0, 0]
 
     @operation
-    def acquire(self, body: dict[str, Any], **_: Any) -> Reply:
+    def acquire(self, cname: str, uid: str, fields: Mapping[str, Any], **_: Any) -> Reply:
         """Give a resourceId."""
         self.calls["acquire"] += 1
         resource_id = f"resource-{len(self.resources) + 1}"
-        self.resources[resource_id] = body["cname"], body["uid"]
+        self.resources[resource_id] = cname, uid
         return reply("acquire", resourceId=resource_id)
 
     @operation
-    def start(self, resource_id: str, mode: str, body: dict[str, Any], **_: Any) -> Reply:
+    def start(self, resource: Resource, fields: Mapping[str, Any], **_: Any) -> Reply:
         """Start a session, unless the resource or the uid has one."""
         self.calls["start"] += 1
+        resource_id = resource.resource_id
         cname, uid = self.resources[resource_id]
-        assert (cname, uid) == (body["cname"], body["uid"])
+        assert (cname, uid) == (resource.cname, resource.uid)
         # The rule of the whole bundle: what will be billed is written down before.
         self.house.must_name(resource_id, uid)
         if any(each.resource_id == resource_id for each in self.sessions.values()):
@@ -168,7 +170,7 @@ class AgoraWorld:
         if any((each.cname, each.uid) == (cname, uid) for each in self.running):
             return reply("start", 400, code=53, reason="the uid is taken")
         sid = f"{len(self.sessions) + 1:032x}"
-        (prefix,) = body["clientRequest"]["storageConfig"]["fileNamePrefix"]
+        (prefix,) = fields["storageConfig"]["fileNamePrefix"]
         session = AgoraSession(sid, resource_id, cname, uid, prefix, self.house.clock())
         self.sessions[sid] = session
         self.notify(session, 40, status=0)
@@ -179,30 +181,30 @@ class AgoraWorld:
         return reply("start", resourceId=resource_id, sid=sid)
 
     @operation
-    def query(self, resource_id: str, sid: str, mode: str, **_: Any) -> Reply:
+    def query(self, task: Task) -> Reply:
         """Tell whether a session runs."""
         self.calls["query"] += 1
         if "query" in self.answers:
             return self.answers["query"]
-        if not self._is_there(resource_id, sid):
+        if not self._is_there(task):
             return reply("query", 404, code=404, reason="failed to find worker")
-        return reply("query", sid=sid, serverResponse={"status": 5})
+        return reply("query", sid=task.sid, serverResponse={"status": 5})
 
     @operation
-    def stop(self, resource_id: str, sid: str, mode: str, body: dict[str, Any], **_: Any) -> Reply:
+    def stop(self, task: Task) -> Reply:
         """Stop a session."""
         self.calls["stop"] += 1
         if "stop" in self.answers:
             return self.answers["stop"]
-        if not self._is_there(resource_id, sid):
+        if not self._is_there(task):
             return reply("stop", 404, code=404, reason="failed to find worker")
-        self.end(sid, 11, exitStatus=0)
-        return reply("stop", sid=sid, serverResponse={})
+        self.end(task.sid, 11, exitStatus=0)
+        return reply("stop", sid=task.sid, serverResponse={})
 
-    def _is_there(self, resource_id: str, sid: str) -> bool:
-        session = self.sessions[sid]
-        assert session.resource_id == resource_id, "a sid with another's resourceId"
-        return session.ended_ms is None and sid not in self.hidden
+    def _is_there(self, task: Task) -> bool:
+        session = self.sessions[task.sid]
+        assert session.resource_id == task.resource_id, "a sid with another's resourceId"
+        return session.ended_ms is None and task.sid not in self.hidden
 
 
 # --- Step Functions -----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ refusals       what each error is by HTTP
 emf            a line of metrics, without Powertools
 clock          instants
 errors         the vocabulary of failure
+foreign        reading JSON that Agora wrote, whatever it lacks or adds
 """
 
 import gc

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 import requests
+from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.limiter import Limiter
+from agora_recording.agora.task import Resource
 from agora_recording.aws.secrets import SecretStore
 from tests.world.fakes import Clock, FakeTable
 
 URL = "https://api.agora.io"
+RESOURCE = Resource(resource_id="r", mode="mix", cname="c", uid="1")
+TASK = RESOURCE.task("s")
 Answer = tuple[int, Any] | Exception
 
 
@@ -76,7 +80,7 @@ def client(
 
 def test_a_call_is_authenticated_bounded_in_time_and_stays_where_it_is_sent() -> None:
     session = FakeSession((200, {"resourceId": "r"}))
-    reply = client(session)[0].acquire({"cname": "c"})
+    reply = client(session)[0].acquire("c", "1", {})
     method, url, how = session.asked[0]
     assert (method, url) == ("POST", f"{URL}/v1/apps/app/cloud_recording/acquire")
     assert how["auth"] == ("id", "first")
@@ -90,11 +94,11 @@ def test_a_call_is_authenticated_bounded_in_time_and_stays_where_it_is_sent() ->
 def test_each_endpoint_has_its_path() -> None:
     session = FakeSession(*[(200, {"sid": "s"})] * 5)
     agora = client(session)[0]
-    agora.start("r", "mix", {})
-    agora.query("r", "s", "mix")
-    agora.update("r", "s", "web", {})
-    agora.update_layout("r", "s", "mix", {})
-    agora.stop("r", "s", "individual", {})
+    agora.start(RESOURCE, {})
+    agora.query(TASK)
+    agora.update(replace(TASK, mode="web"), {})
+    agora.update_layout(TASK, {})
+    agora.stop(replace(TASK, mode="individual"))
     base = f"{URL}/v1/apps/app/cloud_recording/resourceid/r"
     assert [(method, url) for method, url, _ in session.asked] == [
         ("POST", f"{base}/mode/mix/start"),
@@ -108,7 +112,7 @@ def test_each_endpoint_has_its_path() -> None:
 def test_an_unreachable_host_is_tried_again_then_the_other_suffix_then_the_neighbour() -> None:
     session = FakeSession(*[requests.ConnectionError()] * 3, (200, {"resourceId": "r"}))
     agora, slept = client(session)
-    reply = agora.acquire({})
+    reply = agora.acquire("c", "1", {})
     assert session.hosts == [
         "api.agora.io",
         "api.agora.io",
@@ -121,20 +125,20 @@ def test_an_unreachable_host_is_tried_again_then_the_other_suffix_then_the_neigh
 
 def test_what_a_recording_began_with_it_goes_on_with() -> None:
     session = FakeSession((200, {"sid": "s", "serverResponse": {"status": 5}}))
-    client(session)[0].query("r", "s", "mix", base_url="https://api.sd-rtn.com")
+    client(session)[0].query(replace(TASK, base_url="https://api.sd-rtn.com"))
     assert session.hosts == ["api.sd-rtn.com"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 504])
 def test_an_answer_is_never_a_reason_to_switch_the_host(status: int) -> None:
     session = FakeSession((status, {"code": 2}))
-    client(session)[0].query("r", "s", "mix")
+    client(session)[0].query(TASK)
     assert len(session.asked) == 1
 
 
 def test_a_read_time_out_is_no_answer_and_is_not_sent_elsewhere() -> None:
     session = FakeSession(requests.ReadTimeout())
-    reply = client(session)[0].start("r", "mix", {})
+    reply = client(session)[0].start(RESOURCE, {})
     assert reply.status is None
     assert type(reply.error()).__name__ == "AgoraUnavailableError"
     assert len(session.asked) == 1
@@ -142,7 +146,7 @@ def test_a_read_time_out_is_no_answer_and_is_not_sent_elsewhere() -> None:
 
 def test_no_host_at_all_is_no_answer() -> None:
     session = FakeSession(*[requests.ConnectionError()] * 4)
-    assert client(session)[0].acquire({}).status is None
+    assert client(session)[0].acquire("c", "1", {}).status is None
 
 
 def test_a_rotated_secret_is_read_anew_once() -> None:
@@ -153,29 +157,26 @@ def test_a_rotated_secret_is_read_anew_once() -> None:
         (200, {"resourceId": "r"}),
     )
     agora = client(session, manager)[0]
-    agora.acquire({})
+    agora.acquire("c", "1", {})
     manager.secret = "second"
-    assert agora.acquire({}).is_ok
+    assert agora.acquire("c", "1", {}).is_ok
     assert [how["auth"][1] for _, _, how in session.asked] == ["first", "first", "second"]
 
 
 def test_what_agora_repeats_of_our_secrets_is_not_told() -> None:
-    body = {
-        "cname": "room",
-        "clientRequest": {
-            "token": "007eJxT",
-            "storageConfig": {"accessKey": "AKIA", "secretKey": "deadbeef", "vendor": 1},
-            "extensionServiceConfig": {"outputs": [{"rtmpUrl": "rtmp://cdn/live/key"}]},
-        },
+    fields = {
+        "token": "007eJxT",
+        "storageConfig": {"accessKey": "AKIA", "secretKey": "deadbeef", "vendor": 1},
+        "extensionServiceConfig": {"outputs": [{"rtmpUrl": "rtmp://cdn/live/key"}]},
     }
     words = 'token "007eJxT" for room is bad, nor deadbeef of AKIA, nor rtmp://cdn/live/key'
-    reply = client(FakeSession((400, {"code": 2, "reason": words})))[0].start("r", "mix", body)
+    reply = client(FakeSession((400, {"code": 2, "reason": words})))[0].start(RESOURCE, fields)
     assert 'token "…" for room is bad, nor … of …, nor …' in str(reply.error())
 
 
 def test_a_wrong_secret_is_refused_in_the_end() -> None:
     wrong = (401, {"message": "Invalid authentication credentials"})
-    reply = client(FakeSession(wrong, wrong))[0].acquire({})
+    reply = client(FakeSession(wrong, wrong))[0].acquire("c", "1", {})
     assert type(reply.error()).__name__ == "AgoraRefusedError"
 
 
@@ -186,7 +187,7 @@ def test_a_body_that_is_not_json_is_judged_by_its_status() -> None:
             response._content = b"<html>bad gateway</html>"
             return response
 
-    reply = client(Gateway((502, None)))[0].query("r", "s", "mix")
+    reply = client(Gateway((502, None)))[0].query(TASK)
     assert type(reply.error()).__name__ == "AgoraUnavailableError"
 
 
@@ -197,5 +198,5 @@ def test_acquire_and_start_book_their_slots_together() -> None:
 
 def test_a_simulator_is_only_ever_asked_again() -> None:
     session = FakeSession(requests.ConnectionError(), (200, {"resourceId": "r"}))
-    client(session, url="http://127.0.0.1:8080")[0].acquire({})
+    client(session, url="http://127.0.0.1:8080")[0].acquire("c", "1", {})
     assert session.hosts == ["127.0.0.1:8080"] * 2

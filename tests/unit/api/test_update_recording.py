@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agora_recording.agora.bodies import start_body
+from agora_recording.agora.bodies import start_fields
 from agora_recording.agora.redaction import redact, restore
 from agora_recording.api.update_recording import Updater, running, with_layout, with_update, words
 from agora_recording.aws.lease import UPDATE_LEASE_S
@@ -403,7 +403,7 @@ def test_a_session_started_anew_begins_with_what_held_last() -> None:
     assert house.patch({"webRecordingConfig": {"onhold": True}}).status == 200
     row = house.row
     whole = restore(row.client_request, house.sealer.unseal(RECORDING_ID, row.sealed))
-    begun = start_body(row.cname, "1", whole, None)["clientRequest"]
+    begun = start_fields(whole, None)
     told = begun["extensionServiceConfig"]["extensionServices"]
     assert told == [
         {**PAGE, "serviceParam": {**PAGE["serviceParam"], "onhold": True}},  # type: ignore[dict-item]

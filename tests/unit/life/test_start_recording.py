@@ -21,9 +21,17 @@ from agora_recording.errors import (
     StopRequestedError,
     TokenRejectedError,
     UidTakenError,
+    WriteConflictError,
 )
 from agora_recording.life.start_recording import Starter
-from agora_recording.recording.model import Recording, ask_to_stop, change_attempt, started
+from agora_recording.recording.model import (
+    Recording,
+    ask_to_stop,
+    begin_attempt,
+    change_attempt,
+    end_session,
+    started,
+)
 from agora_recording.recording.starting import choose_uid, next_step
 from tests.world.builders import (
     CNAME,
@@ -319,6 +327,20 @@ def test_a_sid_that_a_notification_brought_meanwhile_is_the_answer(answer: Any) 
     assert room.row.session_end is None
     assert room.row.attempt
     assert room.row.attempt.started_ms == after(9)
+
+
+def test_a_resource_that_came_after_its_attempt_was_replaced_is_not_started() -> None:
+    def replaced() -> Any:
+        room.shelf.put(
+            begin_attempt(end_session(room.row, "START_FAILED", after(9)), "2", after(9))
+        )
+        return given()
+
+    room = Room(requested(), replaced)
+    with pytest.raises(WriteConflictError):
+        room.start()
+    assert room.agora.endpoints == ["acquire"]
+    assert next_step(room.row) == "acquire"
 
 
 def test_a_sid_that_comes_in_the_last_moment_is_not_ended_by_a_refusal() -> None:

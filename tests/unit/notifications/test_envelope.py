@@ -230,7 +230,6 @@ def test_the_envelope_is_read() -> None:
         uid="527841",
         cname="consultation-7",
         sequence=7,
-        serviceType=0,
         details={"leaveCode": 4},
     )
 

@@ -14,6 +14,7 @@ from agora_recording.aws import dynamodb
 from agora_recording.notifications import envelope, events
 from agora_recording.notifications import events as e
 from agora_recording.notifications.envelope import Notification
+from local.agora.events import EVENTS as SIMULATED
 from tests.world.webhook import DOCUMENTED, NOW_MS, SID, body, event
 
 _AUDIO = e.File(
@@ -73,8 +74,12 @@ EXPECTED: dict[int, list[e.Details]] = {
             trackType="audio_and_video",
         )
     ],
-    43: [e.RecorderStreamStateChanged(track="audio", streamUid="57297", state=0, UtcMs=_UTC_MS)],
-    44: [e.RecorderStreamStateChanged(track="video", streamUid="57297", state=1, UtcMs=_UTC_MS)],
+    43: [
+        e.RecorderAudioStreamStateChanged(track="audio", streamUid="57297", state=0, UtcMs=_UTC_MS)
+    ],
+    44: [
+        e.RecorderVideoStreamStateChanged(track="video", streamUid="57297", state=1, UtcMs=_UTC_MS)
+    ],
     45: [e.RecorderSnapshotFile(fileName="directory1/xxx.jpg")],
     60: [e.VodStarted(videoId="93ab850b4f6f44eab54b6e91d24d81d4")],
     61: [e.VodTriggered()],
@@ -129,7 +134,39 @@ def test_every_event_of_the_documents_is_decoded() -> None:
         for kind, examples in DOCUMENTED.items()
     }
     assert decoded == EXPECTED
-    assert set(decoded) == set(events.NAMES)
+    assert set(decoded) == set(events.KINDS)
+
+
+def test_every_event_goes_by_the_name_that_its_examples_have() -> None:
+    for kind, examples in DOCUMENTED.items():
+        named = {each["msgName"] for each in examples if "msgName" in each}
+        assert named <= {events.KINDS[kind].msg_name}
+
+
+def test_the_simulator_calls_the_events_what_they_are_called_here() -> None:
+    for kind, (_, name) in SIMULATED.items():
+        assert name in (events.KINDS[kind].msg_name, None)
+
+
+@pytest.mark.parametrize(
+    ("file_list", "names"),
+    [
+        ("a.m3u8", ["a.m3u8"]),
+        ("", []),
+        (None, []),
+        ([], []),
+        ({"fileName": "a.m3u8"}, ["a.m3u8"]),
+        (["a.m3u8", "a_0.mp4"], ["a.m3u8", "a_0.mp4"]),
+        ([{"fileName": "a.m3u8"}, {"filename": "a_0.mp4"}], ["a.m3u8", "a_0.mp4"]),
+        ('[{"fileName": "a.m3u8"}]', ["a.m3u8"]),
+        ("[not json", []),
+        ([{}, None, 1, {"fileName": ""}], []),
+    ],
+)
+def test_a_file_list_is_read_in_every_form(file_list: Any, names: list[str]) -> None:
+    told = event(31, {"fileList": file_list}).details
+    assert isinstance(told, e.Uploaded)
+    assert [file.fileName for file in told.fileList] == names
 
 
 def test_an_event_nobody_documented_is_kept() -> None:
@@ -151,11 +188,11 @@ def test_an_event_without_a_type_is_kept() -> None:
 @pytest.mark.parametrize(
     ("kind", "details", "expected"),
     [
-        (43, {"utcMs": _UTC_MS}, e.RecorderStreamStateChanged(track="audio", UtcMs=_UTC_MS)),
+        (43, {"utcMs": _UTC_MS}, e.RecorderAudioStreamStateChanged(track="audio", UtcMs=_UTC_MS)),
         (
             43,
             {"UtcMs": "1619172871"},
-            e.RecorderStreamStateChanged(track="audio", UtcMs=1619172871000),
+            e.RecorderAudioStreamStateChanged(track="audio", UtcMs=1619172871000),
         ),
         (31, {"fileList": "a.m3u8"}, e.Uploaded(fileList=(e.File(fileName="a.m3u8"),))),
         (
@@ -249,12 +286,12 @@ _NAMES = sorted({name for examples in DOCUMENTED.values() for each in examples f
 
 
 @given(
-    kind=st.sampled_from([*events.NAMES, 4711, None]),
+    kind=st.sampled_from([*events.KINDS, 4711, None]),
     details=st.dictionaries(st.sampled_from([*_NAMES, "utcMs", "filename"]) | st.text(), JSON),
 )
 def test_decoding_never_fails(kind: int | None, details: dict[str, Any]) -> None:
     decoded = events.decode(Notification(eventType=kind, details=details), NOW_MS)
-    assert isinstance(decoded.details, e.UnknownEvent) == (kind not in events.NAMES)
+    assert isinstance(decoded.details, e.UnknownEvent) == (kind not in events.KINDS)
     json.dumps(msgspec.to_builtins(decoded))
 
 

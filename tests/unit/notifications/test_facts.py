@@ -52,7 +52,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 _EVENTS = st.builds(
     event,
-    st.sampled_from([*e.NAMES, 4711]),
+    st.sampled_from([*e.KINDS, 4711]),
     st.fixed_dictionaries({}, optional=_FIELDS),
     sequence=st.integers(0, 12),
     uid=_UIDS,
@@ -187,9 +187,9 @@ def test_every_field_has_a_rule() -> None:
 def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
     rows = [line.split("|") for line in DOCUMENT.read_text().splitlines()]
     described = {int(row[1]): row for row in rows if len(row) == 6 and row[1].strip().isdigit()}
-    assert set(described) == set(e.NAMES)
+    assert set(described) == set(e.KINDS)
     for kind, row in described.items():
-        assert e.NAMES[kind] in row[2] or kind == 13
+        assert str(e.KINDS[kind].msg_name) in row[2] or kind == 13
         assert session.is_sign_of_life(event(kind, DOCUMENTED[kind][0])) == ("life" in row[4])
 
 

@@ -9,6 +9,7 @@ from hypothesis import given as holding
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from agora_recording.agora.task import Resource
 from agora_recording.recording.due import RISKS, deadline_ms, due
 from agora_recording.recording.model import (
     GIVEN_UP,
@@ -35,7 +36,10 @@ from agora_recording.recording.model import (
 from agora_recording.recording.timings import Timings
 from agora_recording.recording.view import public
 from tests.world.builders import (
+    CNAME,
+    HOST,
     RECORDING_ID,
+    RESOURCE_ID,
     TIMINGS,
     acquired,
     after,
@@ -52,6 +56,36 @@ from tests.world.webhook import NOW_MS, SID, UID
 
 ENDS = get_args(SessionEnd)
 OTHER_SID = "1" * 32
+
+
+# --- what Agora knows of it ----------------------------------------------------------------------
+
+
+def test_a_recording_is_a_resource_once_it_is_acquired_and_a_task_once_it_is_started() -> None:
+    assert (requested().resource, requested(attempt=attempt()).resource) == (None, None)
+    given = requested(attempt=acquired())
+    assert given.resource == Resource(
+        resource_id=RESOURCE_ID, mode="mix", cname=CNAME, uid=UID, base_url=HOST
+    )
+    assert given.task is None
+    assert starting().task == given.resource.task(SID)
+
+
+def test_a_session_that_was_given_up_is_a_task_of_its_own() -> None:
+    given_up = running(uid="7", resource_id="another", end="NOT_CONFIRMED", ended_ms=None)
+    row = recording(past_attempts=[given_up], attempt=running(2, sid=OTHER_SID))
+    assert [(each.resource_id, each.uid, each.sid) for each in row.orphan_tasks] == [
+        ("another", "7", SID)
+    ]
+    assert row.task
+    assert row.task.sid == OTHER_SID
+
+
+@holding(recordings())
+def test_each_session_that_may_be_called_upon_has_both_its_ids(row: Recording) -> None:
+    whole = [each for each in row.orphans if each.resource_id]
+    assert [task.sid for task in row.orphan_tasks] == [each.sid for each in whole]
+    assert (row.task is not None) == bool(row.sid and row.attempt and row.attempt.resource_id)
 
 
 # --- the life of a row ---------------------------------------------------------------------------

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from agora_recording.agora import bodies, redaction, requests
 from agora_recording.agora.requests import (
-    AcquireRequest,
-    StartRequest,
-    StopRequest,
-    UpdateLayoutRequest,
-    UpdateRequest,
+    AcquireClientRequest,
+    Layout,
+    StartClientRequest,
+    StorageConfig,
+    UpdateFields,
 )
 from agora_recording.errors import Problem
 from agora_recording.request import check
@@ -121,7 +121,7 @@ def test_a_field_that_is_not_documented_is_a_warning_and_passed_on(path: str) ->
 
     assert found.problems == ()
     assert paths(found.warnings) == {f"clientRequest.{path}"}
-    sent = bodies.start_body("room", "1", request, None)["clientRequest"]
+    sent = bodies.start_fields(request, None)
     assert sent == bodies.split(request)[1]
 
 
@@ -509,17 +509,17 @@ def test_the_bodies_of_acquire_and_start_are_what_agora_takes(name: str) -> None
     mode, given = REQUESTS[name]
     request = with_defaults(mode, {**given, "startParameter": {}}, max_duration_s=60)
 
-    acquire = bodies.acquire_body("room", "7", request, STORAGE)
-    begin = bodies.start_body("room", "7", request, STORAGE)
+    acquire = bodies.acquire_fields(request, STORAGE)
+    begin = bodies.start_fields(request, STORAGE)
 
-    assert mistakes(acquire, AcquireRequest) == ()
-    assert mistakes(begin, StartRequest) == ()
-    assert acquire["clientRequest"]["startParameter"] == begin["clientRequest"]
-    assert begin["clientRequest"]["storageConfig"] == STORAGE
+    assert mistakes(acquire, AcquireClientRequest) == ()
+    assert mistakes(begin, StartClientRequest) == ()
+    assert acquire["startParameter"] == begin
+    assert begin["storageConfig"] == STORAGE
 
 
 def test_acquire_gets_no_start_parameter_unless_the_caller_gave_one() -> None:
-    body = bodies.acquire_body("room", "7", MIX, STORAGE)
+    body = bodies.body("room", "7", bodies.acquire_fields(MIX, STORAGE))
 
     assert body == {
         "cname": "room",
@@ -542,30 +542,10 @@ def test_the_parts_of_a_request_are_all_of_it() -> None:
 
 
 def test_the_bodies_of_the_other_calls_are_what_agora_takes() -> None:
-    update = bodies.update_body("room", "7", UPDATE)
-    renewal = bodies.update_body("room", "7", {}, STORAGE)
-    layout = bodies.layout_body("room", "7", CUSTOM_LAYOUT)
-    stop = bodies.stop_body("room", "7")
-
-    assert mistakes(update, UpdateRequest) == mistakes(renewal, UpdateRequest) == ()
-    assert mistakes(layout, UpdateLayoutRequest) == mistakes(stop, StopRequest) == ()
-    assert update["clientRequest"] == UPDATE
-    assert renewal["clientRequest"] == {"storageConfig": STORAGE}
-    assert stop["clientRequest"] == {"async_stop": True}
-
-
-@pytest.mark.parametrize(
-    "kind", [AcquireRequest, StartRequest, UpdateRequest, UpdateLayoutRequest, StopRequest]
-)
-@pytest.mark.parametrize("body", [{}, {"cname": "", "uid": 7, "clientRequest": []}])
-def test_a_body_that_agora_would_not_take_is_noticed(kind: type, body: Json) -> None:
-    assert paths(mistakes(body, kind)) == {"cname", "uid", "clientRequest"}
-
-
-def test_a_stop_that_is_neither_true_nor_false_is_noticed() -> None:
-    body = {"cname": "room", "uid": "7", "clientRequest": {"async_stop": "yes"}}
-
-    assert paths(mistakes(body, StopRequest)) == {"clientRequest.async_stop"}
+    assert mistakes(UPDATE, UpdateFields) == mistakes(CUSTOM_LAYOUT, Layout) == ()
+    assert mistakes(STORAGE, StorageConfig) == ()
+    assert bodies.body("room", "7", UPDATE)["clientRequest"] == UPDATE
+    assert bodies.STOP_FIELDS == {"async_stop": True}
 
 
 # --- secrets --------------------------------------------------------------------------------------

@@ -7,7 +7,13 @@ from typing import Any
 
 from agora_recording.agora.requests import ACQUIRE_FIELDS
 
-# --- the bodies Agora gets ----------------------------------------------------------------------
+# An asynchronous stop answers at once, before the files are uploaded.
+STOP_FIELDS = {"async_stop": True}
+
+
+def body(cname: str, uid: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call's body: whom it is about, and its clientRequest."""
+    return {"cname": cname, "uid": uid, "clientRequest": dict(fields)}
 
 
 def split(client_request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -17,53 +23,19 @@ def split(client_request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
     return acquire, start
 
 
-def acquire_body(
-    cname: str,
-    uid: str,
-    client_request: Mapping[str, Any],
-    storage: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return acquire's body. A startParameter becomes exactly what start will get."""
-    acquire, _ = split(client_request)
-    if "startParameter" in acquire:
-        acquire["startParameter"] = _start_fields(client_request, storage)
-    return {"cname": cname, "uid": uid, "clientRequest": acquire}
-
-
-def start_body(
-    cname: str,
-    uid: str,
-    client_request: Mapping[str, Any],
-    storage: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return start's body."""
-    fields = _start_fields(client_request, storage)
-    return {"cname": cname, "uid": uid, "clientRequest": fields}
-
-
-def update_body(
-    cname: str,
-    uid: str,
-    changes: Mapping[str, Any],
-    storage: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return update's body; `storage` only where its credentials are renewed."""
-    fields = {**changes} if storage is None else {**changes, "storageConfig": dict(storage)}
-    return {"cname": cname, "uid": uid, "clientRequest": fields}
-
-
-def layout_body(cname: str, uid: str, layout: Mapping[str, Any]) -> dict[str, Any]:
-    """Return updateLayout's body."""
-    return {"cname": cname, "uid": uid, "clientRequest": dict(layout)}
-
-
-def stop_body(cname: str, uid: str, async_stop: bool = True) -> dict[str, Any]:
-    """Return stop's body. An asynchronous stop answers at once, before the files are uploaded."""
-    return {"cname": cname, "uid": uid, "clientRequest": {"async_stop": async_stop}}
-
-
-def _start_fields(
+def acquire_fields(
     client_request: Mapping[str, Any], storage: Mapping[str, Any] | None
 ) -> dict[str, Any]:
+    """Return acquire's clientRequest. A startParameter becomes exactly what start will get."""
+    acquire, _ = split(client_request)
+    if "startParameter" in acquire:
+        acquire["startParameter"] = start_fields(client_request, storage)
+    return acquire
+
+
+def start_fields(
+    client_request: Mapping[str, Any], storage: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return start's clientRequest; `storage` is the storageConfig, None for none."""
     _, start = split(client_request)
     return start if storage is None else {**start, "storageConfig": dict(storage)}

@@ -7,7 +7,7 @@ Agora answered and what that means (outcomes.py). No answer at all is a reply to
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +15,14 @@ import msgspec
 import requests
 from msgspec.structs import replace
 
+from agora_recording.agora import bodies
 from agora_recording.agora.hosts import GAPS_S, candidates
 from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter
 from agora_recording.agora.outcomes import decide
 from agora_recording.agora.redaction import hide_secrets
 from agora_recording.agora.reply import Endpoint, Reply
 from agora_recording.agora.responses import decode
+from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.secrets import SecretStore
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
@@ -39,109 +41,76 @@ class AgoraKeys(msgspec.Struct, frozen=True, rename="camel"):
     customer_secret: str
 
 
-class AgoraClient:
+class AgoraClient(msgspec.Struct, kw_only=True):
     """Speaks for one App ID. `base_url` is where a recording's calls begin, and stay."""
 
-    def __init__(
-        self,
-        *,
-        app_id: str,
-        secret_id: str,
-        base_url: str,
-        aws_region: str,
-        limiter: Limiter,
-        secrets: SecretStore | None = None,
-        session: requests.Session | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._app_id = app_id
-        self._secret_id = secret_id
-        self._base_url = base_url.rstrip("/")
-        self._aws_region = aws_region
-        self._limiter = limiter
-        self._secrets = secrets or SecretStore()
-        self._session = session or requests.Session()
-        self._sleep = sleep
+    app_id: str
+    secret_id: str
+    base_url: str
+    aws_region: str
+    limiter: Limiter
+    secrets: SecretStore = msgspec.field(default_factory=SecretStore)
+    session: requests.Session = msgspec.field(default_factory=requests.Session)
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self.base_url = self.base_url.rstrip("/")
 
     def reserve_start(self) -> list[int]:
         """Take the slots of an acquire and a start together, so that nothing comes between them.
 
         Raises RateLimitedError.
         """
-        return self._limiter.take(2, patience_s=LONG_PATIENCE_S)
+        return self.limiter.take(2, patience_s=LONG_PATIENCE_S)
 
-    def acquire(self, body: dict[str, Any], *, slot_ms: int | None = None) -> Reply:
-        """Ask for a resourceId."""
-        return self._call("acquire", "POST", "/acquire", body, slot_ms=slot_ms)
+    def acquire(
+        self, cname: str, uid: str, fields: Mapping[str, Any], *, slot_ms: int | None = None
+    ) -> Reply:
+        """Ask for a resourceId; `fields` is the clientRequest, as in every call here."""
+        return self._call("acquire", "/acquire", bodies.body(cname, uid, fields), slot_ms=slot_ms)
 
     def start(
-        self,
-        resource_id: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-        slot_ms: int | None = None,
+        self, resource: Resource, fields: Mapping[str, Any], *, slot_ms: int | None = None
     ) -> Reply:
-        """Start the recording of a resourceId, within 2 s of the acquire (Agora REST: start)."""
-        path = f"/resourceid/{quote(resource_id)}/mode/{mode}/start"
+        """Start the session of a resource, within 2 s of the acquire (Agora REST: start)."""
         return self._call(
-            "start", "POST", path, body, base_url=base_url, slot_ms=slot_ms, late_ms=START_LATE_MS
+            "start",
+            f"/resourceid/{quote(resource.resource_id)}/mode/{resource.mode}/start",
+            bodies.body(resource.cname, resource.uid, fields),
+            base_url=resource.base_url,
+            slot_ms=slot_ms,
+            late_ms=START_LATE_MS,
         )
 
-    def query(self, resource_id: str, sid: str, mode: str, *, base_url: str | None = None) -> Reply:
+    def query(self, task: Task) -> Reply:
         """Ask how a session is. Raises RateLimitedError when others wait for a slot."""
-        return self._call("query", "GET", _task(resource_id, sid, mode, "query"), base_url=base_url)
+        return self._call("query", _path(task, "query"), base_url=task.base_url)
 
-    def update(
-        self,
-        resource_id: str,
-        sid: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-    ) -> Reply:
+    def update(self, task: Task, fields: Mapping[str, Any]) -> Reply:
         """Change subscriptions, web recording, CDN outputs or storage credentials."""
-        path = _task(resource_id, sid, mode, "update")
-        return self._call("update", "POST", path, body, base_url=base_url)
+        return self._tell("update", task, fields)
 
-    def update_layout(
-        self,
-        resource_id: str,
-        sid: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-    ) -> Reply:
+    def update_layout(self, task: Task, fields: Mapping[str, Any]) -> Reply:
         """Change the layout of a composite recording."""
-        path = _task(resource_id, sid, mode, "updateLayout")
-        return self._call("updateLayout", "POST", path, body, base_url=base_url)
+        return self._tell("updateLayout", task, fields)
 
-    def stop(
-        self,
-        resource_id: str,
-        sid: str,
-        mode: str,
-        body: dict[str, Any],
-        *,
-        base_url: str | None = None,
-    ) -> Reply:
+    def stop(self, task: Task) -> Reply:
         """End a session."""
-        path = _task(resource_id, sid, mode, "stop")
-        return self._call("stop", "POST", path, body, base_url=base_url)
+        return self._tell("stop", task, bodies.STOP_FIELDS)
 
     def ncs_ip(self, path: str = "/v1/ncs/ip") -> tuple[int | None, bytes]:
         """Return (HTTP status or None, body) of the notification servers' addresses."""
-        slot = self._limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
-        status, body, _ = self._send("GET", path, None, self._base_url, slot)
+        slot = self.limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
+        status, body, _ = self._send("GET", path, None, self.base_url, slot)
         return status, body
+
+    def _tell(self, endpoint: Endpoint, task: Task, fields: Mapping[str, Any]) -> Reply:
+        body = bodies.body(task.cname, task.uid, fields)
+        return self._call(endpoint, _path(task, endpoint), body, base_url=task.base_url)
 
     def _call(
         self,
         endpoint: Endpoint,
-        method: str,
         path: str,
         body: dict[str, Any] | None = None,
         *,
@@ -149,19 +118,20 @@ class AgoraClient:
         slot_ms: int | None = None,
         late_ms: int = LATE_MS,
     ) -> Reply:
+        method = "GET" if body is None else "POST"
         if slot_ms is None:
             patience_s = PATIENCE_S.get(endpoint, LONG_PATIENCE_S)
-            slot_ms = self._limiter.take(1, patience_s=patience_s)[0]
-        path = f"/v1/apps/{self._app_id}/cloud_recording{path}"
+            slot_ms = self.limiter.take(1, patience_s=patience_s)[0]
+        path = f"/v1/apps/{self.app_id}/cloud_recording{path}"
         status, raw, used = self._send(
-            method, path, body, base_url or self._base_url, slot_ms, late_ms
+            method, path, body, base_url or self.base_url, slot_ms, late_ms
         )
         if status == requests.codes.unauthorized:
             # The secret may have been rotated since it was read: once more with what it is now.
-            self._secrets.forget(self._secret_id)
-            slot_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
+            self.secrets.forget(self.secret_id)
+            slot_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
-        answer = decode(endpoint, raw)
+        answer = decode(raw)
         answer = replace(answer, reason=hide_secrets(answer.reason, body))
         outcome = decide(
             endpoint,
@@ -183,14 +153,14 @@ class AgoraClient:
         late_ms: int = LATE_MS,
     ) -> tuple[int | None, bytes, str]:
         """Return (status, body, base URL that answered); status None when no host answered."""
-        keys = self._secrets.read(self._secret_id, AgoraKeys)
-        for number, candidate in enumerate(candidates(base_url, self._aws_region)):
+        keys = self.secrets.read(self.secret_id, AgoraKeys)
+        for number, candidate in enumerate(candidates(base_url, self.aws_region)):
             if number:
-                self._sleep(GAPS_S[number - 1])
-                slot_ms, late_ms = self._limiter.take(1, patience_s=LONG_PATIENCE_S)[0], LATE_MS
-            self._limiter.wait(slot_ms, late_ms=late_ms, patience_s=LONG_PATIENCE_S)
+                self.sleep(GAPS_S[number - 1])
+                slot_ms, late_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0], LATE_MS
+            self.limiter.wait(slot_ms, late_ms=late_ms, patience_s=LONG_PATIENCE_S)
             try:
-                response = self._session.request(
+                response = self.session.request(
                     method,
                     candidate + path,
                     json=body,
@@ -207,5 +177,6 @@ class AgoraClient:
         return None, b"", base_url
 
 
-def _task(resource_id: str, sid: str, mode: str, act: str) -> str:
-    return f"/resourceid/{quote(resource_id)}/sid/{quote(sid)}/mode/{mode}/{act}"
+def _path(task: Task, act: str) -> str:
+    ids = f"/resourceid/{quote(task.resource_id)}/sid/{quote(task.sid)}"
+    return f"{ids}/mode/{task.mode}/{act}"

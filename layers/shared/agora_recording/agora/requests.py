@@ -1,4 +1,4 @@
-"""The bodies of Agora's Cloud Recording calls, as types (Agora REST: the schemas of each request).
+"""The clientRequest of Agora's calls, as types (Agora REST: the schemas of each request).
 
 A type says what a field may hold by itself; what fields may hold together is in request/check.py.
 The same types are the source of the OpenAPI document. Texts that a pattern limits carry the rule in
@@ -407,23 +407,7 @@ class AcquireClientRequest(Struct, kw_only=True):
     region: ResourceRegion | UnsetType = UNSET
 
 
-class AcquireRequest(Struct, kw_only=True):
-    """POST …/acquire."""
-
-    cname: TaskName
-    uid: Uid
-    clientRequest: AcquireClientRequest
-
-
-class StartRequest(Struct, kw_only=True):
-    """POST …/resourceid/{resourceid}/mode/{mode}/start."""
-
-    cname: TaskName
-    uid: Uid
-    clientRequest: StartClientRequest
-
-
-# --- update, updateLayout, stop -----------------------------------------------------------------
+# --- update -------------------------------------------------------------------------------------
 
 
 class AudioUidList(Struct, kw_only=True):
@@ -471,42 +455,6 @@ class UpdateFields(Struct, kw_only=True):
     streamSubscribe: StreamSubscribe | UnsetType = UNSET
     webRecordingConfig: WebRecordingConfig | UnsetType = UNSET
     rtmpPublishConfig: RtmpPublishConfig | UnsetType = UNSET
-
-
-class UpdateClientRequest(UpdateFields, kw_only=True):
-    """`update`'s clientRequest as Agora gets it; storageConfig when the token is renewed."""
-
-    storageConfig: StorageConfig | UnsetType = UNSET
-
-
-class UpdateRequest(Struct, kw_only=True):
-    """POST …/sid/{sid}/mode/{mode}/update."""
-
-    cname: TaskName
-    uid: Uid
-    clientRequest: UpdateClientRequest
-
-
-class UpdateLayoutRequest(Struct, kw_only=True):
-    """POST …/sid/{sid}/mode/mix/updateLayout."""
-
-    cname: TaskName
-    uid: Uid
-    clientRequest: Layout
-
-
-class StopClientRequest(Struct, kw_only=True):
-    """`stop`'s clientRequest: whether it answers before all files are uploaded."""
-
-    async_stop: bool | UnsetType = UNSET
-
-
-class StopRequest(Struct, kw_only=True):
-    """POST …/sid/{sid}/mode/{mode}/stop."""
-
-    cname: TaskName
-    uid: Uid
-    clientRequest: StopClientRequest
 
 
 ACQUIRE_FIELDS = frozenset(AcquireClientRequest.__struct_fields__)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from agora_recording.aws.secrets import SecretStore
-from agora_recording.clock import now_ms
 from agora_recording.errors import StorageRegionError
 
 if TYPE_CHECKING:
@@ -112,68 +111,53 @@ def session_policy(partition: str, bucket: str, prefix: str) -> str:
     return msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
 
 
-class Storage:
-    """Makes the storageConfig of one recording, with fresh credentials where they are temporary."""
-
-    def __init__(
-        self,
-        *,
-        bucket: str,
-        aws_region: str,
-        secret_id: str,
-        credentials: Literal["keys", "temporary"] = "keys",
-        partition: str = "aws",
-        sse: str = "",
-        tag: str = "",
-        secrets: SecretStore | None = None,
-        sts: Callable[[StorageKeys], STSClient] | None = None,
-        now_ms: Callable[[], int] = now_ms,
-    ) -> None:
-        self._bucket = bucket
-        self._aws_region = aws_region
-        self._secret_id = secret_id
-        self._temporary = credentials == "temporary"
-        self._partition = partition
-        self._sse = sse
-        self._tag = tag
-        self._secrets = secrets or SecretStore()
-        self._sts = sts or _sts_of
-        self._now_ms = now_ms
-
-    @property
-    def is_temporary(self) -> bool:
-        """Tell whether the credentials must be renewed while a recording runs."""
-        return self._temporary
-
-    def config(self, prefix: str) -> dict[str, Any]:
-        """Return the storageConfig for files under `prefix`.
-
-        Raises StorageRegionError; SecretUnavailableError when the secret is not filled in.
-        """
-        keys = self._secrets.read(self._secret_id, StorageKeys)
-        token = None
-        if self._temporary:
-            answer = self._sts(keys).get_federation_token(
-                Name="agora-uploader",
-                DurationSeconds=TOKEN_LIFE_S,
-                Policy=session_policy(self._partition, self._bucket, prefix),
-            )["Credentials"]
-            keys = StorageKeys(answer["AccessKeyId"], answer["SecretAccessKey"])
-            token = (answer["SessionToken"], int(answer["Expiration"].timestamp()))
-        return storage_config(
-            bucket=self._bucket,
-            aws_region=self._aws_region,
-            prefix=prefix,
-            keys=keys,
-            token=token,
-            sse=self._sse,
-            tag=self._tag,
-        )
-
-
 def _sts_of(keys: StorageKeys) -> STSClient:
     import boto3  # noqa: PLC0415 - only where tokens are made, which is not on every start
 
     return boto3.client(
         "sts", aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key
     )
+
+
+class Storage(msgspec.Struct, kw_only=True):
+    """Makes the storageConfig of one recording, with fresh credentials where they are temporary."""
+
+    bucket: str
+    aws_region: str
+    secret_id: str
+    credentials: Literal["keys", "temporary"] = "keys"
+    partition: str = "aws"
+    sse: str = ""
+    tag: str = ""
+    secrets: SecretStore = msgspec.field(default_factory=SecretStore)
+    sts: Callable[[StorageKeys], STSClient] = _sts_of
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether the credentials must be renewed while a recording runs."""
+        return self.credentials == "temporary"
+
+    def config(self, prefix: str) -> dict[str, Any]:
+        """Return the storageConfig for files under `prefix`.
+
+        Raises StorageRegionError; SecretUnavailableError when the secret is not filled in.
+        """
+        keys = self.secrets.read(self.secret_id, StorageKeys)
+        token = None
+        if self.is_temporary:
+            answer = self.sts(keys).get_federation_token(
+                Name="agora-uploader",
+                DurationSeconds=TOKEN_LIFE_S,
+                Policy=session_policy(self.partition, self.bucket, prefix),
+            )["Credentials"]
+            keys = StorageKeys(answer["AccessKeyId"], answer["SecretAccessKey"])
+            token = (answer["SessionToken"], int(answer["Expiration"].timestamp()))
+        return storage_config(
+            bucket=self.bucket,
+            aws_region=self.aws_region,
+            prefix=prefix,
+            keys=keys,
+            token=token,
+            sse=self.sse,
+            tag=self.tag,
+        )

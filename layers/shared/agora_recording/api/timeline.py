@@ -36,9 +36,7 @@ def timeline(events: Iterable[e.Event], notes: Iterable[Mapping[str, Any]]) -> l
 def entry(event: e.Event) -> Entry:
     """Return the line of one event."""
     details = event.details
-    kind = e.NAMES.get(event.event_type)
-    if kind is None:
-        kind = (isinstance(details, e.UnknownEvent) and details.msgName) or "unknown"
+    kind = details.msgName if isinstance(details, e.UnknownEvent) else details.msg_name
     told = {
         "eventType": event.event_type,
         "sid": event.sid,
@@ -48,7 +46,7 @@ def entry(event: e.Event) -> Entry:
     return Entry(
         at=iso(event.at_ms),
         source="agora",
-        kind=kind,
+        kind=kind or "unknown",
         text=_words(event),
         data={
             **{name: value for name, value in told.items() if value is not None},

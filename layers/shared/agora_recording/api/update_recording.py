@@ -15,11 +15,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from agora_recording.agora.bodies import layout_body, update_body
 from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.redaction import redact, restore
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.requests import Layout, UpdateFields
+from agora_recording.agora.task import Task
 from agora_recording.aws.lease import UPDATE_LEASE_S
 from agora_recording.aws.sealing import Sealer
 from agora_recording.clock import now_ms
@@ -31,7 +31,7 @@ from agora_recording.errors import (
 )
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.ids import check_recording_id
-from agora_recording.recording.model import Attempt, Recording, seen
+from agora_recording.recording.model import Recording, seen
 from agora_recording.request.check import check_layout, check_update
 from agora_recording.request.conformance import Checked
 from agora_recording.request.rules import items, members
@@ -108,7 +108,7 @@ def _published(services: list[Any], outputs: list[Any]) -> list[Any]:
     return [*others, {**publisher, "serviceParam": {"outputs": outputs}}] if outputs else others
 
 
-def running(recording: Recording) -> Attempt:
+def running(recording: Recording) -> Task:
     """Return the session that a change can reach. Pure.
 
     Raises RecordingStateError where there is none, RecordingBusyError where the next one is just
@@ -120,10 +120,10 @@ def running(recording: Recording) -> Attempt:
         )
     if recording.stop_reason:
         raise RecordingStateError("This recording is being stopped; it can be changed no more.")
-    attempt = recording.attempt
-    if attempt is None or not attempt.sid or not attempt.resource_id or recording.session_end:
+    task = recording.task
+    if task is None or recording.session_end:
         raise RecordingBusyError("This recording is being restarted; try again in a moment.")
-    return attempt
+    return task
 
 
 def words(endpoint: Endpoint, body: Mapping[str, Any]) -> str:
@@ -185,9 +185,9 @@ class Updater(msgspec.Struct, kw_only=True):
         running(recording)  # not worth a turn where there is nothing to change
         with self._turn(recording_id):
             recording = self.store.get(recording_id)
-            attempt = running(recording)
+            task = running(recording)
             request, sealed = self._kept(recording, endpoint, body)
-            self._tell(recording, attempt, endpoint, body)
+            self._tell(recording, task, endpoint, body)
             now = self.now_ms()
             fields = [name for name in body if name in _FIELDS]
             after = self.store.amend(
@@ -195,7 +195,7 @@ class Updater(msgspec.Struct, kw_only=True):
                 lambda row: seen(replace(row, client_request=request, sealed=sealed), now),
                 lambda *_: [Note(now, endpoint, words(endpoint, body), {"fields": fields})],
             )
-        if after.sid != attempt.sid:
+        if after.sid != task.sid:
             raise RecordingBusyError("This recording was restarted meanwhile; send it once more.")
         return after, checked.warnings
 
@@ -230,13 +230,13 @@ class Updater(msgspec.Struct, kw_only=True):
         return shown, self.sealer.seal(recording.recording_id, secrets)
 
     def _tell(
-        self, recording: Recording, attempt: Attempt, endpoint: Endpoint, body: Mapping[str, Any]
+        self, recording: Recording, task: Task, endpoint: Endpoint, body: Mapping[str, Any]
     ) -> None:
         """Tell Agora; return when it has accepted. 65 and a time-out are tried a second time."""
-        reply = self._call(recording, attempt, endpoint, body)
+        reply = self._call(task, endpoint, body)
         if reply.outcome.handling == "retry_same" and reply.status is not None:
             self.sleep(_AGAIN_S)
-            reply = self._call(recording, attempt, endpoint, body)
+            reply = self._call(task, endpoint, body)
         error = reply.error()
         if error is None:
             return
@@ -252,18 +252,6 @@ class Updater(msgspec.Struct, kw_only=True):
             raise RecordingStateError("This recording is ending; it can be changed no more.")
         raise error
 
-    def _call(
-        self, recording: Recording, attempt: Attempt, endpoint: Endpoint, body: Mapping[str, Any]
-    ) -> Reply:
-        assert attempt.resource_id is not None
-        assert attempt.sid is not None
+    def _call(self, task: Task, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
         is_layout = endpoint == "updateLayout"
-        call = self.agora.update_layout if is_layout else self.agora.update
-        make = layout_body if is_layout else update_body
-        return call(
-            attempt.resource_id,
-            attempt.sid,
-            recording.mode,
-            make(recording.cname, attempt.uid, body),
-            base_url=attempt.base_url,
-        )
+        return (self.agora.update_layout if is_layout else self.agora.update)(task, body)

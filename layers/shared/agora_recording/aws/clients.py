@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_sts import STSClient
     from mypy_boto3_wafv2 import WAFV2Client
 
 # A call that hangs must end well inside the function's own timeout, so that it can be repeated.
@@ -92,12 +91,6 @@ def sqs() -> SQSClient:
 def stepfunctions() -> SFNClient:
     """Return the one Step Functions client."""
     client: SFNClient = _client("stepfunctions")
-    return client
-
-
-def sts() -> STSClient:
-    """Return the one STS client."""
-    client: STSClient = _client("sts")
     return client
 
 

@@ -41,13 +41,9 @@ class Confirmer:
         at again, until 90 s are over.
         """
         recording = self._store.get(recording_id)
-        attempt = recording.attempt
-        if recording.is_starting and not wake_reason(recording) and attempt and attempt.sid:
-            assert attempt.resource_id is not None
-            reply = self._agora.query(
-                attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
-            )
-            recording = self._take(recording, attempt.sid, reply)
+        task = recording.task
+        if task and recording.is_starting and not wake_reason(recording):
+            recording = self._take(recording, task.sid, self._agora.query(task))
         found = verdict(recording, self._now_ms(), self._timings)
         asked = started.get("asked", 0) + 1
         return {

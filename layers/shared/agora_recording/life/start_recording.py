@@ -12,14 +12,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agora_recording.agora.bodies import acquire_body, start_body
+from agora_recording.agora.bodies import acquire_fields, start_fields
 from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.redaction import restore
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.storage import Storage
 from agora_recording.aws.sealing import Sealer
 from agora_recording.clock import now_ms
-from agora_recording.errors import AgoraUnavailableError, RateLimitedError, ServiceFullError
+from agora_recording.errors import (
+    AgoraUnavailableError,
+    RateLimitedError,
+    ServiceFullError,
+    WriteConflictError,
+)
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.model import (
     Attempt,
@@ -78,10 +83,8 @@ class Starter:
         if step == "new attempt":
             recording = self._begin(recording)
             step = "acquire"
-        if step == "done":
-            attempt = _attempt(recording)
-            assert attempt.sid is not None
-            recording = self.adopt(recording, attempt.number, attempt.sid)
+        if recording.sid:
+            recording = self.adopt(recording, _attempt(recording).number, recording.sid)
         else:
             # Made once: what acquire is told as startParameter must be what start is told.
             storage = self._storage.config(recording.prefix)
@@ -119,11 +122,9 @@ class Starter:
     def _acquire(self, recording: Recording, storage: dict[str, Any], slot_ms: int) -> Recording:
         attempt = _attempt(recording)
         request = self._client_request(recording)
-        reply = self._agora.acquire(
-            acquire_body(recording.cname, attempt.uid, request, storage), slot_ms=slot_ms
-        )
-        resource_id = reply.answer.resource_id
-        self._raise_unless(resource_id, reply, recording)
+        fields = acquire_fields(request, storage)
+        reply = self._agora.acquire(recording.cname, attempt.uid, fields, slot_ms=slot_ms)
+        resource_id = self._needed(reply.answer.resource_id, reply, recording)
         now = self._now_ms()
         return self._store.amend(
             recording.recording_id,
@@ -141,24 +142,20 @@ class Starter:
         *,
         is_first: bool,
     ) -> Recording:
-        attempt = _attempt(recording)
-        assert attempt.resource_id is not None
-        request = self._client_request(recording)
-        reply = self._agora.start(
-            attempt.resource_id,
-            recording.mode,
-            start_body(recording.cname, attempt.uid, request, storage),
-            base_url=attempt.base_url,
-            slot_ms=slot_ms,
-        )
+        attempt, resource = _attempt(recording), recording.resource
+        if resource is None:
+            raise WriteConflictError(
+                f"Another process began a new attempt of recording {recording.recording_id}."
+            )
+        fields = start_fields(self._client_request(recording), storage)
+        reply = self._agora.start(resource, fields, slot_ms=slot_ms)
         sid = reply.answer.sid
         if not sid:
             # Perhaps it runs since a start whose answer was lost, and a notification told its sid.
             known = _attempt(self._store.get(recording.recording_id))
             if known.number == attempt.number and known.sid:
                 return self.adopt(recording, attempt.number, known.sid)
-        self._raise_unless(sid, reply, recording, is_first=is_first)
-        assert sid is not None
+        sid = self._needed(sid, reply, recording, is_first=is_first)
         return self.adopt(recording, attempt.number, sid)
 
     def adopt(self, recording: Recording, number: int, sid: str) -> Recording:
@@ -184,16 +181,16 @@ class Starter:
         secrets = self._sealer.unseal(recording.recording_id, recording.sealed)
         return restore(recording.client_request, secrets)
 
-    def _raise_unless(
+    def _needed(
         self, needed: str | None, reply: Reply, recording: Recording, *, is_first: bool = True
-    ) -> None:
-        """Do nothing when the reply brought what is needed; else note why not, and raise it.
+    ) -> str:
+        """Return what is needed when the reply brought it; else note why not, and raise it.
 
         `is_first`: nothing was sent before for this resourceId, so no session of it can run.
         """
         error = reply.error(has_sid=bool(needed))
         if needed and error is None:
-            return
+            return needed
         error = error or AgoraUnavailableError(
             f"Agora's answer to {reply.endpoint} lacks what it should bring.",
             endpoint=reply.endpoint,

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agora_recording.agora.bodies import stop_body
 from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.task import Task
 from agora_recording.clock import now_ms
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.due import deadline_ms
@@ -22,7 +22,6 @@ from agora_recording.recording.ending import (
     unseen_s,
 )
 from agora_recording.recording.model import (
-    Attempt,
     Recording,
     ask_to_stop,
     end_session,
@@ -60,12 +59,12 @@ class Stopper:
         )
         if wake_reason(recording) is None:
             return {"next": next_state(recording)}
-        attempt = recording.attempt
-        if attempt in recording.orphans:
-            # It may still come to life. Where the stop does not reach it, the sweeper repeats it.
-            recording = self._ask(recording, attempt)
-        elif attempt and attempt.sid and recording.session_end is None:
-            recording = self._ask(recording, attempt)
+        task = recording.task
+        # One that was given up may still come to life. Where the stop does not reach it, the
+        # sweeper repeats it.
+        is_orphan = recording.attempt in recording.orphans
+        if task and (is_orphan or recording.session_end is None):
+            recording = self._ask(recording, task, is_orphan=is_orphan)
         recording = self._store.amend(recording_id, move_on, self._notes)
         unseen = unseen_s(recording)
         return {
@@ -93,20 +92,11 @@ class Stopper:
             return []
         return [Note(self._now_ms(), "failed", f"The start failed: {failure.message}")]
 
-    def _ask(self, recording: Recording, attempt: Attempt) -> Recording:
-        sid = attempt.sid
-        assert sid is not None
-        assert attempt.resource_id is not None
-        reply = self._agora.stop(
-            attempt.resource_id,
-            sid,
-            recording.mode,
-            stop_body(recording.cname, attempt.uid),
-            base_url=attempt.base_url,
-        )
+    def _ask(self, recording: Recording, task: Task, *, is_orphan: bool) -> Recording:
+        reply = self._agora.stop(task)
         now = self._now_ms()
         error = reply.error()
-        if error and not attempt.end:
+        if error and not is_orphan:
             self._store.note(
                 recording.recording_id,
                 Note(now, "refused", f"stop: {error}", {"status": reply.status}),
@@ -114,7 +104,7 @@ class Stopper:
             is_over = after_stop(recording, reply, now, self._timings).session_end
             if not is_over and reply.outcome.handling != "confirm_gone":
                 raise error
-        after = partial(after_orphan_stop, sid=sid) if attempt.end else after_stop
+        after = partial(after_orphan_stop, sid=task.sid) if is_orphan else after_stop
         return self._store.amend(
             recording.recording_id,
             lambda row: after(row, reply=reply, now_ms=now, timings=self._timings),

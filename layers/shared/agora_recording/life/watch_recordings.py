@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from agora_recording.agora.bodies import stop_body, update_body
 from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.storage import Storage
+from agora_recording.agora.task import Task
 from agora_recording.aws import clients
 from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
 from agora_recording.clock import now_ms
@@ -183,6 +183,7 @@ class Sweeper:
         """Do what one recording needs now; return what it was."""
         recording = self._store.get(recording_id)
         look = choose_look(recording, self._now_ms(), self._timings)
+        task = recording.task
         match look:
             case "wake":
                 if not self._waker.send(recording):
@@ -197,10 +198,10 @@ class Sweeper:
                 self._repair(recording)
             case "stop":
                 self._stop(recording)
-            case "renew storage token":
-                self._renew(recording)
-            case "query":
-                self._query(recording)
+            case "renew storage token" if task:
+                self._renew(recording, task)
+            case "query" if task:
+                self._query(recording, task)
             case "files":
                 # The listing of a bucket is left to the room that has the time and memory for it.
                 self._arrivals.ask(recording_id)
@@ -210,23 +211,17 @@ class Sweeper:
             self._stop_orphans(recording)
         return look
 
-    def _query(self, recording: Recording) -> None:
-        attempt = recording.attempt
-        assert attempt is not None
-        assert attempt.sid is not None
-        assert attempt.resource_id is not None
-        reply = self._agora.query(
-            attempt.resource_id, attempt.sid, recording.mode, base_url=attempt.base_url
-        )
+    def _query(self, recording: Recording, task: Task) -> None:
+        reply = self._agora.query(task)
         now = self._now_ms()
         if reply.is_ok and reply.answer.status in RUNNING:
-            row = self._store.session(attempt.sid) or {}
+            row = self._store.session(task.sid) or {}
             facts = msgspec.convert(row.get("facts", {}), SessionFacts)
             if is_unheard(facts, now, self._timings):
                 self.unheard.add(recording.recording_id)
 
         def change(row: Recording) -> Recording:
-            if row.sid != attempt.sid:
+            if row.sid != task.sid:
                 return row
             return replace(observe(row, reply, now, self._timings), looked_ms=now)
 
@@ -248,11 +243,7 @@ class Sweeper:
             lambda *_: [Note(now, "deadline", f"A deadline has come: {reason}.")],
         )
 
-    def _renew(self, recording: Recording) -> None:
-        attempt = recording.attempt
-        assert attempt is not None
-        assert attempt.sid is not None
-        assert attempt.resource_id is not None
+    def _renew(self, recording: Recording, task: Task) -> None:
         lease = self._store.update_lease(recording.recording_id, self._now_ms)
         if lease.take(UPDATE_LEASE_S) is None:
             # An app's update is not answered yet, and Agora wants one at a time: soon again.
@@ -260,13 +251,7 @@ class Sweeper:
             return
         try:
             storage = self._storage.config(recording.prefix)
-            reply = self._agora.update(
-                attempt.resource_id,
-                attempt.sid,
-                recording.mode,
-                update_body(recording.cname, attempt.uid, {"storageConfig": storage}),
-                base_url=attempt.base_url,
-            )
+            reply = self._agora.update(task, {"storageConfig": storage})
         finally:
             lease.release()
         error = reply.error()
@@ -280,20 +265,11 @@ class Sweeper:
         )
 
     def _stop_orphans(self, recording: Recording) -> None:
-        for attempt in recording.orphans:
-            # Only a start gives a sid, and a start needs a resourceId.
-            assert attempt.sid is not None
-            assert attempt.resource_id is not None
-            reply = self._agora.stop(
-                attempt.resource_id,
-                attempt.sid,
-                recording.mode,
-                stop_body(recording.cname, attempt.uid),
-                base_url=attempt.base_url,
-            )
+        for task in recording.orphan_tasks:
+            reply = self._agora.stop(task)
             self._store.amend(
                 recording.recording_id,
-                partial(self._stopped, sid=attempt.sid, reply=reply, now=self._now_ms()),
+                partial(self._stopped, sid=task.sid, reply=reply, now=self._now_ms()),
                 self._notes_of_orphans,
             )
 

@@ -19,6 +19,7 @@ import msgspec
 
 from agora_recording.aws.dynamodb import to_item
 from agora_recording.errors import NotificationInvalidError, SignatureError, StaleNotificationError
+from agora_recording.foreign import Fields, load, members
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 """Far above any event of the documents, far below the 400 KB that an item may weigh."""
 
-_LAST_INSTANT_MS = 253_402_300_799_999  # 9999-12-31: what an instant can be and still be written
-_LARGEST_NUMBER = 2**63 - 1  # DynamoDB keeps 38 digits; no number of Agora's needs more than this
 _LONGEST_NAME = 128  # bytes: a sort key holds 1,024 of them, and Agora's ids have 32
 _LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice as much
 
@@ -48,7 +47,6 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     uid: str | None = None
     cname: str | None = None
     sequence: int | None = None
-    serviceType: int | None = None
     details: dict[str, Any] = {}
 
 
@@ -182,50 +180,28 @@ def read(raw: bytes) -> Notification:
     productId) and the sid beside the payload. Raises NotificationInvalidError when the body is
     not a JSON object.
     """
-    try:
-        document = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise NotificationInvalidError("the body is not JSON") from error
+    document = load(raw)
     if not isinstance(document, dict):
-        raise NotificationInvalidError("the body is JSON, but no object")
-    get = document.get
-    payload = get("payload")
-    inner = payload.get if isinstance(payload, dict) else {}.get
-    details = inner("details")
+        raise NotificationInvalidError("the body is no JSON object")
+    top = Fields(document)
+    payload = top.fields("payload")
     return Notification(
-        noticeId=_name(get("noticeId")) or _name(get("notificationId")),
-        productId=_number(get("productId")),
-        eventType=_number(get("eventType")),
-        notifyMs=_instant(get("notifyMs")),
-        eventMs=_instant(inner("sendts")) or _instant(get("eventMs")),
-        sid=_name(inner("sid")) or _name(get("sid")),
-        uid=_name(inner("uid")),
-        cname=_name(inner("cname"), _LONGEST_CNAME),
-        sequence=_number(inner("sequence")),
-        serviceType=_number(inner("serviceType")),
-        details=details if isinstance(details, dict) else {},
+        noticeId=_name(top, "noticeId") or _name(top, "notificationId"),
+        productId=top.whole("productId", least=0),
+        eventType=top.whole("eventType", least=0),
+        notifyMs=top.instant_ms("notifyMs"),
+        eventMs=payload.instant_ms("sendts") or top.instant_ms("eventMs"),
+        sid=_name(payload, "sid") or _name(top, "sid"),
+        uid=_name(payload, "uid"),
+        cname=_name(payload, "cname", _LONGEST_CNAME),
+        sequence=payload.whole("sequence", least=0),
+        details=members(payload.value("details")),
     )
 
 
-def _name(value: object, longest: int = _LONGEST_NAME) -> str | None:
-    if isinstance(value, str):
-        return value if value and len(value.encode()) <= longest else None
-    number = _number(value)
-    return None if number is None else str(number)
-
-
-def _number(value: object) -> int | None:
-    # bool is an int to Python, a number sent as text is one to Agora; both sides stay bounded.
-    if type(value) is int:
-        return value if 0 <= value <= _LARGEST_NUMBER else None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return _number(int(value))
-    return _number(int(value)) if isinstance(value, float) and value.is_integer() else None
-
-
-def _instant(value: object) -> int | None:
-    number = _number(value)
-    return number if number is not None and number <= _LAST_INSTANT_MS else None
+def _name(fields: Fields, name: str, longest: int = _LONGEST_NAME) -> str | None:
+    text = fields.text(name)
+    return text if text and len(text.encode()) <= longest else None
 
 
 # --- where it is kept ---------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from typing import Any, Literal, cast
 import msgspec
 from msgspec.structs import replace
 
+from agora_recording.agora.task import Resource, Task
+
 Mode = Literal["individual", "mix", "web"]
 Status = Literal[
     "requested",
@@ -152,6 +154,16 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
         return self.attempt.sid if self.attempt else None
 
     @property
+    def resource(self) -> Resource | None:
+        """What acquire gave the current attempt, None before it did."""
+        return self._resource(self.attempt)
+
+    @property
+    def task(self) -> Task | None:
+        """The current session as Agora knows it, None before it has a sid."""
+        return self._task(self.attempt)
+
+    @property
     def attempts(self) -> list[Attempt]:
         """Every attempt, oldest first."""
         return [*self.past_attempts, *([self.attempt] if self.attempt else [])]
@@ -165,6 +177,27 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     def orphans(self) -> list[Attempt]:
         """Attempts that were given up, or whose recording was, and whose session may still run."""
         return [each for each in self.attempts if each.sid and each.end and each.ended_ms is None]
+
+    @property
+    def orphan_tasks(self) -> list[Task]:
+        """The sessions of `orphans`, as Agora knows them."""
+        return [task for each in self.orphans if (task := self._task(each))]
+
+    def _resource(self, attempt: Attempt | None) -> Resource | None:
+        if attempt is None or attempt.resource_id is None:
+            return None
+        return Resource(
+            resource_id=attempt.resource_id,
+            mode=self.mode,
+            cname=self.cname,
+            uid=attempt.uid,
+            base_url=attempt.base_url,
+        )
+
+    def _task(self, attempt: Attempt | None) -> Task | None:
+        # Only a start gives a sid, and a start needs a resourceId: where one is, the other is too.
+        resource = self._resource(attempt)
+        return resource.task(attempt.sid) if resource and attempt and attempt.sid else None
 
     @property
     def awaits_late_files(self) -> bool:
@@ -206,8 +239,9 @@ def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
 
 
 def change_attempt(recording: Recording, **changes: Any) -> Recording:
-    """Return the recording with fields of its current attempt changed."""
-    assert recording.attempt is not None
+    """Return the recording with fields of its current attempt changed; unchanged without one."""
+    if recording.attempt is None:
+        return recording
     return replace(recording, attempt=replace(recording.attempt, **changes))
 
 
