@@ -24,8 +24,8 @@ from agora_recording.errors import (
     RequestInvalidError,
 )
 from agora_recording.files import manifest, names, playback
+from agora_recording.files.bucket import read_object
 from agora_recording.files.catalogue import Catalogue, choose_track
-from agora_recording.files.inventory import read_object
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
 from agora_recording.files.publish_recording import Completion
 from agora_recording.files.verdict import Outcome, State, TrackType

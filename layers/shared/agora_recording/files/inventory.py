@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from collections.abc import Collection, Iterable
+from typing import Literal, NamedTuple, cast
 
 import msgspec
 
 from agora_recording.files import names
 from agora_recording.files.names import FileName
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 # What this bundle itself writes under a recording's prefix.
 _OUR_FOLDERS = ("events/", "manifest/")
@@ -189,17 +186,3 @@ class Inventory:
         if stream is None:
             stream = self.streams[key] = Stream(like)
         return stream
-
-
-def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Object]:
-    """Yield every object under `prefix`, in the order of the keys, one page in memory at a time."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for item in page.get("Contents", ()):
-            modified_ms = int(item["LastModified"].timestamp() * 1000)
-            yield S3Object(item["Key"], item["Size"], item["ETag"].strip('"'), modified_ms)
-
-
-def read_object(client: S3Client, bucket: str, key: str) -> bytes:
-    """Return the whole content of an object."""
-    return client.get_object(Bucket=bucket, Key=key)["Body"].read()

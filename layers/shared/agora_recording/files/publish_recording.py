@@ -16,13 +16,13 @@ from agora_recording.aws import clients
 from agora_recording.clock import now_ms, to_ms
 from agora_recording.errors import RecordingStateError
 from agora_recording.files import manifest
+from agora_recording.files.bucket import list_objects, read_object
 from agora_recording.files.expectation import (
     awaits_transcoding_alone,
     expectation,
     final_status,
     summary,
 )
-from agora_recording.files.inventory import list_objects, read_object
 from agora_recording.files.judge import verify
 from agora_recording.files.verdict import Verdict
 from agora_recording.life.publication import Publisher
