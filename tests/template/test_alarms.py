@@ -183,7 +183,7 @@ def test_a_recording_that_agora_refuses_rings(cloudwatch: CloudWatch) -> None:
     house = House(
         requested(status="starting", attempt=attempt(end="REFUSED"), session_end="REFUSED")
     )
-    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
     cloudwatch.read(0)
     assert cloudwatch.rings("FailedRecordingsAlarm", 300)
     assert cloudwatch.values("RecordingFailed", endReason="REFUSED") == [1]
@@ -196,7 +196,7 @@ def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
     playlist = "#EXTM3U\n#EXTINF:15.0,\nlost_20231114221320000.ts\n#EXT-X-ENDLIST\n"
     house.bucket.add(f"{row.prefix}{row.sid}_{row.cname}.m3u8", playlist.encode())
     house.clock.advance(86_400)
-    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
     cloudwatch.read(0)
     assert cloudwatch.rings("IncompleteRecordingsAlarm", 300)
     assert cloudwatch.values("FilesMissing") == [1]
@@ -204,8 +204,8 @@ def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
 
 def test_what_transcoding_will_make_rings_only_when_it_is_given_up(cloudwatch: CloudWatch) -> None:
     closed = {"status": "incomplete", "endReason": "STOP_REQUESTED", "missing": 1, "awaited": True}
-    completion: Any = SimpleNamespace(publish=lambda _: closed)
-    publish_recording.lambda_handler(event(), CONTEXT, completion=completion)
+    publisher: Any = SimpleNamespace(publish=lambda _: closed)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=publisher)
     cloudwatch.read(0)
     assert not cloudwatch.rings("IncompleteRecordingsAlarm", 300)
     arrivals: Any = SimpleNamespace(take=lambda _: ([], Counter(GivenUp=1)))
@@ -509,7 +509,7 @@ def test_a_healthy_recording_rings_nothing(cloudwatch: CloudWatch) -> None:
         sweep(house, cloudwatch, minute * MINUTE)
     house.stop()
     house.run()
-    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
     cloudwatch.read(19 * MINUTE)
     assert cloudwatch.values("RecordingCompleted", endReason="STOP_REQUESTED") == [1]
     ringing = [

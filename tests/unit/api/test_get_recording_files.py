@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from agora_recording.api.get_recording_files import Media
 from agora_recording.aws.signing import Keys
 from agora_recording.files import manifest
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.recording.model import Recording
 from functions.get_recording_files import app
@@ -56,12 +57,13 @@ class House(Api):
         client: Any = self.bucket
         bus: Any = FakeBus()
         world: dict[str, Any] = {"s3": client, "now_ms": self.clock}
-        self.completion = Completion(
+        self.verifier = Verifier(store=self.store, bucket=BUCKET, timings=TIMINGS, **world)
+        self.publisher = RecordingPublisher(
             store=self.store,
-            bucket=BUCKET,
+            verifier=self.verifier,
+            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=client, events=bus),
             timings=TIMINGS,
-            publisher=Publisher(bucket=BUCKET, bus_name="bus", events=bus, **world),
-            **world,
+            now_ms=self.clock,
         )
         self.media = Media(
             store=self.store,
@@ -83,7 +85,7 @@ class House(Api):
 
     def publish(self) -> None:
         self.clock.advance(3600)
-        self.completion.publish(RECORDING_ID)
+        self.publisher.publish(RECORDING_ID)
         self.bucket.reads.clear()
 
     def files(self, recording_id: str = RECORDING_ID, **query: str) -> Response:
@@ -226,7 +228,7 @@ def test_a_cursor_of_a_manifest_that_was_replaced_is_refused() -> None:
     cursor = house.files(limit="2").body["cursor"]
     row = house.row
     house.clock.advance(1)
-    verdict = house.completion.verify(row)
+    verdict = house.verifier.verify(row)
     for key, body in manifest.documents(verdict, {}):
         house.bucket.add(key, body)
     answer = house.files(limit="2", cursor=cursor)

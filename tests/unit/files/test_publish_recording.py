@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from agora_recording.errors import EventNotSentError
 from agora_recording.files.expectation import expectation
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.model import Recording
@@ -46,13 +47,15 @@ class Room:
         self.bus = FakeBus(faults)
         bucket: Any = self.bucket
         bus: Any = self.bus
-        self.completion = Completion(
-            store=self.shelf.store,
-            bucket=BUCKET,
-            timings=TIMINGS,
+        store, now_ms = self.shelf.store, self.clock
+        self.publisher = RecordingPublisher(
+            store=store,
+            verifier=Verifier(
+                store=store, bucket=BUCKET, timings=TIMINGS, s3=bucket, now_ms=now_ms
+            ),
             publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),
-            s3=bucket,
-            now_ms=self.clock,
+            timings=TIMINGS,
+            now_ms=now_ms,
         )
 
     def record(self, sid: str = SID, *, slices: int = 2, missing: int = 0) -> Room:
@@ -71,7 +74,7 @@ class Room:
         return self.shelf.row(RECORDING_ID)
 
     def publish(self) -> dict[str, Any]:
-        return self.completion.publish(RECORDING_ID)
+        return self.publisher.publish(RECORDING_ID)
 
 
 # --- what the bucket should hold -----------------------------------------------------------------

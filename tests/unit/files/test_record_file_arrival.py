@@ -15,8 +15,9 @@ from agora_recording.api.get_recording_events import Story, Wish
 from agora_recording.clock import iso
 from agora_recording.files.await_upload import UploadWatcher
 from agora_recording.files.expectation import expectation, final_status, transcoding
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import LEASE_S, Arrival, Arrivals, read, sign_of_life
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
@@ -109,27 +110,29 @@ class House:
         bus: Any = self.bus
         sqs: Any = self.queue
         self.store = RecordingStore(TABLE, timings, client)
-        self.completion = Completion(
+        self.verifier = Verifier(
+            store=self.store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock
+        )
+        self.publisher = RecordingPublisher(
             store=self.store,
-            bucket=BUCKET,
-            timings=timings,
+            verifier=self.verifier,
             publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=s3, events=bus),
-            s3=s3,
+            timings=timings,
             now_ms=self.clock,
         )
         queue = ArrivalQueue("queue", sqs)
         machine: Any = FakeStepFunctions(self.faults)
         self.uploads = UploadWatcher(
             store=self.store,
-            completion=self.completion,
+            verifier=self.verifier,
             waker=Waker(self.store, machine),
             arrivals=queue,
             timings=timings,
         )
         self.arrivals = Arrivals(
             store=self.store,
-            completion=self.completion,
             uploads=self.uploads,
+            publisher=self.publisher,
             timings=timings,
             now_ms=self.clock,
         )
@@ -167,7 +170,7 @@ class House:
             self.bucket.add(PREFIX + name, content)
 
     def publish(self) -> str:
-        return str(self.completion.publish(RECORDING_ID)["status"])
+        return str(self.publisher.publish(RECORDING_ID)["status"])
 
     def tell(self, *bodies: str) -> list[str]:
         """Give the room a batch; return the ids of the messages that it wants again."""
@@ -327,7 +330,7 @@ def test_a_playlist_that_never_ended_is_incomplete_without_a_missing_name() -> N
     house = House()
     house.deliver(*SLICES)
     house.bucket.add(f"{PREFIX}{STEM}.m3u8", INDEX.replace(b"#EXT-X-ENDLIST\n", b""))
-    verdict = house.completion.verify(house.row)
+    verdict = house.verifier.verify(house.row)
     assert final_status(verdict)[0] == "incomplete"
     assert verdict.missing_count == 0
 

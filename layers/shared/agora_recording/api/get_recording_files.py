@@ -27,8 +27,8 @@ from agora_recording.files import manifest, names, playback
 from agora_recording.files.bucket import read_object
 from agora_recording.files.catalogue import Catalogue, choose_track
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
-from agora_recording.files.publish_recording import Completion
 from agora_recording.files.verdict import Outcome, State, TrackType
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import Recording, Status, Upload
@@ -293,9 +293,7 @@ class Media:
         self._s3 = s3
         self._keys = keys
         self._now_ms = now_ms
-        self._completion = Completion(
-            store=store, bucket=bucket, timings=timings, s3=s3, now_ms=now_ms
-        )
+        self._verifier = Verifier(store=store, bucket=bucket, timings=timings, s3=s3, now_ms=now_ms)
 
     @property
     def _client(self) -> S3Client:
@@ -370,7 +368,7 @@ class Media:
             with suppress(MediaNotFoundError):
                 written = manifest.decode(self._read(recording.upload.manifest))
                 return Catalogue(written, self._read, is_published=True)
-        verdict = self._completion.verify(recording)
+        verdict = self._verifier.verify(recording)
         documents = dict(manifest.documents(verdict, public(recording)))
         written = manifest.decode(documents[recording.prefix + manifest.FILE])
         return Catalogue(written, documents.__getitem__, is_published=False)
