@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from agora_recording.api.get_recording_events import Story, Wish
 from agora_recording.clock import iso
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.expectation import expectation, final_status, transcoding
+from agora_recording.files.conclusion import final_status
 from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import LEASE_S, Arrival, Arrivals, read, sign_of_life
 from agora_recording.files.verifier import Verifier
@@ -197,72 +197,6 @@ def house() -> House:
     house.deliver(f"{STEM}.m3u8", *SLICES[:2])
     assert house.publish() == "incomplete"
     return house
-
-
-# --- what is expected ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "made"),
-    [
-        (None, None),
-        ({"transConfig": {"transMode": "postponeTranscoding"}}, "mp4"),
-        ({"transConfig": {"transMode": "audioMix"}}, "mp3"),
-        ({"transConfig": {"transMode": "audioMix"}, "container": {"format": "m4a"}}, "m4a"),
-    ],
-)
-def test_postponed_work_makes_the_format_that_was_asked_for(
-    options: dict[str, Any] | None, made: str | None
-) -> None:
-    assert transcoding({"transcodeOptions": options} if options else {}) == made
-
-
-def test_the_thresholds_of_a_verdict_follow_the_speed() -> None:
-    wanted = expectation(uploading(), {}, TIMINGS.at_speed(20))
-    assert (wanted.gap_ms, wanted.quiet_ms) == (50, 15_000)
-    assert wanted.deadline_ms == after(600) + 90_000
-
-
-def test_a_recording_that_runs_has_no_deadline() -> None:
-    assert expectation(recording(), {}, TIMINGS).deadline_ms is None
-
-
-@pytest.mark.parametrize("result", ["final_failed", "final_partial_success"])
-def test_transcoding_that_has_failed_is_not_waited_for(result: Any) -> None:
-    facts = {SID: SessionFacts(transcoding=result)}
-    assert expectation(uploading(**TRANSCODED), facts, TIMINGS).transcoding_deadline_ms == 0
-
-
-def test_transcoding_is_waited_for_as_long_as_the_row_says() -> None:
-    row = uploading(**TRANSCODED)
-    wanted = expectation(row, {SID: SessionFacts(transcoding="started")}, TIMINGS)
-    assert wanted.transcoding_deadline_ms == LATE_UNTIL
-    wanted = expectation(replace(row, late_until_ms=after(9)), {}, TIMINGS)
-    assert wanted.transcoding_deadline_ms == after(9)
-
-
-@pytest.mark.parametrize(
-    ("end", "heard", "upload"),
-    [
-        ("STOPPED", "uploading", "uploading"),
-        ("STOPPED", "started", "unknown"),
-        ("STOPPED", "backuped", "backuped"),
-        ("DIED", "uploading", "unknown"),
-        ("DIED", "uploaded", "uploaded"),
-        ("NOTHING_RECORDED", "none", "uploaded"),
-    ],
-)
-def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
-    end: Any, heard: Any, upload: str
-) -> None:
-    row = ended(end)
-    (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
-    assert session.upload == upload
-
-
-def test_every_announced_file_is_expected() -> None:
-    facts = SessionFacts(files=("a.m3u8",), transcodedFiles=("b.mp4",), snapshot=(1, "c.jpg"))
-    assert expectation(uploading(), {SID: facts}, TIMINGS).announced == {"a.m3u8", "b.mp4", "c.jpg"}
 
 
 # --- what is published --------------------------------------------------------------------------

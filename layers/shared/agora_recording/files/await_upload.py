@@ -10,24 +10,14 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from agora_recording.files.expectation import awaits_transcoding_alone, summary
-from agora_recording.files.verdict import Outcome, Verdict
+from agora_recording.files.conclusion import looked_at, outcome_of
+from agora_recording.files.verdict import Outcome
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
-
-
-def outcome_of(verdict: Verdict) -> Outcome:
-    """Return whether the execution may go on to publish: not while files are `pending`. Pure.
-
-    What only postponed transcoding will bring takes days: it is `incomplete` for now.
-    """
-    if awaits_transcoding_alone(verdict):
-        return "incomplete"
-    return verdict.outcome
 
 
 class UploadWatcher(msgspec.Struct, kw_only=True):
@@ -63,13 +53,9 @@ class UploadWatcher(msgspec.Struct, kw_only=True):
     def _look(self, recording_id: str) -> tuple[Recording, Outcome]:
         verdict = self.verifier.verify(self.store.get(recording_id))
         # Read anew, also where nothing is to be written: the token may have come meanwhile.
-        row = self.store.amend(recording_id, lambda row: _seen(row, verdict))
+        row = self.store.amend(recording_id, lambda row: looked_at(row, verdict))
         return row, outcome_of(verdict)
 
 
 def _parked(row: Recording, task_token: str) -> Recording:
     return row if row.is_terminal else replace(row, upload_token=task_token)
-
-
-def _seen(row: Recording, verdict: Verdict) -> Recording:
-    return row if row.is_terminal else replace(row, upload=summary(row.upload, verdict))

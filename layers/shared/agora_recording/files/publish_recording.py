@@ -1,4 +1,4 @@
-"""From the end of the last session to the published recording: wait, verify, announce, close.
+"""From the end of the last session to the published recording: verify, announce, close.
 
 And after it: what was published as incomplete is looked at again as long as files may come late
 (Agora's backup, postponed transcoding), and becomes complete once, when they have come.
@@ -10,17 +10,22 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
-from agora_recording.clock import now_ms, to_ms
+from agora_recording.clock import now_ms
 from agora_recording.errors import RecordingStateError
 from agora_recording.files import manifest
-from agora_recording.files.expectation import awaits_transcoding_alone, final_status, summary
+from agora_recording.files.conclusion import (
+    awaits_transcoding_alone,
+    final_status,
+    looked_at_again,
+    published,
+    published_again,
+)
 from agora_recording.files.verdict import Verdict
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note, RecordingStore
-from agora_recording.recording.model import Recording, Status, close, end_reason
+from agora_recording.recording.model import Recording, Status
 from agora_recording.recording.timings import Timings
 from agora_recording.recording.view import public
 
@@ -43,41 +48,25 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         """
         recording = self.store.get(recording_id)
         if recording.is_terminal:
-            return _published(recording)
+            return _told(recording)
         verdict = self.verifier.verify(recording) if recording.sids else None
-        status: Status = "failed"
-        reason = recording.reason or "No session could be started."
-        if verdict:
-            status, reason = final_status(verdict)
         now = self.now_ms()
 
         def change(row: Recording) -> Recording:
-            if row.is_terminal:
-                return row
-            if verdict:
-                manifest_key = f"{row.prefix}{manifest.FILE}"
-                upload = replace(summary(row.upload, verdict), manifest=manifest_key)
-                row = replace(row, upload=upload)
-            last = row.attempts[-1].ended_ms if row.attempts else None
-            closed = close(row, status, end_reason(row), reason, last or now)
-            if status != "incomplete" or not self.timings.late_s:
-                return closed
-            late_until = (closed.ended_ms or now) + to_ms(self.timings.late_s)
-            return replace(closed, late_until_ms=late_until, looked_ms=now)
+            return published(row, verdict, self.timings, now)
 
         closed = change(recording)
         if verdict:
             self._write_manifest(closed, verdict)
         self.publisher.announce_end(closed)
-        note = Note(now, "published", f"Published as {status}: {reason}")
+        note = Note(now, "published", f"Published as {closed.status}: {closed.reason}")
         closed = self.store.amend(recording_id, change, lambda *_: [note])
         awaited = verdict is not None and awaits_transcoding_alone(verdict)
-        return {**_published(closed), "awaited": awaited and closed.status == "incomplete"}
+        return {**_told(closed), "awaited": awaited and closed.status == "incomplete"}
 
-    # These two stay apart. They share the manifest and the announcement; they differ in whom they
-    # take, in what they change, in what they leave out where nothing changed, and in when the line
-    # of the timeline is written: beside the row, or before it, since a person's wish is noted also
-    # where the row stays as it is.
+    # The next two stay apart. They differ in which recordings they take, in what they change, in
+    # whether they write and announce where nothing changed, and in when the timeline is told: with
+    # the row, or before it, since what a person asked for is noted also where the row stays.
 
     def look_again(self, recording_id: str) -> Status:
         """Verify what was published as incomplete; publish it as completed when it now is.
@@ -90,16 +79,9 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         if not recording.awaits_late_files:
             return recording.status
         verdict, now = self.verifier.verify(recording), self.now_ms()
-        status, reason = final_status(verdict)
 
         def change(row: Recording) -> Recording:
-            if not row.awaits_late_files:
-                return row
-            changed = replace(row, upload=summary(row.upload, verdict), reason=reason)
-            if status == "completed":
-                return close(changed, status, "", reason, now)
-            is_over = now >= (row.late_until_ms or 0)
-            return replace(changed, late_until_ms=None) if is_over else changed
+            return looked_at_again(row, verdict, now)
 
         changed = change(recording)
         if changed == recording:
@@ -107,8 +89,8 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         self._write_manifest(changed, verdict)
         if changed.status == "completed":
             self.publisher.announce_end(changed)
-        note = Note(now, "late", f"Looked at again, and published as {changed.status}: {reason}")
-        return self.store.amend(recording_id, change, lambda *_: [note]).status
+        words = f"Looked at again, and published as {changed.status}: {changed.reason}"
+        return self.store.amend(recording_id, change, lambda *_: [Note(now, "late", words)]).status
 
     def publish_again(self, recording_id: str) -> Status:
         """Verify a recording that is over, write its manifest and announce its end anew.
@@ -124,17 +106,15 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
                 "that had a session is over."
             )
         verdict, now = self.verifier.verify(recording), self.now_ms()
-        status, reason = final_status(verdict)
 
         def change(row: Recording) -> Recording:
-            upload = replace(summary(row.upload, verdict), manifest=f"{row.prefix}{manifest.FILE}")
-            return close(replace(row, upload=upload), status, "", reason, now)
+            return published_again(row, verdict, now)
 
         changed = change(recording)
         self._write_manifest(changed, verdict)
         self.publisher.announce_end(changed)
-        note = Note(now, "late", f"Published anew as {changed.status}: {reason}")
-        self.store.note(recording_id, note)
+        words = f"Published anew as {changed.status}: {final_status(verdict)[1]}"
+        self.store.note(recording_id, Note(now, "late", words))
         return self.store.amend(recording_id, change).status
 
     def _write_manifest(self, recording: Recording, verdict: Verdict) -> None:
@@ -142,7 +122,7 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
             self.publisher.put(key, body, "application/json")
 
 
-def _published(recording: Recording) -> dict[str, Any]:
+def _told(recording: Recording) -> dict[str, Any]:
     return {
         "status": recording.status,
         "endReason": recording.end_reason,
