@@ -9,10 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrivals
-from agora_recording.files.verdict import Outcome
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, observed
+from agora_recording.recording.model import Outcome
 from agora_recording.wiring import UploadSettings
 
 

@@ -22,13 +22,12 @@ from agora_recording.errors import (
     SecretUnavailableError,
     SignatureError,
 )
-from agora_recording.files.verdict import Outcome
 from agora_recording.firewall.refresh import RefreshSettings
 from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.store import row_of
 from agora_recording.observability import metrics
 from agora_recording.recording.ids import new_recording_id
-from agora_recording.recording.model import TERMINAL
+from agora_recording.recording.model import TERMINAL, Outcome
 from functions.apply_notifications import app as apply_notifications
 from functions.get_recordings import app as get_recordings
 from functions.publish_recording import app as publish_recording

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from agora_recording.files.await_upload import UploadWatcher
 from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrival, Arrivals
-from agora_recording.files.verdict import Outcome
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
@@ -19,7 +18,7 @@ from agora_recording.life.publication import Publisher
 from agora_recording.notifications import events
 from agora_recording.recording.due import due
 from agora_recording.recording.hearing import is_worth_a_look
-from agora_recording.recording.model import Recording
+from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 from tests.template.machine import template
 from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, uploading

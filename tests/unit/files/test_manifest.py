@@ -22,13 +22,13 @@ from agora_recording.files.verdict import (
     Finding,
     Gap,
     Level,
-    Outcome,
     PlaylistFile,
     SegmentFile,
     Snapshots,
     Track,
     Verdict,
 )
+from agora_recording.recording.model import Outcome
 
 PREFIX = "recordings/01JABCDEFGHJKMNPQRSTVWXYZ0/"
 SID = "0123456789abcdef0123456789abcdef"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -27,11 +27,11 @@ from agora_recording.files import manifest, names, playback
 from agora_recording.files.bucket import read_object
 from agora_recording.files.catalogue import Catalogue, choose_track
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
-from agora_recording.files.verdict import Outcome, State, TrackType
+from agora_recording.files.verdict import State, TrackType
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.ids import check_recording_id
-from agora_recording.recording.model import Recording, Status, Upload
+from agora_recording.recording.model import Outcome, Recording, Status, Upload
 from agora_recording.recording.timings import Timings
 from agora_recording.recording.view import public
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 DEFAULT_EXPIRES_S = 900
-TRACK_TYPES = ("audio", "video", "audio_and_video")
+TRACK_TYPES = get_args(TrackType)
 _TRACKS = 100  # that one answer describes
 _SNAPSHOT_LISTINGS = 10  # pages of a listing that one answer may cost
 _KEY = r"^recordings/[0-9A-Z]{26}/[^\x00-\x1f\x7f]*$"

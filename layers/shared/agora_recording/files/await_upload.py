@@ -11,12 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from agora_recording.files.conclusion import looked_at, outcome_of
-from agora_recording.files.verdict import Outcome
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.store import RecordingStore
-from agora_recording.recording.model import Recording
+from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 
 

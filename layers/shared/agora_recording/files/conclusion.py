@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from agora_recording.clock import to_ms
 from agora_recording.files import manifest
-from agora_recording.files.verdict import Outcome, Verdict
-from agora_recording.recording.model import Recording, Status, Upload, close, end_reason
+from agora_recording.files.verdict import Verdict
+from agora_recording.recording.model import Outcome, Recording, Status, Upload, close, end_reason
 from agora_recording.recording.timings import Timings
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from agora_recording.clock import to_ms
-from agora_recording.files.verdict import Expectation, Session, Transcoding
+from agora_recording.files.verdict import Expectation, Session, TranscodedFormat, Uploading
 from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.recording.due import over_ms, upload_deadline_ms
 from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording
 from agora_recording.recording.timings import Timings
 
-Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
 # Event 1001 is the last word on transcoding; these say that files will not come.
 _GIVEN_UP = ("final_failed", "final_partial_success")
 
@@ -55,7 +54,7 @@ def expectation(
     )
 
 
-def transcoding(request: Mapping[str, Any]) -> Transcoding | None:
+def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
     """Return the format of the file that postponed work will make, None where none was asked for.
 
     Mixing makes MP3 where no format is named (Agora REST: transcodeOptions).
@@ -65,7 +64,7 @@ def transcoding(request: Mapping[str, Any]) -> Transcoding | None:
         return None
     if options.get("transConfig", {}).get("transMode") == "postponeTranscoding":
         return "mp4"
-    named: Transcoding = options.get("container", {}).get("format") or "mp3"
+    named: TranscodedFormat = options.get("container", {}).get("format") or "mp3"
     return named
 
 

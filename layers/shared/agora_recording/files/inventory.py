@@ -15,6 +15,9 @@ _OUR_FOLDERS = ("events/", "manifest/")
 _OUR_FILE = "manifest.json"
 
 
+FileKind = Literal["mp4", "audio", "mpd", "master_playlist"]
+
+
 class S3Object(NamedTuple):
     """One line of a listing. `etag` comes without its quotes."""
 
@@ -40,7 +43,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["mp4", "audio", "mpd", "master_playlist"]
+    kind: FileKind
     sid: str
     bak: int | None
     uid: str
@@ -162,7 +165,7 @@ class Inventory:
             self.files.append(
                 MediaFile(
                     name=name,
-                    kind=cast('Literal["mp4", "audio", "mpd"]', like.kind),
+                    kind=cast("FileKind", like.kind),
                     sid=like.sid,
                     bak=like.bak,
                     uid=like.uid or "0",

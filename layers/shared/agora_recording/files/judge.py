@@ -21,7 +21,6 @@ from agora_recording.files.verdict import (
     Expectation,
     Finding,
     Level,
-    Outcome,
     PlaylistFile,
     SegmentFile,
     Session,
@@ -29,9 +28,10 @@ from agora_recording.files.verdict import (
     State,
     Track,
     TrackType,
-    Transcoding,
+    TranscodedFormat,
     Verdict,
 )
+from agora_recording.recording.model import Outcome
 
 _TYPES: dict[str, TrackType] = {"audio": "audio", "video": "video", "av": "audio_and_video"}
 
@@ -427,7 +427,7 @@ class _Judge:
                     self._miss_mp4("missing_mp4", case, sid, names)
                     self.absent_mp4s.update(names)
 
-    def _check_transcoding(self, sid: str, kind: Transcoding) -> None:
+    def _check_transcoding(self, sid: str, kind: TranscodedFormat) -> None:
         """One MP4 a uid, or one audio file for all. It comes a day or more after everything."""
         stem = self._stem(sid, -1)
         made = {

@@ -14,19 +14,20 @@ import msgspec
 from msgspec import Meta
 
 from agora_recording import clock
+from agora_recording.files.inventory import FileKind
 from agora_recording.files.verdict import (
     Cause,
     Code,
     Finding,
     Gap,
     Level,
-    Outcome,
     PlaylistFile,
     State,
     Track,
     TrackType,
     Verdict,
 )
+from agora_recording.recording.model import Outcome
 
 FILE = "manifest.json"
 _FOLDER = "manifest/"
@@ -119,7 +120,7 @@ class FileEntry(_Entry):
     """An MP4 or audio file, an MPD, or a master playlist. `index` is the number Agora gave it."""
 
     key: Key
-    kind: Literal["mp4", "audio", "mpd", "master_playlist"]
+    kind: FileKind
     sid: str
     uid: str
     bytes: Count

@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 
 from agora_recording.files.inventory import MediaFile
+from agora_recording.recording.model import Mode, Outcome
 
-Mode = Literal["individual", "mix", "web"]
-Upload = Literal["uploading", "uploaded", "backuped", "unknown"]
-Transcoding = Literal["mp4", "mp3", "m4a", "aac"]
-Outcome = Literal["complete", "pending", "incomplete"]
+# How far the upload of a session is; unknown: whoever uploads has not been heard, or is lost.
+Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
+TranscodedFormat = Literal["mp4", "mp3", "m4a", "aac"]
 Level = Literal["error", "awaited", "note"]
 State = Literal["missing", "empty"]
 Cause = Literal["interruption", "missing", "failover", "restart"]
@@ -48,7 +48,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     sid: str
     started_ms: int | None = None
     ended_ms: int | None = None
-    upload: Upload = "unknown"
+    upload: Uploading = "unknown"
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     hls: bool = True
     mp4: bool = False
     snapshots: bool = False
-    transcoding: Transcoding | None = None
+    transcoding: TranscodedFormat | None = None
     announced: frozenset[str] = frozenset()
     gap_ms: int = 1000  # names count wall-clock time, EXTINF media time: they differ by less
     quiet_ms: int = 300_000
