@@ -62,7 +62,6 @@ class FileName(msgspec.Struct, frozen=True, gc=False):
     """
 
     kind: Kind
-    ext: str
     sid: str
     cname: str
     bak: int | None = None
@@ -103,11 +102,10 @@ def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> Fi
         start_ms = utc17_ms(match["utc"])
         if start_ms is None:
             return None
-    ext: str = match["slice"] or match["list"] or match["file"]
+    ending: str = match["slice"] or match["list"] or match["file"]
     index = match["version"] or match["part"]
     return FileName(
-        kind=_KINDS[ext],
-        ext=ext,
+        kind=_KINDS[ending],
         sid=sid,
         cname=spelled,
         bak=bak,

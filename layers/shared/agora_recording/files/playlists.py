@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -60,16 +60,6 @@ class Segment(msgspec.Struct, gc=False):
     tags: tuple[str, ...] = ()
 
 
-class Rotation(NamedTuple):
-    """From `time_ms` on, in the segment at this position, the video has this shape."""
-
-    position: int
-    width: int
-    height: int
-    degrees: int
-    time_ms: int | None
-
-
 class Defect(msgspec.Struct, frozen=True):
     """A kind of damage, how often it was met, and the first line (from 1) that has it."""
 
@@ -89,7 +79,6 @@ class Playlist(msgspec.Struct):
     segments: list[Segment]
     closed: bool
     media: frozenset[str]
-    rotations: list[Rotation]
     defects: list[Defect]
     variants: list[str] = []
 
@@ -148,7 +137,6 @@ class _Reader:
         self.closed = False
         self.tags_of_list: list[str] = []
         self.segments: list[Segment] = []
-        self.rotations: list[Rotation] = []
         self.variants: list[str] = []
         self.media: set[str] = set()
         self.defects: dict[DefectCode, tuple[int, int]] = {}
@@ -222,20 +210,17 @@ class _Reader:
 
     def agora_tag(self, line: str) -> None:
         values = _attributes(line)
-        at_ms = time_ms(values.get("TIME", ""))
         if line.startswith("#EXT-X-AGORA-TRACK-EVENT:"):
             self.media.add(values.get("TRACK_TYPE", ""))
-            self.event_ms = at_ms
-            if at_ms is None:
+            self.event_ms = time_ms(values.get("TIME", ""))
+            if self.event_ms is None:
                 self.defect("bad_agora_tag")
         elif line.startswith("#EXT-X-AGORA-ROTATE:"):
-            try:
-                width, height, degrees = (int(values[k]) for k in ("WIDTH", "HEIGHT", "ROTATE"))
+            try:  # read for its defects alone: players find the shape in the video itself
+                for name in ("WIDTH", "HEIGHT", "ROTATE"):
+                    int(values[name])
             except (KeyError, ValueError):
                 self.defect("bad_agora_tag")
-            else:
-                at = len(self.segments)
-                self.rotations.append(Rotation(at, width, height, degrees, at_ms))
 
     def defect(self, code: DefectCode, line: int | None = None) -> None:
         count, first = self.defects.get(code, (0, line or self.number))
@@ -251,7 +236,6 @@ class _Reader:
             segments=self.segments,
             closed=self.closed,
             media=frozenset(self.media & {"AUDIO", "VIDEO"}),
-            rotations=self.rotations,
             defects=[Defect(code, *found) for code, found in self.defects.items()],
             variants=self.variants,
         )

@@ -193,7 +193,3 @@ class Verdict(msgspec.Struct, kw_only=True):
             for finding in self.findings
             if finding.level != "note" and finding.code.startswith(absent)
         ]
-
-    def has(self, code: Code) -> bool:
-        """Whether any finding is of this kind."""
-        return any(finding.code == code for finding in self.findings)
