@@ -31,7 +31,7 @@ class Index(NamedTuple):
     """One M3U8 as listed."""
 
     name: str
-    like: FileName
+    parsed: FileName
     size: int
     etag: str
 
@@ -55,16 +55,16 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
 class Stream:
     """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track."""
 
-    def __init__(self, like: FileName) -> None:
-        self.like = like
+    def __init__(self, parsed: FileName) -> None:
+        self.parsed = parsed
         self.indexes: list[Index] = []
 
 
 class Series:
     """Slices, or snapshots, whose names differ in their UTC alone."""
 
-    def __init__(self, like: FileName, stream: Stream) -> None:
-        self.like = like
+    def __init__(self, parsed: FileName, stream: Stream) -> None:
+        self.parsed = parsed
         self.stream = stream
         self.count = 0
         self.bytes = 0
@@ -125,11 +125,11 @@ class Inventory:
                     continue
             one.count += 1
             one.bytes += size
-            sid = one.like.sid
+            sid = one.parsed.sid
             arrived[sid] = max(arrived[sid], modified_ms)
             if unseen:
                 unseen.discard(name)
-            if one.like.kind == "segment":
+            if one.parsed.kind == "segment":
                 stored[name] = (size, etag)
             else:
                 one.first = min(one.first, name) if one.first else name
@@ -146,46 +146,46 @@ class Inventory:
         """Put away what is no slice or snapshot; return the series that a first one opens."""
         if name == _OUR_FILE or name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
             return None
-        like = names.parse(name, self.cname, self.sids)
-        if like is not None and self.sids and like.sid not in self.sids:
-            self.strangers[like.sid] = self.strangers.get(like.sid, 0) + 1
+        parsed = names.parse(name, self.cname, self.sids)
+        if parsed is not None and self.sids and parsed.sid not in self.sids:
+            self.strangers[parsed.sid] = self.strangers.get(parsed.sid, 0) + 1
             return None
-        if like is not None and like.kind in ("segment", "snapshot"):
-            return self._open(name, like)
-        if like is None:
+        if parsed is not None and parsed.kind in ("segment", "snapshot"):
+            return self._open(name, parsed)
+        if parsed is None:
             self.stored[name] = (size, etag)
             return None
         self._others += 1
         self._other_bytes += size
         self.unseen.discard(name)
-        self.arrived_ms[like.sid] = max(modified_ms, self.arrived_ms.get(like.sid, 0))
-        if like.kind == "playlist":
-            self._stream(like).indexes.append(Index(name, like, size, etag))
+        self.arrived_ms[parsed.sid] = max(modified_ms, self.arrived_ms.get(parsed.sid, 0))
+        if parsed.kind == "playlist":
+            self._stream(parsed).indexes.append(Index(name, parsed, size, etag))
         else:
             self.files.append(
                 MediaFile(
                     name=name,
-                    kind=cast("FileKind", like.kind),
-                    sid=like.sid,
-                    bak=like.bak,
-                    uid=like.uid or "0",
-                    index=like.index,
+                    kind=cast("FileKind", parsed.kind),
+                    sid=parsed.sid,
+                    bak=parsed.bak,
+                    uid=parsed.uid or "0",
+                    index=parsed.index,
                     size=size,
                     etag=etag,
                 )
             )
         return None
 
-    def _open(self, name: str, like: FileName) -> Series:
+    def _open(self, name: str, parsed: FileName) -> Series:
         dot = name.rfind(".")
-        one = Series(like, self._stream(like))
+        one = Series(parsed, self._stream(parsed))
         self.series[name[: dot - 17] + name[dot:]] = one
-        self.arrived_ms.setdefault(like.sid, 0)
+        self.arrived_ms.setdefault(parsed.sid, 0)
         return one
 
-    def _stream(self, like: FileName) -> Stream:
-        key = (like.sid, like.bak, like.uid, like.track)
+    def _stream(self, parsed: FileName) -> Stream:
+        key = (parsed.sid, parsed.bak, parsed.uid, parsed.track)
         stream = self.streams.get(key)
         if stream is None:
-            stream = self.streams[key] = Stream(like)
+            stream = self.streams[key] = Stream(parsed)
         return stream
