@@ -52,24 +52,30 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
 
 
-class Stream:
-    """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track."""
+class Stream(msgspec.Struct, eq=False):
+    """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track.
 
-    def __init__(self, parsed: FileName) -> None:
-        self.parsed = parsed
-        self.indexes: list[Index] = []
+    `parsed` is the name of its first file in the listing.
+    """
+
+    parsed: FileName
+    indexes: list[Index] = []
 
 
-class Series:
-    """Slices, or snapshots, whose names differ in their UTC alone."""
+class Series(msgspec.Struct, eq=False):
+    """Slices, or snapshots, whose names differ in their UTC alone; `parsed` is the first name.
 
-    def __init__(self, parsed: FileName, stream: Stream) -> None:
-        self.parsed = parsed
-        self.stream = stream
-        self.count = 0
-        self.bytes = 0
-        self.first = self.last = ""
-        self.empty: list[str] = []  # kept for snapshots: of slices, `stored` knows the size
+    `first` and `last` are by name, and like `empty` (those of 0 bytes) kept for snapshots alone:
+    of slices, `Inventory.stored` knows names and sizes.
+    """
+
+    parsed: FileName
+    stream: Stream
+    count: int = 0
+    bytes: int = 0
+    first: str = ""
+    last: str = ""
+    empty: list[str] = []
 
 
 class Inventory:
@@ -103,39 +109,39 @@ class Inventory:
     @property
     def objects(self) -> int:
         """How many files of the recording there are."""
-        return self._others + sum(one.count for one in self.series.values())
+        return self._others + sum(each.count for each in self.series.values())
 
     @property
     def bytes(self) -> int:
         """Their sizes together."""
-        return self._other_bytes + sum(one.bytes for one in self.series.values())
+        return self._other_bytes + sum(each.bytes for each in self.series.values())
 
     def fill(self, objects: Iterable[S3Object]) -> None:
         """Take in a listing, in one pass and in any order. Our own files are left out."""
         skip = len(self.prefix)
-        series, stored, unseen, arrived = self.series, self.stored, self.unseen, self.arrived_ms
+        known, stored, unseen, arrived = self.series, self.stored, self.unseen, self.arrived_ms
         for key, size, etag, modified_ms in objects:
             name = key[skip:]
             dot = name.rfind(".")
-            # Nearly all files are slices, alike but for the UTC: only the first is parsed.
-            one = series.get(name[: dot - 17] + name[dot:])
-            if one is None or not name[dot - 17 : dot].isdigit():
-                one = self._place(name, size, etag, modified_ms)
-                if one is None:
+            # Nearly all files are slices, equal but for the UTC: only the first name is parsed.
+            series = known.get(name[: dot - 17] + name[dot:])
+            if series is None or not name[dot - 17 : dot].isdigit():
+                series = self._place(name, size, etag, modified_ms)
+                if series is None:
                     continue
-            one.count += 1
-            one.bytes += size
-            sid = one.parsed.sid
+            series.count += 1
+            series.bytes += size
+            sid = series.parsed.sid
             arrived[sid] = max(arrived[sid], modified_ms)
             if unseen:
                 unseen.discard(name)
-            if one.parsed.kind == "segment":
+            if series.parsed.kind == "segment":
                 stored[name] = (size, etag)
             else:
-                one.first = min(one.first, name) if one.first else name
-                one.last = max(one.last, name)
+                series.first = min(series.first, name) if series.first else name
+                series.last = max(series.last, name)
                 if size == 0:
-                    one.empty.append(name)
+                    series.empty.append(name)
 
     def series_of(self, name: str) -> Series | None:
         """Return the series that a listed slice or snapshot belongs to."""
@@ -143,7 +149,7 @@ class Inventory:
         return self.series.get(name[: dot - 17] + name[dot:])
 
     def _place(self, name: str, size: int, etag: str, modified_ms: int) -> Series | None:
-        """Put away what is no slice or snapshot; return the series that a first one opens."""
+        """Put away what is no slice or snapshot; return the series that a first slice opens."""
         if name == _OUR_FILE or name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
             return None
         parsed = names.parse(name, self.cname, self.sids)
@@ -178,10 +184,10 @@ class Inventory:
 
     def _open(self, name: str, parsed: FileName) -> Series:
         dot = name.rfind(".")
-        one = Series(parsed, self._stream(parsed))
-        self.series[name[: dot - 17] + name[dot:]] = one
+        series = Series(parsed, self._stream(parsed))
+        self.series[name[: dot - 17] + name[dot:]] = series
         self.arrived_ms.setdefault(parsed.sid, 0)
-        return one
+        return series
 
     def _stream(self, parsed: FileName) -> Stream:
         key = (parsed.sid, parsed.bak, parsed.uid, parsed.track)
