@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agora_recording.api.get_recording_files import Media
 from agora_recording.aws.signing import Keys
-from agora_recording.files import manifest
+from agora_recording.files import documents
 from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
@@ -206,8 +206,8 @@ def test_pages_together_are_everything_once(limit: int, count: int) -> None:
 def test_of_a_long_recording_only_the_part_that_is_shown_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(manifest, "_ROOM_FOR_SEGMENTS", 100)
-    monkeypatch.setattr(manifest, "_SEGMENTS_A_PART", 10)
+    monkeypatch.setattr(documents, "_ROOM_FOR_SEGMENTS", 100)
+    monkeypatch.setattr(documents, "_SEGMENTS_A_PART", 10)
     house = House()
     names = house.slices(35)
     house.publish()
@@ -229,7 +229,7 @@ def test_a_cursor_of_a_manifest_that_was_replaced_is_refused() -> None:
     row = house.row
     house.clock.advance(1)
     verdict = house.verifier.verify(row)
-    for key, body in manifest.documents(verdict, {}):
+    for key, body in documents.documents(verdict, {}):
         house.bucket.add(key, body)
     answer = house.files(limit="2", cursor=cursor)
     assert answer.status == 400
@@ -423,7 +423,7 @@ def test_what_grows_is_not_closed() -> None:
 
 
 def test_a_whole_recording_reads_no_list_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "_ROOM_FOR_SEGMENTS", 100)
+    monkeypatch.setattr(documents, "_ROOM_FOR_SEGMENTS", 100)
     house = House()
     house.slices(30)
     house.publish()

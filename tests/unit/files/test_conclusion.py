@@ -15,8 +15,9 @@ from agora_recording.files.conclusion import (
     published,
     published_again,
 )
-from agora_recording.files.verdict import Code, Finding, Level, Snapshots, Verdict
+from agora_recording.files.verdict import Code, Finding, Level, Verdict
 from agora_recording.recording.model import Recording
+from tests.world import verdicts
 from tests.world.builders import RECORDING_ID, TIMINGS, after, requested, uploading
 
 PREFIX = f"recordings/{RECORDING_ID}/"
@@ -30,24 +31,9 @@ def finding(code: Code = "missing_segment", level: Level = "error", count: int =
 
 def verdict(*findings: Finding) -> Verdict:
     levels = {each.level for each in findings}
-    return Verdict(
-        outcome="pending"
-        if "awaited" in levels
-        else "incomplete"
-        if "error" in levels
-        else "complete",
-        findings=list(findings),
-        tracks=[],
-        files=[],
-        snapshots=Snapshots(),
-        gaps=[],
-        recorded_ms=45_000,
-        started_ms=None,
-        ended_ms=None,
-        objects=4,
-        bytes=3500,
-        prefix=PREFIX,
-        verified_ms=NOW_MS,
+    outcome = "incomplete" if "error" in levels else "complete"
+    return verdicts.verdict(
+        outcome="pending" if "awaited" in levels else outcome, findings=list(findings)
     )
 
 

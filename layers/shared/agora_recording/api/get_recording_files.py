@@ -26,6 +26,7 @@ from agora_recording.errors import (
 from agora_recording.files import manifest, names, playback
 from agora_recording.files.bucket import read_object
 from agora_recording.files.catalogue import Catalogue, choose_track
+from agora_recording.files.documents import documents
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
 from agora_recording.files.verdict import State, TrackType
 from agora_recording.files.verifier import Verifier
@@ -369,9 +370,9 @@ class Media:
                 written = manifest.decode(self._read(recording.upload.manifest))
                 return Catalogue(written, self._read, is_published=True)
         verdict = self._verifier.verify(recording)
-        documents = dict(manifest.documents(verdict, public(recording)))
-        written = manifest.decode(documents[recording.prefix + manifest.FILE])
-        return Catalogue(written, documents.__getitem__, is_published=False)
+        built = dict(documents(verdict, public(recording)))
+        written = manifest.decode(built[recording.prefix + manifest.FILE])
+        return Catalogue(written, built.__getitem__, is_published=False)
 
     def _read(self, key: str) -> bytes:
         client = self._client

@@ -2,7 +2,7 @@
 
 The execution is parked on a token while they come. The protocol: the room stores the token, then
 looks at the bucket; whoever hears of a file (S3, Agora, the clock) looks at the bucket, then reads
-the token. So of two that meet, one sees both the files and the token, and sends it.
+the token. So when the two meet, at least one sees both the files and the token, and sends it.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class Stream(msgspec.Struct, eq=False):
 class Series(msgspec.Struct, eq=False):
     """Slices, or snapshots, whose names differ in their UTC alone; `parsed` is the first name.
 
-    `first` and `last` are by name, and like `empty` (those of 0 bytes) kept for snapshots alone:
-    of slices, `Inventory.stored` knows names and sizes.
+    `first`, `last` (by name) and `empty` (the names of 0 bytes) are kept for snapshots alone: of
+    slices, `Inventory.stored` knows names and sizes.
     """
 
     parsed: FileName

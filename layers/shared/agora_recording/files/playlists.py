@@ -22,7 +22,7 @@ DefectCode = Literal[
     "garbage",  # a line that is neither a tag nor the name of a media file
     "bad_duration",  # an EXTINF whose seconds cannot be read
     "no_duration",  # a media file without an EXTINF
-    "bad_agora_tag",  # one of Agora's own tags that cannot be read: nothing playable is lost
+    "bad_agora_tag",  # a tag of Agora's own that cannot be read: nothing playable is lost
     "cut",  # the text ends inside a line, or between an EXTINF and its file
 ]
 
@@ -72,7 +72,7 @@ class Playlist(msgspec.Struct):
     """An index. `closed`: it says that nothing follows. `media`: AUDIO, VIDEO, of its events.
 
     `header` holds the tags of the whole list, but for EXTM3U and ENDLIST. `variants` are the other
-    indexes that a master playlist names (RFC 8216, 4.3.4); such a one has no ENDLIST.
+    indexes that a master playlist names (RFC 8216, 4.3.4); a master playlist has no ENDLIST.
     """
 
     header: list[str]
@@ -126,7 +126,7 @@ def _line(raw: bytes) -> str:
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a last line that no newline ends is all there."""
+    """Tell whether a last line that no newline ends is all there."""
     return line in ("", _END) or (line.endswith(_WHOLE_ENDINGS) and not line.startswith("#"))
 
 
@@ -140,7 +140,7 @@ class _Reader:
         self.variants: list[str] = []
         self.media: set[str] = set()
         self.defects: dict[DefectCode, tuple[int, int]] = {}
-        # What the lines since the last file say of the next one, and where that one ended.
+        # What the lines since the last file say of the next file, and where the last file ended.
         self.waiting = self.waiting_for_variant = False
         self.duration_ms: int | None = None
         self.discontinuity = False

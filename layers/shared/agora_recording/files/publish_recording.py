@@ -13,7 +13,6 @@ import msgspec
 
 from agora_recording.clock import now_ms
 from agora_recording.errors import RecordingStateError
-from agora_recording.files import manifest
 from agora_recording.files.conclusion import (
     awaits_transcoding_alone,
     final_status,
@@ -21,6 +20,7 @@ from agora_recording.files.conclusion import (
     published,
     published_again,
 )
+from agora_recording.files.documents import documents
 from agora_recording.files.verdict import Verdict
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
@@ -118,7 +118,7 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         return self.store.amend(recording_id, change).status
 
     def _write_manifest(self, recording: Recording, verdict: Verdict) -> None:
-        for key, body in manifest.documents(verdict, public(recording)):
+        for key, body in documents(verdict, public(recording)):
             self.publisher.put(key, body, "application/json")
 
 

@@ -56,7 +56,7 @@ class Arrival(NamedTuple):
 
 
 def read(body: str) -> Arrival | None:
-    """Return what a message says: an S3 event "Object Created", or a wish to look again.
+    """Return what a message says: an S3 event "Object Created", or a request to look again.
 
     None for all else, and for the files that this bundle writes itself.
     """
@@ -93,8 +93,8 @@ def sign_of_life(recording: Recording, arrivals: Iterable[Arrival], timings: Tim
 
 
 def _is_playlist_of(name: str, recording: Recording) -> bool:
-    like = names.parse(name, recording.cname, recording.sids)
-    return like is not None and like.kind == "playlist" and like.sid == recording.sid
+    parsed = names.parse(name, recording.cname, recording.sids)
+    return parsed is not None and parsed.kind == "playlist" and parsed.sid == recording.sid
 
 
 def note_of(recording: Recording, arrival: Arrival) -> Note | None:
@@ -105,10 +105,10 @@ def note_of(recording: Recording, arrival: Arrival) -> Note | None:
     """
     if RANK[recording.status] < RANK["uploading"] or recording.deleting_ms or not arrival.name:
         return None
-    like = names.parse(arrival.name, recording.cname, recording.sids)
-    if like is None or like.sid not in recording.sids:
+    parsed = names.parse(arrival.name, recording.cname, recording.sids)
+    if parsed is None or parsed.sid not in recording.sids:
         return None
-    words = f"{_WORDS.get(like.kind, 'A file')} arrived in the bucket: {arrival.name}."
+    words = f"{_WORDS.get(parsed.kind, 'A file')} arrived in the bucket: {arrival.name}."
     data = {"name": arrival.name, "size": arrival.size, "etag": arrival.etag}
     return Note(arrival.at_ms, "file", words, data)
 

@@ -61,8 +61,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
     once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
-    rule); nor after `deadline_ms`. An MP4 is made after the end, so one that is missing is waited
-    for until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
+    rule); nor after `deadline_ms`. An MP4 is made after the end, so a missing MP4 is waited for
+    until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
     `transcoding_deadline_ms` ends the wait for it (absent: `deadline_ms`); set it to the past
     when event 1001 reports a failure.
     """

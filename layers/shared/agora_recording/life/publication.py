@@ -47,7 +47,7 @@ def detail(recording: Recording, detail_type: DetailType, bucket: str) -> dict[s
 
 
 def file_name(detail_type: DetailType) -> str | None:
-    """Return the event file of the bucket that this event writes, if it writes one."""
+    """Return the name of the file in the bucket that holds this event; None where none does."""
     match detail_type:
         case "Recording Started":
             return "events/recording-started.json"
@@ -68,7 +68,7 @@ class Publisher(msgspec.Struct, kw_only=True):
     events: EventBridgeClient | None = None
 
     def announce(self, recording: Recording, detail_type: DetailType) -> None:
-        """Write the event's file, then send the event."""
+        """Write the event's file, then send the event. Raises EventNotSentError."""
         body = detail(recording, detail_type, self.bucket)
         name = file_name(detail_type)
         if name:

@@ -65,7 +65,7 @@ class SessionCase(msgspec.Struct, eq=False):
 
     @property
     def silent(self) -> bool:
-        """Whether it left no media."""
+        """Tell whether it left no media."""
         return not (self.slices or self.snapshots or self.files)
 
 

@@ -38,7 +38,7 @@ def judge_indexes(case: Case, read: Callable[[str], bytes]) -> Indexes:
 
 
 def final_index(indexes: Sequence[Index]) -> Index:
-    """Return the index to believe of those of one stream (Agora: manage recorded files).
+    """Return the index of a stream that is to be believed (Agora: manage recorded files).
 
     That is the larger of two: the plain index, and the highest version from Agora's backup.
     """

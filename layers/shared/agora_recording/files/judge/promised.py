@@ -27,9 +27,10 @@ def judge_promised(case: Case, finals: Sequence[tuple[Stream, PlaylistFile]]) ->
 
 
 def _judge_mp4s(case: Case, session: SessionCase) -> set[str]:
-    """At least one of the last recorder's, and no hole in the numbers of any recorder's user.
+    """Note MP4s that are absent; return their names.
 
-    What a lost recorder had gathered for its MP4 may be lost with it: the slices are not.
+    The last recorder must have made an MP4, and no user of any recorder may have a hole in the
+    numbers. What a lost recorder had gathered for its MP4 may be lost with it: its slices are not.
     """
     sid, absent = session.expected.sid, set[str]()
     parts: dict[int, dict[str, set[int]]] = {recorder: {} for recorder in session.recorders}
@@ -55,7 +56,7 @@ def _judge_mp4s(case: Case, session: SessionCase) -> set[str]:
 def _judge_transcoding(
     case: Case, sid: str, kind: TranscodedFormat, finals: Sequence[tuple[Stream, PlaylistFile]]
 ) -> None:
-    """One MP4 a uid, or one audio file for all. It comes a day or more after everything."""
+    """One MP4 a uid, or one audio file for all, is due; a day or more after everything else."""
     stem = _stem(case, sid, -1)
     made = {
         file.uid
