@@ -23,7 +23,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from agora_recording.files.inventory import list_objects
+from agora_recording.files.bucket import list_objects
 from agora_recording.files.judge import verify
 from agora_recording.files.verdict import Expectation, Session
 

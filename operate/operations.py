@@ -19,7 +19,8 @@ from agora_recording.api.get_recording_events import EventsQuery, Timeline
 from agora_recording.aws import clients
 from agora_recording.clock import iso, now_ms
 from agora_recording.errors import RecordingStateError, RoomFailedError
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
@@ -89,16 +90,10 @@ class Operator:
 
         Raises RecordingStateError when a recording that is not over is to be published.
         """
-        bucket = self._stack.resources["Bucket"]
-        publisher = Publisher(bucket=bucket, bus_name=self._stack.resources["EventBus"])
-        completion = Completion(
-            store=self._store,
-            bucket=bucket,
-            timings=self._settings.timings,
-            publisher=publisher,
-        )
+        bucket, timings = self._stack.resources["Bucket"], self._settings.timings
+        verifier = Verifier(store=self._store, bucket=bucket, timings=timings)
         recording = self._store.get(recording_id)
-        verdict = completion.verify(recording)
+        verdict = verifier.verify(recording)
         found: dict[str, Any] = {
             "recordingId": recording_id,
             "status": recording.status,
@@ -110,7 +105,13 @@ class Operator:
             "missing": verdict.missing,
         }
         if publish:
-            found["status"] = completion.publish_again(recording_id)
+            publisher = RecordingPublisher(
+                store=self._store,
+                verifier=verifier,
+                publisher=Publisher(bucket=bucket, bus_name=self._stack.resources["EventBus"]),
+                timings=timings,
+            )
+            found["status"] = publisher.publish_again(recording_id)
             found["published"] = True
         return found
 

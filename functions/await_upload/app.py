@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.verifier import Verifier
 from agora_recording.observability import count, logger, observed
 from agora_recording.wiring import UploadSettings
 
@@ -17,7 +17,7 @@ from agora_recording.wiring import UploadSettings
 def _watcher() -> UploadWatcher:
     settings = UploadSettings.from_env()
     return settings.uploads(
-        Completion(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
+        Verifier(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
     )
 
 

@@ -12,7 +12,7 @@ from agora_recording.api.gateway import answer, door, path, query, text
 from agora_recording.api.get_recording_files import list_files, read_files_query
 from agora_recording.api.get_recording_playlist import read_playlist_query, signed_playlist
 from agora_recording.api.media import Media
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.verifier import Verifier
 from agora_recording.observability import logger
 from agora_recording.wiring import TableSettings
 
@@ -27,7 +27,7 @@ class FilesSettings(TableSettings, frozen=True, kw_only=True):
 def _media() -> Media:
     settings = FilesSettings.from_env()
     store, bucket = settings.store(), settings.bucket_name
-    verifier = Completion(store=store, bucket=bucket, timings=settings.timings)
+    verifier = Verifier(store=store, bucket=bucket, timings=settings.timings)
     return Media(store=store, verifier=verifier, bucket=bucket)
 
 

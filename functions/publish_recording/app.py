@@ -8,7 +8,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec.structs import replace
 
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.recording.timings import Timings
@@ -29,23 +30,24 @@ class PublishSettings(TableSettings, frozen=True, kw_only=True):
 
 
 @cache
-def _completion() -> Completion:
+def _publisher() -> RecordingPublisher:
     settings = PublishSettings.from_env()
-    return Completion(
-        store=settings.store(),
-        bucket=settings.bucket_name,
-        timings=settings.timings,
-        publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
+    store, bucket, timings = settings.store(), settings.bucket_name, settings.timings
+    return RecordingPublisher(
+        store=store,
+        verifier=Verifier(store=store, bucket=bucket, timings=timings),
+        publisher=Publisher(bucket=bucket, bus_name=settings.bus_name),
+        timings=timings,
     )
 
 
 @logger.inject_lambda_context
 @observed
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, completion: Completion | None = None
+    event: dict[str, Any], context: LambdaContext, publisher: RecordingPublisher | None = None
 ) -> dict[str, Any]:
     """Return {status, endReason, missing, awaited}: terminal, announced and written down."""
-    closed = (completion or _completion()).publish(event["recordingId"])
+    closed = (publisher or _publisher()).publish(event["recordingId"])
     # RecordingCompleted, RecordingIncomplete or RecordingFailed; each again by its reason. What
     # is only awaited is counted as incomplete when it is given up (record_file_arrival).
     count("RecordingAwaited" if closed["awaited"] else f"Recording{closed['status'].capitalize()}")

@@ -7,11 +7,12 @@ from typing import Any, get_args
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrivals
-from agora_recording.files.verdict import Outcome
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, observed
+from agora_recording.recording.model import Outcome
 from agora_recording.wiring import UploadSettings
 
 
@@ -24,15 +25,16 @@ class ArrivalSettings(UploadSettings, frozen=True, kw_only=True):
 @cache
 def _arrivals() -> Arrivals:
     settings = ArrivalSettings.from_env()
-    store, timings = settings.store(), settings.timings
-    completion = Completion(
+    store, bucket, timings = settings.store(), settings.bucket_name, settings.timings
+    verifier = Verifier(store=store, bucket=bucket, timings=timings)
+    publisher = RecordingPublisher(
         store=store,
-        bucket=settings.bucket_name,
+        verifier=verifier,
+        publisher=Publisher(bucket=bucket, bus_name=settings.bus_name),
         timings=timings,
-        publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
     )
-    uploads = settings.uploads(completion)
-    return Arrivals(store=store, completion=completion, uploads=uploads, timings=timings)
+    uploads = settings.uploads(verifier)
+    return Arrivals(store=store, uploads=uploads, publisher=publisher, timings=timings)
 
 
 @logger.inject_lambda_context

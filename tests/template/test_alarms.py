@@ -22,7 +22,6 @@ from agora_recording.errors import (
     SecretUnavailableError,
     SignatureError,
 )
-from agora_recording.files.verdict import Outcome
 from agora_recording.firewall import target
 from agora_recording.firewall.plan import Policy
 from agora_recording.firewall.refresh import Refresher
@@ -30,7 +29,7 @@ from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.store import row_of
 from agora_recording.observability import metrics
 from agora_recording.recording.ids import new_recording_id
-from agora_recording.recording.model import TERMINAL
+from agora_recording.recording.model import TERMINAL, Outcome
 from functions.apply_notifications import app as apply_notifications
 from functions.get_recordings import app as get_recordings
 from functions.publish_recording import app as publish_recording
@@ -185,7 +184,7 @@ def test_a_recording_that_agora_refuses_rings(cloudwatch: CloudWatch) -> None:
     house = House(
         requested(status="starting", attempt=attempt(end="REFUSED"), session_end="REFUSED")
     )
-    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
     cloudwatch.read(0)
     assert cloudwatch.rings("FailedRecordingsAlarm", 300)
     assert cloudwatch.values("RecordingFailed", endReason="REFUSED") == [1]
@@ -198,7 +197,7 @@ def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
     playlist = "#EXTM3U\n#EXTINF:15.0,\nlost_20231114221320000.ts\n#EXT-X-ENDLIST\n"
     house.bucket.add(f"{row.prefix}{row.sid}_{row.cname}.m3u8", playlist.encode())
     house.clock.advance(86_400)
-    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
     cloudwatch.read(0)
     assert cloudwatch.rings("IncompleteRecordingsAlarm", 300)
     assert cloudwatch.values("FilesMissing") == [1]
@@ -206,8 +205,8 @@ def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
 
 def test_what_transcoding_will_make_rings_only_when_it_is_given_up(cloudwatch: CloudWatch) -> None:
     closed = {"status": "incomplete", "endReason": "STOP_REQUESTED", "missing": 1, "awaited": True}
-    completion: Any = SimpleNamespace(publish=lambda _: closed)
-    publish_recording.lambda_handler(event(), CONTEXT, completion=completion)
+    publisher: Any = SimpleNamespace(publish=lambda _: closed)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=publisher)
     cloudwatch.read(0)
     assert not cloudwatch.rings("IncompleteRecordingsAlarm", 300)
     arrivals: Any = SimpleNamespace(take=lambda _: ([], Counter(GivenUp=1)))
@@ -502,7 +501,7 @@ def test_a_healthy_recording_rings_nothing(cloudwatch: CloudWatch) -> None:
         sweep(house, cloudwatch, minute * MINUTE)
     house.stop()
     house.run()
-    publish_recording.lambda_handler(event(), CONTEXT, completion=house.completion)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
     cloudwatch.read(19 * MINUTE)
     assert cloudwatch.values("RecordingCompleted", endReason="STOP_REQUESTED") == [1]
     ringing = [

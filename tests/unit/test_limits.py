@@ -17,9 +17,8 @@ from agora_recording.api import (
     get_recordings,
     paging,
 )
-from agora_recording.files.verdict import Outcome
 from agora_recording.notifications import envelope
-from agora_recording.recording.model import TERMINAL
+from agora_recording.recording.model import TERMINAL, Outcome
 from agora_recording.recording.timings import Timings
 from agora_recording.request import conformance, limits
 from benchmarks.machine import template_defaults

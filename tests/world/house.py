@@ -23,8 +23,9 @@ from agora_recording.aws.lease import Lease
 from agora_recording.aws.sealing import Sealer
 from agora_recording.clock import from_iso
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrival, Arrivals
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.executions import Waker, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
@@ -474,9 +475,7 @@ class House:
         storage: Any = FakeStorage()
         self.store = RecordingStore(TABLE, TIMINGS, client)
         world: dict[str, Any] = {"store": self.store, "now_ms": self.clock}
-        publisher = Publisher(
-            bucket=BUCKET, bus_name="bus", s3=bucket, events=bus, now_ms=self.clock
-        )
+        publisher = Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus)
         self.waker = Waker(self.store, machine)
         self.starter = Starter(
             agora=agora,
@@ -488,19 +487,20 @@ class House:
         )
         self.confirmer = Confirmer(agora=agora, publisher=publisher, timings=TIMINGS, **world)
         self.stopper = Stopper(agora=agora, timings=TIMINGS, **world)
-        self.completion = Completion(
-            bucket=BUCKET, timings=TIMINGS, publisher=publisher, s3=bucket, **world
+        verifier = Verifier(bucket=BUCKET, timings=TIMINGS, s3=bucket, **world)
+        self.publisher = RecordingPublisher(
+            verifier=verifier, publisher=publisher, timings=TIMINGS, **world
         )
         arrivals = ArrivalQueue("arrivals", queue)
         uploads = UploadWatcher(
             store=self.store,
-            completion=self.completion,
+            verifier=verifier,
             waker=self.waker,
             arrivals=arrivals,
             timings=TIMINGS,
         )
         self.arrivals = Arrivals(
-            completion=self.completion, uploads=uploads, timings=TIMINGS, **world
+            uploads=uploads, publisher=self.publisher, timings=TIMINGS, **world
         )
         self.applier = Applier(
             waker=self.waker, arrivals=arrivals, poison_queue_url="poison", sqs=queue, **world
@@ -527,7 +527,7 @@ class House:
             "AwaitUploadFunction": lambda data: {
                 "outcome": uploads.park(data["recordingId"], data["taskToken"])
             },
-            "PublishRecordingFunction": lambda data: self.completion.publish(data["recordingId"]),
+            "PublishRecordingFunction": lambda data: self.publisher.publish(data["recordingId"]),
         }
 
     # --- what a test looks at ---

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agora_recording.agora.client import AgoraClient
     from agora_recording.agora.storage import Storage
     from agora_recording.files.await_upload import UploadWatcher
-    from agora_recording.files.publish_recording import Completion
+    from agora_recording.files.verifier import Verifier
 
 
 class TableSettings(Settings, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class UploadSettings(TableSettings, frozen=True, kw_only=True):
     bucket_name: str
     arrivals_queue_url: str
 
-    def uploads(self, completion: Completion) -> UploadWatcher:
+    def uploads(self, verifier: Verifier) -> UploadWatcher:
         """Return what parks executions until their files are there."""
         # Imported here: most rooms never look into the bucket.
         from agora_recording.files.await_upload import UploadWatcher  # noqa: PLC0415
@@ -49,7 +49,7 @@ class UploadSettings(TableSettings, frozen=True, kw_only=True):
         store = self.store()
         return UploadWatcher(
             store=store,
-            completion=completion,
+            verifier=verifier,
             waker=Waker(store),
             arrivals=ArrivalQueue(self.arrivals_queue_url),
             timings=self.timings,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from agora_recording.api.media import Media
 from agora_recording.aws.signing import Keys
-from agora_recording.files import manifest
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files import documents
+from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.recording.model import Recording
 from functions.get_recording_files import app
@@ -54,16 +55,17 @@ class House(Api):
         client: Any = self.bucket
         bus: Any = FakeBus()
         world: dict[str, Any] = {"s3": client, "now_ms": self.clock}
-        self.completion = Completion(
+        self.verifier = Verifier(store=self.store, bucket=BUCKET, timings=TIMINGS, **world)
+        self.publisher = RecordingPublisher(
             store=self.store,
-            bucket=BUCKET,
+            verifier=self.verifier,
+            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=client, events=bus),
             timings=TIMINGS,
-            publisher=Publisher(bucket=BUCKET, bus_name="bus", events=bus, **world),
-            **world,
+            now_ms=self.clock,
         )
         self.media = Media(
             store=self.store,
-            verifier=self.completion,
+            verifier=self.verifier,
             bucket=BUCKET,
             keys=lambda: Keys("AKID", "secret", "token"),
             **world,
@@ -81,7 +83,7 @@ class House(Api):
 
     def publish(self) -> None:
         self.clock.advance(3600)
-        self.completion.publish(RECORDING_ID)
+        self.publisher.publish(RECORDING_ID)
         self.bucket.reads.clear()
 
     def files(self, recording_id: str = RECORDING_ID, **query: str) -> Response:
@@ -202,8 +204,8 @@ def test_pages_together_are_everything_once(limit: int, count: int) -> None:
 def test_of_a_long_recording_only_the_part_that_is_shown_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(manifest, "_ROOM_FOR_SEGMENTS", 100)
-    monkeypatch.setattr(manifest, "_SEGMENTS_A_PART", 10)
+    monkeypatch.setattr(documents, "_ROOM_FOR_SEGMENTS", 100)
+    monkeypatch.setattr(documents, "_SEGMENTS_A_PART", 10)
     house = House()
     names = house.slices(35)
     house.publish()
@@ -224,8 +226,8 @@ def test_a_cursor_of_a_manifest_that_was_replaced_is_refused() -> None:
     cursor = house.files(limit="2").body["cursor"]
     row = house.row
     house.clock.advance(1)
-    verdict = house.completion.verify(row)
-    for key, body in manifest.documents(verdict, {}):
+    verdict = house.verifier.verify(row)
+    for key, body in documents.documents(verdict, {}):
         house.bucket.add(key, body)
     answer = house.files(limit="2", cursor=cursor)
     assert answer.status == 400

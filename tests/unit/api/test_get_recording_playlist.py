@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.aws.signing import Keys
-from agora_recording.files import manifest
+from agora_recording.files import documents
 from tests.unit.api.test_get_recording_files import PREFIX, STEM, House
 from tests.world.builders import CNAME, after, ended, recording, running, uploading
 
@@ -71,7 +71,7 @@ def test_what_grows_is_not_closed() -> None:
 
 
 def test_a_whole_recording_reads_no_list_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "_ROOM_FOR_SEGMENTS", 100)
+    monkeypatch.setattr(documents, "_ROOM_FOR_SEGMENTS", 100)
     house = House()
     house.slices(30)
     house.publish()

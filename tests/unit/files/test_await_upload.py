@@ -9,19 +9,29 @@ import pytest
 from msgspec.structs import replace
 
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrival, Arrivals
-from agora_recording.files.verdict import Outcome
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.publication import Publisher
 from agora_recording.notifications import events
 from agora_recording.recording.due import due
 from agora_recording.recording.hearing import is_worth_a_look
-from agora_recording.recording.model import Recording
+from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 from tests.template.machine import template
 from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, uploading
-from tests.world.fakes import BUCKET, Clock, FakeBucket, FakeQueue, FakeStepFunctions, Faults, Shelf
+from tests.world.fakes import (
+    BUCKET,
+    Clock,
+    FakeBucket,
+    FakeBus,
+    FakeQueue,
+    FakeStepFunctions,
+    Faults,
+    Shelf,
+)
 from tests.world.webhook import SID
 
 STEM = f"recordings/{RECORDING_ID}/{SID}_{CNAME}"
@@ -44,20 +54,26 @@ class Room:
         sqs: Any = self.queue
         machine: Any = self.machine
         store = self.shelf.store
-        completion = Completion(
-            store=store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock
+        verifier = Verifier(store=store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock)
+        bus: Any = FakeBus()
+        publisher = RecordingPublisher(
+            store=store,
+            verifier=verifier,
+            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=s3, events=bus),
+            timings=timings,
+            now_ms=self.clock,
         )
         self.uploads = UploadWatcher(
             store=store,
-            completion=completion,
+            verifier=verifier,
             waker=Waker(store, machine),
             arrivals=ArrivalQueue("arrivals", sqs),
             timings=timings,
         )
         self.arrivals = Arrivals(
             store=store,
-            completion=completion,
             uploads=self.uploads,
+            publisher=publisher,
             timings=timings,
             now_ms=self.clock,
         )
@@ -289,9 +305,9 @@ def test_a_room_that_looks_before_it_keeps_the_token_is_found_out(
 ) -> None:
     def hasty(self: UploadWatcher, recording_id: str, token: str) -> None:
         if self._look(recording_id)[1] == "pending":
-            self._store.amend(recording_id, lambda row: replace(row, upload_token=token))
+            self.store.amend(recording_id, lambda row: replace(row, upload_token=token))
         else:
-            self._waker.succeed(token, {"verdict": "complete"})
+            self.waker.succeed(token, {"verdict": "complete"})
 
     monkeypatch.setattr(UploadWatcher, "park", hasty)
     assert [] in [_meet(number, "park")[0].machine.sent for number in range(1, 9)]

@@ -92,7 +92,7 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
 
 
 def expected(name: str, fields: dict[str, Any]) -> FileName:
-    return FileName(**{"sid": SID, "ext": name.rpartition(".")[2], **fields})
+    return FileName(**{"sid": SID, **fields})
 
 
 @pytest.mark.parametrize(("name", "fields"), EXAMPLES)
@@ -185,7 +185,7 @@ def test_what_is_no_name_of_agora_is_not_read(name: str) -> None:
 @given(st.text(), st.text() | st.none())
 def test_no_text_whatever_breaks_the_grammar(name: str, cname: str | None) -> None:
     found = parse(name, cname, [SID])
-    assert found is None or found.ext == name.rpartition(".")[2]
+    assert found is None or found.kind == names._KINDS[name.rpartition(".")[2]]
 
 
 @given(

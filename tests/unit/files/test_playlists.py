@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.files import playlists
-from agora_recording.files.playlists import Playlist, Rotation, parse
+from agora_recording.files.playlists import Playlist, parse
 
 SID = "0123456789abcdef0123456789abcdef"
 STEM = f"{SID}_room1__uid_s_123__uid_e_video_"
@@ -53,13 +53,6 @@ def test_an_index_of_agora_is_read_whole() -> None:
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-ALLOW-CACHE:YES",
         "#EXT-X-TARGETDURATION:18",
-    ]
-
-
-def test_rotations_are_read_with_both_forms_of_time() -> None:
-    assert parse(INDEX).rotations == [
-        Rotation(0, 640, 480, 90, FIRST_MS),
-        Rotation(1, 1280, 720, 0, FIRST_MS + 6332),
     ]
 
 

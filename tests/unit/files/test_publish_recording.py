@@ -1,6 +1,6 @@
 """From the end of the last session to the published recording: verify, announce, close.
 
-What becomes of files that come later is told in test_late_arrival.py.
+What becomes of files that come later is told in test_record_file_arrival.py.
 """
 
 from __future__ import annotations
@@ -8,20 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from agora_recording.errors import EventNotSentError
-from agora_recording.files.expectation import expectation
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
-from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.model import Recording
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
     acquired,
     after,
-    ended,
     requested,
     running,
     uploading,
@@ -46,13 +43,15 @@ class Room:
         self.bus = FakeBus(faults)
         bucket: Any = self.bucket
         bus: Any = self.bus
-        self.completion = Completion(
-            store=self.shelf.store,
-            bucket=BUCKET,
-            timings=TIMINGS,
+        store, now_ms = self.shelf.store, self.clock
+        self.publisher = RecordingPublisher(
+            store=store,
+            verifier=Verifier(
+                store=store, bucket=BUCKET, timings=TIMINGS, s3=bucket, now_ms=now_ms
+            ),
             publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),
-            s3=bucket,
-            now_ms=self.clock,
+            timings=TIMINGS,
+            now_ms=now_ms,
         )
 
     def record(self, sid: str = SID, *, slices: int = 2, missing: int = 0) -> Room:
@@ -71,35 +70,7 @@ class Room:
         return self.shelf.row(RECORDING_ID)
 
     def publish(self) -> dict[str, Any]:
-        return self.completion.publish(RECORDING_ID)
-
-
-# --- what the bucket should hold -----------------------------------------------------------------
-
-
-def test_every_session_of_a_recording_is_expected() -> None:
-    past = running(1, sid=OTHER_SID, end="DIED", ended_ms=after(100))
-    row = ended("STOPPED", past_attempts=[past, acquired(2, end="START_FAILED")])
-    last = running(3, end="STOPPED", ended_ms=after(600))
-    row = replace(row, status="uploading", attempt=last)
-    wanted = expectation(row, {SID: SessionFacts(upload="uploaded")}, TIMINGS)
-    assert [(each.sid, each.upload) for each in wanted.sessions] == [
-        (OTHER_SID, "unknown"),
-        (SID, "uploaded"),
-    ]
-    assert wanted.prefix == PREFIX
-    assert wanted.deadline_ms == after(600 + TIMINGS.upload_s)
-
-
-def test_what_is_expected_follows_from_the_request() -> None:
-    def wanted(**request: Any) -> tuple[bool, bool, bool]:
-        found = expectation(uploading(client_request=request), {}, TIMINGS)
-        return found.hls, found.mp4, found.snapshots
-
-    assert wanted() == (True, False, False)
-    assert wanted(recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
-    assert wanted(snapshotConfig={"captureInterval": 5}) == (False, False, True)
-    assert wanted(snapshotConfig={}, recordingFileConfig={}) == (True, False, True)
+        return self.publisher.publish(RECORDING_ID)
 
 
 # --- publishing ----------------------------------------------------------------------------------

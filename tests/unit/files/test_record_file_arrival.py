@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from agora_recording.api.get_recording_events import EventsQuery, Timeline
 from agora_recording.clock import iso
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.expectation import expectation, final_status, transcoding
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.conclusion import final_status
+from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import LEASE_S, Arrival, Arrivals, read, sign_of_life
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
@@ -109,27 +110,29 @@ class House:
         bus: Any = self.bus
         sqs: Any = self.queue
         self.store = RecordingStore(TABLE, timings, client)
-        self.completion = Completion(
+        self.verifier = Verifier(
+            store=self.store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock
+        )
+        self.publisher = RecordingPublisher(
             store=self.store,
-            bucket=BUCKET,
-            timings=timings,
+            verifier=self.verifier,
             publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=s3, events=bus),
-            s3=s3,
+            timings=timings,
             now_ms=self.clock,
         )
         queue = ArrivalQueue("queue", sqs)
         machine: Any = FakeStepFunctions(self.faults)
         self.uploads = UploadWatcher(
             store=self.store,
-            completion=self.completion,
+            verifier=self.verifier,
             waker=Waker(self.store, machine),
             arrivals=queue,
             timings=timings,
         )
         self.arrivals = Arrivals(
             store=self.store,
-            completion=self.completion,
             uploads=self.uploads,
+            publisher=self.publisher,
             timings=timings,
             now_ms=self.clock,
         )
@@ -167,7 +170,7 @@ class House:
             self.bucket.add(PREFIX + name, content)
 
     def publish(self) -> str:
-        return str(self.completion.publish(RECORDING_ID)["status"])
+        return str(self.publisher.publish(RECORDING_ID)["status"])
 
     def tell(self, *bodies: str) -> list[str]:
         """Give the room a batch; return the ids of the messages that it wants again."""
@@ -194,72 +197,6 @@ def house() -> House:
     house.deliver(f"{STEM}.m3u8", *SLICES[:2])
     assert house.publish() == "incomplete"
     return house
-
-
-# --- what is expected ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "made"),
-    [
-        (None, None),
-        ({"transConfig": {"transMode": "postponeTranscoding"}}, "mp4"),
-        ({"transConfig": {"transMode": "audioMix"}}, "mp3"),
-        ({"transConfig": {"transMode": "audioMix"}, "container": {"format": "m4a"}}, "m4a"),
-    ],
-)
-def test_postponed_work_makes_the_format_that_was_asked_for(
-    options: dict[str, Any] | None, made: str | None
-) -> None:
-    assert transcoding({"transcodeOptions": options} if options else {}) == made
-
-
-def test_the_thresholds_of_a_verdict_follow_the_speed() -> None:
-    wanted = expectation(uploading(), {}, TIMINGS.at_speed(20))
-    assert (wanted.gap_ms, wanted.quiet_ms) == (50, 15_000)
-    assert wanted.deadline_ms == after(600) + 90_000
-
-
-def test_a_recording_that_runs_has_no_deadline() -> None:
-    assert expectation(recording(), {}, TIMINGS).deadline_ms is None
-
-
-@pytest.mark.parametrize("result", ["final_failed", "final_partial_success"])
-def test_transcoding_that_has_failed_is_not_waited_for(result: Any) -> None:
-    facts = {SID: SessionFacts(transcoding=result)}
-    assert expectation(uploading(**TRANSCODED), facts, TIMINGS).transcoding_deadline_ms == 0
-
-
-def test_transcoding_is_waited_for_as_long_as_the_row_says() -> None:
-    row = uploading(**TRANSCODED)
-    wanted = expectation(row, {SID: SessionFacts(transcoding="started")}, TIMINGS)
-    assert wanted.transcoding_deadline_ms == LATE_UNTIL
-    wanted = expectation(replace(row, late_until_ms=after(9)), {}, TIMINGS)
-    assert wanted.transcoding_deadline_ms == after(9)
-
-
-@pytest.mark.parametrize(
-    ("end", "heard", "upload"),
-    [
-        ("STOPPED", "uploading", "uploading"),
-        ("STOPPED", "started", "unknown"),
-        ("STOPPED", "backuped", "backuped"),
-        ("DIED", "uploading", "unknown"),
-        ("DIED", "uploaded", "uploaded"),
-        ("NOTHING_RECORDED", "none", "uploaded"),
-    ],
-)
-def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
-    end: Any, heard: Any, upload: str
-) -> None:
-    row = ended(end)
-    (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
-    assert session.upload == upload
-
-
-def test_every_announced_file_is_expected() -> None:
-    facts = SessionFacts(files=("a.m3u8",), transcodedFiles=("b.mp4",), snapshot=(1, "c.jpg"))
-    assert expectation(uploading(), {SID: facts}, TIMINGS).announced == {"a.m3u8", "b.mp4", "c.jpg"}
 
 
 # --- what is published --------------------------------------------------------------------------
@@ -327,7 +264,7 @@ def test_a_playlist_that_never_ended_is_incomplete_without_a_missing_name() -> N
     house = House()
     house.deliver(*SLICES)
     house.bucket.add(f"{PREFIX}{STEM}.m3u8", INDEX.replace(b"#EXT-X-ENDLIST\n", b""))
-    verdict = house.completion.verify(house.row)
+    verdict = house.verifier.verify(house.row)
     assert final_status(verdict)[0] == "incomplete"
     assert verdict.missing_count == 0
 

@@ -277,8 +277,8 @@ class Exploration:
     def _upgrades(self, row: str) -> Iterator[Arrow]:
         """Look again at what is over, by the clock and by an operator's hand."""
         before = replace(_recording(row), late_until_ms=LATE, ended_ms=after(10))
-        completion = self.house.completion
-        for bucket, look in product(BUCKETS, (completion.look_again, completion.publish_again)):
+        publisher = self.house.publisher
+        for bucket, look in product(BUCKETS, (publisher.look_again, publisher.publish_again)):
             state = State("Publish recording", _data("", {}), json.dumps(to_row(before)))
             self._arrange(state, Try(LATE, bucket=bucket))
             with suppress(RecordingStateError):

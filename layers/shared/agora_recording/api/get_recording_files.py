@@ -15,8 +15,8 @@ from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.files import manifest, names, playback
 from agora_recording.files.catalogue import Catalogue
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
-from agora_recording.files.verdict import Outcome, State, TrackType
-from agora_recording.recording.model import Recording, Status, Upload
+from agora_recording.files.verdict import State, TrackType
+from agora_recording.recording.model import Outcome, Recording, Status, Upload
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 _TRACKS = 100  # that one answer describes

@@ -18,9 +18,10 @@ from agora_recording.aws.signing import MAX_EXPIRES_S, Keys, bucket_url, signer
 from agora_recording.clock import now_ms
 from agora_recording.errors import MediaNotFoundError, RecordingStateError
 from agora_recording.files import manifest
+from agora_recording.files.bucket import read_object
 from agora_recording.files.catalogue import Catalogue
-from agora_recording.files.inventory import read_object
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.documents import documents
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import Recording
@@ -43,7 +44,7 @@ class Media(msgspec.Struct, kw_only=True):
     """Finds what there is of a recording, and signs addresses for it."""
 
     store: RecordingStore
-    verifier: Completion
+    verifier: Verifier
     bucket: str
     s3: S3Client | None = None
     keys: Callable[[], Keys] = clients.keys
@@ -70,9 +71,9 @@ class Media(msgspec.Struct, kw_only=True):
                 written = manifest.decode(self.read(recording.upload.manifest))
                 return Catalogue(written, self.read, is_published=True)
         verdict = self.verifier.verify(recording)
-        documents = dict(manifest.documents(verdict, public(recording)))
-        written = manifest.decode(documents[recording.prefix + manifest.FILE])
-        return Catalogue(written, documents.__getitem__, is_published=False)
+        built = dict(documents(verdict, public(recording)))
+        written = manifest.decode(built[recording.prefix + manifest.FILE])
+        return Catalogue(written, built.__getitem__, is_published=False)
 
     def read(self, key: str) -> bytes:
         """Return an object of the bucket. Raises MediaNotFoundError."""

@@ -2,50 +2,31 @@
 
 The execution is parked on a token while they come. The protocol: the room stores the token, then
 looks at the bucket; whoever hears of a file (S3, Agora, the clock) looks at the bucket, then reads
-the token. So of two that meet, one sees both the files and the token, and sends it.
+the token. So when the two meet, at least one sees both the files and the token, and sends it.
 """
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
-from agora_recording.files.expectation import awaits_transcoding_alone, summary
-from agora_recording.files.publish_recording import Completion
-from agora_recording.files.verdict import Outcome, Verdict
+from agora_recording.files.conclusion import looked_at, outcome_of
+from agora_recording.files.verifier import Verifier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.store import RecordingStore
-from agora_recording.recording.model import Recording
+from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 
 
-def outcome_of(verdict: Verdict) -> Outcome:
-    """Return whether the execution may go on to publish: not while files are `pending`. Pure.
-
-    What only postponed transcoding will bring takes days: it is `incomplete` for now.
-    """
-    if awaits_transcoding_alone(verdict):
-        return "incomplete"
-    return verdict.outcome
-
-
-class UploadWatcher:
+class UploadWatcher(msgspec.Struct, kw_only=True):
     """Parks executions until their files are there, and lets them go on."""
 
-    def __init__(
-        self,
-        *,
-        store: RecordingStore,
-        completion: Completion,
-        waker: Waker,
-        arrivals: ArrivalQueue,
-        timings: Timings,
-    ) -> None:
-        self._store = store
-        self._completion = completion
-        self._waker = waker
-        self._arrivals = arrivals
-        self._timings = timings
+    store: RecordingStore
+    verifier: Verifier
+    waker: Waker
+    arrivals: ArrivalQueue
+    timings: Timings
 
     def park(self, recording_id: str, task_token: str) -> Outcome:
         """Keep the token of "Await upload" and look; where files are to come, ask for more looks.
@@ -53,31 +34,27 @@ class UploadWatcher:
         Those looks are of the first minute. After it S3, Agora's notifications and the sweeper ask
         for them, the last of all at the deadline, where nothing is pending any more.
         """
-        self._store.amend(recording_id, lambda row: _parked(row, task_token))
+        self.store.amend(recording_id, lambda row: _parked(row, task_token))
         outcome = self._look(recording_id)[1]
         if outcome == "pending":
-            self._arrivals.ask(recording_id, *self._timings.upload_looks_s)
+            self.arrivals.ask(recording_id, *self.timings.upload_looks_s)
         else:
-            self._waker.succeed(task_token, {"verdict": outcome})
+            self.waker.succeed(task_token, {"verdict": outcome})
         return outcome
 
     def look(self, recording_id: str) -> Outcome:
         """Look at the bucket, and let the execution go on when nothing is pending any more."""
         row, outcome = self._look(recording_id)
         if outcome != "pending" and row.upload_token:
-            self._waker.succeed(row.upload_token, {"verdict": outcome})
+            self.waker.succeed(row.upload_token, {"verdict": outcome})
         return outcome
 
     def _look(self, recording_id: str) -> tuple[Recording, Outcome]:
-        verdict = self._completion.verify(self._store.get(recording_id))
+        verdict = self.verifier.verify(self.store.get(recording_id))
         # Read anew, also where nothing is to be written: the token may have come meanwhile.
-        row = self._store.amend(recording_id, lambda row: _seen(row, verdict))
+        row = self.store.amend(recording_id, lambda row: looked_at(row, verdict))
         return row, outcome_of(verdict)
 
 
 def _parked(row: Recording, task_token: str) -> Recording:
     return row if row.is_terminal else replace(row, upload_token=task_token)
-
-
-def _seen(row: Recording, verdict: Verdict) -> Recording:
-    return row if row.is_terminal else replace(row, upload=summary(row.upload, verdict))

@@ -1,4 +1,4 @@
-"""The tracks of a recording, as its manifest or a verdict lists them, and the choice of one."""
+"""The tracks of a recording, as its manifest or a verdict lists them, and the choice of a track."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Catalogue:
 def choose_track(
     tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None
 ) -> TrackEntry:
-    """Return the one track that is meant. Pure.
+    """Return the track that is meant by a uid and a type, where they are given.
 
     Raises MediaNotFoundError where there is none, RequestInvalidError where there are several.
     """

@@ -1,20 +1,17 @@
-"""What the bucket should hold of a recording, and what a verdict means for its row. Pure."""
+"""What the bucket should hold of a recording, by its request and by what was heard of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-from msgspec.structs import replace
+from typing import Any
 
 from agora_recording.clock import to_ms
-from agora_recording.files.verdict import Expectation, Session, Transcoding, Verdict
+from agora_recording.files.verdict import Expectation, Session, TranscodedFormat, Uploading
 from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.recording.due import over_ms, upload_deadline_ms
-from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording, Status, Upload
+from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording
 from agora_recording.recording.timings import Timings
 
-Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
 # Event 1001 is the last word on transcoding; these say that files will not come.
 _GIVEN_UP = ("final_failed", "final_partial_success")
 
@@ -22,7 +19,7 @@ _GIVEN_UP = ("final_failed", "final_partial_success")
 def expectation(
     recording: Recording, facts: Mapping[str, SessionFacts], timings: Timings
 ) -> Expectation:
-    """Return what the bucket should hold for this recording. Pure."""
+    """Return what the bucket should hold for this recording."""
     request = recording.client_request
     recorded = request.get("recordingFileConfig")
     snapshots = "snapshotConfig" in request
@@ -57,17 +54,17 @@ def expectation(
     )
 
 
-def transcoding(request: Mapping[str, Any]) -> Transcoding | None:
+def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
     """Return the format of the file that postponed work will make, None where none was asked for.
 
-    Mixing makes MP3 where no format is named (Agora REST: transcodeOptions). Pure.
+    Mixing makes MP3 where no format is named (Agora REST: transcodeOptions).
     """
     options = request.get("transcodeOptions")
     if not options:
         return None
     if options.get("transConfig", {}).get("transMode") == "postponeTranscoding":
         return "mp4"
-    named: Transcoding = options.get("container", {}).get("format") or "mp3"
+    named: TranscodedFormat = options.get("container", {}).get("format") or "mp3"
     return named
 
 
@@ -85,36 +82,3 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
 def _announced(facts: SessionFacts) -> list[str]:
     snapshot = facts.snapshot[1] if facts.snapshot else ""
     return [name for name in (*facts.files, *facts.transcodedFiles, snapshot) if name]
-
-
-def summary(upload: Upload, verdict: Verdict) -> Upload:
-    """Return what the row keeps of a verdict."""
-    return replace(
-        upload,
-        verdict=verdict.outcome,
-        files=verdict.objects,
-        bytes=verdict.bytes,
-        duration_ms=verdict.recorded_ms,
-        missing=verdict.missing_count,
-    )
-
-
-def awaits_transcoding_alone(verdict: Verdict) -> bool:
-    """Tell whether all that is awaited is what transcoding makes, which takes days. Pure."""
-    return bool(verdict.awaiting) and all(
-        finding.code == "missing_transcoding" for finding in verdict.awaiting
-    )
-
-
-def final_status(verdict: Verdict) -> tuple[Status, str]:
-    """Return the terminal status that a verdict means, and why in one sentence. Pure."""
-    if verdict.outcome == "complete":
-        return "completed", "Every file that the playlists name is in the bucket."
-    if awaits_transcoding_alone(verdict):
-        return "incomplete", "What postponed transcoding makes is still to come."
-    if verdict.missing:
-        first, count = verdict.missing[0], verdict.missing_count
-        return "incomplete", f"{count} files are missing, the first is {first}."
-    if any(each.code == "nothing_recorded" and each.level == "error" for each in verdict.findings):
-        return "failed", "Nothing was recorded."
-    return "incomplete", "The playlists do not say that they are complete."

@@ -1,4 +1,4 @@
-"""Gaps: the stretches of time that no slice covers, and how long the slices last. Pure."""
+"""Gaps: the stretches of time that no slice covers, and how long the slices last."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from agora_recording.files.verdict import Cause, Gap, PlaylistFile
 
 
 class Run(NamedTuple):
-    """Media without a gap, as one index has it. `lost`: slices right before it are."""
+    """Media of an index without a gap in it. `lost`: the slices right before it are not there."""
 
     start_ms: int
     end_ms: int
-    of: PlaylistFile
+    playlist: PlaylistFile
     lost: bool
 
 
 def runs_of(index: PlaylistFile, gap_ms: int) -> list[Run]:
+    """Return the runs of an index's slices: a slice more than `gap_ms` later begins another run."""
     runs: list[Run] = []
     from_ms = to_ms = None
     lost = lost_before = False
@@ -42,7 +43,7 @@ def union(runs: list[Run], gap_ms: int) -> tuple[list[Gap], int]:
     """Return the gaps that no run covers, and the time that at least one does."""
     gaps: list[Gap] = []
     recorded_ms = 0
-    before: Run | None = None  # the one that reaches farthest so far
+    before: Run | None = None  # the run that reaches farthest so far
     for run in sorted(runs, key=lambda run: (run.start_ms, run.end_ms)):
         if before is None or run.start_ms - before.end_ms > gap_ms:
             if before is not None:
@@ -56,8 +57,8 @@ def union(runs: list[Run], gap_ms: int) -> tuple[list[Gap], int]:
 
 
 def _cause(before: Run, after: Run) -> Cause:
-    if before.of.sid != after.of.sid:
+    if before.playlist.sid != after.playlist.sid:
         return "restart"
-    if before.of.bak != after.of.bak:
+    if before.playlist.bak != after.playlist.bak:
         return "failover"
     return "missing" if after.lost else "interruption"

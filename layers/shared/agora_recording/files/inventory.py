@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from collections.abc import Collection, Iterable
+from typing import Literal, NamedTuple, cast
 
 import msgspec
 
 from agora_recording.files import names
 from agora_recording.files.names import FileName
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 # What this bundle itself writes under a recording's prefix.
 _OUR_FOLDERS = ("events/", "manifest/")
 _OUR_FILE = "manifest.json"
+
+
+FileKind = Literal["mp4", "audio", "mpd", "master_playlist"]
 
 
 class S3Object(NamedTuple):
@@ -31,7 +31,7 @@ class Index(NamedTuple):
     """One M3U8 as listed."""
 
     name: str
-    like: FileName
+    parsed: FileName
     size: int
     etag: str
 
@@ -43,7 +43,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["mp4", "audio", "mpd", "master_playlist"]
+    kind: FileKind
     sid: str
     bak: int | None
     uid: str
@@ -52,24 +52,30 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
 
 
-class Stream:
-    """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track."""
+class Stream(msgspec.Struct, eq=False):
+    """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track.
 
-    def __init__(self, like: FileName) -> None:
-        self.like = like
-        self.indexes: list[Index] = []
+    `parsed` is the name of its first file in the listing.
+    """
+
+    parsed: FileName
+    indexes: list[Index] = []
 
 
-class Series:
-    """Slices, or snapshots, whose names differ in their UTC alone."""
+class Series(msgspec.Struct, eq=False):
+    """Slices, or snapshots, whose names differ in their UTC alone; `parsed` is the first name.
 
-    def __init__(self, like: FileName, stream: Stream) -> None:
-        self.like = like
-        self.stream = stream
-        self.count = 0
-        self.bytes = 0
-        self.first = self.last = ""
-        self.empty: list[str] = []  # kept for snapshots: of slices, `stored` knows the size
+    `first`, `last` (by name) and `empty` (the names of 0 bytes) are kept for snapshots alone: of
+    slices, `Inventory.stored` knows names and sizes.
+    """
+
+    parsed: FileName
+    stream: Stream
+    count: int = 0
+    bytes: int = 0
+    first: str = ""
+    last: str = ""
+    empty: list[str] = []
 
 
 class Inventory:
@@ -103,39 +109,39 @@ class Inventory:
     @property
     def objects(self) -> int:
         """How many files of the recording there are."""
-        return self._others + sum(one.count for one in self.series.values())
+        return self._others + sum(each.count for each in self.series.values())
 
     @property
     def bytes(self) -> int:
         """Their sizes together."""
-        return self._other_bytes + sum(one.bytes for one in self.series.values())
+        return self._other_bytes + sum(each.bytes for each in self.series.values())
 
     def fill(self, objects: Iterable[S3Object]) -> None:
         """Take in a listing, in one pass and in any order. Our own files are left out."""
         skip = len(self.prefix)
-        series, stored, unseen, arrived = self.series, self.stored, self.unseen, self.arrived_ms
+        known, stored, unseen, arrived = self.series, self.stored, self.unseen, self.arrived_ms
         for key, size, etag, modified_ms in objects:
             name = key[skip:]
             dot = name.rfind(".")
-            # Nearly all files are slices, alike but for the UTC: only the first is parsed.
-            one = series.get(name[: dot - 17] + name[dot:])
-            if one is None or not name[dot - 17 : dot].isdigit():
-                one = self._place(name, size, etag, modified_ms)
-                if one is None:
+            # Nearly all files are slices, equal but for the UTC: only the first name is parsed.
+            series = known.get(name[: dot - 17] + name[dot:])
+            if series is None or not name[dot - 17 : dot].isdigit():
+                series = self._place(name, size, etag, modified_ms)
+                if series is None:
                     continue
-            one.count += 1
-            one.bytes += size
-            sid = one.like.sid
+            series.count += 1
+            series.bytes += size
+            sid = series.parsed.sid
             arrived[sid] = max(arrived[sid], modified_ms)
             if unseen:
                 unseen.discard(name)
-            if one.like.kind == "segment":
+            if series.parsed.kind == "segment":
                 stored[name] = (size, etag)
             else:
-                one.first = min(one.first, name) if one.first else name
-                one.last = max(one.last, name)
+                series.first = min(series.first, name) if series.first else name
+                series.last = max(series.last, name)
                 if size == 0:
-                    one.empty.append(name)
+                    series.empty.append(name)
 
     def series_of(self, name: str) -> Series | None:
         """Return the series that a listed slice or snapshot belongs to."""
@@ -143,63 +149,49 @@ class Inventory:
         return self.series.get(name[: dot - 17] + name[dot:])
 
     def _place(self, name: str, size: int, etag: str, modified_ms: int) -> Series | None:
-        """Put away what is no slice or snapshot; return the series that a first one opens."""
+        """Put away what is no slice or snapshot; return the series that a first slice opens."""
         if name == _OUR_FILE or name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
             return None
-        like = names.parse(name, self.cname, self.sids)
-        if like is not None and self.sids and like.sid not in self.sids:
-            self.strangers[like.sid] = self.strangers.get(like.sid, 0) + 1
+        parsed = names.parse(name, self.cname, self.sids)
+        if parsed is not None and self.sids and parsed.sid not in self.sids:
+            self.strangers[parsed.sid] = self.strangers.get(parsed.sid, 0) + 1
             return None
-        if like is not None and like.kind in ("segment", "snapshot"):
-            return self._open(name, like)
-        if like is None:
+        if parsed is not None and parsed.kind in ("segment", "snapshot"):
+            return self._open(name, parsed)
+        if parsed is None:
             self.stored[name] = (size, etag)
             return None
         self._others += 1
         self._other_bytes += size
         self.unseen.discard(name)
-        self.arrived_ms[like.sid] = max(modified_ms, self.arrived_ms.get(like.sid, 0))
-        if like.kind == "playlist":
-            self._stream(like).indexes.append(Index(name, like, size, etag))
+        self.arrived_ms[parsed.sid] = max(modified_ms, self.arrived_ms.get(parsed.sid, 0))
+        if parsed.kind == "playlist":
+            self._stream(parsed).indexes.append(Index(name, parsed, size, etag))
         else:
             self.files.append(
                 MediaFile(
                     name=name,
-                    kind=cast('Literal["mp4", "audio", "mpd"]', like.kind),
-                    sid=like.sid,
-                    bak=like.bak,
-                    uid=like.uid or "0",
-                    index=like.index,
+                    kind=cast("FileKind", parsed.kind),
+                    sid=parsed.sid,
+                    bak=parsed.bak,
+                    uid=parsed.uid or "0",
+                    index=parsed.index,
                     size=size,
                     etag=etag,
                 )
             )
         return None
 
-    def _open(self, name: str, like: FileName) -> Series:
+    def _open(self, name: str, parsed: FileName) -> Series:
         dot = name.rfind(".")
-        one = Series(like, self._stream(like))
-        self.series[name[: dot - 17] + name[dot:]] = one
-        self.arrived_ms.setdefault(like.sid, 0)
-        return one
+        series = Series(parsed, self._stream(parsed))
+        self.series[name[: dot - 17] + name[dot:]] = series
+        self.arrived_ms.setdefault(parsed.sid, 0)
+        return series
 
-    def _stream(self, like: FileName) -> Stream:
-        key = (like.sid, like.bak, like.uid, like.track)
+    def _stream(self, parsed: FileName) -> Stream:
+        key = (parsed.sid, parsed.bak, parsed.uid, parsed.track)
         stream = self.streams.get(key)
         if stream is None:
-            stream = self.streams[key] = Stream(like)
+            stream = self.streams[key] = Stream(parsed)
         return stream
-
-
-def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Object]:
-    """Yield every object under `prefix`, in the order of the keys, one page in memory at a time."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for item in page.get("Contents", ()):
-            modified_ms = int(item["LastModified"].timestamp() * 1000)
-            yield S3Object(item["Key"], item["Size"], item["ETag"].strip('"'), modified_ms)
-
-
-def read_object(client: S3Client, bucket: str, key: str) -> bytes:
-    """Return the whole content of an object."""
-    return client.get_object(Bucket=bucket, Key=key)["Body"].read()

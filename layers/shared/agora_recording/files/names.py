@@ -7,7 +7,7 @@
            [_<index>].mp4 .mp3 .m4a .aac
 
 An MP4 of individual mode has no track, since it joins both: `…__uid_s_<uid>__uid_e_<index>.mp4`.
-`bak<n>_` marks what a recorder wrote that took over from a lost one, n counting from 0.
+`bak<n>_` marks the files of a recorder that took over from a lost recorder, n counting from 0.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _UTC = r"_(?P<utc>[0-9]{17})\.(?P<slice>ts|webm|jpg)"
 _INDEX = r"\.(?P<list>m3u8|mpd)"
 _FILE = r"(?:_(?P<part>[0-9]{1,9}))?\.(?P<file>mp4|mp3|m4a|aac)"
 
-# After a known cname any number is Agora's; without one, only what looks like a tick is.
+# After a known cname any number is Agora's. Where the cname is not known, only what may be a tick.
 _TAIL = re.compile(
     rf"{_OWNER}(?:{_UTC}|(?:_(?P<tick>[0-9]{{1,20}})_(?P<version>[0-9]{{1,9}}))?{_INDEX}|{_FILE})"
 )
@@ -62,7 +62,6 @@ class FileName(msgspec.Struct, frozen=True, gc=False):
     """
 
     kind: Kind
-    ext: str
     sid: str
     cname: str
     bak: int | None = None
@@ -76,9 +75,9 @@ class FileName(msgspec.Struct, frozen=True, gc=False):
 def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> FileName | None:
     """Return what `name` (a basename) says, or None when Agora gives no such name.
 
-    A cname may hold `_` and digits, so a known one is looked for first, as it is and with `-` in
-    the place of any character web mode replaces; then the shortest cname that fits is taken. A
-    sid is one of `sids`, or 32 hexadecimal digits.
+    A cname may hold `_` and digits, so a known cname is looked for first: as it is, and with `-` in
+    the place of any character that web mode replaces. Then the shortest cname that fits is taken.
+    A sid is in `sids`, or 32 hexadecimal digits.
     """
     bak, rest = None, name
     if name.startswith("bak"):
@@ -103,11 +102,10 @@ def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> Fi
         start_ms = utc17_ms(match["utc"])
         if start_ms is None:
             return None
-    ext: str = match["slice"] or match["list"] or match["file"]
+    ending: str = match["slice"] or match["list"] or match["file"]
     index = match["version"] or match["part"]
     return FileName(
-        kind=_KINDS[ext],
-        ext=ext,
+        kind=_KINDS[ending],
         sid=sid,
         cname=spelled,
         bak=bak,

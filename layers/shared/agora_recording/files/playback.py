@@ -41,18 +41,18 @@ def content_type(name: str) -> str:
 
 
 def join(texts: Iterable[bytes | str]) -> str:
-    """Return one list that plays the given ones in turn, with the plain names of the slices.
+    """Return a list that plays the given lists in turn, with the plain names of the slices.
 
-    Meant for what belongs to one track (base, `bak<n>_`, further sids), in order of time. It has
-    an ENDLIST if the last of them has one.
+    Meant for the playlists of one track (base, `bak<n>_`, further sids), in order of time. It has
+    an ENDLIST if the last of them has it.
     """
     lists = [playlists.parse(text) for text in texts]
     segments: list[Segment] = []
-    for one in lists:
-        if segments and one.segments:
-            one.segments[0].discontinuity = True
-        segments += one.segments
-    header = [tag for one in lists for tag in one.header]
+    for each in lists:
+        if segments and each.segments:
+            each.segments[0].discontinuity = True
+        segments += each.segments
+    header = [tag for each in lists for tag in each.header]
     return "".join(_lines(header, segments, closed=bool(lists) and lists[-1].closed))
 
 
@@ -106,7 +106,7 @@ def signed_playlist(
 
 
 def _overlaps(segment: Segment, from_ms: int | None, to_ms: int | None) -> bool:
-    """Whether a slice is in the window. One that nothing places in time is in every window."""
+    """Tell whether a slice is in the window; a slice without a known start is in every window."""
     start_ms = segment.start_ms
     if start_ms is None:
         return True

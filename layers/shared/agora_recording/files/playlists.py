@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -22,7 +22,7 @@ DefectCode = Literal[
     "garbage",  # a line that is neither a tag nor the name of a media file
     "bad_duration",  # an EXTINF whose seconds cannot be read
     "no_duration",  # a media file without an EXTINF
-    "bad_agora_tag",  # one of Agora's own tags that cannot be read: nothing playable is lost
+    "bad_agora_tag",  # a tag of Agora's own that cannot be read: nothing playable is lost
     "cut",  # the text ends inside a line, or between an EXTINF and its file
 ]
 
@@ -60,16 +60,6 @@ class Segment(msgspec.Struct, gc=False):
     tags: tuple[str, ...] = ()
 
 
-class Rotation(NamedTuple):
-    """From `time_ms` on, in the segment at this position, the video has this shape."""
-
-    position: int
-    width: int
-    height: int
-    degrees: int
-    time_ms: int | None
-
-
 class Defect(msgspec.Struct, frozen=True):
     """A kind of damage, how often it was met, and the first line (from 1) that has it."""
 
@@ -82,14 +72,13 @@ class Playlist(msgspec.Struct):
     """An index. `closed`: it says that nothing follows. `media`: AUDIO, VIDEO, of its events.
 
     `header` holds the tags of the whole list, but for EXTM3U and ENDLIST. `variants` are the other
-    indexes that a master playlist names (RFC 8216, 4.3.4); such a one has no ENDLIST.
+    indexes that a master playlist names (RFC 8216, 4.3.4); a master playlist has no ENDLIST.
     """
 
     header: list[str]
     segments: list[Segment]
     closed: bool
     media: frozenset[str]
-    rotations: list[Rotation]
     defects: list[Defect]
     variants: list[str] = []
 
@@ -137,7 +126,7 @@ def _line(raw: bytes) -> str:
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a last line that no newline ends is all there."""
+    """Tell whether a last line that no newline ends is all there."""
     return line in ("", _END) or (line.endswith(_WHOLE_ENDINGS) and not line.startswith("#"))
 
 
@@ -148,11 +137,10 @@ class _Reader:
         self.closed = False
         self.tags_of_list: list[str] = []
         self.segments: list[Segment] = []
-        self.rotations: list[Rotation] = []
         self.variants: list[str] = []
         self.media: set[str] = set()
         self.defects: dict[DefectCode, tuple[int, int]] = {}
-        # What the lines since the last file say of the next one, and where that one ended.
+        # What the lines since the last file say of the next file, and where the last file ended.
         self.waiting = self.waiting_for_variant = False
         self.duration_ms: int | None = None
         self.discontinuity = False
@@ -222,20 +210,17 @@ class _Reader:
 
     def agora_tag(self, line: str) -> None:
         values = _attributes(line)
-        at_ms = time_ms(values.get("TIME", ""))
         if line.startswith("#EXT-X-AGORA-TRACK-EVENT:"):
             self.media.add(values.get("TRACK_TYPE", ""))
-            self.event_ms = at_ms
-            if at_ms is None:
+            self.event_ms = time_ms(values.get("TIME", ""))
+            if self.event_ms is None:
                 self.defect("bad_agora_tag")
         elif line.startswith("#EXT-X-AGORA-ROTATE:"):
-            try:
-                width, height, degrees = (int(values[k]) for k in ("WIDTH", "HEIGHT", "ROTATE"))
+            try:  # read for its defects alone: players find the shape in the video itself
+                for name in ("WIDTH", "HEIGHT", "ROTATE"):
+                    int(values[name])
             except (KeyError, ValueError):
                 self.defect("bad_agora_tag")
-            else:
-                at = len(self.segments)
-                self.rotations.append(Rotation(at, width, height, degrees, at_ms))
 
     def defect(self, code: DefectCode, line: int | None = None) -> None:
         count, first = self.defects.get(code, (0, line or self.number))
@@ -251,7 +236,6 @@ class _Reader:
             segments=self.segments,
             closed=self.closed,
             media=frozenset(self.media & {"AUDIO", "VIDEO"}),
-            rotations=self.rotations,
             defects=[Defect(code, *found) for code, found in self.defects.items()],
             variants=self.variants,
         )

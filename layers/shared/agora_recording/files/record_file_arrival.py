@@ -18,7 +18,7 @@ from agora_recording.clock import from_iso, now_ms
 from agora_recording.errors import RecordingBusyError, RecordingNotFoundError
 from agora_recording.files import manifest, names
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.publish_recording import Completion
+from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import is_recording_id
@@ -56,7 +56,7 @@ class Arrival(NamedTuple):
 
 
 def read(body: str) -> Arrival | None:
-    """Return what a message says: an S3 event "Object Created", or a wish to look again.
+    """Return what a message says: an S3 event "Object Created", or a request to look again.
 
     None for all else, and for the files that this bundle writes itself.
     """
@@ -93,8 +93,8 @@ def sign_of_life(recording: Recording, arrivals: Iterable[Arrival], timings: Tim
 
 
 def _is_playlist_of(name: str, recording: Recording) -> bool:
-    like = names.parse(name, recording.cname, recording.sids)
-    return like is not None and like.kind == "playlist" and like.sid == recording.sid
+    parsed = names.parse(name, recording.cname, recording.sids)
+    return parsed is not None and parsed.kind == "playlist" and parsed.sid == recording.sid
 
 
 def note_of(recording: Recording, arrival: Arrival) -> Note | None:
@@ -105,10 +105,10 @@ def note_of(recording: Recording, arrival: Arrival) -> Note | None:
     """
     if RANK[recording.status] < RANK["uploading"] or recording.deleting_ms or not arrival.name:
         return None
-    like = names.parse(arrival.name, recording.cname, recording.sids)
-    if like is None or like.sid not in recording.sids:
+    parsed = names.parse(arrival.name, recording.cname, recording.sids)
+    if parsed is None or parsed.sid not in recording.sids:
         return None
-    words = f"{_WORDS.get(like.kind, 'A file')} arrived in the bucket: {arrival.name}."
+    words = f"{_WORDS.get(parsed.kind, 'A file')} arrived in the bucket: {arrival.name}."
     data = {"name": arrival.name, "size": arrival.size, "etag": arrival.etag}
     return Note(arrival.at_ms, "file", words, data)
 
@@ -120,23 +120,14 @@ class Taken(NamedTuple):
     done: Counter[str]
 
 
-class Arrivals:
+class Arrivals(msgspec.Struct, kw_only=True):
     """Takes what the queue has gathered."""
 
-    def __init__(
-        self,
-        *,
-        store: RecordingStore,
-        completion: Completion,
-        uploads: UploadWatcher,
-        timings: Timings,
-        now_ms: Callable[[], int] = now_ms,
-    ) -> None:
-        self._store = store
-        self._completion = completion
-        self._uploads = uploads
-        self._timings = timings
-        self._now_ms = now_ms
+    store: RecordingStore
+    uploads: UploadWatcher
+    publisher: RecordingPublisher
+    timings: Timings
+    now_ms: Callable[[], int] = now_ms
 
     def take(self, records: Sequence[Mapping[str, Any]]) -> Taken:
         """Act on records of an SQS batch. Raises nothing.
@@ -166,34 +157,34 @@ class Arrivals:
         Raises RecordingBusyError when somebody else is looking at it just now.
         """
         try:
-            recording = self._store.get(recording_id)
+            recording = self.store.get(recording_id)
         except RecordingNotFoundError:
             return "Unknown"  # deleted, or never ours
         for arrival in arrivals:
             if note := note_of(recording, arrival):
-                self._store.note_file(recording_id, arrival.name, note)
+                self.store.note_file(recording_id, arrival.name, note)
         if recording.status == "uploading":
-            return f"Verdict{self._uploads.look(recording_id).capitalize()}"
+            return f"Verdict{self.uploads.look(recording_id).capitalize()}"
         if recording.awaits_late_files:
             return self._look_again(recording)
-        at_ms = sign_of_life(recording, arrivals, self._timings)
+        at_ms = sign_of_life(recording, arrivals, self.timings)
         if at_ms is None:
             return "Ignored"
-        self._store.amend(
+        self.store.amend(
             recording_id,
-            lambda row: seen(row, at_ms) if sign_of_life(row, arrivals, self._timings) else row,
+            lambda row: seen(row, at_ms) if sign_of_life(row, arrivals, self.timings) else row,
         )
         return "SignOfLife"
 
     def _look_again(self, recording: Recording) -> str:
         recording_id = recording.recording_id
-        lease = self._store.late_lease(recording_id, self._now_ms)
+        lease = self.store.late_lease(recording_id, self.now_ms)
         if lease.take(LEASE_S) is None:
             raise RecordingBusyError(f"Recording {recording_id} is being looked at just now.")
         try:
-            status = self._completion.look_again(recording_id)
+            status = self.publisher.look_again(recording_id)
         finally:
             lease.release()
         if status == "completed":
             return "Completed"
-        return "GivenUp" if self._now_ms() >= (recording.late_until_ms or 0) else "StillIncomplete"
+        return "GivenUp" if self.now_ms() >= (recording.late_until_ms or 0) else "StillIncomplete"

@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 
 from agora_recording.files.inventory import MediaFile
+from agora_recording.recording.model import Mode, Outcome
 
-Mode = Literal["individual", "mix", "web"]
-Upload = Literal["uploading", "uploaded", "backuped", "unknown"]
-Transcoding = Literal["mp4", "mp3", "m4a", "aac"]
-Outcome = Literal["complete", "pending", "incomplete"]
+# How far the upload of a session is; unknown: whoever uploads has not been heard, or is lost.
+Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
+TranscodedFormat = Literal["mp4", "mp3", "m4a", "aac"]
 Level = Literal["error", "awaited", "note"]
 State = Literal["missing", "empty"]
 Cause = Literal["interruption", "missing", "failover", "restart"]
@@ -48,7 +48,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     sid: str
     started_ms: int | None = None
     ended_ms: int | None = None
-    upload: Upload = "unknown"
+    upload: Uploading = "unknown"
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +61,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
     once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
-    rule); nor after `deadline_ms`. An MP4 is made after the end, so one that is missing is waited
-    for until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
+    rule); nor after `deadline_ms`. An MP4 is made after the end, so a missing MP4 is waited for
+    until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
     `transcoding_deadline_ms` ends the wait for it (absent: `deadline_ms`); set it to the past
     when event 1001 reports a failure.
     """
@@ -74,7 +74,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     hls: bool = True
     mp4: bool = False
     snapshots: bool = False
-    transcoding: Transcoding | None = None
+    transcoding: TranscodedFormat | None = None
     announced: frozenset[str] = frozenset()
     gap_ms: int = 1000  # names count wall-clock time, EXTINF media time: they differ by less
     quiet_ms: int = 300_000
@@ -193,7 +193,3 @@ class Verdict(msgspec.Struct, kw_only=True):
             for finding in self.findings
             if finding.level != "note" and finding.code.startswith(absent)
         ]
-
-    def has(self, code: Code) -> bool:
-        """Whether any finding is of this kind."""
-        return any(finding.code == code for finding in self.findings)

@@ -5,13 +5,11 @@ Everything here may happen twice and says the same both times: each event has a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from agora_recording.aws import clients
-from agora_recording.clock import now_ms
 from agora_recording.errors import EventNotSentError
 from agora_recording.recording.model import Recording
 from agora_recording.recording.view import public
@@ -49,7 +47,7 @@ def detail(recording: Recording, detail_type: DetailType, bucket: str) -> dict[s
 
 
 def file_name(detail_type: DetailType) -> str | None:
-    """Return the event file of the bucket that this event writes, if it writes one."""
+    """Return the name of the file in the bucket that holds this event; None where none does."""
     match detail_type:
         case "Recording Started":
             return "events/recording-started.json"
@@ -61,35 +59,25 @@ def file_name(detail_type: DetailType) -> str | None:
             return "events/recording-ended.json"
 
 
-class Publisher:
+class Publisher(msgspec.Struct, kw_only=True):
     """Writes event files and sends events."""
 
-    def __init__(
-        self,
-        *,
-        bucket: str,
-        bus_name: str,
-        s3: S3Client | None = None,
-        events: EventBridgeClient | None = None,
-        now_ms: Callable[[], int] = now_ms,
-    ) -> None:
-        self._bucket = bucket
-        self._bus_name = bus_name
-        self._s3 = s3
-        self._events = events
-        self._now_ms = now_ms
+    bucket: str
+    bus_name: str
+    s3: S3Client | None = None
+    events: EventBridgeClient | None = None
 
     def announce(self, recording: Recording, detail_type: DetailType) -> None:
-        """Write the event's file, then send the event."""
-        body = detail(recording, detail_type, self._bucket)
+        """Write the event's file, then send the event. Raises EventNotSentError."""
+        body = detail(recording, detail_type, self.bucket)
         name = file_name(detail_type)
         if name:
             event = {"detailType": detail_type, "source": SOURCE, "detail": body}
             self.put(recording.prefix + name, msgspec.json.encode(event), "application/json")
-        answer = (self._events or clients.events()).put_events(
+        answer = (self.events or clients.events()).put_events(
             Entries=[
                 {
-                    "EventBusName": self._bus_name,
+                    "EventBusName": self.bus_name,
                     "Source": SOURCE,
                     "DetailType": detail_type,
                     "Detail": msgspec.json.encode(body).decode(),
@@ -106,6 +94,6 @@ class Publisher:
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write one object of ours under a recording's prefix."""
-        (self._s3 or clients.s3()).put_object(
-            Bucket=self._bucket, Key=key, Body=body, ContentType=content_type
+        (self.s3 or clients.s3()).put_object(
+            Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
         )

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from agora_recording.agora.task import Resource, Task
 
 Mode = Literal["individual", "mix", "web"]
+# Of the files, compared with what should be there; pending: something may still come.
+Outcome = Literal["complete", "pending", "incomplete"]
 Status = Literal[
     "requested",
     "starting",
@@ -89,7 +91,7 @@ class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rena
 
     state: Literal["none", "started", "uploading", "backuped", "uploaded"] = "none"
     progress: int = 0  # of 10,000 (Agora callbacks: 33)
-    verdict: Literal["complete", "pending", "incomplete"] | None = None
+    verdict: Outcome | None = None
     files: int = 0
     bytes: int = 0
     duration_ms: int = 0

@@ -1,0 +1,25 @@
+"""Reading the bucket: the listing of a prefix, and whole objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agora_recording.files.inventory import S3Object
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Object]:
+    """Yield every object under `prefix`, in the order of the keys, one page in memory at a time."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for item in page.get("Contents", ()):
+            modified_ms = int(item["LastModified"].timestamp() * 1000)
+            yield S3Object(item["Key"], item["Size"], item["ETag"].strip('"'), modified_ms)
+
+
+def read_object(client: S3Client, bucket: str, key: str) -> bytes:
+    """Return the whole content of an object. Raises S3's NoSuchKey where there is none."""
+    return client.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -1,0 +1,147 @@
+"""The case of one recording: what the listing holds of each session, and what is wrong so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from agora_recording.files.inventory import Inventory
+from agora_recording.files.verdict import Code, Expectation, Finding, Level, Session
+
+MAX_NAMES = 100  # of one finding
+_MAX_FINDINGS = 1000
+
+
+class Findings:
+    """Findings by kind and place: their number and their names are bounded."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[Code, Level, str], list[str]] = {}
+        self._counts: Counter[tuple[Code, Level, str]] = Counter()
+        self._details: dict[tuple[Code, Level, str], str] = {}
+
+    def add(
+        self, code: Code, level: Level, where: str, names: Sequence[str] = (), detail: str = ""
+    ) -> None:
+        """Count the names; a finding without names counts as one."""
+        key = (code, level, where)
+        if key not in self._names and len(self._names) >= _MAX_FINDINGS:
+            key, detail = (code, level, ""), ""
+        kept = self._names.setdefault(key, [])
+        kept += names[: MAX_NAMES - len(kept)]
+        self._counts[key] += len(names) or 1
+        self._details.setdefault(key, detail)
+
+    def listed(self) -> list[Finding]:
+        """Return them: what is wrong first, then what is awaited, then the notes."""
+        order = {"error": 0, "awaited": 1, "note": 2}
+        found = [
+            Finding(*key, self._counts[key], tuple(names), self._details[key])
+            for key, names in self._names.items()
+        ]
+        return sorted(found, key=lambda finding: order[finding.level])
+
+
+class SessionCase(msgspec.Struct, eq=False):
+    """One session: what the listing holds of it, and how it stands.
+
+    `rank` counts the sessions in order of time. `settled`: nothing more is to come; `quiet`: it
+    is over, and no file has come for long; `troubled`: something of it is wrong or awaited.
+    `recorders` are those that wrote slices or indexes, as `recorder_of` numbers them.
+    """
+
+    expected: Session
+    rank: int
+    settled: bool = False
+    quiet: bool = False
+    troubled: bool = False
+    recorders: set[int] = set()
+    indexes: int = 0
+    slices: int = 0
+    snapshots: int = 0
+    files: int = 0
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether it left no media."""
+        return not (self.slices or self.snapshots or self.files)
+
+
+class Case(msgspec.Struct, kw_only=True, eq=False):
+    """A recording before its judges. `overdue`: the time for files to come is over."""
+
+    inventory: Inventory
+    expectation: Expectation
+    now_ms: int
+    overdue: bool
+    sessions: dict[str, SessionCase]  # by sid, in order of time
+    findings: Findings
+
+    def problem(
+        self,
+        code: Code,
+        session: SessionCase,
+        where: str,
+        names: Sequence[str] = (),
+        detail: str = "",
+    ) -> None:
+        """Note what is an error once nothing more is to come of the session, and awaited before."""
+        session.troubled = True
+        level: Level = "error" if session.settled else "awaited"
+        self.findings.add(code, level, where, names, detail)
+
+    def missing_mp4s(
+        self, code: Code, session: SessionCase, where: str, names: Sequence[str]
+    ) -> None:
+        """Note MP4s that are not there: they may still be in the making."""
+        is_late = self.overdue or session.quiet or session.expected.ended_ms is None
+        session.troubled = True
+        level: Level = "error" if session.settled and is_late else "awaited"
+        self.findings.add(code, level, where, names)
+
+
+def open_case(inventory: Inventory, expectation: Expectation, now_ms: int) -> Case:
+    """Return the case of a recording, with its sessions counted and nothing judged yet."""
+    deadline_ms = expectation.deadline_ms
+    expected = expectation.sessions or [Session(sid=sid) for sid in sorted(inventory.arrived_ms)]
+    case = Case(
+        inventory=inventory,
+        expectation=expectation,
+        now_ms=now_ms,
+        overdue=deadline_ms is not None and now_ms >= deadline_ms,
+        sessions={session.sid: SessionCase(session, rank) for rank, session in enumerate(expected)},
+        findings=Findings(),
+    )
+    for stream in inventory.streams.values():
+        session = case.sessions[stream.parsed.sid]
+        session.indexes += len(stream.indexes)
+        session.recorders.add(recorder_of(stream.parsed.bak))
+    for series in inventory.series.values():
+        session = case.sessions[series.parsed.sid]
+        if series.parsed.kind == "snapshot":
+            session.snapshots += series.count
+        else:
+            session.slices += series.count
+    for file in inventory.files:
+        if file.size and file.kind != "mpd":
+            case.sessions[file.sid].files += 1
+    for session in case.sessions.values():
+        _settle(case, session)
+    return case
+
+
+def recorder_of(bak: int | None) -> int:
+    """Return the number of the recorder that wrote a file: -1 for the first, then each `bak`."""
+    return -1 if bak is None else bak
+
+
+def _settle(case: Case, session: SessionCase) -> None:
+    ended_ms, upload = session.expected.ended_ms, session.expected.upload
+    if ended_ms is not None:
+        since_ms = max(ended_ms, case.inventory.arrived_ms.get(session.expected.sid, 0))
+        session.quiet = case.now_ms - since_ms >= case.expectation.quiet_ms
+    session.settled = (
+        case.overdue or upload == "uploaded" or (upload == "unknown" and session.quiet)
+    )

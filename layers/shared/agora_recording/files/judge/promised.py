@@ -1,0 +1,101 @@
+"""Files that were promised: MP4s, what transcoding makes, and what a webhook announced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from agora_recording.files.inventory import Stream
+from agora_recording.files.judge.case import MAX_NAMES, Case, SessionCase, recorder_of
+from agora_recording.files.names import parse
+from agora_recording.files.verdict import Level, PlaylistFile, TranscodedFormat
+
+
+def judge_promised(case: Case, finals: Sequence[tuple[Stream, PlaylistFile]]) -> set[str]:
+    """Judge MP4s and transcoded files where they were asked for; return the MP4s that are absent.
+
+    What left no media has nothing to make them of.
+    """
+    absent_mp4s: set[str] = set()
+    transcoding = case.expectation.transcoding
+    for session in case.sessions.values():
+        if case.expectation.mp4 and session.slices:
+            absent_mp4s |= _judge_mp4s(case, session)
+        if transcoding and not session.silent:
+            _judge_transcoding(case, session.expected.sid, transcoding, finals)
+    return absent_mp4s
+
+
+def _judge_mp4s(case: Case, session: SessionCase) -> set[str]:
+    """Note MP4s that are absent; return their names.
+
+    The last recorder must have made an MP4, and no user of any recorder may have a hole in the
+    numbers. What a lost recorder had gathered for its MP4 may be lost with it: its slices are not.
+    """
+    sid, absent = session.expected.sid, set[str]()
+    parts: dict[int, dict[str, set[int]]] = {recorder: {} for recorder in session.recorders}
+    for file in case.inventory.files:
+        if file.kind == "mp4" and file.sid == sid:
+            by_uid = parts.setdefault(recorder_of(file.bak), {})
+            by_uid.setdefault(file.uid, set()).add(file.index or 0)
+    for recorder, by_uid in sorted(parts.items()):
+        stem = _stem(case, sid, recorder)
+        if not by_uid and recorder < max(session.recorders):
+            case.findings.add("missing_mp4", "note", sid, [f"{stem}_0.mp4"], detail="failover")
+            continue
+        for uid, have in sorted(by_uid.items()) or [("0", set[int]())]:
+            owner = "" if uid == "0" else f"__uid_s_{uid}__uid_e"
+            numbers = range(min(max(have, default=0) + 1, len(have) + MAX_NAMES))
+            names = [f"{stem}{owner}_{number}.mp4" for number in numbers if number not in have]
+            if names:
+                case.missing_mp4s("missing_mp4", session, sid, names)
+                absent.update(names)
+    return absent
+
+
+def _judge_transcoding(
+    case: Case, sid: str, kind: TranscodedFormat, finals: Sequence[tuple[Stream, PlaylistFile]]
+) -> None:
+    """One MP4 a uid, or one audio file for all, is due; a day or more after everything else."""
+    stem = _stem(case, sid, -1)
+    made = {
+        file.uid
+        for file in case.inventory.files
+        if file.sid == sid and file.size and file.name.endswith(f".{kind}")
+    }
+    if kind == "mp4":
+        played = (stream.parsed for stream, final in finals if final.duration_ms)
+        uids = {parsed.uid for parsed in played if parsed.sid == sid and parsed.uid}
+        absent = [f"{stem}__uid_s_{uid}__uid_e_0.mp4" for uid in sorted(uids - made)]
+    else:
+        absent = [] if made else [f"{stem}_0.{kind}"]
+    if absent:
+        deadline_ms = case.expectation.transcoding_deadline_ms
+        is_overdue = case.overdue if deadline_ms is None else case.now_ms >= deadline_ms
+        level: Level = "error" if is_overdue else "awaited"
+        case.findings.add("missing_transcoding", level, sid, absent)
+
+
+def judge_announced(case: Case, absent_mp4s: AbstractSet[str]) -> None:
+    """An announced file must be there; an index, in any of its versions.
+
+    MP4s that are known to be absent are not told twice.
+    """
+    inventory = case.inventory
+    for name in sorted(inventory.unseen):
+        parsed = parse(name, case.expectation.cname, inventory.sids)
+        session = case.sessions.get(parsed.sid) if parsed is not None else None
+        if parsed is None or session is None:
+            continue
+        stream = inventory.streams.get((parsed.sid, parsed.bak, parsed.uid, parsed.track))
+        if parsed.kind == "mp4":
+            if name not in absent_mp4s:
+                case.missing_mp4s("missing_file", session, parsed.sid, [name])
+        elif parsed.kind != "playlist" or stream is None or not stream.indexes:
+            case.problem("missing_file", session, parsed.sid, [name])
+
+
+def _stem(case: Case, sid: str, recorder: int) -> str:
+    parsed = (stream.parsed for stream in case.inventory.streams.values())
+    cname = next((each.cname for each in parsed if each.sid == sid), case.expectation.cname)
+    return f"{'' if recorder < 0 else f'bak{recorder}_'}{sid}_{cname}"

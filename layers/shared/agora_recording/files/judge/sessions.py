@@ -1,0 +1,49 @@
+"""Each session as a whole: whether it left anything, and whether all of it has come."""
+
+from __future__ import annotations
+
+from agora_recording.files.judge.case import Case, SessionCase
+
+
+def judge_sessions(case: Case) -> None:
+    """Judge each session, then the silence of all, and name the sids that are strangers.
+
+    Comes last: a session is confirmed only where nothing else was found to be wrong with it.
+    """
+    for session in case.sessions.values():
+        _judge_session(case, session)
+    if all(session.silent and session.settled for session in case.sessions.values()):
+        given_up = case.overdue or bool(case.sessions)
+        case.findings.add("nothing_recorded", "error" if given_up else "awaited", "")
+    for sid, count in sorted(case.inventory.strangers.items()):
+        case.findings.add("unknown_session", "note", sid, detail=f"{count} files")
+
+
+def _judge_session(case: Case, session: SessionCase) -> None:
+    sid, wanted, silent = session.expected.sid, case.expectation, session.silent
+    has_index_or_slice = session.slices or session.indexes
+    if silent and not session.settled:
+        case.problem("nothing_recorded", session, sid)
+    elif silent and any(not other.silent for other in case.sessions.values()):
+        case.findings.add("nothing_recorded", "note", sid)
+    elif wanted.hls and not (silent or has_index_or_slice or wanted.transcoding):
+        case.problem("no_playlist", session, sid)
+    elif wanted.hls and wanted.snapshots and not (silent or session.snapshots):
+        case.findings.add("no_snapshots", "note", sid)
+    if not session.troubled and not _is_confirmed(case, session):
+        case.findings.add("upload_unconfirmed", "awaited", sid)
+
+
+def _is_confirmed(case: Case, session: SessionCase) -> bool:
+    """Tell whether a session with nothing wrong is all there.
+
+    A single index that is closed proves it. Where a further index or MP4 may be on its way,
+    it takes Agora's word that the upload is over, or silence.
+    """
+    wanted, expected = case.expectation, session.expected
+    if session.settled or session.quiet:
+        return True
+    if expected.upload == "backuped":
+        return any(expected.sid in name for name in wanted.announced)
+    one_index = wanted.mode != "individual" and wanted.hls and not wanted.mp4
+    return one_index and expected.ended_ms is not None

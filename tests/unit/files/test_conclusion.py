@@ -1,0 +1,126 @@
+"""What a verdict means for the row: when it is final or open, and what a later look changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agora_recording.files.conclusion import (
+    final_status,
+    looked_at,
+    looked_at_again,
+    outcome_of,
+    published,
+    published_again,
+)
+from agora_recording.files.verdict import Code, Finding, Level, Verdict
+from agora_recording.recording.model import Recording
+from tests.world import verdicts
+from tests.world.builders import RECORDING_ID, TIMINGS, after, requested, uploading
+
+PREFIX = f"recordings/{RECORDING_ID}/"
+NOW_MS = after(700)
+LATE_UNTIL = after(600) + round(TIMINGS.late_s * 1000)
+
+
+def finding(code: Code = "missing_segment", level: Level = "error", count: int = 1) -> Finding:
+    return Finding(code, level, "", count, ("a.ts",) * min(count, 100), "")
+
+
+def verdict(*findings: Finding) -> Verdict:
+    levels = {each.level for each in findings}
+    outcome = "incomplete" if "error" in levels else "complete"
+    return verdicts.verdict(
+        outcome="pending" if "awaited" in levels else outcome, findings=list(findings)
+    )
+
+
+def incomplete(**changes: Any) -> Recording:
+    row = published(uploading(), verdict(finding()), TIMINGS, NOW_MS)
+    return replace(row, **changes)
+
+
+@pytest.mark.parametrize(
+    ("findings", "status", "reason"),
+    [
+        ([], "completed", "Every file that the playlists name is in the bucket."),
+        (
+            [finding("missing_transcoding", "awaited")],
+            "incomplete",
+            "What postponed transcoding makes is still to come.",
+        ),
+        ([finding(count=3)], "incomplete", "3 files are missing, the first is a.ts."),
+        ([finding("nothing_recorded")], "failed", "Nothing was recorded."),
+        (
+            [finding("unclosed_playlist")],
+            "incomplete",
+            "The playlists do not say that they are complete.",
+        ),
+    ],
+)
+def test_a_verdict_means_a_status_and_a_reason(
+    findings: list[Finding], status: str, reason: str
+) -> None:
+    assert final_status(verdict(*findings)) == (status, reason)
+
+
+def test_an_execution_waits_for_files_but_not_for_transcoding() -> None:
+    late = finding("missing_transcoding", "awaited")
+    assert outcome_of(verdict(finding(level="awaited"))) == "pending"
+    assert outcome_of(verdict(late)) == "incomplete"
+    assert outcome_of(verdict(late, finding(level="awaited"))) == "pending"
+    assert outcome_of(verdict()) == "complete"
+
+
+def test_a_look_notes_what_is_there_until_the_recording_is_over() -> None:
+    upload = looked_at(uploading(), verdict(finding(count=2))).upload
+    assert (upload.verdict, upload.files, upload.bytes) == ("incomplete", 4, 3500)
+    assert (upload.duration_ms, upload.missing, upload.manifest) == (45_000, 2, None)
+    assert looked_at(incomplete(), verdict()) == incomplete()
+
+
+def test_a_recording_is_closed_at_the_end_of_its_last_session() -> None:
+    row = published(uploading(), verdict(), TIMINGS, NOW_MS)
+    assert (row.status, row.ended_ms, row.late_until_ms) == ("completed", after(600), None)
+    assert row.upload.manifest == f"{PREFIX}manifest.json"
+    assert published(row, verdict(finding()), TIMINGS, NOW_MS + 1) == row
+
+
+def test_a_recording_without_a_session_is_closed_now_for_the_reason_it_had() -> None:
+    row = published(requested(reason="Agora start: no."), None, TIMINGS, NOW_MS)
+    assert (row.status, row.reason, row.ended_ms) == ("failed", "Agora start: no.", NOW_MS)
+    assert published(requested(), None, TIMINGS, NOW_MS).reason == "No session could be started."
+
+
+def test_only_an_incomplete_recording_is_open_for_late_files() -> None:
+    assert incomplete().late_until_ms == LATE_UNTIL
+    final = published(uploading(), verdict(finding()), replace(TIMINGS, late_s=0), NOW_MS)
+    assert (final.status, final.late_until_ms) == ("incomplete", None)
+
+
+def test_late_files_complete_a_recording_once() -> None:
+    row = looked_at_again(incomplete(), verdict(), NOW_MS + 1)
+    assert (row.status, row.late_until_ms, row.upload.missing) == ("completed", None, 0)
+    assert looked_at_again(row, verdict(finding()), NOW_MS + 2) == row
+
+
+def test_a_part_of_what_is_missing_changes_the_reason_and_keeps_it_open() -> None:
+    row = looked_at_again(incomplete(), verdict(finding(count=2)), NOW_MS + 1)
+    assert row.reason == "2 files are missing, the first is a.ts."
+    assert (row.status, row.late_until_ms) == ("incomplete", LATE_UNTIL)
+
+
+def test_the_last_look_awaits_no_more() -> None:
+    row = looked_at_again(incomplete(), verdict(finding()), LATE_UNTIL)
+    assert (row.status, row.late_until_ms) == ("incomplete", None)
+
+
+def test_published_anew_a_status_only_improves() -> None:
+    final = incomplete(late_until_ms=None)
+    assert published_again(final, verdict(), NOW_MS + 1).status == "completed"
+    complete = published(uploading(), verdict(), TIMINGS, NOW_MS)
+    worse = published_again(complete, verdict(finding()), NOW_MS + 1)
+    assert (worse.status, worse.reason) == (complete.status, complete.reason)
+    assert worse.upload.missing == 1

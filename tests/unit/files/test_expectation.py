@@ -1,0 +1,121 @@
+"""What the bucket should hold of a recording: what was asked for, and what was heard of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agora_recording.files.expectation import expectation, transcoding
+from agora_recording.notifications.facts import SessionFacts
+from tests.world.builders import (
+    RECORDING_ID,
+    TIMINGS,
+    acquired,
+    after,
+    ended,
+    recording,
+    running,
+    uploading,
+)
+from tests.world.webhook import SID
+
+PREFIX = f"recordings/{RECORDING_ID}/"
+OTHER_SID = "1" * 32
+LATE_UNTIL = after(600) + round(TIMINGS.late_s * 1000)
+TRANSCODED: dict[str, Any] = {
+    "mode": "individual",
+    "client_request": {
+        "appsCollection": {"combinationPolicy": "postpone_transcoding"},
+        "transcodeOptions": {"transConfig": {"transMode": "postponeTranscoding"}},
+    },
+}
+
+
+def test_every_session_of_a_recording_is_expected() -> None:
+    past = running(1, sid=OTHER_SID, end="DIED", ended_ms=after(100))
+    row = ended("STOPPED", past_attempts=[past, acquired(2, end="START_FAILED")])
+    last = running(3, end="STOPPED", ended_ms=after(600))
+    row = replace(row, status="uploading", attempt=last)
+    wanted = expectation(row, {SID: SessionFacts(upload="uploaded")}, TIMINGS)
+    assert [(each.sid, each.upload) for each in wanted.sessions] == [
+        (OTHER_SID, "unknown"),
+        (SID, "uploaded"),
+    ]
+    assert wanted.prefix == PREFIX
+    assert wanted.deadline_ms == after(600 + TIMINGS.upload_s)
+
+
+def test_what_is_expected_follows_from_the_request() -> None:
+    def wanted(**request: Any) -> tuple[bool, bool, bool]:
+        found = expectation(uploading(client_request=request), {}, TIMINGS)
+        return found.hls, found.mp4, found.snapshots
+
+    assert wanted() == (True, False, False)
+    assert wanted(recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
+    assert wanted(snapshotConfig={"captureInterval": 5}) == (False, False, True)
+    assert wanted(snapshotConfig={}, recordingFileConfig={}) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "made"),
+    [
+        (None, None),
+        ({"transConfig": {"transMode": "postponeTranscoding"}}, "mp4"),
+        ({"transConfig": {"transMode": "audioMix"}}, "mp3"),
+        ({"transConfig": {"transMode": "audioMix"}, "container": {"format": "m4a"}}, "m4a"),
+    ],
+)
+def test_postponed_work_makes_the_format_that_was_asked_for(
+    options: dict[str, Any] | None, made: str | None
+) -> None:
+    assert transcoding({"transcodeOptions": options} if options else {}) == made
+
+
+def test_the_thresholds_of_a_verdict_follow_the_speed() -> None:
+    wanted = expectation(uploading(), {}, TIMINGS.at_speed(20))
+    assert (wanted.gap_ms, wanted.quiet_ms) == (50, 15_000)
+    assert wanted.deadline_ms == after(600) + 90_000
+
+
+def test_a_recording_that_runs_has_no_deadline() -> None:
+    assert expectation(recording(), {}, TIMINGS).deadline_ms is None
+
+
+@pytest.mark.parametrize("result", ["final_failed", "final_partial_success"])
+def test_transcoding_that_has_failed_is_not_waited_for(result: Any) -> None:
+    facts = {SID: SessionFacts(transcoding=result)}
+    assert expectation(uploading(**TRANSCODED), facts, TIMINGS).transcoding_deadline_ms == 0
+
+
+def test_transcoding_is_waited_for_as_long_as_the_row_says() -> None:
+    row = uploading(**TRANSCODED)
+    wanted = expectation(row, {SID: SessionFacts(transcoding="started")}, TIMINGS)
+    assert wanted.transcoding_deadline_ms == LATE_UNTIL
+    wanted = expectation(replace(row, late_until_ms=after(9)), {}, TIMINGS)
+    assert wanted.transcoding_deadline_ms == after(9)
+
+
+@pytest.mark.parametrize(
+    ("end", "heard", "upload"),
+    [
+        ("STOPPED", "uploading", "uploading"),
+        ("STOPPED", "started", "unknown"),
+        ("STOPPED", "backuped", "backuped"),
+        ("DIED", "uploading", "unknown"),
+        ("DIED", "uploaded", "uploaded"),
+        ("NOTHING_RECORDED", "none", "uploaded"),
+    ],
+)
+def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
+    end: Any, heard: Any, upload: str
+) -> None:
+    row = ended(end)
+    (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
+    assert session.upload == upload
+
+
+def test_every_announced_file_is_expected() -> None:
+    facts = SessionFacts(files=("a.m3u8",), transcodedFiles=("b.mp4",), snapshot=(1, "c.jpg"))
+    assert expectation(uploading(), {SID: facts}, TIMINGS).announced == {"a.m3u8", "b.mp4", "c.jpg"}
