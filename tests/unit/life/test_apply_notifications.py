@@ -14,7 +14,8 @@ from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.store import RecordingStore
-from agora_recording.notifications.facts import NOTHING, SessionFacts, merge
+from agora_recording.notifications.effects import merge
+from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.recording.hearing import applied, owned
 from agora_recording.recording.model import RANK, Recording, begin_attempt
 from tests.world import webhook

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from agora_recording.notifications import events
 from agora_recording.notifications import facts as session
+from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.model import (
     Recording,
@@ -40,7 +41,7 @@ def merged(
     before = msgspec.convert(row.get("facts", {}), SessionFacts)
     after = before
     for event in news:
-        after = session.merge(after, event)
+        after = merge(after, event)
     names = {
         name: value
         for event in reversed(news)
