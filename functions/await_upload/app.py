@@ -17,7 +17,12 @@ from agora_recording.wiring import UploadSettings
 def _watcher() -> UploadWatcher:
     settings = UploadSettings.from_env()
     return settings.uploads(
-        Completion(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
+        Completion(
+            store=settings.store(),
+            sessions=settings.sessions(),
+            bucket=settings.bucket_name,
+            timings=settings.timings,
+        )
     )
 
 

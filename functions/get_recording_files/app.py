@@ -23,7 +23,12 @@ class FilesSettings(TableSettings, frozen=True, kw_only=True):
 @cache
 def _media() -> Media:
     settings = FilesSettings.from_env()
-    return Media(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
+    return Media(
+        store=settings.store(),
+        sessions=settings.sessions(),
+        bucket=settings.bucket_name,
+        timings=settings.timings,
+    )
 
 
 @logger.inject_lambda_context

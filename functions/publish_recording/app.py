@@ -33,6 +33,7 @@ def _completion() -> Completion:
     settings = PublishSettings.from_env()
     return Completion(
         store=settings.store(),
+        sessions=settings.sessions(),
         bucket=settings.bucket_name,
         timings=settings.timings,
         publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),

@@ -27,6 +27,7 @@ def _arrivals() -> Arrivals:
     store, timings = settings.store(), settings.timings
     completion = Completion(
         store=store,
+        sessions=settings.sessions(),
         bucket=settings.bucket_name,
         timings=timings,
         publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),

@@ -25,10 +25,12 @@ from agora_recording.files.await_upload import UploadWatcher
 from agora_recording.files.publish_recording import Completion
 from agora_recording.files.record_file_arrival import Arrival, Arrivals
 from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.due_index import DueIndex
 from agora_recording.life.executions import Waker, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
 from agora_recording.life.query_recording import Confirmer
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.start_recording import Starter
 from agora_recording.life.stop_recording import Stopper
 from agora_recording.life.store import RecordingStore, row_of
@@ -471,12 +473,14 @@ class House:
         queue: Any = self.queue
         storage: Any = FakeStorage()
         self.store = RecordingStore(TABLE, TIMINGS, client)
+        sessions = SessionStore(TABLE, client)
         world: dict[str, Any] = {"store": self.store, "now_ms": self.clock}
         publisher = Publisher(
             bucket=BUCKET, bus_name="bus", s3=bucket, events=bus, now_ms=self.clock
         )
         self.waker = Waker(self.store, machine)
         self.starter = Starter(
+            sessions=sessions,
             agora=agora,
             storage=storage,
             sealer=Sealer("key"),
@@ -487,7 +491,12 @@ class House:
         self.confirmer = Confirmer(agora=agora, publisher=publisher, timings=TIMINGS, **world)
         self.stopper = Stopper(agora=agora, timings=TIMINGS, **world)
         self.completion = Completion(
-            bucket=BUCKET, timings=TIMINGS, publisher=publisher, s3=bucket, **world
+            sessions=sessions,
+            bucket=BUCKET,
+            timings=TIMINGS,
+            publisher=publisher,
+            s3=bucket,
+            **world,
         )
         arrivals = ArrivalQueue("arrivals", queue)
         uploads = UploadWatcher(
@@ -501,9 +510,16 @@ class House:
             completion=self.completion, uploads=uploads, timings=TIMINGS, **world
         )
         self.applier = Applier(
-            waker=self.waker, arrivals=arrivals, poison_queue_url="poison", sqs=queue, **world
+            sessions=sessions,
+            waker=self.waker,
+            arrivals=arrivals,
+            poison_queue_url="poison",
+            sqs=queue,
+            **world,
         )
         self.sweeper = Sweeper(
+            sessions=sessions,
+            index=DueIndex(TABLE, client),
             agora=agora,
             waker=self.waker,
             storage=storage,

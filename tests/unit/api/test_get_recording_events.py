@@ -44,7 +44,7 @@ class House(Api):
         event = request(
             resource="/recordings/{recordingId}/events", recording_id=recording_id, query=query
         )
-        return read(app.lambda_handler(event, Context(), story=Story(self.store)))
+        return read(app.lambda_handler(event, Context(), story=Story(self.store, self.sessions)))
 
     def pages(self, **query: str) -> list[list[dict[str, Any]]]:
         """Return every page's entries."""

@@ -58,6 +58,7 @@ class House(Api):
         world: dict[str, Any] = {"s3": client, "now_ms": self.clock}
         self.completion = Completion(
             store=self.store,
+            sessions=self.sessions,
             bucket=BUCKET,
             timings=TIMINGS,
             publisher=Publisher(bucket=BUCKET, bus_name="bus", events=bus, **world),
@@ -65,6 +66,7 @@ class House(Api):
         )
         self.media = Media(
             store=self.store,
+            sessions=self.sessions,
             bucket=BUCKET,
             timings=TIMINGS,
             keys=lambda: Keys("AKID", "secret", "token"),

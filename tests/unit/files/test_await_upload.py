@@ -45,7 +45,12 @@ class Room:
         machine: Any = self.machine
         store = self.shelf.store
         completion = Completion(
-            store=store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock
+            store=store,
+            sessions=self.shelf.sessions,
+            bucket=BUCKET,
+            timings=timings,
+            s3=s3,
+            now_ms=self.clock,
         )
         self.uploads = UploadWatcher(
             store=store,

@@ -48,6 +48,7 @@ class Room:
         bus: Any = self.bus
         self.completion = Completion(
             store=self.shelf.store,
+            sessions=self.shelf.sessions,
             bucket=BUCKET,
             timings=TIMINGS,
             publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),

@@ -212,6 +212,8 @@ def the_sweeper_looks(desk: Desk, now_ms: int = LATE) -> None:
     unused: Any = None
     Sweeper(
         store=_store(desk),
+        sessions=unused,
+        index=unused,
         agora=unused,
         waker=_waker(desk),
         storage=unused,

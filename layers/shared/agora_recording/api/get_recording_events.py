@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
 from agora_recording.api.timeline import Entry, timeline
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore
 from agora_recording.notifications import events
 from agora_recording.recording.ids import check_recording_id
@@ -80,8 +81,9 @@ def _after(entries: list[Entry], cursor: Cursor | None) -> Iterator[Entry]:
 class Story:
     """Tells what happened to recordings."""
 
-    def __init__(self, store: RecordingStore) -> None:
+    def __init__(self, store: RecordingStore, sessions: SessionStore) -> None:
         self._store = store
+        self._sessions = sessions
 
     def page(self, recording_id: str, wish: Wish) -> dict[str, Any]:
         """Return an EventsView. Raises RecordingNotFoundError."""
@@ -90,7 +92,7 @@ class Story:
         told = [
             events.from_stored(row)
             for sid in recording.sids
-            for row in self._store.notifications(sid)
+            for row in self._sessions.notifications(sid)
         ]
         entries = timeline(told, self._store.notes(recording_id))
         return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, wish)))

@@ -29,6 +29,7 @@ from agora_recording.files.inventory import read_object
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
 from agora_recording.files.publish_recording import Completion
 from agora_recording.files.verdict import Outcome, State, TrackType
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import Recording, Status, Upload
@@ -282,6 +283,7 @@ class Media:
         self,
         *,
         store: RecordingStore,
+        sessions: SessionStore,
         bucket: str,
         timings: Timings,
         s3: S3Client | None = None,
@@ -294,7 +296,7 @@ class Media:
         self._keys = keys
         self._now_ms = now_ms
         self._completion = Completion(
-            store=store, bucket=bucket, timings=timings, s3=s3, now_ms=now_ms
+            store=store, sessions=sessions, bucket=bucket, timings=timings, s3=s3, now_ms=now_ms
         )
 
     @property

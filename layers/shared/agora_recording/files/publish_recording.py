@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec.structs import replace
 
 from agora_recording.aws import clients
@@ -26,8 +25,8 @@ from agora_recording.files.inventory import list_objects, read_object
 from agora_recording.files.judge import verify
 from agora_recording.files.verdict import Verdict
 from agora_recording.life.publication import Publisher
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
-from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.model import Recording, Status, close, end_reason
 from agora_recording.recording.timings import Timings
 from agora_recording.recording.view import public
@@ -43,6 +42,7 @@ class Completion:
         self,
         *,
         store: RecordingStore,
+        sessions: SessionStore,
         bucket: str,
         timings: Timings,
         publisher: Publisher | None = None,
@@ -50,6 +50,7 @@ class Completion:
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
+        self._sessions = sessions
         self._bucket = bucket
         self._timings = timings
         self._publisher = publisher
@@ -160,10 +161,7 @@ class Completion:
     def verify(self, recording: Recording) -> Verdict:
         """Return what the bucket holds of a recording, compared with what it should hold."""
         client = self._s3 or clients.s3()
-        facts = {}
-        for sid in recording.sids:
-            row = self._store.session(sid)
-            facts[sid] = msgspec.convert((row or {}).get("facts", {}), SessionFacts)
+        facts = {sid: self._sessions.get(sid).facts for sid in recording.sids}
         return verify(
             list_objects(client, self._bucket, recording.prefix),
             lambda key: read_object(client, self._bucket, key),

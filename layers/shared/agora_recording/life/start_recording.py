@@ -20,6 +20,7 @@ from agora_recording.agora.storage import Storage
 from agora_recording.aws.sealing import Sealer
 from agora_recording.clock import now_ms
 from agora_recording.errors import AgoraUnavailableError, RateLimitedError, ServiceFullError
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.model import (
     Attempt,
@@ -51,6 +52,7 @@ class Starter:
         self,
         *,
         store: RecordingStore,
+        sessions: SessionStore,
         agora: AgoraClient,
         storage: Storage,
         sealer: Sealer,
@@ -59,6 +61,7 @@ class Starter:
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
+        self._sessions = sessions
         self._agora = agora
         self._storage = storage
         self._sealer = sealer
@@ -177,7 +180,7 @@ class Starter:
             change,
             lambda *_: [Note(now, "started", "Agora started the session.", {"sid": sid})],
         )
-        self._store.adopt_session(sid, recording.recording_id, recording.cname)
+        self._sessions.adopt(sid, recording.recording_id, recording.cname)
         return changed
 
     def _client_request(self, recording: Recording) -> dict[str, Any]:
