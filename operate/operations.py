@@ -27,6 +27,7 @@ from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionRow, session_ended
+from agora_recording.notifications.report import report
 from agora_recording.notifications.secrets import parse_secrets
 from agora_recording.recording.due import due
 from agora_recording.recording.hearing import owned
@@ -80,9 +81,14 @@ class Operator:
         }
 
     def show(self, recording_id: str) -> dict[str, Any]:
-        """Return {recording, events}: the recording and its whole timeline."""
+        """Return {recording, sessions, events}: the recording, what Agora told of each of its
+        sessions (SessionReport), and its whole timeline.
+        """
         told = Story(self._store, self._sessions).page(recording_id, Wish(_WHOLE_STORY, None))
-        return {"recording": public(self._store.get(recording_id)), **told}
+        recording = self._store.get(recording_id)
+        reports = [report(sid, self._sessions.get(sid).facts) for sid in recording.sids]
+        sessions = msgspec.to_builtins(reports)
+        return {"recording": public(recording), "sessions": sessions, **told}
 
     def stop(self, recording_id: str) -> dict[str, Any]:
         """Ask a recording to stop, as its app would."""

@@ -6,11 +6,10 @@ from typing import Any, get_args
 
 from agora_recording.notifications import events as e
 from agora_recording.notifications.facts import SessionFacts, Transcoding, heard, joined
+from agora_recording.notifications.words import LONGEST, key, problem_key
 
-_LONGEST_KEY = 100
 _LEAVE_NO_USERS = 4
 _FATAL = 5
-_MODULES: dict[int | None, str] = {0: "recorder", 1: "uploader", 2: "service", 6: "web"}
 _ENDING_STATUSES = frozenset({6, 7, 8, 20})
 _RESULTS = frozenset(get_args(Transcoding)) - {"none"}
 
@@ -65,10 +64,10 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
     at = event.at_ms
     match event.details:
         case e.CloudRecordingError(module=module, errorLevel=level, errorCode=code):
-            error = {"errors": {_key(_MODULES.get(module, module), code): (level or 0, at)}}
-            return {**error, "doubtMs": at} if level and level >= _FATAL else error
+            doubt = {"doubtMs": at} if level and level >= _FATAL else {}
+            return {"errors": {problem_key(module, code): (level or 0, at)}, **doubt}
         case e.CloudRecordingWarning(module=module, warnCode=code):
-            return {"warnings": {_key(_MODULES.get(module, module), code): at}}
+            return {"warnings": {problem_key(module, code): at}}
         case e.CloudRecordingStatusUpdate(status=status, fileList=files):
             told = {} if status is None else {"serviceStatus": (at, status)}
             doubt = {"doubtMs": at} if status in _ENDING_STATUSES else {}
@@ -101,23 +100,23 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
             started = {"startedMs": start or at}
             if start is None or broken is None or broken >= start:
                 return started
-            track = _key(slice_start.trackType, slice_start.streamUid)
+            track = key(slice_start.trackType, slice_start.streamUid)
             return {**started, "interruptions": ((broken, start, track),)}
         case e.RecorderStreamStateChanged(track=track, streamUid=uid, state=state, UtcMs=utc_ms):
-            return {} if state is None else {"streams": {_key(track, uid): (utc_ms or at, state)}}
+            return {} if state is None else {"streams": {key(track, uid): (utc_ms or at, state)}}
         case e.RecorderSnapshotFile(fileName=name):
             return {"snapshot": (at, name or "")}
         case e.WebRecorderStarted(recorderStartTime=started):
             return {"startedMs": started or at}
         case e.WebRecorderStopped(code=code, message=message, fileList=files):
-            stop = (code or 0, (message or "")[:_LONGEST_KEY])
+            stop = (code or 0, (message or "")[:LONGEST])
             reason = {0: "STOPPED", 1: "WEB_MAX_DURATION"}.get(code or 0, "WEB_FAILED")
             return {"webStop": stop, "files": _names(files), **_end(reason, event)}
         case e.WebRecorderCapabilityLimit(limitType=limit):
-            key = _key("web", "capability_limit", limit)
-            return {"errors": {key: (_FATAL, at)}, **_end("WEB_FAILED", event)}
+            error = key("web", "capability_limit", limit)
+            return {"errors": {error: (_FATAL, at)}, **_end("WEB_FAILED", event)}
         case e.WebRecorderReload(reason=reason):
-            return {"warnings": {_key("web", "reload", reason): at}}
+            return {"warnings": {key("web", "reload", reason): at}}
         case e.TranscoderStarted():
             return {"transcoding": "started"}
         case e.TranscoderCompleted(result=result, uids=uids):
@@ -131,12 +130,8 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
         case e.DownloadFailed():
             return {"errors": {"transcoder:download_failed": (0, at)}}
         case e.RtmpPublishStatus(target=target, status=status):
-            return {"outputs": {_key(target): (at, (status or "")[:_LONGEST_KEY])}}
+            return {"outputs": {key(target): (at, (status or "")[:LONGEST])}}
     return {}
-
-
-def _key(*parts: object) -> str:
-    return ":".join("" if part is None else str(part) for part in parts)[:_LONGEST_KEY]
 
 
 def _names(files: tuple[e.File, ...]) -> tuple[str, ...]:
@@ -152,7 +147,7 @@ def _abnormal(event: e.Event, status: int | None) -> dict[str, Any]:
     """Status 0 is good; any other is remembered beside the errors, without a level."""
     if not status:
         return {}
-    return {"errors": {_key("status", event.event_type, status): (0, event.at_ms)}}
+    return {"errors": {key("status", event.event_type, status): (0, event.at_ms)}}
 
 
 def _transcoding(result: str | None) -> str | None:
