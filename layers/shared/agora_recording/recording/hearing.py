@@ -53,7 +53,7 @@ def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
 
 
 def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
-    """Return the number of the attempt that an unknown session must be, if it is one's. Pure.
+    """Return the number of the attempt whose session this is, None where it is of none.
 
     Either it has this sid already, or its start was lost: it has a uid of the session's (after a
     failover there are several), got a resourceId, never learnt its sid, and began before it, as
