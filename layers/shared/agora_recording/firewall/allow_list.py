@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from agora_recording.aws import clients
+from agora_recording.aws.compare_and_set import compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_attribute
-from agora_recording.errors import WriteConflictError
 from agora_recording.firewall.plan import IPV4, IPV6, State
 from agora_recording.firewall.target import TRIES, key_of
 
@@ -52,25 +52,29 @@ class AllowListTarget:
         return found
 
     def _change(self, change: Callable[[set[str]], set[str]]) -> None:
-        for _ in range(TRIES):
-            before = self._cidrs()
+        def changed(before: list[str] | None) -> list[str] | None:
             after = change(set(before or ()))
-            if before is not None and after == set(before):
-                return
-            values = {":after": to_attribute(sorted(after))}
+            return before if before is not None and after == set(before) else sorted(after)
+
+        def write(before: list[str] | None, after: list[str] | None) -> list[str] | None:
+            values = {":after": to_attribute(after)}
             condition = "attribute_not_exists(cidrs)"
             if before is not None:
                 condition = "cidrs = :before"
                 values[":before"] = to_attribute(before)
-            try:
-                self._client.update_item(
-                    TableName=self._table_name,
-                    Key=key_of(ALLOW_LIST),
-                    UpdateExpression="SET cidrs = :after",
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=values,
-                )
-            except self._client.exceptions.ConditionalCheckFailedException:
-                continue
-            return
-        raise WriteConflictError("The allow-list is being changed all the time")
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=key_of(ALLOW_LIST),
+                UpdateExpression="SET cidrs = :after",
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+            return after
+
+        compare_and_set(
+            self._cidrs,
+            changed,
+            write,
+            tries=TRIES,
+            refusal="The allow-list is being changed all the time",
+        )

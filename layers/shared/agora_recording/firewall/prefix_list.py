@@ -95,7 +95,11 @@ class PrefixListTarget:
         self._change(surplus)
 
     def _change(self, choose: Callable[[_PrefixList], dict[str, Any]]) -> None:
-        """Modify the list until `choose` finds nothing left to do."""
+        """Modify the list until `choose` finds nothing left to do.
+
+        Not `compare_and_set`: one call takes 100 entries, so a change may need several writes, and
+        before the list is read again it has to digest what was written.
+        """
         conflicts, now = 0, self._settled()
         while change := choose(now):
             try:
