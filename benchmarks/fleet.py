@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient, AgoraKeys
 from agora_recording.agora.storage import Storage, StorageKeys
@@ -25,15 +26,16 @@ from agora_recording.aws.sealing import Sealer
 from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import RecordingError
 from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.due_index import DUE_SHARDS
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
 from agora_recording.life.query_recording import Confirmer
 from agora_recording.life.start_recording import Starter
 from agora_recording.life.stop_recording import Stopper
-from agora_recording.life.store import DUE_SHARDS
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.notifications import events
+from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.due import due
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.ids import new_recording_id
@@ -49,7 +51,14 @@ from agora_recording.recording.model import (
 )
 from agora_recording.recording.timings import Timings
 from benchmarks.machine import Execution, Machine, template_defaults
-from benchmarks.virtual import Suspended, VirtualLimiter, VirtualStore, World
+from benchmarks.virtual import (
+    Suspended,
+    VirtualIndex,
+    VirtualLimiter,
+    VirtualSessions,
+    VirtualStore,
+    World,
+)
 
 START_MS = 1_700_000_000_000
 MINUTE_MS = 60_000
@@ -184,7 +193,11 @@ class Fleet:
         """Make the library's objects, with virtual adapters where AWS and Agora would be."""
         now_ms = self.world.now_ms
         self.limiter = VirtualLimiter(self.world, self.assumed.calls_per_second)
-        self.store = VirtualStore(self.world, self.timings, self._note)
+        self.index = VirtualIndex("table", timings=self.timings)
+        self.session_rows = VirtualSessions("table")
+        self.store = VirtualStore(
+            "table", self.timings, world=self.world, index=self.index, changed=self._note
+        )
         secrets = cast(SecretStore, _Secrets())
         agora = AgoraClient(
             app_id="app",
@@ -204,6 +217,7 @@ class Fleet:
         arrivals = cast(ArrivalQueue, SimpleNamespace(ask=lambda *_: None))
         self.applier = Applier(
             store=self.store,
+            sessions=self.session_rows,
             waker=self.waker,
             arrivals=arrivals,
             poison_queue_url="",
@@ -211,6 +225,7 @@ class Fleet:
         )
         self.starter = Starter(
             store=self.store,
+            sessions=self.session_rows,
             agora=agora,
             storage=storage,
             sealer=Sealer("key"),
@@ -228,6 +243,8 @@ class Fleet:
         self.stopper = Stopper(store=self.store, agora=agora, timings=self.timings, now_ms=now_ms)
         self.sweeper = Sweeper(
             store=self.store,
+            sessions=self.session_rows,
+            index=self.index,
             agora=agora,
             waker=self.waker,
             storage=storage,
@@ -351,8 +368,8 @@ class Fleet:
         session.base_ms = now - self.random.randrange(MINUTE_MS)
         row = seen(row, session.base_ms)
         life.token = life.recording_id
-        self.store.put(msgspec.structs.replace(row, task_token=life.token))
-        self.store.sessions[session.sid] = {"version": 1, "recordingId": life.recording_id}
+        self.store.put(replace(row, task_token=life.token))
+        self.session_rows.adopt(session.sid, life.recording_id, life.recording_id)
         assert life.execution is not None
         life.execution.state = self.machine.parking
         self._leave_at(life, now + lifetime_ms - age_ms)
@@ -441,9 +458,7 @@ class Fleet:
             self._enter(execution, self.machine.fail(execution, error, 0)[1])
             return
         life.token = life.recording_id
-        self.store.amend(
-            life.recording_id, lambda row: msgspec.structs.replace(row, task_token=life.token)
-        )
+        self.store.amend(life.recording_id, lambda row: replace(row, task_token=life.token))
 
     def _wake(self, token: str) -> bool:
         """Go on with the execution that parked on a token; return whether one was."""
@@ -475,7 +490,7 @@ class Fleet:
             return
         self._sweeping = True
         self._sweep_end_ms = now + SWEEP_S * 1000
-        shards = [self.store.shard(number, 0) for number in range(DUE_SHARDS)]
+        shards = [self.index.shard(number, 0) for number in range(DUE_SHARDS)]
         self._batches: Iterator[list[str]] = self.sweeper.batches(
             shards, self.random.randrange(DUE_SHARDS)
         )
@@ -631,7 +646,7 @@ class Fleet:
         return int(math.log(1 - self.random.random()) / math.log(chance)) if chance else 0
 
     def _await_loss(self, session: Session) -> None:
-        self.store.calm.add(session.life.recording_id)
+        self.index.calm.add(session.life.recording_id)
         lost = session.heard + 1 + self._run(1 - self.assumed.loss)
         at_ms = session.base_ms + lost * MINUTE_MS
         if at_ms <= self._end_ms:
@@ -660,21 +675,21 @@ class Fleet:
     def _be_calm_no_more(self, session: Session, last: int) -> None:
         """Write down the notifications until the `last`, which came in order: a sign of life."""
         recording_id = session.life.recording_id
-        self.store.calm.discard(recording_id)
+        self.index.calm.discard(recording_id)
         row = self.store.rows[recording_id]
         if row.sid != session.sid:
             return
         if last > session.heard:
             session.heard = last
             at_ms = session.base_ms + last * MINUTE_MS
-            facts = {"lastSignMs": at_ms, "sequences": {session.uid: (last - 1, ())}}
-            self.store.sessions[session.sid]["facts"] = facts
+            facts = SessionFacts(lastSignMs=at_ms, sequences={session.uid: (last - 1, ())})
+            self.session_rows.amend(session.sid, lambda row: replace(row, facts=facts))
             row = self.store.amend(recording_id, lambda row: seen(row, at_ms))
-        self.store.index(row)
+        self.index.put(row)
 
     def _fall_silent(self, session: Session) -> None:
         """No more notifications come: those until now are all there are."""
-        if session.life.recording_id in self.store.calm:
+        if session.life.recording_id in self.index.calm:
             last = (self.world.now_ms() - session.base_ms) // MINUTE_MS
             self._be_calm_no_more(session, last)
         session.stream += 1

@@ -12,11 +12,15 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from agora_recording.agora.limiter import Limiter, first_slot
 from agora_recording.errors import RateLimitedError, RecordingNotFoundError
-from agora_recording.life.store import DUE_SHARDS, Note, Page, RecordingStore, Shard
+from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Shard
+from agora_recording.life.sessions import SessionStore
+from agora_recording.life.store import Note, Page, RecordingStore
+from agora_recording.notifications.facts import SessionRow
 from agora_recording.recording.due import RISKS, due
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
@@ -90,38 +94,26 @@ class VirtualLimiter(Limiter):
         raise Suspended([first + self._gap_ms * number for number in range(slots)])
 
 
-class VirtualStore(RecordingStore):
-    """The table in memory, with its index of what is due.
+class VirtualStore(RecordingStore, frozen=True, kw_only=True):
+    """The recordings in memory; `index` is told of every row that is written."""
 
-    `calm` are the ids of recordings whose notifications come in order just now. The row of such a
-    one is not rewritten each minute: it cannot become due, so it is left out of the index until
-    the first notification is missed.
-    """
+    world: World
+    index: VirtualIndex
+    changed: Callable[[Recording, Recording], None]
 
-    def __init__(
-        self,
-        world: World,
-        timings: Timings,
-        changed: Callable[[Recording, Recording], None],
-    ) -> None:
-        super().__init__("table", timings)
-        self._world = world
-        self._changed = changed
-        self.rows: dict[str, Recording] = {}
-        self.sessions: dict[str, dict[str, Any]] = {}
-        self.calm: set[str] = set()
-        self._index: list[list[list[tuple[int, int, str]]]] = [
-            [[] for _ in range(DUE_SHARDS)] for _ in RISKS
-        ]
+    @property
+    def rows(self) -> dict[str, Recording]:
+        """The recordings, by their ids."""
+        return self.index.rows
 
     def put(self, recording: Recording) -> None:
         """Write a row, whatever was there."""
         self.rows[recording.recording_id] = recording
-        self.index(recording)
+        self.index.put(recording)
 
     def get(self, recording_id: str) -> Recording:
         """Return a recording as it is now."""
-        self._world.spend(TABLE_MS)
+        self.world.spend(TABLE_MS)
         try:
             return self.rows[recording_id]
         except KeyError:
@@ -139,10 +131,10 @@ class VirtualStore(RecordingStore):
         if after == before:
             return before
         after = replace(after, version=before.version + 1)
-        self._world.spend(TABLE_MS)
+        self.world.spend(TABLE_MS)
         self.put(after)
         if before.session_end is not after.session_end or before.started_ms != after.started_ms:
-            self._changed(before, after)
+            self.changed(before, after)
         return after
 
     def note(self, recording_id: str, *notes: Note) -> None:
@@ -152,31 +144,52 @@ class VirtualStore(RecordingStore):
         """Find nothing: no start is lost here, so there is nothing to adopt."""
         return Page([], None)
 
-    def session(self, sid: str) -> dict[str, Any] | None:
-        """Return the row of a session."""
-        return self.sessions.get(sid)
 
-    def amend_session(
-        self, sid: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]
-    ) -> dict[str, Any]:
+class VirtualSessions(SessionStore, frozen=True, kw_only=True):
+    """The sessions in memory, by their sids."""
+
+    rows: dict[str, SessionRow] = msgspec.field(default_factory=dict)
+
+    def get(self, sid: str) -> SessionRow:
+        """Return the row of a session."""
+        return self.rows.get(sid, SessionRow())
+
+    def amend(self, sid: str, change: Callable[[SessionRow], SessionRow]) -> SessionRow:
         """Apply a pure change to a session's row; return the row as it is then."""
-        self.sessions[sid] = row = change(self.sessions.get(sid))
+        self.rows[sid] = row = change(self.get(sid))
         return row
 
-    def index(self, recording: Recording) -> None:
-        """Put a row into the index of what is due."""
-        look = due(recording, self._timings)
+
+class VirtualIndex(DueIndex, frozen=True, kw_only=True):
+    """The index of what is due, in memory, of `rows` by their ids.
+
+    `calm` are the ids of recordings whose notifications come in order just now. The row of such a
+    one is not rewritten each minute: it cannot become due, so it is left out of the index until
+    the first notification is missed.
+    """
+
+    timings: Timings
+    rows: dict[str, Recording] = msgspec.field(default_factory=dict)
+    calm: set[str] = msgspec.field(default_factory=set)
+    entries: list[list[list[tuple[int, int, str]]]] = msgspec.field(
+        default_factory=lambda: [[[] for _ in range(DUE_SHARDS)] for _ in RISKS]
+    )
+
+    def put(self, recording: Recording) -> None:
+        """Put a row into the index."""
+        look = due(recording, self.timings)
         if look is None:
             return
         risk, at_ms = look
         if self._cannot_be_due(risk, recording):
             return
         shard = zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS
-        heapq.heappush(self._index[risk][shard], (at_ms, recording.version, recording.recording_id))
+        entry = (at_ms, recording.version, recording.recording_id)
+        heapq.heappush(self.entries[risk][shard], entry)
 
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
         """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
-        index = self._index[risk][shard]
+        index = self.entries[risk][shard]
         found: dict[str, tuple[int, int, str]] = {}
         while index and index[0][0] <= now_ms and len(found) < limit:
             entry = heapq.heappop(index)
@@ -190,7 +203,7 @@ class VirtualStore(RecordingStore):
 
     def shard(self, number: int, limit: int) -> Shard:  # noqa: ARG002
         """Return nothing of a shard that has rows: they are read as they are asked for."""
-        return Shard([], not any(risk[number] for risk in self._index))
+        return Shard([], not any(risk[number] for risk in self.entries))
 
     def _cannot_be_due(self, risk: int, row: Recording) -> bool:
         return risk > 1 and row.gone_ms is None and row.recording_id in self.calm

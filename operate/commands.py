@@ -187,6 +187,9 @@ def _tell_one(found: dict[str, Any]) -> Iterable[str]:
         yield f"{'attempt ' + str(attempt['number']):<20}" + ", ".join(
             f"{key} {each}" for key, each in attempt.items() if key != "number"
         )
+    for session in found["sessions"]:
+        yield ""
+        yield from _tell_session(session)
     yield ""
     yield from _table(
         ("TIME (UTC)", "SOURCE", "KIND", "WHAT"),
@@ -196,6 +199,59 @@ def _tell_one(found: dict[str, Any]) -> Iterable[str]:
         ],
         "Nothing has happened yet.",
     )
+
+
+def _tell_session(session: dict[str, Any]) -> Iterable[str]:
+    """Tell what Agora's notifications say of a session together (SessionReport)."""
+    yield f"{'session':<20}{session['sid']}"
+    if "firstHeardAt" not in session:
+        yield f"{'heard':<20}nothing yet"
+        return
+    recorders = ", ".join(f"uid {uid}" for uid in session.get("recorderUids", ()))
+    yield f"{'recorder':<20}{recorders or '-'}"
+    yield f"{'heard':<20}{session['firstHeardAt']} to {session['lastHeardAt']}"
+    if "startedAt" in session:
+        yield f"{'recorded':<20}{session['startedAt']} to {session.get('endedAt', 'now')}"
+    yield f"{'end':<20}{session.get('end', '-')}"
+    yield from (f"{'':<20}{remark}" for remark in session.get("remarks", ()))
+    for name in ("upload", "transcoding"):
+        if name in session:
+            yield f"{name:<20}{session[name].replace('_', ' ')}"
+    for gap in session.get("interruptions", ()):
+        whose = f"{gap['track'].replace('_', ' ')} of {_who(gap['uid'])}"
+        yield f"{'interruption':<20}{gap['begunAt']} to {gap['endedAt']}: {whose}"
+    for output in session.get("outputs", ()):
+        yield f"{'output':<20}{output['target']}: {output['status']} since {output['since']}"
+    if people := session.get("participants"):
+        yield ""
+        yield from _table(
+            ("WHO", "AUDIO", "VIDEO"),
+            [
+                (_who(each["uid"]), *map(_track, map(each.get, ("audio", "video"))))
+                for each in people
+            ],
+            "",
+        )
+    if problems := session.get("problems"):
+        yield ""
+        yield from _table(
+            ("LAST AT", "KIND", "LEVEL", "WHAT"),
+            [
+                (each["lastAt"], each["kind"], each.get("level", "-"), each["text"])
+                for each in problems
+            ],
+            "",
+        )
+
+
+def _who(uid: str) -> str:
+    return "all, mixed" if uid == "0" else f"uid {uid or '?'}"
+
+
+def _track(track: dict[str, Any] | None) -> str:
+    if track is None:
+        return "-"
+    return f"{'arrives' if track['arrives'] else 'stopped'} since {track['since']}"
 
 
 def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:

@@ -27,7 +27,8 @@ from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note
 from agora_recording.notifications import events
-from agora_recording.notifications.facts import SessionFacts, session_ended
+from agora_recording.notifications.facts import SessionRow, session_ended
+from agora_recording.notifications.report import report
 from agora_recording.notifications.secrets import parse_secrets
 from agora_recording.recording.due import due
 from agora_recording.recording.hearing import owned
@@ -52,9 +53,12 @@ class Operator:
         self._stack = stack
         self._settings = stack.settings
         self._store = self._settings.store()
+        self._sessions = self._settings.sessions()
+        self._index = self._settings.due_index()
         self._waker = Waker(self._store)
         self._applier = Applier(
             store=self._store,
+            sessions=self._sessions,
             waker=self._waker,
             arrivals=ArrivalQueue(stack.resources["FileArrivals"]),
             poison_queue_url=stack.resources["PoisonNotifications"],
@@ -64,7 +68,8 @@ class Operator:
 
     def open(self) -> list[dict[str, Any]]:
         """Return the recordings that are not over, and when the sweeper looks at each next."""
-        return [self._open_view(each) for each in self._store.open_recordings()]
+        found = self._store.get_all(self._index.open_recordings())
+        return [self._open_view(each) for each in found]
 
     def _open_view(self, recording: Recording) -> dict[str, Any]:
         look = due(recording, self._settings.timings)
@@ -77,9 +82,15 @@ class Operator:
         }
 
     def show(self, recording_id: str) -> dict[str, Any]:
-        """Return {recording, events}: the recording and its whole timeline."""
-        told = Timeline(self._store).page(recording_id, EventsQuery(_WHOLE_STORY, None))
-        return {"recording": public(self._store.get(recording_id)), **told}
+        """Return {recording, sessions, events}: the recording, what Agora told of each of its
+        sessions (SessionReport), and its whole timeline.
+        """
+        query = EventsQuery(_WHOLE_STORY, None)
+        told = Timeline(self._store, self._sessions).page(recording_id, query)
+        recording = self._store.get(recording_id)
+        reports = [report(sid, self._sessions.get(sid).facts) for sid in recording.sids]
+        sessions = msgspec.to_builtins(reports)
+        return {"recording": public(recording), "sessions": sessions, **told}
 
     def stop(self, recording_id: str) -> dict[str, Any]:
         """Ask a recording to stop, as its app would."""
@@ -91,7 +102,7 @@ class Operator:
         Raises RecordingStateError when a recording that is not over is to be published.
         """
         bucket, timings = self._stack.resources["Bucket"], self._settings.timings
-        verifier = Verifier(store=self._store, bucket=bucket, timings=timings)
+        verifier = Verifier(sessions=self._sessions, bucket=bucket, timings=timings)
         recording = self._store.get(recording_id)
         verdict = verifier.verify(recording)
         found: dict[str, Any] = {
@@ -119,7 +130,7 @@ class Operator:
 
     def orphans(self) -> list[dict[str, Any]]:
         """Return the sessions that notifications tell of and no recording owns, latest first."""
-        found = [_orphan_view(row) for row in self._store.unowned_sessions()]
+        found = [_orphan_view(sid, row) for sid, row in self._sessions.unowned()]
         return sorted(found, key=lambda each: each["lastSeenAt"] or "", reverse=True)
 
     def adopt(self, sid: str, recording_id: str) -> dict[str, Any]:
@@ -129,17 +140,15 @@ class Operator:
         """
         recording = self._store.get(recording_id)
         row = self._session(sid)
-        owner = row.get("recordingId")
-        if owner not in (None, recording_id):
-            raise RecordingStateError(f"The session belongs to recording {owner}.")
-        facts = msgspec.convert(row.get("facts", {}), SessionFacts)
-        if owned(recording, sid, facts) is None:
+        if row.recording_id not in (None, recording_id):
+            raise RecordingStateError(f"The session belongs to recording {row.recording_id}.")
+        if owned(recording, sid, row.facts) is None:
             raise RecordingStateError(
                 f"No attempt of {recording_id} can be this session: none has the uid "
-                f"{' or '.join(facts.uids)}, began before it and never learnt its sid."
+                f"{' or '.join(row.facts.uids)}, began before it and never learnt its sid."
             )
-        self._store.adopt_session(sid, recording_id, recording.cname)
-        told = [events.from_stored(each) for each in self._store.notifications(sid)]
+        self._sessions.adopt(sid, recording_id, recording.cname)
+        told = [events.from_stored(each) for each in self._sessions.notifications(sid)]
         self._applier.apply_session(sid, told)
         return public(self._store.get(recording_id))
 
@@ -152,7 +161,7 @@ class Operator:
         RecordingStateError when they are needed, or when the session is a recording's own.
         """
         row = self._session(sid)
-        recording, attempt = self._attempt(row.get("recordingId"), sid)
+        recording, attempt = self._attempt(row.recording_id, sid)
         if recording and recording.sid == sid and not recording.is_terminal:
             raise RecordingStateError(
                 f"It is the session of recording {recording.recording_id}: stop that."
@@ -164,12 +173,15 @@ class Operator:
                 "Nobody here knows its resourceId: give --resource-id and --mode, as they were "
                 "when it was started."
             )
+        uid = attempt.uid if attempt else row.uid
+        if not row.cname or not uid:
+            raise RecordingStateError("No notification has named its channel and its uid.")
         task = Task(
             resource_id=resource_id,
             sid=sid,
             mode=mode,
-            cname=row["cname"],
-            uid=attempt.uid if attempt else row["uid"],
+            cname=row.cname,
+            uid=uid,
             base_url=attempt.base_url if attempt else None,
         )
         reply = self._settings.agora().stop(task)
@@ -188,9 +200,9 @@ class Operator:
             "refusal": str(error) if error else None,
         }
 
-    def _session(self, sid: str) -> dict[str, Any]:
-        row = self._store.session(sid)
-        if row is None:
+    def _session(self, sid: str) -> SessionRow:
+        row = self._sessions.get(sid)
+        if not row.version:
             raise RecordingStateError(f"No notification has told of a session {sid[:40]!r}.")
         return row
 
@@ -229,7 +241,7 @@ class Operator:
 
     def _apply_poison(self, key: Mapping[str, str]) -> tuple[str, str, bool]:
         what = f"{key['PK']} {key['SK']}"
-        row = self._store.notification(key["PK"], key["SK"])
+        row = self._sessions.notification(key["PK"], key["SK"])
         if row is None:
             return what, "its row has expired", True
         try:
@@ -298,12 +310,12 @@ class Operator:
         return result
 
 
-def _orphan_view(row: Mapping[str, Any]) -> dict[str, Any]:
-    facts = msgspec.convert(row.get("facts", {}), SessionFacts)
+def _orphan_view(sid: str, row: SessionRow) -> dict[str, Any]:
+    facts = row.facts
     return {
-        "sid": row["sid"],
-        "cname": row.get("cname"),
-        "uid": row.get("uid"),
+        "sid": sid,
+        "cname": row.cname,
+        "uid": row.uid,
         "firstSeenAt": iso(facts.firstSeenMs) if facts.firstSeenMs else None,
         "lastSeenAt": iso(facts.lastSeenMs) if facts.lastSeenMs else None,
         "ended": session_ended(facts),

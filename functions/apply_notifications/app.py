@@ -27,6 +27,7 @@ def _applier() -> Applier:
     store = settings.store()
     return Applier(
         store=store,
+        sessions=settings.sessions(),
         waker=Waker(store),
         arrivals=ArrivalQueue(settings.arrivals_queue_url),
         poison_queue_url=settings.poison_queue_url,

@@ -17,7 +17,11 @@ from agora_recording.wiring import UploadSettings
 def _watcher() -> UploadWatcher:
     settings = UploadSettings.from_env()
     return settings.uploads(
-        Verifier(store=settings.store(), bucket=settings.bucket_name, timings=settings.timings)
+        Verifier(
+            sessions=settings.sessions(),
+            bucket=settings.bucket_name,
+            timings=settings.timings,
+        )
     )
 
 

@@ -16,7 +16,8 @@ from agora_recording.wiring import TableSettings
 
 @cache
 def _timeline() -> Timeline:
-    return Timeline(TableSettings.from_env().store())
+    settings = TableSettings.from_env()
+    return Timeline(settings.store(), settings.sessions())
 
 
 @logger.inject_lambda_context

@@ -27,7 +27,7 @@ class FilesSettings(TableSettings, frozen=True, kw_only=True):
 def _media() -> Media:
     settings = FilesSettings.from_env()
     store, bucket = settings.store(), settings.bucket_name
-    verifier = Verifier(store=store, bucket=bucket, timings=settings.timings)
+    verifier = Verifier(sessions=settings.sessions(), bucket=bucket, timings=settings.timings)
     return Media(store=store, verifier=verifier, bucket=bucket)
 
 

@@ -33,9 +33,10 @@ class PublishSettings(TableSettings, frozen=True, kw_only=True):
 def _publisher() -> RecordingPublisher:
     settings = PublishSettings.from_env()
     store, bucket, timings = settings.store(), settings.bucket_name, settings.timings
+    verifier = Verifier(sessions=settings.sessions(), bucket=bucket, timings=timings)
     return RecordingPublisher(
         store=store,
-        verifier=Verifier(store=store, bucket=bucket, timings=timings),
+        verifier=verifier,
         publisher=Publisher(bucket=bucket, bus_name=settings.bus_name),
         timings=timings,
     )

@@ -26,7 +26,7 @@ class ArrivalSettings(UploadSettings, frozen=True, kw_only=True):
 def _arrivals() -> Arrivals:
     settings = ArrivalSettings.from_env()
     store, bucket, timings = settings.store(), settings.bucket_name, settings.timings
-    verifier = Verifier(store=store, bucket=bucket, timings=timings)
+    verifier = Verifier(sessions=settings.sessions(), bucket=bucket, timings=timings)
     publisher = RecordingPublisher(
         store=store,
         verifier=verifier,

@@ -27,6 +27,7 @@ def _starter() -> Starter:
     settings = StartSettings.from_env()
     return Starter(
         store=settings.store(),
+        sessions=settings.sessions(),
         agora=settings.agora(),
         storage=settings.storage(),
         sealer=Sealer(settings.seal_key_id),

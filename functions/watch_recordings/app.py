@@ -9,9 +9,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.aws.lease import Lease
+from agora_recording.life.due_index import DUE_SHARDS
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.store import DUE_SHARDS
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.observability import count, logger, observed
 from agora_recording.wiring import StorageSettings
@@ -32,6 +32,8 @@ def _sweeper() -> Sweeper:
     store = settings.store()
     return Sweeper(
         store=store,
+        sessions=settings.sessions(),
+        index=settings.due_index(),
         agora=settings.agora(),
         waker=Waker(store),
         storage=settings.storage(),

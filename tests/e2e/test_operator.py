@@ -105,6 +105,10 @@ def test_a_recording_is_shown_with_what_agora_told_and_what_was_decided(
     shown = desk.run("show", finished["recordingId"], show="show")
     for words in ("Attempt 1 begins", "session_exit", "Published as completed"):
         assert words in shown.out
+    (session,) = desk.json("show", finished["recordingId"])["sessions"]
+    assert session["sid"] == finished["attempt"]["sid"]
+    assert session["end"] == "EXITED"
+    assert {each["uid"] for each in session["participants"]} == {"101", "102"}
 
 
 def test_a_recording_is_verified_and_published_anew(desk: Desk, finished: dict[str, Any]) -> None:

@@ -328,9 +328,10 @@ def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -
     def away(*_: Any) -> None:
         raise errors.StoreUnavailableError("the table does not answer")
 
-    store: Any = SimpleNamespace(amend_session=away)
+    sessions: Any = SimpleNamespace(amend=away)
     applier = Applier(
-        store=store,
+        store=house.store,
+        sessions=sessions,
         waker=house.waker,
         arrivals=house.queue,  # type: ignore[arg-type]
         poison_queue_url="poison",

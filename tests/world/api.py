@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from agora_recording.aws.sealing import Sealer
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore, row_of
 from agora_recording.recording.model import Recording
 from tests.world.builders import RECORDING_ID, TIMINGS
@@ -214,6 +215,7 @@ class Api:
         client: Any = self.table
         kms: Any = self.kms
         self.store = RecordingStore(TABLE, TIMINGS, client)
+        self.sessions = SessionStore(TABLE, client)
         self.sealer = Sealer("key", kms)
         for row in rows:
             self.add(row)

@@ -26,6 +26,8 @@ from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.errors import AgoraError
+from agora_recording.life.due_index import DueIndex
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore, row_of
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
@@ -767,12 +769,14 @@ class ScriptedAgora:
 
 
 class Shelf:
-    """A table with recordings in it, and the store that reads and writes it."""
+    """A table with recordings in it, and what reads and writes it."""
 
     def __init__(self, *rows: Recording, faults: Faults | None = None) -> None:
         self.table = FakeTable(faults)
         client: Any = self.table
         self.store = RecordingStore(TABLE, Timings(), client)
+        self.sessions = SessionStore(TABLE, client)
+        self.index = DueIndex(TABLE, client)
         for row in rows:
             self.put(row)
 

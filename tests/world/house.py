@@ -27,10 +27,12 @@ from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrival, Arrivals
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.apply_notifications import Applier
+from agora_recording.life.due_index import DueIndex
 from agora_recording.life.executions import Waker, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
 from agora_recording.life.query_recording import Confirmer
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.start_recording import Starter
 from agora_recording.life.stop_recording import Stopper
 from agora_recording.life.store import RecordingStore, row_of
@@ -474,10 +476,12 @@ class House:
         queue: Any = self.queue
         storage: Any = FakeStorage()
         self.store = RecordingStore(TABLE, TIMINGS, client)
+        sessions = SessionStore(TABLE, client)
         world: dict[str, Any] = {"store": self.store, "now_ms": self.clock}
         publisher = Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus)
         self.waker = Waker(self.store, machine)
         self.starter = Starter(
+            sessions=sessions,
             agora=agora,
             storage=storage,
             sealer=Sealer("key"),
@@ -487,7 +491,9 @@ class House:
         )
         self.confirmer = Confirmer(agora=agora, publisher=publisher, timings=TIMINGS, **world)
         self.stopper = Stopper(agora=agora, timings=TIMINGS, **world)
-        verifier = Verifier(bucket=BUCKET, timings=TIMINGS, s3=bucket, **world)
+        verifier = Verifier(
+            sessions=sessions, bucket=BUCKET, timings=TIMINGS, s3=bucket, now_ms=self.clock
+        )
         self.publisher = RecordingPublisher(
             verifier=verifier, publisher=publisher, timings=TIMINGS, **world
         )
@@ -503,9 +509,16 @@ class House:
             uploads=uploads, publisher=self.publisher, timings=TIMINGS, **world
         )
         self.applier = Applier(
-            waker=self.waker, arrivals=arrivals, poison_queue_url="poison", sqs=queue, **world
+            sessions=sessions,
+            waker=self.waker,
+            arrivals=arrivals,
+            poison_queue_url="poison",
+            sqs=queue,
+            **world,
         )
         self.sweeper = Sweeper(
+            sessions=sessions,
+            index=DueIndex(TABLE, client),
             agora=agora,
             waker=self.waker,
             storage=storage,

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from agora_recording.agora.limiter import Limiter
+from agora_recording.life.due_index import DueIndex
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.timings import Timings
 from agora_recording.settings import Settings
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from agora_recording.agora.storage import Storage
     from agora_recording.files.await_upload import UploadWatcher
     from agora_recording.files.verifier import Verifier
+    from agora_recording.life.sessions import SessionStore
 
 
 class TableSettings(Settings, frozen=True, kw_only=True):
@@ -29,8 +31,19 @@ class TableSettings(Settings, frozen=True, kw_only=True):
         return Timings().at_speed(self.speed)
 
     def store(self) -> RecordingStore:
-        """Return the table."""
+        """Return the table's recordings."""
         return RecordingStore(self.table_name, self.timings)
+
+    def sessions(self) -> SessionStore:
+        """Return the table's sessions."""
+        # Imported here: most rooms have nothing to do with sessions.
+        from agora_recording.life.sessions import SessionStore  # noqa: PLC0415
+
+        return SessionStore(self.table_name)
+
+    def due_index(self) -> DueIndex:
+        """Return the table's index of what wants a look."""
+        return DueIndex(self.table_name)
 
 
 class UploadSettings(TableSettings, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agora_recording.api.delete_recording import Deleter, may_be_deleted
 from agora_recording.errors import RecordingStateError
-from agora_recording.life.store import Note
+from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.model import TERMINAL, Recording, Upload
 from functions.delete_recording import app
 from tests.world.api import Api, Context, Response, read, request
@@ -181,15 +181,15 @@ def test_however_often_it_is_cut_short_all_of_it_goes(goes: list[list[int]]) -> 
     assert house.other_is_whole
 
 
-def test_a_file_that_comes_while_it_is_deleted_goes_too() -> None:
+def test_a_file_that_comes_while_it_is_deleted_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     house = House()
-    delete_rows = house.store.delete_rows
+    delete_rows = RecordingStore.delete_rows
 
-    def late(keys: Any) -> None:
+    def late(store: RecordingStore, keys: Any) -> None:
         house.bucket.add(PREFIX + "manifest.json", b"late")
-        delete_rows(keys)
+        delete_rows(store, keys)
 
-    house.store.delete_rows = late  # type: ignore[method-assign]
+    monkeypatch.setattr(RecordingStore, "delete_rows", late)
     house.delete()
     assert house.is_gone
 

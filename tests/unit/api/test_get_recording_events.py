@@ -44,7 +44,8 @@ class House(Api):
         event = request(
             resource="/recordings/{recordingId}/events", recording_id=recording_id, query=query
         )
-        return read(app.lambda_handler(event, Context(), timeline=Timeline(self.store)))
+        timeline = Timeline(self.store, self.sessions)
+        return read(app.lambda_handler(event, Context(), timeline=timeline))
 
     def pages(self, **query: str) -> list[list[dict[str, Any]]]:
         """Return every page's entries."""

@@ -55,7 +55,7 @@ class House(Api):
         client: Any = self.bucket
         bus: Any = FakeBus()
         world: dict[str, Any] = {"s3": client, "now_ms": self.clock}
-        self.verifier = Verifier(store=self.store, bucket=BUCKET, timings=TIMINGS, **world)
+        self.verifier = Verifier(sessions=self.sessions, bucket=BUCKET, timings=TIMINGS, **world)
         self.publisher = RecordingPublisher(
             store=self.store,
             verifier=self.verifier,

@@ -58,7 +58,7 @@ def test_what_another_has_taken_since_is_not_given_back() -> None:
     two.other.take(60)
     two.one.release()
     assert two.other.is_ours
-    assert Lease(TABLE, two.one._client, two.clock).take(60) is None
+    assert Lease(TABLE, two.one.client, two.clock).take(60) is None
 
 
 def test_the_fencing_number_only_grows() -> None:

@@ -54,7 +54,13 @@ class Room:
         sqs: Any = self.queue
         machine: Any = self.machine
         store = self.shelf.store
-        verifier = Verifier(store=store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock)
+        verifier = Verifier(
+            sessions=self.shelf.sessions,
+            bucket=BUCKET,
+            timings=timings,
+            s3=s3,
+            now_ms=self.clock,
+        )
         bus: Any = FakeBus()
         publisher = RecordingPublisher(
             store=store,

@@ -47,7 +47,11 @@ class Room:
         self.publisher = RecordingPublisher(
             store=store,
             verifier=Verifier(
-                store=store, bucket=BUCKET, timings=TIMINGS, s3=bucket, now_ms=now_ms
+                sessions=self.shelf.sessions,
+                bucket=BUCKET,
+                timings=TIMINGS,
+                s3=bucket,
+                now_ms=now_ms,
             ),
             publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),
             timings=TIMINGS,

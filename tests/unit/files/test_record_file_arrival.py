@@ -18,10 +18,12 @@ from agora_recording.files.conclusion import final_status
 from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import LEASE_S, Arrival, Arrivals, read, sign_of_life
 from agora_recording.files.verifier import Verifier
+from agora_recording.life.due_index import DUE_SHARDS, DueIndex
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
-from agora_recording.life.store import DUE_SHARDS, RecordingStore, row_of
+from agora_recording.life.sessions import SessionStore
+from agora_recording.life.store import RecordingStore, row_of
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.due import LATE, due
@@ -110,8 +112,14 @@ class House:
         bus: Any = self.bus
         sqs: Any = self.queue
         self.store = RecordingStore(TABLE, timings, client)
+        self.sessions = SessionStore(TABLE, client)
+        self.index = DueIndex(TABLE, client)
         self.verifier = Verifier(
-            store=self.store, bucket=BUCKET, timings=timings, s3=s3, now_ms=self.clock
+            sessions=self.sessions,
+            bucket=BUCKET,
+            timings=timings,
+            s3=s3,
+            now_ms=self.clock,
         )
         self.publisher = RecordingPublisher(
             store=self.store,
@@ -139,6 +147,8 @@ class House:
         nothing: Any = None
         self.sweeper = Sweeper(
             store=self.store,
+            sessions=self.sessions,
+            index=self.index,
             agora=nothing,
             waker=nothing,
             storage=nothing,
@@ -537,10 +547,10 @@ def test_the_sweeper_asks_for_a_look_and_comes_back_later(house: House) -> None:
 
 
 def test_what_is_late_is_not_counted_as_open(house: House) -> None:
-    assert house.store.open_recordings() == []
+    assert house.index.open_recordings() == []
     house.clock.advance(900)
     shards = range(DUE_SHARDS)
-    found = [each for shard in shards for each in house.store.due(LATE, shard, house.clock(), 10)]
+    found = [each for shard in shards for each in house.index.due(LATE, shard, house.clock(), 10)]
     assert found == [RECORDING_ID]
 
 
@@ -619,9 +629,10 @@ def test_a_sign_of_life_puts_off_the_next_query() -> None:
 
 
 def files_told(house: House) -> list[tuple[str, str]]:
+    told = Timeline(house.store, house.sessions).page(RECORDING_ID, EventsQuery(1000, None))
     return [
         (entry["at"][11:19], entry["data"]["name"])
-        for entry in Timeline(house.store).page(RECORDING_ID, EventsQuery(1000, None))["events"]
+        for entry in told["events"]
         if entry["kind"] == "file"
     ]
 
@@ -629,7 +640,9 @@ def files_told(house: House) -> list[tuple[str, str]]:
 def test_a_file_that_arrives_is_a_line_of_the_timeline(house: House) -> None:
     at_ms = house.clock()
     house.tell(arrived(MP4, at_ms), arrived(f"{STEM}.m3u8", at_ms))
-    told = Timeline(house.store).page(RECORDING_ID, EventsQuery(1000, None))["events"]
+    told = Timeline(house.store, house.sessions).page(RECORDING_ID, EventsQuery(1000, None))[
+        "events"
+    ]
     lines = [entry for entry in told if entry["kind"] == "file"]
     assert [entry["text"] for entry in lines] == [
         f"A playlist arrived in the bucket: {STEM}.m3u8.",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.store import RecordingStore
-from agora_recording.notifications.facts import NOTHING, SessionFacts, merge
+from agora_recording.life.sessions import SessionStore
+from agora_recording.notifications.effects import merge
+from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.recording.hearing import applied, owned
 from agora_recording.recording.model import RANK, Recording, begin_attempt
 from tests.world import webhook
@@ -54,6 +55,7 @@ class Room:
         queue: Any = self.queue
         self.applier = Applier(
             store=self.shelf.store,
+            sessions=self.shelf.sessions,
             waker=Waker(self.shelf.store, machine),
             arrivals=ArrivalQueue("arrivals", queue),
             poison_queue_url="poison",
@@ -75,7 +77,7 @@ class Room:
 def _owned_room(row: Recording) -> Room:
     """A room in which the session is known to be the recording's."""
     room = Room(row)
-    room.shelf.store.adopt_session(SID, RECORDING_ID, CNAME)
+    room.shelf.sessions.adopt(SID, RECORDING_ID, CNAME)
     return room
 
 
@@ -317,7 +319,7 @@ def test_what_cannot_be_read_is_put_aside() -> None:
 
 def test_what_cannot_be_applied_is_put_aside() -> None:
     room = Room()
-    room.shelf.store.adopt_session(SID, "01HF7YAT00000000000000GONE", CNAME)
+    room.shelf.sessions.adopt(SID, "01HF7YAT00000000000000GONE", CNAME)
     assert room.apply(heard(33), heard(33, sequence=1)) == []
     assert [each["error"] for each in room.queue.messages] == ["RecordingNotFoundError"] * 2
 
@@ -328,7 +330,7 @@ def test_what_may_succeed_later_comes_again(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(*_: Any) -> None:
         raise error("ThrottlingException")
 
-    monkeypatch.setattr(RecordingStore, "amend_session", refuse)
+    monkeypatch.setattr(SessionStore, "amend", refuse)
     failed = room.apply(heard(33, place="1"), heard(33, place="2", sequence=1))
     assert failed == ["1", "2"]
     assert room.queue.messages == []

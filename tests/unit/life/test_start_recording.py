@@ -72,6 +72,7 @@ class Room:
         storage: Any = self.storage
         self.starter = Starter(
             store=self.shelf.store,
+            sessions=self.shelf.sessions,
             agora=agora,
             storage=storage,
             sealer=Sealer("key"),

@@ -1,16 +1,11 @@
-"""The table. Each story is told twice: on the fake of these tests, and on moto's DynamoDB with the
-table of template.yaml. So what the fake does, a table does.
-"""
+"""Recordings in the table, and what else uses it: on the fake and on moto (conftest.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from msgspec.structs import replace
 
 from agora_recording.agora.limiter import Limiter
@@ -23,7 +18,7 @@ from agora_recording.errors import (
     RecordingNotFoundError,
     WriteConflictError,
 )
-from agora_recording.life.store import DUE_SHARDS, Note, RecordingStore, row_of
+from agora_recording.life.store import Note, RecordingStore, row_of
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import Recording, ask_to_stop, seen
 from tests.world.builders import (
@@ -32,34 +27,15 @@ from tests.world.builders import (
     TIMINGS,
     after,
     ended,
-    heard,
     recording,
     requested,
     uploading,
 )
-from tests.world.fakes import TABLE, Clock, FakeTable, table_properties
+from tests.world.fakes import TABLE, Clock
 from tests.world.house import filled, machine_definition
-from tests.world.webhook import NOW_MS, SID
+from tests.world.webhook import NOW_MS
 
 PARK = machine_definition()["States"]["Await end"]["Parameters"]
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Any]:
-    with mock_aws():
-        yield boto3.client("dynamodb")
-
-
-@pytest.fixture(params=["fake", "moto"])
-def client(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.param == "fake":
-        yield FakeTable()
-        return
-    client = request.getfixturevalue("moto")
-    names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    client.create_table(TableName=TABLE, **{name: table_properties()[name] for name in names})
-    yield client
-    client.delete_table(TableName=TABLE)
 
 
 @pytest.fixture
@@ -262,89 +238,6 @@ def test_recordings_of_a_status_are_listed(store: RecordingStore, client: Any) -
         row = uploading if number % 3 else recording
         _put(client, row(recording_id=_id(number)))
     assert _listed(store, cname=CNAME, status="recording") == [6, 3, 0]
-
-
-def test_only_what_is_due_by_now_is_found(store: RecordingStore, client: Any) -> None:
-    _put(
-        client,
-        recording(recording_id=_id(1)),
-        recording(recording_id=_id(2), last_seen_ms=after(300)),
-        recording(recording_id=_id(3), gap_seen=True),
-        requested(recording_id=_id(4)),
-        uploading(recording_id=_id(5), status="completed"),
-    )
-
-    def due(risk: int, seconds: float) -> set[str]:
-        shards = range(DUE_SHARDS)
-        return {each for n in shards for each in store.due(risk, n, after(seconds), 50)}
-
-    assert due(3, 206.999) == set()
-    assert due(3, 207) == {_id(1)}
-    assert due(3, 900) == {_id(1), _id(2)}
-    assert due(2, 900) == {_id(3)}
-    assert due(1, 1e6) == set()
-    assert due(0, 900) == {_id(4)}
-
-
-def test_the_longest_due_are_found_first(store: RecordingStore, client: Any) -> None:
-    shard = row_of(recording(), TIMINGS)["dueShard"]
-    late = recording(last_seen_ms=after(100))
-    item = {**row_of(late, TIMINGS), "PK": "REC#late", "dueShard": shard}
-    client.put_item(TableName=TABLE, Item=to_item(item))
-    _put(client, recording())
-    number = int(shard.removeprefix("DUE#"))
-    assert store.due(3, number, after(900), 50) == [RECORDING_ID, "late"]
-    assert store.due(3, number, after(900), 1) == [RECORDING_ID]
-
-
-def test_what_is_over_leaves_the_index(store: RecordingStore, client: Any) -> None:
-    _put(client, uploading())
-    store.amend(RECORDING_ID, lambda row: replace(row, status="completed"))
-    assert not any(store.due(1, n, after(1e6), 50) for n in range(DUE_SHARDS))
-
-
-# --- sessions ------------------------------------------------------------------------------------
-
-
-def test_a_session_is_written_and_read(store: RecordingStore) -> None:
-    assert store.session(SID) is None
-    store.amend_session(SID, lambda row: {"version": 0, "facts": {"uids": ["1"]}})
-    row = store.session(SID)
-    assert row
-    assert (row["facts"], row["version"]) == ({"uids": ["1"]}, 1)
-
-
-def test_a_session_is_adopted_once_and_for_all(store: RecordingStore) -> None:
-    store.amend_session(SID, lambda row: {"version": 0, "cname": "first", "facts": {}})
-    store.adopt_session(SID, RECORDING_ID, CNAME)
-    store.adopt_session(SID, RECORDING_ID, CNAME)
-    row = store.session(SID)
-    assert row
-    assert (row["recordingId"], row["cname"], row["version"]) == (RECORDING_ID, "first", 2)
-
-
-def test_a_session_is_changed_on_what_another_wrote_meanwhile(store: RecordingStore) -> None:
-    rivals = [1, 2]
-
-    def change(row: dict[str, Any] | None) -> dict[str, Any]:
-        if rivals:
-            number = rivals.pop()
-            store.amend_session(SID, lambda row: {"version": 0, **(row or {}), f"n{number}": 1})
-        return {"version": 0, **(row or {}), "mine": 1}
-
-    row = store.amend_session(SID, change)
-    assert {"n1", "n2", "mine"} <= set(row)
-    assert store.session(SID) == row
-
-
-def test_the_notifications_of_a_session_are_read_in_order(
-    store: RecordingStore, client: Any
-) -> None:
-    for number in (11, 2, 1):
-        item = heard(33, {"progress": number}, sequence=number)["dynamodb"]["NewImage"]
-        client.put_item(TableName=TABLE, Item=item)
-    store.adopt_session(SID, RECORDING_ID, CNAME)
-    assert [row["sequence"] for row in store.notifications(SID)] == [1, 2, 11]
 
 
 # --- what else uses the table --------------------------------------------------------------------

@@ -212,6 +212,8 @@ def the_sweeper_looks(desk: Desk, now_ms: int = LATE) -> None:
     unused: Any = None
     Sweeper(
         store=_store(desk),
+        sessions=unused,
+        index=unused,
         agora=unused,
         waker=_waker(desk),
         storage=unused,
@@ -471,8 +473,8 @@ def test_a_waker_that_reads_the_token_too_early_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def hasty(self: Waker, recording_id: str, change: Any, notes: Any = None) -> Recording:
-        token = self._store.get(recording_id).task_token
-        row = self._store.amend(recording_id, change, notes)
+        token = self.store.get(recording_id).task_token
+        row = self.store.amend(recording_id, change, notes)
         self.send(replace(row, task_token=token))
         return row
 

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from agora_recording.aws.lease import Lease
 from agora_recording.errors import RateLimitedError
 from agora_recording.life import watch_recordings
+from agora_recording.life.due_index import DUE_SHARDS
 from agora_recording.life.executions import Waker, execution_arn
 from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.store import DUE_SHARDS
+from agora_recording.life.store import RecordingStore
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.due import due
@@ -107,6 +108,8 @@ class Room:
         self.lease = Lease(TABLE, client, self.clock)
         self.sweeper = Sweeper(
             store=self.shelf.store,
+            sessions=self.shelf.sessions,
+            index=self.shelf.index,
             agora=agora,
             waker=Waker(self.shelf.store, machine),
             storage=storage,
@@ -490,7 +493,7 @@ def test_a_sweep_goes_by_risk(page: int) -> None:
         *_many(2, requested(), first=6),
     ]
     room = Room(*rows, script=(state(5),) * 4, seconds=5000)
-    shards = [room.shelf.store.shard(number, page) for number in range(DUE_SHARDS)]
+    shards = [room.shelf.index.shard(number, page) for number in range(DUE_SHARDS)]
     order = [each for batch in room.sweeper.batches(shards, 0) for each in batch]
     number = {row.recording_id: place // 2 for place, row in enumerate(rows)}
     assert [number[each] for each in order] == [3, 3, 2, 2, 1, 1, 0, 0]
@@ -532,7 +535,7 @@ def test_one_that_cannot_even_be_noted_does_not_either(monkeypatch: pytest.Monke
         raise error("ThrottlingException")
 
     room = Room(*_many(2, recording()), script=(RateLimitedError("booked"),) * 2)
-    monkeypatch.setattr(room.shelf.store, "amend", refuse)
+    monkeypatch.setattr(RecordingStore, "amend", refuse)
     assert room.sweep() == {"failed": 2}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item
+from agora_recording.clock import iso
 from agora_recording.errors import RecordingStateError, RoomFailedError, StackNotFoundError
 from agora_recording.life import apply_notifications
 from agora_recording.life.store import row_of
@@ -326,6 +328,17 @@ def test_every_risk_has_a_name() -> None:
     assert len(RISK_NAMES) == len(RISKS)
 
 
+# --- show ---------------------------------------------------------------------------------------
+
+
+def test_a_recording_is_shown_with_what_agora_told_of_each_session(world: World) -> None:
+    world.add(recording(past_attempts=[running(sid="2" * 32, end="DIED")], attempt=running(2)))
+    world.session(recordingId=RECORDING_ID)
+    unheard, heard_of = world.operator.show(RECORDING_ID)["sessions"]
+    assert unheard == {"sid": "2" * 32}
+    assert (heard_of["sid"], heard_of["firstHeardAt"]) == (SID, iso(after(3)))
+
+
 # --- the rest -----------------------------------------------------------------------------------
 
 
@@ -475,6 +488,75 @@ def test_json_is_the_plain_result(run: Any) -> None:
     assert json.loads(out) == {"query": 3}
 
 
+SESSION = {
+    "sid": SID,
+    "recorderUids": ["1", "99"],
+    "firstHeardAt": "A",
+    "lastHeardAt": "B",
+    "startedAt": "C",
+    "endedAt": "D",
+    "end": "IDLE",
+    "remarks": ["The recorder left the channel: nobody was there."],
+    "upload": "uploaded",
+    "transcoding": "partial_success",
+    "problems": [
+        {"kind": "error", "level": 3, "lastAt": "E", "text": "Error 47 in the uploader."},
+        {"kind": "warning", "lastAt": "F", "text": "Warning 31 from the uploader."},
+    ],
+    "participants": [
+        {"uid": "0", "audio": {"arrives": True, "since": "G"}},
+        {"uid": "7", "video": {"arrives": False, "since": "H"}},
+    ],
+    "interruptions": [{"track": "audio", "uid": "7", "begunAt": "I", "endedAt": "J"}],
+    "outputs": [{"target": "live#1", "status": "publishing", "since": "K"}],
+}
+
+
+def shown(run: Any, *sessions: dict[str, Any]) -> list[str]:
+    """Return what is printed of sessions: the part between the attempts and the timeline."""
+    found = {"recording": {"attempts": []}, "sessions": sessions, "events": []}
+    lines: list[str] = run(found, "show", RECORDING_ID)[1].splitlines()
+    assert lines[-2:] == ["", "Nothing has happened yet."]
+    return [re.sub("  +", "  ", line) for line in lines[1:-2]]
+
+
+def test_a_session_is_shown_in_words_and_tables(run: Any) -> None:
+    assert shown(run, SESSION) == [
+        f"session  {SID}",
+        "recorder  uid 1, uid 99",
+        "heard  A to B",
+        "recorded  C to D",
+        "end  IDLE",
+        "  The recorder left the channel: nobody was there.",
+        "upload  uploaded",
+        "transcoding  partial success",
+        "interruption  I to J: audio of uid 7",
+        "output  live#1: publishing since K",
+        "",
+        "WHO  AUDIO  VIDEO",
+        "all, mixed  arrives since G  -",
+        "uid 7  -  stopped since H",
+        "",
+        "LAST AT  KIND  LEVEL  WHAT",
+        "E  error  3  Error 47 in the uploader.",
+        "F  warning  -  Warning 31 from the uploader.",
+    ]
+
+
+def test_a_session_that_goes_on_and_one_that_nobody_told_of_are_short(run: Any) -> None:
+    going_on = {"sid": SID, "firstHeardAt": "A", "lastHeardAt": "B", "startedAt": "C"}
+    assert shown(run, going_on, {"sid": "2"}) == [
+        f"session  {SID}",
+        "recorder  -",
+        "heard  A to B",
+        "recorded  C to now",
+        "end  -",
+        "",
+        "session  2",
+        "heard  nothing yet",
+    ]
+
+
 def test_an_empty_list_says_so(run: Any) -> None:
     assert run([], "list")[1] == "No recording is open.\n"
 
@@ -486,8 +568,6 @@ def test_ages_are_told_in_the_unit_that_says_most() -> None:
 
 
 def _instants(*ages_s: int) -> list[str]:
-    from agora_recording.clock import iso
-
     return [iso(NOW_MS - age * 1000) for age in ages_s]
 
 

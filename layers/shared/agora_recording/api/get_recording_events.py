@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
 from agora_recording.api.timeline import Entry, timeline
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore
 from agora_recording.notifications import events
 from agora_recording.recording.ids import check_recording_id
@@ -77,6 +78,7 @@ class Timeline(msgspec.Struct):
     """Tells what happened to recordings."""
 
     store: RecordingStore
+    sessions: SessionStore
 
     def page(self, recording_id: str, query: EventsQuery) -> dict[str, Any]:
         """Return an EventsView. Raises RecordingNotFoundError."""
@@ -85,7 +87,7 @@ class Timeline(msgspec.Struct):
         told = [
             events.from_stored(row)
             for sid in recording.sids
-            for row in self.store.notifications(sid)
+            for row in self.sessions.notifications(sid)
         ]
         entries = timeline(told, self.store.notes(recording_id))
         return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, query)))

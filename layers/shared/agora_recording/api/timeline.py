@@ -9,6 +9,16 @@ import msgspec
 
 from agora_recording.clock import from_iso, iso
 from agora_recording.notifications import events as e
+from agora_recording.notifications.words import (
+    ERRORS,
+    WARNINGS,
+    call_did_not_fit,
+    module_words,
+    problem_key,
+    recorder_left,
+    service_ended,
+    web_recording_stopped,
+)
 
 
 class Entry(TypedDict):
@@ -98,36 +108,6 @@ def _gap(at_ms: int, uid: str, first: int, last: int) -> Entry:
 
 # --- in words -----------------------------------------------------------------------------------
 
-_MODULES: dict[int | None, str] = {
-    0: "the recorder",
-    1: "the uploader",
-    2: "the recording service",
-    6: "the web page recorder",
-}
-_ERRORS: dict[tuple[int | None, int | None], str] = {
-    (1, 32): "the bucket's settings are wrong",
-    (1, 47): "a file could not be uploaded",
-    (1, 51): "a recorded file could not be processed",
-    (2, 50): "the upload took too long",
-    (2, 52): "the service took too long to start",
-}
-_WARNINGS: dict[tuple[int | None, int | None], str] = {
-    (1, 31): "a slice is uploaded to the bucket once more",
-    (1, 32): "a slice is uploaded to Agora's backup instead",
-}
-_STATUSES: dict[int | None, str] = {
-    0: "not started",
-    1: "initialised",
-    2: "the recorder is starting",
-    3: "the uploader is ready",
-    4: "the recorder is ready",
-    5: "recording",
-    6: "stopping",
-    7: "stopped",
-    8: "about to exit",
-    20: "exited abnormally",
-}
-_LEAVE_BITS = {2: "its process was told to end", 4: "nobody was there", 16: "it was told to leave"}
 _RESULTS = {
     "all_success": "every file",
     "total_success": "every file",
@@ -140,18 +120,17 @@ _RESULTS = {
 def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
     match event.details:
         case e.CloudRecordingError(module=module, errorLevel=level, errorCode=code, errorMsg=text):
-            meaning = _ERRORS.get((module, code)) or text or "not explained"
-            return f"Error {code} in {_module(module)}, level {level} of 5: {meaning}."
+            meaning = ERRORS.get(problem_key(module, code)) or text or "not explained"
+            return f"Error {code} in {module_words(module)}, level {level} of 5: {meaning}."
         case e.CloudRecordingWarning(module=module, warnCode=code):
-            meaning = _WARNINGS.get((module, code), "not explained")
-            return f"Warning {code} from {_module(module)}: {meaning}."
+            meaning = WARNINGS.get(problem_key(module, code), "not explained")
+            return f"Warning {code} from {module_words(module)}: {meaning}."
         case e.CloudRecordingStatusUpdate(status=status):
-            state = _STATUSES.get(status, f"status {status}")
-            return f"A call did not fit the state of the service: {state}."
+            return call_did_not_fit(status)
         case e.CloudRecordingFileInfos(fileList=files):
             return f"The first playlist is in the bucket: {_listed(_names(files))}."
         case e.SessionExit(exitStatus=status):
-            return f"Agora's service ended {'abnormally' if status else 'normally'}."
+            return service_ended(status)
         case e.SessionFailover(newUid=uid):
             return f"Failover: another server of Agora's goes on as uid {uid}."
         case e.HighAvailabilityRegistered():
@@ -170,7 +149,7 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.RecorderStarted(status=status):
             return f"The recorder started{_unless_good(status)}."
         case e.RecorderLeave(leaveCode=code):
-            return f"The recorder left the channel: {_why_left(code)}."
+            return recorder_left(code)
         case e.RecorderSliceStart(startUtcMs=start, discontinueUtcMs=broken):
             if start and broken and broken < start:
                 return f"Nothing was recorded from {iso(broken)} to {iso(start)}."
@@ -187,8 +166,7 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.WebRecorderStarted():
             return "Web page recording started."
         case e.WebRecorderStopped(code=code, message=message, details=details):
-            told = ": ".join(part for part in (message, details) if part) or "no reason given"
-            return f"Web page recording stopped, code {code}: {told}."
+            return web_recording_stopped(code, message, details)
         case e.WebRecorderCapabilityLimit(limitType=limit):
             return f"The page uses what cannot be recorded ({limit}); the recording stops."
         case e.WebRecorderReload(reason=reason):
@@ -207,10 +185,6 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
     return f"Agora sent an event that its documents do not describe (type {event.event_type})."
 
 
-def _module(module: int | None) -> str:
-    return _MODULES.get(module, f"module {module}")
-
-
 def _unless_good(status: int | None) -> str:
     return f", with abnormal status {status}" if status else ""
 
@@ -226,15 +200,6 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _after_colon(files: tuple[e.File, ...]) -> str:
     return f": {_listed(_names(files))}" if files else ""
-
-
-def _why_left(code: int | None) -> str:
-    if code is None:
-        return "no reason given"
-    if code == 0:
-        return "it could not be initialised"
-    why = [text for bit, text in _LEAVE_BITS.items() if code & bit]
-    return " and ".join(why) if why else f"leave code {code}"
 
 
 def _result(result: str | None) -> str:

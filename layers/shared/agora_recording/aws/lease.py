@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from agora_recording import clock
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import to_item
-from agora_recording.clock import now_ms
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,34 +20,32 @@ SWEEPER = ("SWEEPER", "LEASE")
 UPDATE_LEASE_S = 60
 
 
-class Lease:
+class Lease(msgspec.Struct):
     """The right to do something alone, for a while: to sweep, where no other `key` is given.
 
-    Its holder may die: the lease runs out by itself.
+    Its holder may die: the lease runs out by itself. `key` is the row's (PK, SK); `client` None is
+    the process's own.
     """
 
-    def __init__(
-        self,
-        table_name: str,
-        client: DynamoDBClient | None = None,
-        now_ms: Callable[[], int] = now_ms,
-        key: tuple[str, str] = SWEEPER,
-    ) -> None:
-        self._table_name = table_name
-        self._key = to_item(dict(zip(("PK", "SK"), key, strict=True)))
-        self._client = client
-        self._now_ms = now_ms
-        self._fence = 0
-        self._until_ms = 0
+    table_name: str
+    client: DynamoDBClient | None = None
+    now_ms: Callable[[], int] = clock.now_ms
+    key: tuple[str, str] = SWEEPER
+    _fence: int = 0
+    _until_ms: int = 0
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        return to_item(dict(zip(("PK", "SK"), self.key, strict=True)))
 
     def take(self, for_s: float) -> int | None:
         """Take the lease for `for_s` seconds; return its fencing number, None if another has it."""
-        client = self._client or clients.dynamodb()
-        now = self._now_ms()
+        client = self.client or clients.dynamodb()
+        now = self.now_ms()
         until = now + round(for_s * 1000)
         try:
             answer = client.update_item(
-                TableName=self._table_name,
+                TableName=self.table_name,
                 Key=self._key,
                 UpdateExpression="SET untilMs = :until ADD fence :one",
                 ConditionExpression="attribute_not_exists(untilMs) OR untilMs < :now",
@@ -61,14 +61,14 @@ class Lease:
     @property
     def is_ours(self) -> bool:
         """Tell whether the lease has not run out: nobody else can have taken it then."""
-        return self._now_ms() < self._until_ms
+        return self.now_ms() < self._until_ms
 
     def release(self) -> None:
         """Give the lease back, unless somebody has taken it since."""
-        client = self._client or clients.dynamodb()
+        client = self.client or clients.dynamodb()
         with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
             client.update_item(
-                TableName=self._table_name,
+                TableName=self.table_name,
                 Key=self._key,
                 UpdateExpression="SET untilMs = :never",
                 ConditionExpression="fence = :fence",

@@ -13,8 +13,7 @@ from agora_recording.files.bucket import list_objects, read_object
 from agora_recording.files.expectation import expectation
 from agora_recording.files.judge import verify
 from agora_recording.files.verdict import Verdict
-from agora_recording.life.store import RecordingStore
-from agora_recording.notifications.facts import SessionFacts
+from agora_recording.life.sessions import SessionStore
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 class Verifier(msgspec.Struct, kw_only=True):
     """Lists the bucket, reads the final indexes, and changes nothing."""
 
-    store: RecordingStore
+    sessions: SessionStore
     bucket: str
     timings: Timings
     s3: S3Client | None = None
@@ -38,10 +37,7 @@ class Verifier(msgspec.Struct, kw_only=True):
         What S3 and the table raise is passed on.
         """
         client = self.s3 or clients.s3()
-        facts = {}
-        for sid in recording.sids:
-            row = self.store.session(sid)
-            facts[sid] = msgspec.convert((row or {}).get("facts", {}), SessionFacts)
+        facts = {sid: self.sessions.get(sid).facts for sid in recording.sids}
         return verify(
             list_objects(client, self.bucket, recording.prefix),
             lambda key: read_object(client, self.bucket, key),

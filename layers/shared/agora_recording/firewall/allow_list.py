@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from agora_recording.aws import clients
+from agora_recording.aws.compare_and_set import compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_attribute
 from agora_recording.firewall.plan import IPV4, IPV6, State
-from agora_recording.firewall.target import row_key, write_until_done
+from agora_recording.firewall.target import WRITE_TRIES, row_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,20 +52,16 @@ class AllowListTarget(msgspec.Struct):
         return found
 
     def _change(self, change: Callable[[set[str]], set[str]]) -> None:
-        write_until_done(self.id, lambda: self._write(change))
+        def changed(before: list[str] | None) -> list[str] | None:
+            after = change(set(before or ()))
+            return before if before is not None and after == set(before) else sorted(after)
 
-    def _write(self, change: Callable[[set[str]], set[str]]) -> bool:
-        """Write the list, on condition that it is still as read; return whether it was."""
-        before = self._cidrs()
-        after = change(set(before or ()))
-        if before is not None and after == set(before):
-            return True
-        values = {":after": to_attribute(sorted(after))}
-        condition = "attribute_not_exists(cidrs)"
-        if before is not None:
-            condition = "cidrs = :before"
-            values[":before"] = to_attribute(before)
-        try:
+        def write(before: list[str] | None, after: list[str] | None) -> list[str] | None:
+            values = {":after": to_attribute(after)}
+            condition = "attribute_not_exists(cidrs)"
+            if before is not None:
+                condition = "cidrs = :before"
+                values[":before"] = to_attribute(before)
             self._client.update_item(
                 TableName=self.table_name,
                 Key=row_key(ALLOW_LIST),
@@ -72,6 +69,12 @@ class AllowListTarget(msgspec.Struct):
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            return after
+
+        compare_and_set(
+            self._cidrs,
+            changed,
+            write,
+            tries=WRITE_TRIES,
+            refusal="The allow-list is being changed all the time",
+        )

@@ -92,7 +92,11 @@ class PrefixListTarget(msgspec.Struct):
         return mark(self.stack_name)
 
     def _change(self, choose: Callable[[_PrefixList], dict[str, Any]]) -> None:
-        """Modify the list until `choose` finds nothing left to do."""
+        """Modify the list until `choose` finds nothing left to do.
+
+        Not `compare_and_set`: one call takes 100 entries, so a change may need several writes, and
+        before the list is read again it has to digest what was written.
+        """
         conflicts, now = 0, self._settled()
         while change := choose(now):
             try:

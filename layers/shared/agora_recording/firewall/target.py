@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item, to_attribute, to_item
-from agora_recording.errors import WriteConflictError
 from agora_recording.firewall.plan import IPV4, IPV6, Memory, Plan, State
 
 if TYPE_CHECKING:
@@ -168,18 +167,6 @@ class TargetMemories(msgspec.Struct):
 
 
 # --- what several kinds of targets need ---------------------------------------------------------
-
-
-def write_until_done(target_id: str, write: Callable[[], bool]) -> None:
-    """Repeat `write`, which reads the target and writes it on condition of what it read.
-
-    It returns False where somebody else wrote in between. Raises WriteConflictError after
-    `WRITE_TRIES` of those.
-    """
-    for _ in range(WRITE_TRIES):
-        if write():
-            return
-    raise WriteConflictError(f"{target_id} is being changed all the time")
 
 
 def row_key(target_id: str) -> dict[str, AttributeValueTypeDef]:

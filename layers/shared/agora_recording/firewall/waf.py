@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agora_recording.aws import clients
+from agora_recording.aws.compare_and_set import compare_and_set
 from agora_recording.errors import QuotaError, SettingsError
 from agora_recording.firewall.addresses import canonical
 from agora_recording.firewall.plan import State
-from agora_recording.firewall.target import ip_version, write_until_done
+from agora_recording.firewall.target import WRITE_TRIES, ip_version
 
 if TYPE_CHECKING:
     from mypy_boto3_wafv2 import WAFV2Client
 
 WAF_CAPACITY = 10_000
+
+
+class _Content(NamedTuple):
+    addresses: frozenset[str]
+    description: str | None
+    lock_token: str
 
 
 class WafIpSetTarget:
@@ -50,24 +57,29 @@ class WafIpSetTarget:
         """Write the set without these."""
         self._change(lambda present: present - set(cidrs))
 
-    def _change(self, change: Callable[[set[str]], set[str]]) -> None:
-        write_until_done(self.id, lambda: self._write(change))
+    def _change(self, change: Callable[[frozenset[str]], frozenset[str]]) -> None:
+        compare_and_set(
+            self._content,
+            lambda before: before._replace(addresses=change(before.addresses)),
+            self._write,
+            overtaken=("WAFOptimisticLockException",),
+            tries=WRITE_TRIES,
+            refusal=f"{self.id} is being changed all the time",
+        )
 
-    def _write(self, change: Callable[[set[str]], set[str]]) -> bool:
-        """Write the set under the lock token it was read with; return whether that still held."""
+    def _content(self) -> _Content:
         answer = self._client.get_ip_set(**self._set)
         found = answer["IPSet"]
-        before = {canonical(cidr) for cidr in found["Addresses"]}
-        after = change(before)
-        if after == before:
-            return True
-        request = {**self._set, "Addresses": sorted(after), "LockToken": answer["LockToken"]}
-        if description := found.get("Description"):
+        addresses = frozenset(canonical(cidr) for cidr in found["Addresses"])
+        return _Content(addresses, found.get("Description"), answer["LockToken"])
+
+    def _write(self, _: _Content, after: _Content) -> _Content:
+        addresses, description, token = after
+        request = {**self._set, "Addresses": sorted(addresses), "LockToken": token}
+        if description:
             request["Description"] = description  # left out, it would be wiped
         try:
             self._client.update_ip_set(**request)
-        except self._client.exceptions.WAFOptimisticLockException:
-            return False
         except self._client.exceptions.WAFLimitsExceededException as error:
-            raise QuotaError(f"{self.id} has no room for {len(after)} addresses") from error
-        return True
+            raise QuotaError(f"{self.id} has no room for {len(addresses)} addresses") from error
+        return after

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from agora_recording import clock
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item
-from agora_recording.clock import now_ms
 from agora_recording.errors import StoreUnavailableError, WriteConflictError
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.notifications import events
-from agora_recording.notifications.facts import SessionFacts
+from agora_recording.notifications.facts import SessionRow
 from agora_recording.observability import logger
 from agora_recording.recording.hearing import applied, is_worth_a_look, merged, owned
 from agora_recording.recording.model import Recording
@@ -42,25 +43,16 @@ class Stored(NamedTuple):
     event: events.Event
 
 
-class Applier:
-    """Applies batches of the table's stream."""
+class Applier(msgspec.Struct, frozen=True, kw_only=True):
+    """Applies batches of the table's stream. A client that is None is the process's own."""
 
-    def __init__(
-        self,
-        *,
-        store: RecordingStore,
-        waker: Waker,
-        arrivals: ArrivalQueue,
-        poison_queue_url: str,
-        sqs: SQSClient | None = None,
-        now_ms: Callable[[], int] = now_ms,
-    ) -> None:
-        self._store = store
-        self._waker = waker
-        self._arrivals = arrivals
-        self._poison_queue_url = poison_queue_url
-        self._sqs = sqs
-        self._now_ms = now_ms
+    store: RecordingStore
+    sessions: SessionStore
+    waker: Waker
+    arrivals: ArrivalQueue
+    poison_queue_url: str
+    sqs: SQSClient | None = None
+    now_ms: Callable[[], int] = clock.now_ms
 
     def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Apply records of a DynamoDB stream; return the sequence numbers that must come again."""
@@ -90,16 +82,16 @@ class Applier:
 
     def apply_session(self, sid: str, news: Sequence[events.Event]) -> None:
         """Apply events of one session."""
-        facts, opened = SessionFacts(), False
+        opened = False
 
-        def change(row: dict[str, Any] | None) -> dict[str, Any]:
-            nonlocal facts, opened
-            changed, facts, opened = merged(row, news)
+        def change(row: SessionRow) -> SessionRow:
+            nonlocal opened
+            changed, opened = merged(row, news)
             return changed
 
-        row = self._store.amend_session(sid, change)
-        now = self._now_ms()
-        recording_id = row.get("recordingId") or self._find_owner(sid, row, facts)
+        row = self.sessions.amend(sid, change)
+        now = self.now_ms()
+        recording_id = row.recording_id or self._find_owner(sid, row)
         if not recording_id:
             return  # a recording that is not ours, or the console's test
 
@@ -113,29 +105,28 @@ class Applier:
                 told.append(Note(now, "notified", words, {"sid": sid}))
             return told
 
-        recording = self._waker.wake(
+        recording = self.waker.wake(
             recording_id,
-            lambda row: applied(row, sid, facts, now, gap=opened),
+            lambda each: applied(each, sid, row.facts, now, gap=opened),
             notes,
         )
         if is_worth_a_look(recording, news):
-            self._arrivals.ask(recording_id)
+            self.arrivals.ask(recording_id)
 
-    def _find_owner(self, sid: str, row: Mapping[str, Any], facts: SessionFacts) -> str | None:
+    def _find_owner(self, sid: str, row: SessionRow) -> str | None:
         """Find the recording whose start was answered into the void, and write that it is its."""
-        cname = row.get("cname")
-        if not cname:
+        if not row.cname:
             return None
-        for recording in self._store.page(cname=cname, limit=_CANDIDATES).recordings:
-            if owned(recording, sid, facts) is not None:
+        for recording in self.store.page(cname=row.cname, limit=_CANDIDATES).recordings:
+            if owned(recording, sid, row.facts) is not None:
                 recording_id = recording.recording_id
-                self._store.adopt_session(sid, recording_id, cname)
+                self.sessions.adopt(sid, recording_id, row.cname)
                 logger.info("session adopted", recordingId=recording_id, sid=sid)
                 return recording_id
         return None
 
     def _put_aside(self, row: Mapping[str, Any], error: Exception) -> None:
         message = {"PK": row["PK"], "SK": row["SK"], "error": type(error).__name__}
-        (self._sqs or clients.sqs()).send_message(
-            QueueUrl=self._poison_queue_url, MessageBody=msgspec.json.encode(message).decode()
+        (self.sqs or clients.sqs()).send_message(
+            QueueUrl=self.poison_queue_url, MessageBody=msgspec.json.encode(message).decode()
         )

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-class Waker:
-    """Writes reasons and sends tokens."""
+class Waker(msgspec.Struct, frozen=True):
+    """Writes reasons and sends tokens; `client` None is the process's own."""
 
-    def __init__(self, store: RecordingStore, client: SFNClient | None = None) -> None:
-        self._store = store
-        self._client = client
+    store: RecordingStore
+    client: SFNClient | None = None
 
     def wake(
         self,
@@ -38,7 +37,7 @@ class Waker:
 
         Harmless when repeated, and when the execution is awake already.
         """
-        recording = self._store.amend(recording_id, change, notes)
+        recording = self.store.amend(recording_id, change, notes)
         self.send(recording)
         return recording
 
@@ -60,7 +59,7 @@ class Waker:
 
     def succeed(self, task_token: str, output: dict[str, str]) -> bool:
         """Let the task go on that is parked on a token. Return whether the token was taken."""
-        client = self._client or clients.stepfunctions()
+        client = self.client or clients.stepfunctions()
         try:
             client.send_task_success(
                 taskToken=task_token, output=msgspec.json.encode(output).decode()
@@ -84,11 +83,11 @@ def start_execution(
 ) -> bool:
     """Start the execution that owns a recording; return whether it is new.
 
-    Its name is the recordingId, so that a repetition is harmless. A repair after an execution was
-    lost takes the next `generation`: names of closed executions are not free for 90 days.
+    A repetition is harmless: the name is the same. A repair after an execution was lost takes the
+    next `generation`.
     """
     client = client or clients.stepfunctions()
-    name = recording.recording_id + (f"-{generation}" if generation else "")
+    name = execution_name(recording.recording_id, generation)
     try:
         client.start_execution(
             stateMachineArn=state_machine_arn,
@@ -102,7 +101,15 @@ def start_execution(
     return True
 
 
+def execution_name(recording_id: str, generation: int) -> str:
+    """Return the name of a recording's execution: its id, and from the second on its number.
+
+    The names of closed executions are not free for 90 days.
+    """
+    return f"{recording_id}-{generation}" if generation else recording_id
+
+
 def execution_arn(state_machine_arn: str, recording: Recording) -> str:
     """Return the ARN of the execution that owns a recording."""
-    name = recording.recording_id + (f"-{recording.execution}" if recording.execution else "")
+    name = execution_name(recording.recording_id, recording.execution)
     return state_machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"

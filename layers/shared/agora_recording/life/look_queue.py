@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-class ArrivalQueue:
-    """Asks for looks at the files of a recording (files/record_file_arrival.py does them)."""
+class ArrivalQueue(msgspec.Struct, frozen=True):
+    """Asks for looks at the files of a recording (files/record_file_arrival.py does them).
 
-    def __init__(self, url: str, client: SQSClient | None = None) -> None:
-        self._url = url
-        self._client = client
+    `client` None is the process's own.
+    """
+
+    url: str
+    client: SQSClient | None = None
 
     def ask(self, recording_id: str, *after_s: float) -> None:
         """Ask for a look at once, or for one after each of some delays (seconds, 900 at most)."""
-        client = self._client or clients.sqs()
+        client = self.client or clients.sqs()
         body = msgspec.json.encode({"recordingId": recording_id}).decode()
         for delay_s in after_s or (0,):
-            client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=round(delay_s))
+            client.send_message(QueueUrl=self.url, MessageBody=body, DelaySeconds=round(delay_s))

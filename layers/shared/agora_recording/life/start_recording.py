@@ -25,6 +25,7 @@ from agora_recording.errors import (
     ServiceFullError,
     WriteConflictError,
 )
+from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.model import (
     Attempt,
@@ -56,6 +57,7 @@ class Starter:
         self,
         *,
         store: RecordingStore,
+        sessions: SessionStore,
         agora: AgoraClient,
         storage: Storage,
         sealer: Sealer,
@@ -64,6 +66,7 @@ class Starter:
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
+        self._sessions = sessions
         self._agora = agora
         self._storage = storage
         self._sealer = sealer
@@ -174,7 +177,7 @@ class Starter:
             change,
             lambda *_: [Note(now, "started", "Agora started the session.", {"sid": sid})],
         )
-        self._store.adopt_session(sid, recording.recording_id, recording.cname)
+        self._sessions.adopt(sid, recording.recording_id, recording.cname)
         return changed
 
     def _client_request(self, recording: Recording) -> dict[str, Any]:

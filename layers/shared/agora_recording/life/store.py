@@ -1,4 +1,4 @@
-"""The table, as recordings know it. The only module that knows keys and indexes.
+"""Recordings in the table: their rows, their timelines, and the lists of them.
 
 Rows (PK/SK):
     REC#<recordingId> / META             the recording
@@ -7,51 +7,50 @@ Rows (PK/SK):
     REC#<recordingId> / UPDATE           the lease of whoever is updating it at Agora
     REC#<recordingId> / LATE             the lease of whoever looks whether late files have come
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
-    SID#<sid>         / SESSION          what the notifications of a session say, and whose it is
-    SID#<sid>         / EVT#…            one notification (written by receive_notification)
 Indexes:
-    by_due    dueShard, dueKey           open rows that want a look: `<risk>#<iso>`
     by_day    createdDay, recordingId    the list, newest first
     by_cname  channel, recordingId       the list of a channel; adoption of a lost start
+    by_due                               see due_index.py
+
+The table's other rows: sessions and notifications (sessions.py; notifications/envelope.py writes
+them), the leases of aws/lease.py, the limiter's row (agora/limiter.py), and what the firewall's
+targets are remembered by (firewall/target.py, firewall/allow_list.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from agora_recording.aws import clients
+from agora_recording.aws.compare_and_set import compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.lease import Lease
-from agora_recording.clock import from_iso, iso
+from agora_recording.clock import iso
 from agora_recording.errors import (
     IdempotencyConflictError,
     RecordingNotFoundError,
     StoreUnavailableError,
     WriteConflictError,
 )
-from agora_recording.recording.due import LATE, due
+from agora_recording.life.due_index import due_keys
 from agora_recording.recording.model import Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# At 100,000 recordings, event 33 moves 1,700 rows of the index a second, each by two writes; one
-# partition takes 1,000. More shards would be more queries a minute, also where nothing runs.
-DUE_SHARDS = 8
-BY_DUE = "by_due"
 BY_DAY = "by_day"
 BY_CNAME = "by_cname"
 _TRIES = 8
 # What one page may cost: so many queries, and rows that each reads where most are left out.
 _QUERIES_A_PAGE = 10
 _READ_TO_FILTER = 1000
-_BATCH_WRITE = 25  # what DynamoDB takes at once
+_BATCH_READ, _BATCH_WRITE = 100, 25  # what DynamoDB takes at once
 
 
 class Note(NamedTuple):
@@ -63,21 +62,6 @@ class Note(NamedTuple):
     data: Mapping[str, Any] = {}
 
 
-class Scheduled(NamedTuple):
-    """A row of the due-index: the risk and the instant (ms) of its next look."""
-
-    risk: int
-    at_ms: int
-    recording_id: str
-
-
-class Shard(NamedTuple):
-    """The first rows of a shard of the due-index, by risk and instant; are these all it has?"""
-
-    rows: list[Scheduled]
-    is_whole: bool
-
-
 class Page(NamedTuple):
     """Recordings, newest first, and the recordingId to go on after (None: that was all)."""
 
@@ -85,19 +69,18 @@ class Page(NamedTuple):
     cursor: str | None
 
 
-class RecordingStore:
-    """Reads and changes recordings. `timings` decide when a row is due for a look."""
+class RecordingStore(msgspec.Struct, frozen=True):
+    """Reads and changes recordings. `timings` decide when a row is due for a look; `client` None
+    is the process's own.
+    """
 
-    def __init__(
-        self, table_name: str, timings: Timings, client: DynamoDBClient | None = None
-    ) -> None:
-        self._table_name = table_name
-        self._timings = timings
-        self._given = client
+    table_name: str
+    timings: Timings
+    client: DynamoDBClient | None = None
 
     @property
-    def _client(self) -> DynamoDBClient:
-        return self._given or clients.dynamodb()
+    def _dynamodb(self) -> DynamoDBClient:
+        return self.client or clients.dynamodb()
 
     # --- one recording ---
 
@@ -110,7 +93,7 @@ class RecordingStore:
         is when the key is forgotten. A key used before returns the recording of that time.
         Raises IdempotencyConflictError when the key came with another request.
         """
-        client = self._client
+        client = self._dynamodb
         writes: list[Any] = [{"Put": self._put(recording, "attribute_not_exists(PK)")}]
         if idempotency:
             key, fingerprint = idempotency
@@ -124,7 +107,7 @@ class RecordingStore:
             writes.append(
                 {
                     "Put": {
-                        "TableName": self._table_name,
+                        "TableName": self.table_name,
                         "Item": to_item(row),
                         "ConditionExpression": "attribute_not_exists(PK)",
                     }
@@ -139,8 +122,8 @@ class RecordingStore:
         return recording
 
     def _created_before(self, key: str, fingerprint: str) -> Recording:
-        answer = self._client.get_item(
-            TableName=self._table_name,
+        answer = self._dynamodb.get_item(
+            TableName=self.table_name,
             Key=to_item({"PK": f"IDEM#{key}", "SK": "IDEM"}),
             ConsistentRead=True,
         )
@@ -160,8 +143,8 @@ class RecordingStore:
 
     def get(self, recording_id: str) -> Recording:
         """Return a recording as it is now. Raises RecordingNotFoundError."""
-        answer = self._client.get_item(
-            TableName=self._table_name, Key=_key(recording_id), ConsistentRead=True
+        answer = self._dynamodb.get_item(
+            TableName=self.table_name, Key=_key(recording_id), ConsistentRead=True
         )
         if "Item" not in answer:
             raise RecordingNotFoundError(f"There is no recording {recording_id}.")
@@ -180,42 +163,39 @@ class RecordingStore:
         after)` are written with the row, or not at all.
         Raises RecordingNotFoundError; WriteConflictError when others were faster every time.
         """
-        client = self._client
-        for _ in range(_TRIES):
-            before = self.get(recording_id)
-            after = change(before)
-            if after == before:
-                return before
+        client = self._dynamodb
+
+        def write(before: Recording, after: Recording) -> Recording:
             after = replace(after, version=before.version + 1)
             put = self._put(after, "version = :version", {":version": {"N": str(before.version)}})
             lines = notes(before, after) if notes else ()
-            try:
-                if lines:
-                    client.transact_write_items(
-                        TransactItems=[{"Put": put}, *self._note_puts(recording_id, lines)]
-                    )
-                else:
-                    client.put_item(**put)
-            except (
-                client.exceptions.ConditionalCheckFailedException,
-                client.exceptions.TransactionCanceledException,
-                client.exceptions.TransactionConflictException,
-            ):
-                continue
+            if lines:
+                client.transact_write_items(
+                    TransactItems=[{"Put": put}, *self._note_puts(recording_id, lines)]
+                )
+            else:
+                client.put_item(**put)
             return after
-        raise WriteConflictError(f"Recording {recording_id} is being changed too often just now.")
+
+        return compare_and_set(
+            lambda: self.get(recording_id),
+            change,
+            write,
+            tries=_TRIES,
+            refusal=f"Recording {recording_id} is being changed too often just now.",
+        )
 
     def note(self, recording_id: str, *notes: Note) -> None:
         """Add lines to the timeline of a recording."""
         for put in self._note_puts(recording_id, notes):
-            self._client.put_item(**put["Put"])
+            self._dynamodb.put_item(**put["Put"])
 
     def note_file(self, recording_id: str, name: str, note: Note) -> None:
         """Add a file that arrived to the timeline; of one name, the latest arrival stands."""
         (put,) = self._note_puts(recording_id, [note])
         row = put["Put"]
         row["Item"]["SK"] = {"S": f"FILE#{name}"}
-        client = self._client
+        client = self._dynamodb
         with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
             client.put_item(
                 **row,
@@ -226,12 +206,12 @@ class RecordingStore:
 
     def notes(self, recording_id: str) -> list[dict[str, Any]]:
         """Return the timeline notes of a recording, oldest first; then the files that arrived."""
-        query = self._client.get_paginator("query").paginate
+        query = self._dynamodb.get_paginator("query").paginate
         return [
             from_item(item)
             for prefix in ("LOG#", "FILE#")
             for page in query(
-                TableName=self._table_name,
+                TableName=self.table_name,
                 KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
                 ExpressionAttributeValues=to_item(
                     {":pk": f"REC#{recording_id}", ":prefix": prefix}
@@ -242,11 +222,11 @@ class RecordingStore:
 
     def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that an update of this recording needs: Agora wants one at a time."""
-        return Lease(self._table_name, self._given, now_ms, (f"REC#{recording_id}", "UPDATE"))
+        return Lease(self.table_name, self.client, now_ms, (f"REC#{recording_id}", "UPDATE"))
 
     def late_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that a late look at this recording needs."""
-        return Lease(self._table_name, self._given, now_ms, (f"REC#{recording_id}", "LATE"))
+        return Lease(self.table_name, self.client, now_ms, (f"REC#{recording_id}", "LATE"))
 
     # --- many recordings ---
 
@@ -266,7 +246,7 @@ class RecordingStore:
         """
         index, name, value = (BY_CNAME, "channel", cname) if cname else (BY_DAY, "createdDay", day)
         request: dict[str, Any] = {
-            "TableName": self._table_name,
+            "TableName": self.table_name,
             "IndexName": index,
             "KeyConditionExpression": f"{name} = :value",
             "ExpressionAttributeValues": {":value": {"S": value}},
@@ -285,162 +265,28 @@ class RecordingStore:
             request["Limit"] = _READ_TO_FILTER if status else limit
             if start:
                 request["ExclusiveStartKey"] = start
-            answer = self._client.query(**request)
+            answer = self._dynamodb.query(**request)
             found += [item["recordingId"]["S"] for item in answer["Items"]]
             start = answer.get("LastEvaluatedKey")
             if start is None or len(found) >= limit:
                 break
         if len(found) > limit:
-            return Page(self._get_all(found[:limit]), found[limit - 1])
-        return Page(self._get_all(found), start["recordingId"]["S"] if start else None)
+            return Page(self.get_all(found[:limit]), found[limit - 1])
+        return Page(self.get_all(found), start["recordingId"]["S"] if start else None)
 
-    def _get_all(self, recording_ids: Sequence[str]) -> list[Recording]:
-        """Return the rows of up to 100 recordings, in the order asked for."""
+    def get_all(self, recording_ids: Sequence[str]) -> list[Recording]:
+        """Return the rows of recordings, in the order asked for, without those that are gone."""
         rows: dict[str, Recording] = {}
-        wanted: Any = {self._table_name: {"Keys": [_key(each) for each in recording_ids]}}
-        while wanted and recording_ids:
-            answer = self._client.batch_get_item(RequestItems=wanted)
-            for item in answer["Responses"][self._table_name]:
-                row = from_row(from_item(item))
-                rows[row.recording_id] = row
-            wanted = answer["UnprocessedKeys"]
+        for at in range(0, len(recording_ids), _BATCH_READ):
+            keys = [_key(each) for each in recording_ids[at : at + _BATCH_READ]]
+            wanted: Any = {self.table_name: {"Keys": keys}}
+            while wanted:
+                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"][self.table_name]:
+                    row = from_row(from_item(item))
+                    rows[row.recording_id] = row
+                wanted = answer["UnprocessedKeys"]
         return [rows[each] for each in recording_ids if each in rows]
-
-    def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
-        """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
-        answer = self._client.query(
-            TableName=self._table_name,
-            IndexName=BY_DUE,
-            KeyConditionExpression="dueShard = :shard AND dueKey BETWEEN :from AND :to",
-            ExpressionAttributeValues=to_item(
-                {
-                    ":shard": f"DUE#{shard}",
-                    ":from": f"{risk}#",
-                    ":to": f"{risk}#{iso(now_ms)}",
-                }
-            ),
-            Limit=limit,
-        )
-        return [item["PK"]["S"].removeprefix("REC#") for item in answer["Items"]]
-
-    def shard(self, number: int, limit: int) -> Shard:
-        """Return up to `limit` rows of one shard of the due-index, due or not."""
-        answer = self._client.query(
-            TableName=self._table_name,
-            IndexName=BY_DUE,
-            KeyConditionExpression="dueShard = :shard",
-            ExpressionAttributeValues=to_item({":shard": f"DUE#{number}"}),
-            Limit=limit,
-        )
-        return Shard(
-            [_scheduled(item) for item in answer["Items"]], "LastEvaluatedKey" not in answer
-        )
-
-    def open_recordings(self) -> list[Recording]:
-        """Return every recording that is not over, oldest first."""
-        pages = (page for shard in range(DUE_SHARDS) for page in self._open_pages(shard))
-        found = [item["PK"]["S"].removeprefix("REC#") for page in pages for item in page["Items"]]
-        found.sort()
-        return [
-            each for at in range(0, len(found), 100) for each in self._get_all(found[at : at + 100])
-        ]
-
-    def count_open(self, shard: int) -> int:
-        """Return how many recordings of one shard are not over. Reads the index alone."""
-        return sum(page["Count"] for page in self._open_pages(shard, Select="COUNT"))
-
-    def _open_pages(self, shard: int, **more: Any) -> Any:
-        return self._client.get_paginator("query").paginate(
-            TableName=self._table_name,
-            IndexName=BY_DUE,
-            KeyConditionExpression="dueShard = :shard AND dueKey < :late",
-            ExpressionAttributeValues=to_item({":shard": f"DUE#{shard}", ":late": f"{LATE}#"}),
-            **more,
-        )
-
-    # --- sessions ---
-
-    def session(self, sid: str) -> dict[str, Any] | None:
-        """Return the row of a session: recordingId?, cname, uid, facts, version."""
-        answer = self._client.get_item(
-            TableName=self._table_name,
-            Key=to_item({"PK": f"SID#{sid}", "SK": "SESSION"}),
-            ConsistentRead=True,
-        )
-        return from_item(answer["Item"]) if "Item" in answer else None
-
-    def amend_session(
-        self, sid: str, change: Callable[[dict[str, Any] | None], dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Apply a pure `change` to a session's row (None: there is none yet); return the new row.
-
-        Raises WriteConflictError when others were faster every time.
-        """
-        client = self._client
-        for _ in range(_TRIES):
-            before = self.session(sid)
-            after = change(before)
-            if after == before:
-                return after
-            version = before["version"] if before else 0
-            row = {**after, "PK": f"SID#{sid}", "SK": "SESSION", "version": version + 1}
-            condition: dict[str, Any] = (
-                {
-                    "ConditionExpression": "version = :version",
-                    "ExpressionAttributeValues": {":version": {"N": str(version)}},
-                }
-                if before
-                else {"ConditionExpression": "attribute_not_exists(PK)"}
-            )
-            try:
-                client.put_item(TableName=self._table_name, Item=to_item(row), **condition)
-            except (
-                client.exceptions.ConditionalCheckFailedException,
-                client.exceptions.TransactionConflictException,
-            ):
-                continue
-            return row
-        raise WriteConflictError(f"Session {sid} is being changed too often just now.")
-
-    def adopt_session(self, sid: str, recording_id: str, cname: str) -> None:
-        """Write on a session's row which recording it belongs to. Harmless when repeated."""
-        self.amend_session(
-            sid,
-            lambda row: {"cname": cname, **(row or {"version": 0}), "recordingId": recording_id},
-        )
-
-    def unowned_sessions(self) -> Iterator[dict[str, Any]]:
-        """Yield sid, cname, uid and facts of sessions that no recording owns.
-
-        Reads the whole table: for operators, not for rooms.
-        """
-        pages = self._client.get_paginator("scan").paginate(
-            TableName=self._table_name,
-            FilterExpression="SK = :session AND attribute_not_exists(recordingId)",
-            ExpressionAttributeValues=to_item({":session": "SESSION"}),
-        )
-        for page in pages:
-            for item in page["Items"]:
-                row = from_item(item)
-                yield {**row, "sid": row["PK"].removeprefix("SID#")}
-
-    def notification(self, partition: str, sort: str) -> dict[str, Any] | None:
-        """Return one stored notification by its key, None when it is gone."""
-        answer = self._client.get_item(
-            TableName=self._table_name, Key=to_item({"PK": partition, "SK": sort})
-        )
-        return from_item(answer["Item"]) if "Item" in answer else None
-
-    def notifications(self, sid: str) -> Iterator[dict[str, Any]]:
-        """Yield the stored notifications of a session, by event type, uid and sequence."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table_name,
-            KeyConditionExpression="PK = :pk AND begins_with(SK, :event)",
-            ExpressionAttributeValues=to_item({":pk": f"SID#{sid}", ":event": "EVT#"}),
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield from_item(item)
 
     # --- deleting ---
 
@@ -451,8 +297,8 @@ class RecordingStore:
         """
         sessions = [f"SID#{sid}" for sid in recording.sids]
         for partition in (*sessions, f"REC#{recording.recording_id}"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table_name,
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self.table_name,
                 KeyConditionExpression="PK = :pk",
                 ExpressionAttributeValues=to_item({":pk": partition}),
                 ProjectionExpression="PK, SK",
@@ -465,16 +311,16 @@ class RecordingStore:
 
     def delete_rows(self, keys: Sequence[Any]) -> None:
         """Delete up to 25 rows. Raises StoreUnavailableError when the table is too busy."""
-        wanted: Any = {self._table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
+        wanted: Any = {self.table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
         for _ in range(_TRIES):
-            wanted = self._client.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
+            wanted = self._dynamodb.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
             if not wanted:
                 return
         raise StoreUnavailableError("The table is too busy to delete rows; send it again.")
 
     def delete(self, recording_id: str) -> None:
         """Delete the row of a recording. Harmless when it is gone."""
-        self._client.delete_item(TableName=self._table_name, Key=_key(recording_id))
+        self._dynamodb.delete_item(TableName=self.table_name, Key=_key(recording_id))
 
     # --- writing ---
 
@@ -482,8 +328,8 @@ class RecordingStore:
         self, recording: Recording, condition: str, values: dict[str, Any] | None = None
     ) -> Any:
         put: dict[str, Any] = {
-            "TableName": self._table_name,
-            "Item": to_item(row_of(recording, self._timings)),
+            "TableName": self.table_name,
+            "Item": to_item(row_of(recording, self.timings)),
             "ConditionExpression": condition,
         }
         if values:
@@ -494,7 +340,7 @@ class RecordingStore:
         return [
             {
                 "Put": {
-                    "TableName": self._table_name,
+                    "TableName": self.table_name,
                     "Item": to_item(
                         {
                             "PK": f"REC#{recording_id}",
@@ -514,27 +360,16 @@ class RecordingStore:
 
 def row_of(recording: Recording, timings: Timings) -> dict[str, Any]:
     """Return the whole row of a recording: keys, index keys and values."""
-    day = iso(recording.created_ms)[:10]
-    row = {
+    return {
         **to_row(recording),
         "version": recording.version,  # always there: every write is conditional on it
         "PK": f"REC#{recording.recording_id}",
         "SK": "META",
-        "createdDay": day,
+        "createdDay": iso(recording.created_ms)[:10],
         # Sessions have a cname too, and must not be in the index of channels.
         "channel": recording.cname,
+        **due_keys(recording, timings),
     }
-    look = due(recording, timings)
-    if look:
-        risk, at_ms = look
-        row["dueShard"] = f"DUE#{zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS}"
-        row["dueKey"] = f"{risk}#{iso(at_ms)}"
-    return row
-
-
-def _scheduled(item: Any) -> Scheduled:
-    risk, _, at = item["dueKey"]["S"].partition("#")
-    return Scheduled(int(risk), from_iso(at), item["PK"]["S"].removeprefix("REC#"))
 
 
 def _key(recording_id: str) -> dict[str, Any]:

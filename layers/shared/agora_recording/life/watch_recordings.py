@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient
@@ -25,10 +24,11 @@ from agora_recording.aws import clients
 from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
 from agora_recording.clock import now_ms
 from agora_recording.errors import AgoraError, RateLimitedError
+from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
 from agora_recording.life.executions import Waker, execution_arn, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.store import DUE_SHARDS, Note, RecordingStore, Scheduled, Shard
-from agora_recording.notifications.facts import SessionFacts
+from agora_recording.life.sessions import SessionStore
+from agora_recording.life.store import Note, RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.due import LATE, RISKS
 from agora_recording.recording.ending import after_orphan_stop
@@ -66,6 +66,8 @@ class Sweeper:
         self,
         *,
         store: RecordingStore,
+        sessions: SessionStore,
+        index: DueIndex,
         agora: AgoraClient,
         waker: Waker,
         storage: Storage,
@@ -77,6 +79,8 @@ class Sweeper:
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
+        self._sessions = sessions
+        self._index = index
         self._agora = agora
         self._waker = waker
         self._storage = storage
@@ -97,7 +101,7 @@ class Sweeper:
         self.unheard.clear()
         looks: Counter[str] = Counter()
         with ThreadPoolExecutor(_WORKERS) as workers:
-            shards = list(workers.map(partial(self._store.shard, limit=_PAGE), range(DUE_SHARDS)))
+            shards = list(workers.map(partial(self._index.shard, limit=_PAGE), range(DUE_SHARDS)))
             count_open = sum(workers.map(self._count_open, range(DUE_SHARDS), shards))
             if self._is_any_due(shards):
                 looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
@@ -110,7 +114,7 @@ class Sweeper:
     def _count_open(self, number: int, shard: Shard) -> int:
         if shard.is_whole:
             return sum(each.risk != LATE for each in shard.rows)
-        return self._store.count_open(number)
+        return self._index.count_open(number)
 
     def _look_at(
         self, batches: Iterable[list[str]], seconds: float, workers: ThreadPoolExecutor
@@ -153,7 +157,7 @@ class Sweeper:
     def _read(self, risk: int, shard: int, now_ms: int) -> Iterator[list[str]]:
         served: set[str] = set()
         while True:
-            found = self._store.due(risk, shard, now_ms, _BATCH)
+            found = self._index.due(risk, shard, now_ms, _BATCH)
             # A row that could not be moved on comes again: not twice in one sweep.
             fresh = [each for each in found if each not in served]
             if not fresh:
@@ -215,8 +219,7 @@ class Sweeper:
         reply = self._agora.query(task)
         now = self._now_ms()
         if reply.is_ok and reply.answer.status in RUNNING:
-            row = self._store.session(task.sid) or {}
-            facts = msgspec.convert(row.get("facts", {}), SessionFacts)
+            facts = self._sessions.get(task.sid).facts
             if is_unheard(facts, now, self._timings):
                 self.unheard.add(recording.recording_id)
 

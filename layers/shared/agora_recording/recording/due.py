@@ -1,4 +1,4 @@
-"""When a recording is to be looked at next, and at what risk. Pure.
+"""When a recording is to be looked at next, and at what risk.
 
 Risks are served in their order: unstarted, stopping, silent, long unseen, and last what is over
 and only lacks files that may come late.

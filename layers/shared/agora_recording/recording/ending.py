@@ -1,4 +1,4 @@
-"""How a session ends: what the answer to a stop means, and what comes next. Pure."""
+"""How a session ends: what the answer to a stop means, and what comes next."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ENDS: dict[str, SessionEnd] = {
 
 
 def end_of(reply: Reply) -> SessionEnd | None:
-    """Return what a stop's answer says of the session's end, None for nothing yet. Pure.
+    """Return what a stop's answer says of the session's end, None for nothing yet.
 
     A refusal with a code is Agora's own, for good. Without one it is of the gateway, about our keys
     or account: those can be put right, and until then the session runs and is billed.
@@ -56,7 +56,7 @@ def _is_refusal(reply: Reply) -> bool:
 
 
 def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
-    """Return the recording after Agora answered a stop. Pure.
+    """Return the recording after Agora answered a stop.
 
     A 404 may only mean that a failover is going on: the session then lives on and is billed, so
     the stop is repeated for the failover's 90 s before it is believed (Agora status codes: 404).
@@ -80,7 +80,7 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
 def after_orphan_stop(
     recording: Recording, sid: str, reply: Reply, now_ms: int, timings: Timings
 ) -> Recording:
-    """Return the recording after Agora answered the stop of a session that was given up. Pure.
+    """Return the recording after Agora answered the stop of a session that was given up.
 
     A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes,
     and a refusal until Agora answers nothing more for the session (resourceExpiredHour).
@@ -104,7 +104,7 @@ def after_orphan_stop(
 
 
 def next_state(recording: Recording) -> Next:
-    """Return where the state machine goes from here. Pure.
+    """Return where the state machine goes from here.
 
     `start` both for a new session after one that died, and where nothing asks the current one to
     end: a hiccup of the machine's own is no reason to end a recording.
@@ -117,7 +117,7 @@ def next_state(recording: Recording) -> Next:
 
 
 def unseen_s(recording: Recording) -> float | None:
-    """Return the seconds from the last sign of life to when its loss was found out. Pure.
+    """Return the seconds from the last sign of life to when its loss was found out.
 
     None where the session was not lost, or never lived.
     """
@@ -153,6 +153,7 @@ def read_failure(caught: Mapping[str, str] | None) -> Failure | None:
 
 
 def move_on(row: Recording) -> Recording:
+    """Return the recording in the status that goes with its next state; never a step back."""
     if next_state(row) == "await upload":
         return advance(row, "uploading")
     if row.stop_reason:

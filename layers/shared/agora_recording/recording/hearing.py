@@ -1,16 +1,15 @@
-"""What notifications change in a recording: whose session it is, and what it says. Pure."""
+"""What notifications change in a recording: whose session it is, and what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from agora_recording.notifications import events
 from agora_recording.notifications import facts as session
-from agora_recording.notifications.facts import SessionFacts
+from agora_recording.notifications.effects import merge
+from agora_recording.notifications.facts import SessionFacts, SessionRow
 from agora_recording.recording.model import (
     Recording,
     SessionEnd,
@@ -21,7 +20,7 @@ from agora_recording.recording.model import (
     started,
 )
 
-UPLOAD_RANK = ("none", "started", "uploading", "backuped", "uploaded")
+_further_upload = session.furthest(session.Upload)
 # Our clock wrote when the attempt began, Agora's when its session was first heard of.
 _CLOCKS_APART_MS = 30_000
 _FILES_CAME = (
@@ -32,25 +31,21 @@ _FILES_CAME = (
 )
 
 
-def merged(
-    row: dict[str, Any] | None, news: Sequence[events.Event]
-) -> tuple[dict[str, Any], SessionFacts, bool]:
-    """Return a session's row with news merged in, its facts, and whether a gap has opened. Pure."""
-    row = row or {"version": 0, "facts": {}}
-    before = msgspec.convert(row.get("facts", {}), SessionFacts)
-    after = before
+def merged(row: SessionRow, news: Sequence[events.Event]) -> tuple[SessionRow, bool]:
+    """Return a session's row with news merged in, and whether a gap has opened.
+
+    The first cname and uid stand: after a failover the uid is another one.
+    """
+    facts = row.facts
     for event in news:
-        after = session.merge(after, event)
-    names = {
-        name: value
-        for event in reversed(news)
-        for name, value in (("cname", event.cname), ("uid", event.uid))
-        if value
-    }
-    # The first cname and uid stand: after a failover the uid is another one.
-    changed = {**names, **row, "facts": msgspec.to_builtins(after)}
-    opened = bool(set(_ranges(after)) - set(_ranges(before)))
-    return changed, after, opened
+        facts = merge(facts, event)
+    changed = replace(
+        row,
+        cname=row.cname or next((event.cname for event in news if event.cname), None),
+        uid=row.uid or next((event.uid for event in news if event.uid), None),
+        facts=facts,
+    )
+    return changed, bool(set(_ranges(facts)) - set(_ranges(row.facts)))
 
 
 def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
@@ -58,7 +53,7 @@ def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
 
 
 def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
-    """Return the number of the attempt that an unknown session must be, if it is one's. Pure.
+    """Return the number of the attempt whose session this is, None where it is of none.
 
     Either it has this sid already, or its start was lost: it has a uid of the session's (after a
     failover there are several), got a resourceId, never learnt its sid, and began before it, as
@@ -81,7 +76,7 @@ def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
 def applied(
     recording: Recording, sid: str, facts: SessionFacts, now_ms: int, *, gap: bool
 ) -> Recording:
-    """Return the recording with a session's facts applied, its sid learnt. Pure, and a merge."""
+    """Return the recording with a session's facts applied, its sid learnt. A merge."""
     number = owned(recording, sid, facts)
     changed = recording if number is None else started(recording, sid, now_ms, number=number)
     ended = session.session_ended(facts)
@@ -104,12 +99,12 @@ def _end(recording: Recording, ended: session.EndReason) -> SessionEnd:
 
 
 def _upload(upload: Upload, facts: SessionFacts) -> Upload:
-    state = max(upload.state, facts.upload, key=UPLOAD_RANK.index)
+    state = _further_upload(upload.state, facts.upload)
     return replace(upload, state=state, progress=max(upload.progress, facts.progress or 0))
 
 
 def is_worth_a_look(recording: Recording, news: Iterable[events.Event]) -> bool:
-    """Tell whether news say that files have come which are waited for. Pure."""
+    """Tell whether news say that files have come which are waited for."""
     return (recording.status == "uploading" or recording.awaits_late_files) and any(
         isinstance(event.details, _FILES_CAME) for event in news
     )

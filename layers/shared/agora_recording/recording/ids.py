@@ -29,11 +29,3 @@ def check_recording_id(text: str) -> None:
     """Raise RecordingNotFoundError for what is not an id: no row can have it."""
     if not is_recording_id(text):
         raise RecordingNotFoundError(f"There is no recording {text[:40]!r}.")
-
-
-def created_ms(recording_id: str) -> int:
-    """Return the epoch milliseconds that an id begins with."""
-    number = 0
-    for character in recording_id[:10]:
-        number = number * 32 + _ALPHABET.index(character)
-    return number

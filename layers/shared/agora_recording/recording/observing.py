@@ -1,4 +1,4 @@
-"""What an answer to `query` says about a recording. Pure: row and reply in, row out."""
+"""What an answer to `query` says about a recording. Row and reply in, row out."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Verdict = Literal["recording", "wait", "unanswered", "over"]
 
 
 def verdict(recording: Recording, now_ms: int, timings: Timings) -> Verdict:
-    """Return where the state machine goes from here. Pure.
+    """Return where the state machine goes from here.
 
     `unanswered`: the 90 s are over, and Agora said neither that it records nor that it does not.
     """

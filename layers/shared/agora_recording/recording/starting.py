@@ -1,4 +1,4 @@
-"""How far a start has come, and which uid an attempt takes. Pure."""
+"""How far a start has come, and which uid an attempt takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recording as the API shows it: nothing secret, nothing of the machinery. Pure."""
+"""A recording as the API shows it: nothing secret, nothing of the machinery."""
 
 from __future__ import annotations
 

@@ -1,0 +1,189 @@
+"""What is known of one session, for people: how it ended, what went wrong, who was in the channel.
+
+The timeline shows every event, as long as notifications are kept. This is what they say together,
+and it stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from agora_recording.clock import Instant, iso
+from agora_recording.notifications.facts import (
+    EndReason,
+    SessionFacts,
+    Transcoding,
+    Upload,
+    session_ended,
+)
+from agora_recording.notifications.words import (
+    ERRORS,
+    WARNINGS,
+    call_did_not_fit,
+    module_words,
+    recorder_left,
+    service_ended,
+    web_recording_stopped,
+)
+
+_ARRIVES = 0  # Agora callbacks: 43 and 44
+_ABNORMAL = {
+    "30": "The uploader started",
+    "31": "The upload ended",
+    "32": "The upload to Agora's backup ended",
+    "40": "The recorder started",
+}
+
+
+class _View(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """Base of the views: what is None or empty is left out of their JSON."""
+
+
+class ProblemView(_View, frozen=True, kw_only=True):
+    """An error or a warning of Agora's; `level` is of 5, and 5 may have ended the recording."""
+
+    kind: Literal["error", "warning"]
+    text: str
+    level: int | None = None
+    last_at: Instant
+
+
+class TrackView(_View, frozen=True, kw_only=True):
+    """The audio or the video of somebody: whether it arrives, and since when that is so."""
+
+    arrives: bool
+    since: Instant
+
+
+class ParticipantView(_View, frozen=True, kw_only=True):
+    """Somebody who was recorded; uid 0 stands for all of them, mixed."""
+
+    uid: str
+    audio: TrackView | None = None
+    video: TrackView | None = None
+
+
+class InterruptionView(_View, frozen=True, kw_only=True):
+    """A time in which nothing was recorded of a track."""
+
+    track: str
+    uid: str
+    begun_at: Instant
+    ended_at: Instant
+
+
+class OutputView(_View, frozen=True, kw_only=True):
+    """A CDN output: its host and a hash, never its address, which holds a key."""
+
+    target: str
+    status: str
+    since: Instant
+
+
+class SessionReport(_View, frozen=True, kw_only=True):
+    """One session. Instants are RFC 3339 text, by Agora's clock."""
+
+    sid: str
+    recorder_uids: tuple[str, ...] = ()  # more than one after a failover
+    first_heard_at: Instant | None = None
+    last_heard_at: Instant | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    end: EndReason | None = None
+    remarks: tuple[str, ...] = ()  # how it ended, in sentences
+    upload: Upload = "none"
+    transcoding: Transcoding = "none"
+    problems: tuple[ProblemView, ...] = ()  # the worst first
+    participants: tuple[ParticipantView, ...] = ()
+    interruptions: tuple[InterruptionView, ...] = ()
+    outputs: tuple[OutputView, ...] = ()
+
+
+def report(sid: str, facts: SessionFacts) -> SessionReport:
+    """Return what is known of a session; of one that nobody told of, its sid alone."""
+    return SessionReport(
+        sid=sid,
+        recorder_uids=facts.uids,
+        first_heard_at=_iso(facts.firstSeenMs),
+        last_heard_at=_iso(facts.lastSeenMs),
+        started_at=_iso(facts.startedMs),
+        ended_at=_iso(facts.endedMs),
+        end=session_ended(facts),
+        remarks=tuple(_remarks(facts)),
+        upload=facts.upload,
+        transcoding=facts.transcoding,
+        problems=(*_errors(facts), *_warnings(facts)),
+        participants=tuple(_participants(facts)),
+        interruptions=tuple(
+            InterruptionView(track=track, uid=uid, begun_at=iso(begun), ended_at=iso(ended))
+            for begun, ended, key in facts.interruptions
+            for track, _, uid in [key.partition(":")]
+        ),
+        outputs=tuple(
+            OutputView(target=target, status=status, since=iso(at))
+            for target, (at, status) in facts.outputs.items()
+        ),
+    )
+
+
+def _remarks(facts: SessionFacts) -> Iterator[str]:
+    if facts.exitStatus is not None:
+        yield service_ended(facts.exitStatus)
+    if facts.leaveCode is not None:
+        yield recorder_left(facts.leaveCode)
+    if facts.webStop is not None:
+        yield web_recording_stopped(*facts.webStop)
+    if facts.serviceStatus is not None:
+        yield call_did_not_fit(facts.serviceStatus[1])
+
+
+def _errors(facts: SessionFacts) -> Iterator[ProblemView]:
+    worst_first = sorted(facts.errors.items(), key=lambda each: each[1], reverse=True)
+    for key, (level, at) in worst_first:
+        yield ProblemView(
+            kind="error", text=_error_words(key), level=level or None, last_at=iso(at)
+        )
+
+
+def _error_words(key: str) -> str:
+    match key.split(":", 2):
+        case ["status", event_type, status] if event_type in _ABNORMAL:
+            return f"{_ABNORMAL[event_type]} with abnormal status {status}."
+        case ["web", "capability_limit", limit]:
+            return f"The page uses what cannot be recorded ({limit})."
+        case ["transcoder", "download_failed"]:
+            return "Agora could not read back what it should transcode."
+    module, _, code = key.partition(":")
+    return f"Error {code} in {module_words(module)}: {ERRORS.get(key, 'not explained')}."
+
+
+def _warnings(facts: SessionFacts) -> Iterator[ProblemView]:
+    latest_first = sorted(facts.warnings.items(), key=lambda each: each[1], reverse=True)
+    for key, at in latest_first:
+        yield ProblemView(kind="warning", text=_warning_words(key), last_at=iso(at))
+
+
+def _warning_words(key: str) -> str:
+    match key.split(":", 2):
+        case ["web", "reload", reason]:
+            return f"The page was loaded anew: {reason}."
+    module, _, code = key.partition(":")
+    return f"Warning {code} from {module_words(module)}: {WARNINGS.get(key, 'not explained')}."
+
+
+def _participants(facts: SessionFacts) -> Iterator[ParticipantView]:
+    tracks: dict[str, dict[str, TrackView]] = {}
+    for key, (at, state) in facts.streams.items():
+        track, _, uid = key.partition(":")
+        tracks.setdefault(uid, {})[track] = TrackView(arrives=state == _ARRIVES, since=iso(at))
+    for uid in sorted(tracks, key=lambda uid: (len(uid), uid)):  # the order of numbers
+        yield ParticipantView(
+            uid=uid, audio=tracks[uid].get("audio"), video=tracks[uid].get("video")
+        )
+
+
+def _iso(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)

@@ -1,0 +1,88 @@
+"""What Agora's numbers mean, in words ("Agora callbacks"), and how facts name an error by them."""
+
+from __future__ import annotations
+
+LONGEST = 100  # characters of a key, or of a text, in facts
+
+# By number: the name in facts, and in words.
+_MODULES: dict[int | None, tuple[str, str]] = {
+    0: ("recorder", "the recorder"),
+    1: ("uploader", "the uploader"),
+    2: ("service", "the recording service"),
+    6: ("web", "the web page recorder"),
+}
+_BY_NAME = dict(_MODULES.values())
+ERRORS = {
+    "uploader:32": "the bucket's settings are wrong",
+    "uploader:47": "a file could not be uploaded",
+    "uploader:51": "a recorded file could not be processed",
+    "service:50": "the upload took too long",
+    "service:52": "the service took too long to start",
+}
+WARNINGS = {
+    "uploader:31": "a slice is uploaded to the bucket once more",
+    "uploader:32": "a slice is uploaded to Agora's backup instead",
+}
+_STATUSES: dict[int | None, str] = {
+    0: "not started",
+    1: "initialised",
+    2: "the recorder is starting",
+    3: "the uploader is ready",
+    4: "the recorder is ready",
+    5: "recording",
+    6: "stopping",
+    7: "stopped",
+    8: "about to exit",
+    20: "exited abnormally",
+}
+_LEAVE_BITS = {2: "its process was told to end", 4: "nobody was there", 16: "it was told to leave"}
+
+
+def key(*parts: object) -> str:
+    """Return what a dictionary of facts names something by; None leaves an empty part."""
+    return ":".join("" if part is None else str(part) for part in parts)[:LONGEST]
+
+
+def problem_key(module: int | None, code: int | None) -> str:
+    """Return the name of an error or a warning: `uploader:47`."""
+    name, _ = _MODULES.get(module, (module, ""))
+    return key(name, code)
+
+
+def module_words(module: int | str | None) -> str:
+    """Return which part of Agora's a module is, by its number or by its name in facts."""
+    if isinstance(module, str):
+        return _BY_NAME.get(module, f"module {module or 'unknown'}")
+    _, words = _MODULES.get(module, ("", f"module {module}"))
+    return words
+
+
+def service_ended(exit_status: int | None) -> str:
+    """Return how Agora's service ended: 0 is normal (event 11)."""
+    return f"Agora's service ended {'abnormally' if exit_status else 'normally'}."
+
+
+def recorder_left(leave_code: int | None) -> str:
+    """Return why the recorder left its channel: a leaveCode is a sum of reasons (event 41)."""
+    return f"The recorder left the channel: {_why_left(leave_code)}."
+
+
+def _why_left(leave_code: int | None) -> str:
+    if leave_code is None:
+        return "no reason given"
+    if leave_code == 0:
+        return "it could not be initialised"
+    why = [text for bit, text in _LEAVE_BITS.items() if leave_code & bit]
+    return " and ".join(why) if why else f"leave code {leave_code}"
+
+
+def call_did_not_fit(status: int | None) -> str:
+    """Return in which state of the service a call came that did not fit it (event 3)."""
+    state = _STATUSES.get(status, f"status {status}")
+    return f"A call did not fit the state of the service: {state}."
+
+
+def web_recording_stopped(code: int | None, *told: str | None) -> str:
+    """Return why the recording of a page stopped, with what Agora told of it (event 71)."""
+    why = ": ".join(part for part in told if part) or "no reason given"
+    return f"Web page recording stopped, code {code}: {why}."
