@@ -1,6 +1,6 @@
-"""Take Agora's notifications: believe what is signed, store it once, answer when it is durable.
+"""Receive Agora's notifications: check the signature, store each once, then answer.
 
-The hot path of the bundle: no Powertools here, and one line of output for each event.
+This function runs most often: so it uses no Powertools, and prints one line for each event.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agora_recording.notifications.store import NotificationStore
 _store = cache(NotificationStore)
 _secrets = cache(NotificationSecrets)
 
-# What each failure is called by HTTP, and by the alarms. After any of them Agora sends again.
+# For each error: the HTTP status, its title, and the metric. After any of them Agora sends again.
 _REFUSALS: dict[type[Exception], tuple[int, str, str]] = {
     errors.SignatureError: (401, "Unauthorized", "SignatureRefused"),
     errors.StaleNotificationError: (401, "Unauthorized", "NotificationStale"),
@@ -71,6 +71,6 @@ def _answer(event: dict[str, Any], status: int, kind: str, content: object) -> d
         "isBase64Encoded": False,
     }
     if event.get("multiValueHeaders") and event.get("headers") is None:
-        # A target group that sends multi-value headers wants them in the answer, too.
+        # A target group that sends multi-value headers needs them in the answer, too.
         return {**answer, "multiValueHeaders": {"content-type": [kind]}}
     return {**answer, "headers": {"content-type": kind}}

@@ -1,8 +1,8 @@
 """Keep firewalls open to Agora's notification servers.
 
 Runs by schedule, by hand (`{"dryRun": true}` plans and writes nothing; `{"acceptDrop": true}`
-vouches for an answer that lacks much), and as a CloudFormation custom resource: when the stack is
-made, when its targets change, when it is deleted. Two runs never work at a time.
+confirms an answer that lacks many addresses), and as a CloudFormation custom resource: when the
+stack is made, when its targets change, when it is deleted. Two runs never work at the same time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def lambda_handler(
     now: Callable[[], int] = clock.now_ms,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """Return the plan of each target, or the answer that CloudFormation was given."""
+    """Return the plan of each target, or the answer that CloudFormation got."""
     return handle(
         event, settings=settings, get=get, targets=targets, lease=lease, now=now, sleep=sleep
     )
