@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except subprocess.CalledProcessError:
         print(
-            "The layer could not be installed; see above. Is the registry reachable?",
+            "Installing the layer failed; see above. Is the package registry reachable?",
             file=sys.stderr,
         )
     except KeyboardInterrupt:
@@ -38,13 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local", description="The bundle on this machine: no AWS, no Agora."
+        prog="python -m local", description="Run the bundle on this machine, without AWS and Agora."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start everything and stay until Ctrl-C")
     up.add_argument("--speed", type=float, default=1, help="make every wait N times shorter")
-    up.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the AWS emulator")
-    up.add_argument("--agora-url", help="another Agora in place of the simulator")
+    up.add_argument("--port", type=int, default=DEFAULT_PORT, help="the AWS emulator's port")
+    up.add_argument("--agora-url", help="use this Agora instead of the simulator")
     show = commands.add_parser("demo", help="start, record once, stop")
     show.add_argument("--speed", type=float, default=demo.SPEED)
     return parser
@@ -63,12 +63,12 @@ def _up(screen: Screen, arguments: argparse.Namespace) -> int:
     ) as stack:
         screen.step("stack deployed", f"{len(stack.facts['resources'])} resources")
         if stack.dropped:
-            screen.line(f"Left out, the emulator cannot have them: {', '.join(stack.dropped)}.")
+            screen.line(f"Left out, since the emulator refuses them: {', '.join(stack.dropped)}.")
         shown = ("api_url", "notifications_url", "agora_url", "aws_endpoint_url")
         for name in shown:
             screen.line(f"  {name:<18} {stack.facts[name]}")
         screen.line(
-            f"Everything else, the credentials too, is in {FACTS.relative_to(FACTS.parent.parent)}."
+            f"The credentials and all other facts are in {FACTS.relative_to(FACTS.parent.parent)}."
         )
         screen.line("Ctrl-C ends it.")
         over.wait()

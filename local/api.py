@@ -53,7 +53,7 @@ class Api:
 
 
 def send(method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> Response:
-    """Send one request as it stands."""
+    """Send one request with exactly these headers."""
     try:
         with urlopen(
             Request(url, data=data, method=method, headers=dict(headers)), timeout=60

@@ -1,11 +1,11 @@
-"""MiniStack itself, but for four things that the stories and a laptop need.
+"""MiniStack, with four changes that the end-to-end tests and a laptop need.
 
 Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON object a line:
-{principal, action, resource, allowed}. That is how the tests know what each role really did.
-Which partitions of a table a call names is told to IAM too (`dynamodb:LeadingKeys`).
+{principal, action, resource, allowed}. From this file the tests know what each role really did. IAM
+is also told which partition keys of a table a call names (`dynamodb:LeadingKeys`).
 
-Environments of functions start in turn, so that a burst does not start hundreds of processes at
-once. And a task that waits for its token fails when the function that was given it fails.
+Only a few environments of functions start at the same time, so that a burst does not start hundreds
+of processes. And a task that waits for a token fails when the function that got the token fails.
 
 Run as `python -m local.audited_ministack`.
 """
@@ -24,7 +24,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
-_LOOK_S = 0.01  # how often one that waits looks for an environment that has become free
+_LOOK_S = 0.01  # between two checks whether an environment has become free
 
 
 def main() -> None:
@@ -84,10 +84,10 @@ def _partitions(part: Any) -> Iterator[str]:
 
 
 def start_in_turn() -> None:
-    """Let as many environments start at a time as there are cores; the others wait.
+    """Let only as many environments start at the same time as there are cores.
 
-    On AWS, starts do not slow each other down; here fifty of them would all time out together. Who
-    waits takes an environment that becomes free, so a burst needs few of them.
+    On AWS, starts do not slow each other down; here, fifty starts at once would all time out. An
+    invocation that waits takes an environment that becomes free, so a burst needs few of them.
     """
     turn = threading.BoundedSemaphore(os.cpu_count() or 1)
     acquire = lambda_svc.acquire_worker
@@ -106,7 +106,7 @@ def start_in_turn() -> None:
                 try:
                     worker, reason = acquire(name, config, code, qualifier, **named)
                     if reason == "spawn":
-                        # What keeps it from starting is told by the invocation, which tries again.
+                        # If the start fails, the invocation tries again, and reports the error.
                         with contextlib.suppress(Exception):
                             lambda_runtime.ensure_spawned(worker)
                     return worker, reason
@@ -118,9 +118,9 @@ def start_in_turn() -> None:
 
 
 def fail_with_the_function() -> None:
-    """Let a task that waits for a token hear of its function's error, which is else swallowed.
+    """Let a task that waits for a token fail with its function's error, which MiniStack ignores.
 
-    The function is given the token under the name `taskToken`.
+    The function gets the token in the field `taskToken` of its event.
     """
     call = stepfunctions._call_lambda
 
@@ -130,7 +130,7 @@ def fail_with_the_function() -> None:
         except stepfunctions._ExecutionError as error:
             token = event.get("taskToken") if isinstance(event, dict) else None
             parked = stepfunctions._task_tokens.get(token) if token else None
-            if parked and not parked["event"].is_set():  # else it went on before the error
+            if parked and not parked["event"].is_set():  # otherwise it went on before the error
                 parked["error"] = {"Error": error.error, "Cause": error.cause}
                 parked["event"].set()
             raise

@@ -1,4 +1,4 @@
-"""One whole recording on the embedded stack, told as it happens."""
+"""One complete recording on the embedded stack, shown step by step."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STEPS = {
     "acquired": "resource acquired",
     "started": "session started",
     "query": "confirmed",
-    "stop asked": "stop asked",
+    "stop asked": "stop requested",
     "stop": "stopped",
     "ended": "session over",
     "published": "published",
@@ -48,9 +48,7 @@ STEPS = {
 def run(screen: Screen, speed: float = SPEED) -> int:
     """Return 0 if the recording ended `completed`, with its manifest in S3."""
     screen.head("Agora Recording on AWS: one recording, end to end")
-    screen.line(
-        f"Time runs {speed:g} times faster. AWS and Agora are embedded: nothing leaves here.\n"
-    )
+    screen.line(f"Time runs {speed:g} times faster. AWS and Agora are emulated on this machine.\n")
     screen.live("starting the emulator of AWS and the simulator of Agora")
     with EmbeddedStack(speed=speed) as stack:
         screen.step("stack deployed", f"template.yaml, {len(stack.facts['resources'])} resources")
@@ -106,7 +104,7 @@ class _Story:
     def _follow(self, recording_id: str, until: tuple[str, ...]) -> dict[str, Any]:
         end = time.monotonic() + PATIENCE_S
         while True:
-            # Read from the table, not by the API: to look on shall not count as an invocation.
+            # Read from the table, not through the API: watching must not count as an invocation.
             row = self.dynamodb.get_item(
                 TableName=self.table,
                 Key={"PK": {"S": f"REC#{recording_id}"}, "SK": {"S": "META"}},
@@ -121,7 +119,7 @@ class _Story:
             time.sleep(0.1)
 
     def _tell_news(self, recording_id: str, sid: str | None) -> None:
-        """Tell what the timeline and the notifications have that was not told yet."""
+        """Show the entries of the timeline and the notifications that are new."""
         news = [
             (row["at"]["S"], row["SK"]["S"], STEPS.get(row["kind"]["S"]), row["text"]["S"], "green")
             for row in self._rows(f"REC#{recording_id}", "LOG#")
@@ -191,7 +189,7 @@ class _Story:
 
 
 def invocations(stack: EmbeddedStack) -> int:
-    """Return how many Lambda invocations there were, by the reports in their log."""
+    """Return how many Lambda invocations there were: the number of reports in the log."""
     logs = stack.client("logs")
     group = stack.facts["resources"]["LogGroup"]
     pages = logs.get_paginator("filter_log_events").paginate(

@@ -1,4 +1,4 @@
-"""MiniStack, as a child process: AWS on loopback, its IAM enforced and audited."""
+"""MiniStack as a child process: an AWS emulator on loopback that enforces and audits IAM."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _START_S = 20
 
 
 class EmulatorError(Exception):
-    """The embedded stack cannot run; the message is one sentence for its user."""
+    """The embedded stack cannot run; the message is one sentence for the user."""
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody uses just now."""
+    """Return a TCP port that is free now."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 class Emulator:
-    """One MiniStack. `folder` is where its log and the audit of its IAM go."""
+    """One MiniStack. Its log and its IAM audit are files in `folder`."""
 
     def __init__(self, folder: Path, *, port: int, speed: float) -> None:
         self.folder = folder
@@ -46,14 +46,14 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Where every AWS client must go."""
+        """The endpoint URL for every AWS client."""
         return f"http://{HOST}:{self.port}"
 
     def __enter__(self) -> Self:
         with socket.socket() as probe:
             if probe.connect_ex((HOST, self.port)) == 0:
                 raise EmulatorError(
-                    f"Port {self.port} is in use: end what listens there, or choose another "
+                    f"Port {self.port} is in use: end the program there, or choose another port "
                     "with --port."
                 )
         self.audit.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ class Emulator:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        # Its functions run as processes of the same group: none may outlive it.
+        # Its functions run as processes of the same group, and must end with it.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
 

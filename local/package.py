@@ -1,11 +1,10 @@
-"""The template as the emulator can run it: code zipped, the layer on a path, the machine as JSON.
+"""Makes a template that the emulator can run: zipped code, the layer on PYTHONPATH.
 
-What differs from AWS, and why:
-- functions run as `provided.al2023` with AWS's own runtime client (awslambdaric), because the
-  emulator's Python worker loses the names of errors; the layer is put on PYTHONPATH by the same
-  bootstrap. awslambdaric is for Linux; elsewhere `local/runtime.py` stands in for it;
-- the state machine's YAML becomes JSON, with numbers filled in;
-- resources that the emulator refuses are dropped, and named.
+What differs from AWS, and why: - functions run as `provided.al2023` with AWS's own runtime client
+(awslambdaric), because the emulator's Python worker loses the names of errors; the same bootstrap
+puts the layer on PYTHONPATH. awslambdaric is for Linux; elsewhere `local/runtime.py` replaces it; -
+the state machine's YAML becomes JSON, with numbers filled in; - resources that the emulator refuses
+are left out, and their names are returned.
 """
 
 from __future__ import annotations
@@ -50,8 +49,9 @@ Template = dict[str, Any]
 def build_layer() -> list[Path]:
     """Build the layer as `sam build` does; return its folders, in the order of the path.
 
-    One holds the library, one its pins. Each is named after its content and appears whole or not
-    at all, so stacks may start at the same time and what is there is used again.
+    One folder holds the library, the other its pinned packages. Each name has a hash of the
+    content, and each folder appears complete or not at all. So several stacks may start at the same
+    time, and a folder that is there already is used again.
     """
     shared = ROOT / "layers" / "shared"
     pins, library = shared / "requirements.txt", shared / "agora_recording"
@@ -70,9 +70,9 @@ def _build(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path
         BUILD.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=BUILD))
         make(draft)
-        # As `make build` does for AWS: without bytecode a cold start takes half as long again.
+        # As `make build` does for AWS: without bytecode, a cold start takes 1.5 times as long.
         compileall.compile_dir(str(draft), quiet=2, invalidation_mode=_UNCHECKED)
-        with contextlib.suppress(OSError):  # somebody else was faster
+        with contextlib.suppress(OSError):  # another process was faster
             draft.rename(folder)
         shutil.rmtree(draft, ignore_errors=True)
     return folder
@@ -90,7 +90,7 @@ def _install(pins: Path, to: Path) -> None:
 
 
 def bootstrap(layer: list[Path]) -> bytes:
-    """Return the script that starts a function: the layer's path, then AWS's runtime client."""
+    """Return the script that starts a function: it sets the layer's path, runs the client."""
     is_linux = sys.platform == "linux"
     client = "awslambdaric" if is_linux else "local.runtime"
     paths = [str(each) for each in (layer if is_linux else [*layer, ROOT])]
@@ -103,7 +103,7 @@ def bootstrap(layer: list[Path]) -> bytes:
 
 
 def zip_function(folder: Path, start: bytes) -> bytes:
-    """Return a function's code and its `start` script as a zip, the same for the same content."""
+    """Return a function's code and its `start` script as a zip; equal content, equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         files = {"bootstrap": start} | {
@@ -151,7 +151,7 @@ def localise(
 ) -> tuple[Template, dict[str, bytes], list[str]]:
     """Return (template, zips by key, names of what was dropped).
 
-    `environment` is added to every function's.
+    `environment` is added to every function's environment.
     """
     template: Template = yaml_parse((ROOT / "template.yaml").read_text())
     resources: dict[str, Template] = template["Resources"]
@@ -168,7 +168,7 @@ def localise(
     shared.pop("Layers")
     shared["Environment"]["Variables"].update(environment)
     resources.pop("SharedLayer")
-    # It names the access key, which the emulator cannot make; local/stack.py fills it in.
+    # It refers to the access key, which the emulator cannot make; local/stack.py fills it in.
     resources["StorageSecret"]["Properties"]["SecretString"] = "{}"
     for resource in list(resources.values()):
         properties = resource.get("Properties", {})

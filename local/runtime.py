@@ -1,8 +1,8 @@
-"""A runtime client for machines that awslambdaric has no wheel for (macOS).
+"""A runtime client for machines for which awslambdaric has no wheel (macOS).
 
-It speaks Lambda's Runtime API as far as the rooms need it, and keeps the names of errors, by which
-the state machine retries. What is less faithful than AWS's own client: a function that hangs is not
-ended when its time is over, and there is no context but the few fields below.
+It implements Lambda's Runtime API as far as the functions need it, and keeps the names of errors,
+which the state machine needs for its retries. It differs from AWS's own client in two ways: a
+function that hangs is not ended at its time-out, and the context has only the fields below.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BASE = "/2018-06-01/runtime"
 
 
 class Context:
-    """What a handler may ask of its invocation."""
+    """The context of an invocation, which a handler gets."""
 
     def __init__(self, request_id: str, arn: str, deadline_ms: int) -> None:
         self.aws_request_id = request_id
@@ -55,7 +55,7 @@ def load(handler: str) -> Callable[[Any, Context], Any]:
 
 
 def serve_one(api: HTTPConnection, handler: Callable[[Any, Context], Any]) -> None:
-    """Wait for one invocation, run it, and report what came of it."""
+    """Wait for one invocation, run it, and report its result."""
     api.request("GET", f"{_BASE}/invocation/next")
     answer = api.getresponse()
     event = json.loads(answer.read())

@@ -1,4 +1,4 @@
-"""Lines for a reader: colour and a live line on a terminal, plain lines in a pipe."""
+"""Output for people: colours and a live line on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Screen:
         self._is_live = False
 
     def paint(self, text: str, colour: str) -> str:
-        """Return the text in a colour, where there are any."""
+        """Return the text in a colour, if the output has colours."""
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._lively else text
 
     def head(self, text: str) -> None:
-        """Begin a part."""
+        """Print a heading."""
         self._print("\n" + self.paint(text, "bold"))
 
     def step(self, what: str, more: str = "", colour: str = "green") -> None:
-        """Tell one thing that happened, and when."""
+        """Print one thing that happened, with its time."""
         at = self.paint(f"{time.monotonic() - self._began:7.2f} s", "grey")
         self._print(f"{at}  {self.paint(what, colour)}{'  ' + more if more else ''}")
 
     def line(self, text: str = "") -> None:
-        """Print a line as it stands."""
+        """Print a line without changes."""
         self._print(text)
 
     def live(self, text: str) -> None:
-        """Show what is going on, in place; nothing in a pipe."""
+        """Show the present activity in a line that the next output replaces; nothing in a pipe."""
         if self._lively:
             at = f"{time.monotonic() - self._began:7.2f} s"
             self._out.write(f"\r\x1b[K{self.paint(f'{at}  … {text}', 'grey')}")

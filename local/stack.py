@@ -1,4 +1,4 @@
-"""The embedded stack: emulator, simulator and the deployed template, as one thing to start and end.
+"""The embedded stack: emulator, simulator and the deployed template, started and ended together.
 
 with EmbeddedStack(speed=20) as stack:
     stack.facts["api_url"]
@@ -37,8 +37,8 @@ DEPLOY_S = 60
 class EmbeddedStack:
     """Starts everything on entry, and leaves no process behind on exit.
 
-    `agora_url` puts another Agora in place of the simulator. `options` are passed to the simulator
-    and `given` to the template's parameters. `facts` is what local/stack.json holds.
+    `agora_url` is another Agora, which is used instead of the simulator. `options` are passed to
+    the simulator and `given` to the template's parameters. `facts` is what local/stack.json holds.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class EmbeddedStack:
 
     def client(self, service: str, **more: Any) -> Any:
         """Return a boto3 client of the emulator, with every right."""
-        make: Any = boto3.client  # its overloads want the name as a literal
+        make: Any = boto3.client  # its overloads accept only a literal name
         return make(
             service,
             endpoint_url=self.emulator.url,
@@ -141,9 +141,9 @@ class EmbeddedStack:
                 "AgoraBaseUrl": agora_url,
                 "Speed": f"{self.speed:g}",
                 "SecurityGroupId": self._make_security_group(),
-                "AllowDocumentationAddresses": "true",  # the simulator's are such
+                "AllowDocumentationAddresses": "true",  # the simulator has such addresses
                 "PlaybackOrigins": "http://127.0.0.1:*,http://localhost:*",
-                # Everything can be tried, but what the template itself refuses.
+                # Allow it, except in the combination that the template refuses.
                 "PostponedTranscoding": str(
                     self._given.get("StorageCredentials") != "temporary"
                 ).lower(),
@@ -179,7 +179,7 @@ class EmbeddedStack:
         self._await_deploy(cloudformation)
 
     def _make_security_group(self) -> str:
-        """Make the group of a receiver behind a load balancer, for the refresh to keep."""
+        """Make a security group as a load balancer has it, for the address refresh to fill."""
         ec2 = self.client("ec2")
         answer = ec2.create_security_group(
             GroupName="webhook-receiver", Description="Where Agora notifies a load balancer"
@@ -276,7 +276,9 @@ class EmbeddedStack:
         }
 
     def _drive_schedules(self) -> None:
-        """Run the sweeper in step with the speed: AWS has no schedule below a minute."""
+        """Run the sweeper as often as the speed needs: a schedule of AWS runs once a minute at
+        most.
+        """
         while not self._ended.wait(max(60 / self.speed, 0.5)):
             with suppress(Exception):  # the emulator may be ending; the next sweep tries again
                 self.invoke("WatchRecordingsFunction")

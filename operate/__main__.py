@@ -1,4 +1,4 @@
-"""`python -m operate`."""
+"""What `make ops` runs."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m operate VERB`: the operator's commands (docs/operations.md shows each)."""
+"""`make ops ARGS="VERB …"`: the operator's commands (docs/operations.md shows each)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Tell = Callable[[Result], Iterable[str]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 1 when it failed or its verdict is bad."""
+    """Run one command; return 0, or 1 when it failed or found files missing."""
     arguments = _parser().parse_args(argv)
     try:
         if arguments.local:
@@ -45,14 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _is_bad(result: Result) -> bool:
-    """Tell whether a command did its work, and what it found is not as it should be."""
+    """Tell whether a command that did its work found that something is wrong."""
     if not isinstance(result, dict):
         return False
     return result.get("verdict") in ("incomplete", "pending") or bool(result.get("refusal"))
 
 
 def _enter_local(facts: Path) -> None:
-    """Let every AWS client go to the embedded stack that `python -m local up` describes."""
+    """Let every AWS client go to the embedded stack that `make up` has described in `facts`."""
     found = json.loads(facts.read_text())
     keys = found["aws_credentials"]
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
@@ -71,14 +71,16 @@ def _enter_local(facts: Path) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m operate", description="Operate a deployed stack."
+        prog="make ops",
+        usage='make ops ARGS="[-h] [--stack NAME | --local] [--json] VERB …"',
+        description="Operate a deployed stack.",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--stack", default=STACK, help=f"its name in CloudFormation ({STACK})")
+    where.add_argument("--stack", default=STACK, help=f"the stack's name ({STACK})")
     where.add_argument("--local", action="store_true", help="the embedded stack of `make up`")
     parser.add_argument("--facts", default=FACTS, help=f"what --local reads ({FACTS})")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="make ops")
 
     def verb(name: str, help: str, act: Act, tell: Tell) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=help, description=help)
@@ -92,20 +94,24 @@ def _parser() -> argparse.ArgumentParser:
     stop = verb("stop", "stop a recording", lambda it, given: it.stop(given.id), _tell_stopped)
     verify = verb(
         "verify",
-        "look in the bucket whether a recording is whole",
+        "check whether every file of a recording is in the bucket",
         lambda it, given: it.verify(given.id, publish=given.publish),
         _tell_verdict,
     )
     for each in (show, stop, verify):
         each.add_argument("id", metavar="RECORDING", help="the recordingId")
-    verify.add_argument("--publish", action="store_true", help="write the manifest, send the event")
+    verify.add_argument(
+        "--publish", action="store_true", help="write the manifest, send the end event"
+    )
     replay = verb(
         "replay",
-        "apply again the notifications that were put aside",
+        "process again the messages that were put aside",
         lambda it, given: it.replay(discard=given.discard),
         _tell_replayed,
     )
-    replay.add_argument("--discard", action="store_true", help="drop what still cannot be applied")
+    replay.add_argument(
+        "--discard", action="store_true", help="remove what still cannot be processed"
+    )
     verb(
         "orphans",
         "list the sessions that no recording owns",
@@ -127,8 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     for each in (adopt, orphan):
         each.add_argument("sid", metavar="SID")
     adopt.add_argument("id", metavar="RECORDING", help="the recordingId")
-    orphan.add_argument("--resource-id", help="of its start, where no recording knows it")
-    orphan.add_argument("--mode", choices=["individual", "mix", "web"])
+    orphan.add_argument(
+        "--resource-id", help="the resourceId of its start, if no recording knows it"
+    )
+    orphan.add_argument(
+        "--mode", choices=["individual", "mix", "web"], help="its mode, if no recording knows it"
+    )
     verb(
         "rotate-secret",
         "put a new notification secret before the present one; it is read from the standard input",
@@ -142,8 +152,13 @@ def _parser() -> argparse.ArgumentParser:
         _tell_firewall,
     )
     firewall.add_argument("--dry-run", action="store_true", help="plan, and write nothing")
-    firewall.add_argument("--accept-drop", action="store_true", help="vouch for a short answer")
-    verb("watch", "let the sweeper run now", lambda it, _: it.watch(), _tell_sweep)
+    firewall.add_argument(
+        "--accept-drop", action="store_true", help="confirm an answer that lacks many addresses"
+    )
+    verb("watch", "run the sweeper now", lambda it, _: it.watch(), _tell_sweep)
+    for each in verbs.choices.values():
+        words = each.format_usage().removeprefix("usage: make ops ").split()
+        each.usage = f'make ops ARGS="{" ".join(words)}"'
     return parser
 
 
@@ -256,7 +271,7 @@ def _track(track: dict[str, Any] | None) -> str:
 
 def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:
     if "endedAt" in found:
-        return [f"{found['recordingId']} was over: {found['status']}, {found['endReason']}."]
+        return [f"{found['recordingId']} is over already: {found['status']}, {found['endReason']}."]
     return [f"{found['recordingId']} is asked to stop; it is {found['status']}."]
 
 
@@ -296,12 +311,12 @@ def _tell_orphans(found: list[dict[str, Any]]) -> Iterable[str]:
             )
             for each in found
         ],
-        "Every session is a recording's.",
+        "Every session belongs to a recording.",
     )
 
 
 def _tell_adopted(found: dict[str, Any]) -> Iterable[str]:
-    return [f"The session is {found['recordingId']}'s; it is {found['status']}."]
+    return [f"The session belongs to {found['recordingId']}, which is {found['status']}."]
 
 
 def _tell_orphan_stopped(found: dict[str, Any]) -> Iterable[str]:
@@ -353,7 +368,7 @@ def _seconds(instant: str | None, now: int) -> int:
 
 
 def _ago(instant: str | None, now: int) -> str:
-    """Return how long ago an instant is, in the unit that says most."""
+    """Return how long ago an instant is, in days, hours, minutes or seconds."""
     if instant is None:
         return "-"
     seconds = _seconds(instant, now)
@@ -364,7 +379,7 @@ def _ago(instant: str | None, now: int) -> str:
 
 
 def keep_the_log_out() -> None:
-    """Send what the library logs to the standard error, and only what went wrong."""
+    """Send the library's log to the standard error, errors only."""
     logger.setLevel(logging.ERROR)
     if isinstance(logger.registered_handler, logging.StreamHandler):
         logger.registered_handler.setStream(sys.stderr)

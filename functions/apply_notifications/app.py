@@ -1,4 +1,4 @@
-"""The table's stream: what was stored is applied, behind the answer that Agora already has."""
+"""The table's stream: apply stored notifications, after Agora has got its answer."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def _applier() -> Applier:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, applier: Applier | None = None
 ) -> dict[str, Any]:
-    """Return {batchItemFailures}: the records that shall come again."""
+    """Return {batchItemFailures}: the records that Lambda must deliver again."""
     failed = (applier or _applier()).apply(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

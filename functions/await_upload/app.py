@@ -1,4 +1,4 @@
-"""State "Await upload": park until everything is in the bucket, going by the bucket alone."""
+"""State "Await upload": wait until every file is in the bucket; only the bucket decides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _watcher() -> UploadWatcher:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, watcher: UploadWatcher | None = None
 ) -> dict[str, str]:
-    """Return {outcome}, for the log: the state machine goes on by the token."""
+    """Return {outcome}, for the log only: the state machine waits for the token."""
     outcome = (watcher or _watcher()).park(event["recordingId"], event["taskToken"])
     count(f"Verdict{outcome.capitalize()}")
     logger.info("files listed", outcome=outcome)

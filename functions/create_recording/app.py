@@ -51,7 +51,7 @@ def _creator() -> Creator:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, creator: Creator | None = None
 ) -> dict[str, Any]:
-    """Return 202 with the recording and its Location; the same key gives the same recording.
+    """Return 202 with the recording and its Location; the same key returns the same recording.
 
     `Prefer: wait=N` holds the answer until it is recording, or failed, or N seconds are over.
     """

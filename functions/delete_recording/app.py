@@ -1,4 +1,4 @@
-"""DELETE /v1/recordings/{recordingId}: an ended recording's files, what is known of it, its row."""
+"""DELETE /v1/recordings/{recordingId}: delete an ended recording, its files and all its rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _deleter() -> Deleter:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, deleter: Deleter | None = None
 ) -> dict[str, Any]:
-    """Return 204 when all is gone, 202 with Retry-After when the same request must go on."""
+    """Return 204 when all is gone, 202 with Retry-After when the request must be repeated."""
     deleter = deleter or _deleter()
     deletion = deleter.delete(path(event, "recordingId"), context.get_remaining_time_in_millis)
     recording = deletion.recording

@@ -1,4 +1,4 @@
-"""GET /v1/recordings/{recordingId}/files and …/playlist: what there is, to download or to play."""
+"""GET /v1/recordings/{recordingId}/files and …/playlist: the files, to download or to play."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State "Publish recording": the manifest, the event, and the row closed."""
+"""State "Publish recording": write the manifest, send the event, close the row."""
 
 from __future__ import annotations
 
@@ -47,10 +47,11 @@ def _publisher() -> RecordingPublisher:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, publisher: RecordingPublisher | None = None
 ) -> dict[str, Any]:
-    """Return {status, endReason, missing, awaited}: terminal, announced and written down."""
+    """Return {status, endReason, missing, awaited} of the published recording."""
     closed = (publisher or _publisher()).publish(event["recordingId"])
-    # RecordingCompleted, RecordingIncomplete or RecordingFailed; each again by its reason. What
-    # is only awaited is counted as incomplete when it is given up (record_file_arrival).
+    # RecordingCompleted, RecordingIncomplete or RecordingFailed, and each again by its reason. A
+    # recording that waits only for transcoding counts as incomplete when it is given up
+    # (record_file_arrival).
     count("RecordingAwaited" if closed["awaited"] else f"Recording{closed['status'].capitalize()}")
     count("FilesMissing", closed["missing"])
     metrics.add_dimensions(service=metrics.service, endReason=closed["endReason"])

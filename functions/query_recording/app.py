@@ -1,4 +1,4 @@
-"""State "Query recording": does it record? Announce it when it does."""
+"""State "Query recording": ask whether Agora records, and announce it when it does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _confirmer() -> Confirmer:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, confirmer: Confirmer | None = None
 ) -> dict[str, Any]:
-    """Return {verdict: recording|wait|over, waitSeconds, maxDurationSeconds, …}."""
+    """Return {verdict: recording|wait|unanswered|over, waitSeconds, maxDurationSeconds, …}."""
     judged = (confirmer or _confirmer()).confirm(event["recordingId"], event["started"])
     logger.info("start judged", verdict=judged["verdict"])
     return judged

@@ -1,6 +1,6 @@
-"""Take Agora's notifications: believe what is signed, store it once, answer when it is durable.
+"""Receive Agora's notifications: check the signature, store each once, then answer.
 
-The hot path of the bundle: no Powertools here, and one line of output for each event.
+This function runs most often: so it uses no Powertools, and prints one line for each event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agora_recording.refusals import problem_json, refusal
 _store = cache(NotificationStore)
 _secrets = cache(NotificationSecrets)
 
-# What the alarms call each refusal; its status is in `refusals`.
+# The metric of each error; its HTTP status is in `refusals`.
 _METRICS: dict[type[Exception], str] = {
     errors.SignatureError: "SignatureRefused",
     errors.StaleNotificationError: "NotificationStale",
@@ -72,6 +72,6 @@ def _answer(event: dict[str, Any], status: int, kind: str, content: object) -> d
         "isBase64Encoded": False,
     }
     if event.get("multiValueHeaders") and event.get("headers") is None:
-        # A target group that sends multi-value headers wants them in the answer, too.
+        # A target group that sends multi-value headers needs them in the answer, too.
         return {**answer, "multiValueHeaders": {"content-type": [kind]}}
     return {**answer, "headers": {"content-type": kind}}

@@ -1,4 +1,4 @@
-"""Files that arrived: the last of them lets the execution go on, or completes what was not."""
+"""The queue of arrived files: check the bucket again, and go on when the last file is there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _arrivals() -> Arrivals:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, arrivals: Arrivals | None = None
 ) -> dict[str, Any]:
-    """Return {batchItemFailures}: the messages that shall come again."""
+    """Return {batchItemFailures}: the messages that SQS must deliver again."""
     failed, done = (arrivals or _arrivals()).take(event["Records"])
     for outcome in get_args(Outcome):
         if looks := done[f"Verdict{outcome.capitalize()}"]:

@@ -1,8 +1,8 @@
 """Keep firewalls open to Agora's notification servers.
 
 Runs by schedule, by hand (`{"dryRun": true}` plans and writes nothing; `{"acceptDrop": true}`
-vouches for an answer that lacks much), and as a CloudFormation custom resource: when the stack is
-made, when its targets change, when it is deleted. Two runs never work at a time.
+confirms an answer that lacks many addresses), and as a CloudFormation custom resource: when the
+stack is made, when its targets change, when it is deleted. Two runs never work at the same time.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _ip_set(reference: str) -> list[Target]:
 def lambda_handler(
     event: dict[str, Any], _context: LambdaContext, *, refresher: Refresher | None = None
 ) -> dict[str, Any]:
-    """Return the report of the run, or the answer that CloudFormation was given."""
+    """Return the report of the run, or the answer that CloudFormation got."""
 
     # Made when it is used: settings that cannot be read do not keep CloudFormation waiting either.
     def ready() -> Refresher:

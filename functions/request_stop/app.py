@@ -1,4 +1,4 @@
-"""POST /v1/recordings/{recordingId}/stop: keep the stop, wake the execution, answer 202."""
+"""POST /v1/recordings/{recordingId}/stop: write the request, wake the execution, answer 202."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _waker() -> Waker:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, waker: Waker | None = None
 ) -> dict[str, Any]:
-    """Return 202 with the recording; twice is the same as once, and so is a stop too late."""
+    """Return 202 with the recording. A second stop, or one that is too late, changes nothing."""
     recording = (waker or _waker()).stop(path(event, "recordingId"), now_ms())
     logger.info("stop requested", recordingId=recording.recording_id)
     return answer(HTTPStatus.ACCEPTED, public(recording))

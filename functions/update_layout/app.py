@@ -1,4 +1,4 @@
-"""PUT /v1/recordings/{recordingId}/layout: a new layout for a mix recording that runs."""
+"""PUT /v1/recordings/{recordingId}/layout: a new layout for a running mix recording."""
 
 from __future__ import annotations
 

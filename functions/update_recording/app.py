@@ -1,4 +1,4 @@
-"""PATCH /v1/recordings/{recordingId}: Agora's update of a recording that runs."""
+"""PATCH /v1/recordings/{recordingId}: change a running recording with Agora's `update`."""
 
 from __future__ import annotations
 

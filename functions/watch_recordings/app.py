@@ -1,4 +1,4 @@
-"""The sweeper: each minute, everything that is due for a look."""
+"""The sweeper: every minute, look at each recording that is due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.observability import count, logger, observed
 from agora_recording.wiring import StorageSettings
 
-SWEEP_S = 50  # well inside the minute until the next one
+SWEEP_S = 50  # ends well before the next run, a minute later
 
 
 class WatchSettings(StorageSettings, frozen=True, kw_only=True):

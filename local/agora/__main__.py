@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         simulator = AgoraSimulator(options)
     except OSError as error:
-        reason = f"{options.host}:{options.port} cannot be listened on: {error.strerror}"
+        reason = f"it cannot listen on {options.host}:{options.port} ({error.strerror})"
         print(f"The Agora simulator could not start: {reason}.", file=sys.stderr)
         return 1
     over = threading.Event()
@@ -55,12 +55,12 @@ def _options(argv: Sequence[str] | None) -> Options:
     add(
         "--notification-secret",
         default=os.environ.get("AGORA_NOTIFICATION_SECRET", default.notification_secret),
-        help="what notifications are signed with",
+        help="the secret that signs notifications",
     )
-    add("--s3-endpoint-url", help="upload here and not to AWS")
+    add("--s3-endpoint-url", help="upload here instead of to AWS")
     add("--qps", type=int, default=default.qps, help="calls a second, 0 for no limit (%(default)s)")
     add("--pcw", type=int, default=default.pcw, help="recordings at the same time (%(default)s)")
-    add("--seed", type=int, default=0, help="of the dice for lost and doubled webhooks")
+    add("--seed", type=int, default=0, help="fixes which webhooks are lost or doubled")
     add("--log-file", help="append a JSON line for each API call")
     chosen = vars(parser.parse_args(argv))
     if chosen["speed"] <= 0:

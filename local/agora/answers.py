@@ -32,7 +32,7 @@ def query(recording: Recording) -> dict[str, Any]:
 
 
 def stop(recording: Recording) -> dict[str, Any]:
-    """Return the answer to a `stop` that waited for the upload, which is over."""
+    """Return the answer to a `stop` that waited until the upload was over."""
     status = {"uploadingStatus": recording.uploading_status}
     server: dict[str, Any]
     if recording.web:
@@ -50,12 +50,12 @@ def stop(recording: Recording) -> dict[str, Any]:
 
 
 def stop_accepted(recording: Recording) -> dict[str, Any]:
-    """Return the answer to a `stop` that does not wait, or could not: nothing is known yet."""
+    """Return the answer to a `stop` that did not wait for the upload: its state is unknown."""
     return {**identity(recording), "serverResponse": {"uploadingStatus": "unknown"}}
 
 
 def old(body: Any) -> Any:
-    """Return an answer in the shapes before 2020: every number and boolean a string."""
+    """Return an answer in the form before 2020: numbers and booleans are strings."""
     if isinstance(body, dict):
         return {
             {"fileName": "filename"}.get(key, key): value if key == "code" else old(value)

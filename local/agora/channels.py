@@ -1,4 +1,4 @@
-"""Who is in the channels: by default somebody, for ever, publishing."""
+"""The users in the channels: by default, some users publish in every channel for ever."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ class Channel:
 
 
 class Channels:
-    """All of them."""
+    """All channels."""
 
     def __init__(self, default_users: tuple[str, ...]) -> None:
         self._default_users = default_users
         self._known: dict[str, Channel] = {}
 
     def set(self, cname: str, channel: Channel | None) -> None:
-        """Put these users, and no others, into a channel; None brings the default back."""
+        """Put exactly these users into a channel; None restores the default users."""
         if channel is None:
             self._known.pop(cname, None)
         else:
             self._known[cname] = channel
 
     def reset(self) -> None:
-        """Bring the default back everywhere."""
+        """Restore the default users in every channel."""
         self._known.clear()
 
     def publishers(self, cname: str, named: Iterable[str] = ()) -> list[str]:
-        """Return who publishes; in a channel nobody has set, also those who are named."""
+        """Return the users who publish; also the `named` users, if the channel was not set."""
         channel = self._known.get(cname)
         if channel is None:
             others = (uid for uid in named if uid.isdigit())
@@ -41,7 +41,7 @@ class Channels:
         return list(channel.users) if channel.publishing else []
 
     def occupied(self, cname: str, *, live: bool) -> bool:
-        """Return whether a recorder has company: anybody, or in live mode a broadcaster."""
+        """Return whether there is a user in the channel; in live mode, a user who publishes."""
         channel = self._known.get(cname)
         if channel is None:
             return bool(self._default_users)

@@ -1,4 +1,4 @@
-"""Time, and what is due in it.
+"""The simulator's clock, and the calls that are due on it.
 
 Instants are epoch milliseconds of the simulator's clock, which is the machine's unless a test
 holds or advances it. Durations are given in Agora's own seconds and pass `speed` times faster.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import count
 
 Call = Callable[[int], None]
-"""What is done when an instant has come; it is given that instant, not the moment it is done."""
+"""A function to call when an instant has come; it gets that instant, not the time of the call."""
 
 
 class Scheduled:
@@ -32,10 +32,11 @@ class Scheduled:
 
 
 class Scheduler:
-    """One thread that does what is due, in order of time, holding `lock` while it does.
+    """One thread that makes the calls that are due, in order of time, and holds `lock` meanwhile.
 
-    Work is done at its own instant even when the thread comes late, so timestamps and file names
-    never depend on the machine's load, and an advance of an hour is an hour that happened.
+    Each call gets the instant at which it was due, even when the thread is late. So timestamps and
+    file names do not depend on the machine's load, and moving the clock by an hour has all the
+    effects of an hour.
     """
 
     def __init__(self, speed: float, lock: threading.RLock) -> None:
@@ -46,7 +47,7 @@ class Scheduler:
         self.busy: Callable[[], bool] = lambda: False
         """Whether uploads or webhooks are under way; an advance waits for them at each step."""
         self.failures: list[Exception] = []
-        """What went wrong in here: must be empty."""
+        """Errors of the simulator itself: must be empty."""
         self._wakeup = threading.Condition(lock)
         self._heap: list[tuple[int, int, Scheduled]] = []
         self._order = count()
@@ -61,17 +62,17 @@ class Scheduler:
     # --- the clock ------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
-        """Return the present."""
+        """Return the present instant."""
         if self._held_at_ms is not None:
             return self._held_at_ms
         return time.time_ns() // 1_000_000 + self._offset_ms
 
     def moment_ms(self) -> int:
-        """Return the instant whose work is being done: in an advance, one before the present."""
+        """Return the instant of the call that is made now: in an advance, before the present."""
         return self._present_ms if self._advancing else self.now_ms()
 
     def span_ms(self, seconds: float) -> int:
-        """Return how long `seconds` of Agora's last here; more than nothing stays so."""
+        """Return how long `seconds` of Agora's last here: at least 1 ms, if there are any."""
         return max(1, round(seconds * 1000 / self.speed)) if seconds > 0 else 0
 
     def hold(self) -> None:
@@ -89,7 +90,7 @@ class Scheduler:
             self._wakeup.notify_all()
 
     def advance(self, seconds: float, *, limit_s: float = 30.0) -> bool:
-        """Move the clock by `seconds` of Agora's; return whether all that fell due is done.
+        """Move the clock by `seconds` of Agora's; return whether all that was due is done.
 
         Each step waits for its uploads and webhooks, for at most `limit_s` of real time in all.
         """
@@ -115,7 +116,7 @@ class Scheduler:
     # --- what is due ----------------------------------------------------------------------------
 
     def at(self, due_ms: int, call: Call) -> Scheduled:
-        """Do `call` at that instant."""
+        """Make `call` at this instant."""
         entry = Scheduled(due_ms, call)
         with self._wakeup:
             heapq.heappush(self._heap, (due_ms, next(self._order), entry))
@@ -123,7 +124,7 @@ class Scheduler:
         return entry
 
     def soon(self, call: Call) -> Scheduled:
-        """Do `call` next, on the scheduler's thread; for those who may not hold the lock."""
+        """Make `call` next, on the scheduler's thread; for callers that must not hold the lock."""
         with self._wakeup:
             return self.at(self.moment_ms(), call)
 
@@ -147,7 +148,7 @@ class Scheduler:
         alarm.set()
 
     def forget(self) -> None:
-        """Drop everything that was promised, ring every alarm."""
+        """Remove all planned calls, and set every alarm."""
         with self._wakeup:
             self._heap.clear()
             for alarm in list(self._alarms):
@@ -156,11 +157,11 @@ class Scheduler:
     # --- the thread -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to do what is due."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what was promised is not done any more."""
+        """End the thread; planned calls are not made any more."""
         with self._wakeup:
             self._stopped = True
             self.forget()
@@ -171,7 +172,7 @@ class Scheduler:
     def _run(self) -> None:
         with self._wakeup:
             while not self._stopped:
-                # While an advance waits for uploads and webhooks, only their ends may happen.
+                # While an advance waits for uploads and webhooks, only their results are handled.
                 waiting = self._advancing and self.busy()
                 now = self._present_ms if waiting else self.now_ms()
                 if waiting and (not self._heap or self._heap[0][0] > now):
@@ -188,6 +189,6 @@ class Scheduler:
                     self._present_ms = max(self._present_ms, due_ms)
                     try:
                         entry.call(due_ms)
-                    except Exception as error:  # a bug of ours must not stop everyone's time
+                    except Exception as error:  # a bug in one call must not stop the clock
                         self.failures.append(error)
                         traceback.print_exc()

@@ -1,6 +1,6 @@
 """The control API, under /_control: script faults, move the clock, see what happened.
 
-Documented with examples in docs/simulator.md. It is open to whoever reaches the port.
+Documented with examples in docs/simulator.md. Anyone who can reach the port may use it.
 """
 
 from __future__ import annotations

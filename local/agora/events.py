@@ -1,4 +1,4 @@
-"""What a recording says about itself, in Agora's numbers. Source: Agora callbacks."""
+"""The events that a recording sends, with Agora's numbers. Source: Agora callbacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from local.agora.webhooks import Notifier
 
-# payload.serviceType: whose event it is.
+# payload.serviceType: which service sends the event.
 SERVICE, RECORDER, UPLOADER, WEB_PAGE, DOWNLOADER = 0, 1, 2, 6, 8
 
 EVENTS: dict[int, tuple[int, str | None]] = {
@@ -16,7 +16,7 @@ EVENTS: dict[int, tuple[int, str | None]] = {
     4: (SERVICE, "cloud_recording_file_infos"),
     11: (SERVICE, "session_exit"),
     12: (SERVICE, "session_failover"),
-    13: (SERVICE, None),  # best practices name it, nobody shows it
+    13: (SERVICE, None),  # named by the best practices; its form is not published
     30: (UPLOADER, "uploader_started"),
     31: (UPLOADER, "uploaded"),
     32: (UPLOADER, "backuped"),
@@ -31,7 +31,7 @@ EVENTS: dict[int, tuple[int, str | None]] = {
     71: (WEB_PAGE, "web_recorder_stopped"),
     72: (WEB_PAGE, "web_recorder_capability_limit"),
     73: (WEB_PAGE, "web_recorder_reload"),
-    80: (SERVICE, "transcoder_started"),  # 80 and 81 are in the text, not in the table
+    80: (SERVICE, "transcoder_started"),  # 80 and 81 are in the document's text, not in its table
     81: (SERVICE, "transcoder_completed"),
     90: (DOWNLOADER, "download_failed"),
     100: (WEB_PAGE, "rtmp_publish_status"),
@@ -46,7 +46,7 @@ FATAL = 5
 
 
 class Events:
-    """One recording's voice: numbers its events and hands them to the notifier."""
+    """Sends the events of one recording: numbers them and passes them to the notifier."""
 
     def __init__(self, notifier: Notifier, *, sid: str, cname: str, uid: str) -> None:
         self.uid = uid
@@ -59,7 +59,7 @@ class Events:
         self._last_ms = 0
 
     def say(self, event_type: int, now_ms: int, **details: Any) -> None:
-        """Announce an event of `now_ms`. Events of one instant leave a millisecond apart."""
+        """Send an event of `now_ms`. Events of one instant are sent a millisecond apart."""
         if self.silent:
             return
         service_type, name = EVENTS[event_type]
@@ -77,11 +77,11 @@ class Events:
         self._notifier.notify(event_type, payload, self._last_ms)
 
     def warn(self, now_ms: int, code: int) -> None:
-        """Announce a warning of the uploader."""
+        """Send a warning of the uploader."""
         self.say(2, now_ms, module=UPLOADER_MODULE, warnCode=code)
 
     def fail(self, now_ms: int, *, module: int, level: int, code: int, text: str) -> None:
-        """Announce an error."""
+        """Send an error."""
         self.say(
             1,
             now_ms,

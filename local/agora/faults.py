@@ -1,12 +1,12 @@
-"""The fault plan: what goes wrong, when, for whom.
+"""The fault plan: which calls and webhooks go wrong, when and how.
 
 A rule matches calls (or `webhook`) and says what is done to them:
 
     {"match": {"endpoint": "start", "cname": "room", "nth": 1, "times": 3},
      "action": {"answer": {"http": 500, "code": 62}}}
 
-`nth` counts matching calls from 1 and is where the rule begins; `times` is for how many it holds:
-one if `nth` is given, else all. Rules are asked in order and the first that applies decides.
+The rule begins with the `nth` matching call (from 1), and applies to `times` calls: one if `nth` is
+given, otherwise all. Rules are tried in order; the first that applies decides.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MATCH = {"endpoint", "cname", "uid", "nth", "times", "event_types"}
 
 @dataclass
 class Rule:
-    """One rule, and how often it was asked."""
+    """One rule; how many calls it matched, and how often it was applied."""
 
     endpoint: str
     cname: str | None
@@ -40,7 +40,7 @@ class Rule:
 
     @classmethod
     def of(cls, raw: object) -> Rule:
-        """Return the rule that JSON says. Raises PlanError with a sentence."""
+        """Return the rule that a JSON object describes. Raises PlanError with a sentence."""
         if not isinstance(raw, Mapping):
             raise PlanError("a rule must be an object with match and action")
         match, action = raw.get("match"), raw.get("action")
@@ -72,7 +72,7 @@ class Rule:
         )
 
     def applies(self, endpoint: str, cname: str | None, uid: str | None, event_type: int) -> bool:
-        """Return whether the rule is for this call, and count that it was asked."""
+        """Return whether the rule applies to this call, and count the match."""
         if (
             endpoint != self.endpoint
             or self.cname not in (None, cname)
@@ -106,11 +106,11 @@ class Faults:
         self.rules: list[Rule] = []
 
     def for_call(self, endpoint: str, cname: str | None, uid: str | None) -> Rule | None:
-        """Return the rule that decides about a call. Counts."""
+        """Return the rule that decides about a call; count the match."""
         return next((r for r in self.rules if r.applies(endpoint, cname, uid, 0)), None)
 
     def for_webhook(self, cname: str, uid: str, event_type: int) -> dict[str, Any]:
-        """Return what happens to a notification. Counts."""
+        """Return what happens to a notification; count the match."""
         for rule in self.rules:
             if rule.applies("webhook", cname, uid, event_type):
                 return rule.action

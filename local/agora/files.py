@@ -22,7 +22,7 @@ def utc17(ms: int) -> str:
 
 @dataclass
 class Slice:
-    """One piece of media: from when to when, and whether time is missing before it."""
+    """One media file: its start, its end, and whether there is a gap before it."""
 
     start_ms: int
     end_ms: int
@@ -44,7 +44,7 @@ class Slice:
 
 @dataclass
 class Track:
-    """What becomes one playlist: everyone together, one user's sound, one user's picture."""
+    """The content of one playlist: all users together, or the audio or video of one user."""
 
     uid: str
     kind: str
@@ -55,7 +55,7 @@ class Track:
     open_since_ms: int | None = None
     counters: Counters = field(default_factory=Counters)
     named: bool = False
-    """Whether a playlist of it lies in the bucket."""
+    """Whether its playlist is in the bucket."""
 
     @property
     def playlist(self) -> str:
@@ -69,21 +69,21 @@ class Track:
 
     @property
     def media_ms(self) -> int:
-        """How much has been recorded."""
+        """How many milliseconds have been recorded."""
         return self.slices[-1].media_end_ms if self.slices else 0
 
     @property
     def video(self) -> bool:
-        """Whether there are pictures in it."""
+        """Whether it has video."""
         return self.kind != "audio"
 
     @property
     def audio(self) -> bool:
-        """Whether there is sound in it."""
+        """Whether it has audio."""
         return self.kind != "video"
 
     def cut(self, now_ms: int) -> Slice | None:
-        """Close the slice that is being recorded; None when there is none, or it is empty."""
+        """Close and return the slice that is being recorded; None if there is none, or no media."""
         start, self.open_since_ms = self.open_since_ms, None
         if start is None or now_ms <= start:
             return None
@@ -107,7 +107,7 @@ class Names:
     cname: str
     mode: str
     backup: int | None = None
-    """How many failovers lie behind, less one: the n of `bak<n>_`."""
+    """The n of `bak<n>_`: 0 after the first failover; None before it."""
 
     @property
     def stem(self) -> str:
@@ -138,14 +138,14 @@ class Names:
 
 @dataclass
 class Session:
-    """One server's share of a recording: its uid, its names, its tracks."""
+    """The part of a recording that one server makes: its uid, its names, its tracks."""
 
     uid: str
     names: Names
     tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
 
     def track(self, uid: str, kind: str) -> Track:
-        """Return that track; a new one if it is the first time."""
+        """Return this track; the first call makes it."""
         key = (uid, kind)
         if key not in self.tracks:
             self.tracks[key] = Track(uid, kind, self.names.track(uid, kind))
@@ -154,17 +154,17 @@ class Session:
 
 @dataclass(frozen=True)
 class PlaylistStyle:
-    """How Agora was told, or is thought, to write playlists."""
+    """Variants of playlists: what the request chooses, and what the documents leave open."""
 
     comma: bool = False
-    """EXTINF's comma, which `correctEXTINF` in `recordingConfig.privateParams` brings back."""
+    """Whether EXTINF has its comma (`correctEXTINF` in `recordingConfig.privateParams`)."""
     time_in_ms: bool = False
 
 
 def playlist(
     track: Track, style: PlaylistStyle, *, ended: bool, slices: Iterable[Slice] | None = None
 ) -> bytes:
-    """Return the playlist of a track, as it stands or as it ends."""
+    """Return the playlist of a track, unfinished or finished."""
     pieces = list(track.slices if slices is None else slices)
     longest = max((piece.seconds for piece in pieces), default=0)
     lines = [
@@ -198,7 +198,7 @@ def _events(track: Track, start_ms: int, style: PlaylistStyle) -> list[str]:
 
 
 def merged_playlist(audio: Track, video: Track) -> bytes:
-    """Return the index that standard mode adds for a user: it names the other two."""
+    """Return the index that standard mode adds for a user: it names the user's two indexes."""
     return (
         "#EXTM3U\n"
         "#EXT-X-VERSION:3\n"

@@ -1,8 +1,8 @@
-"""Real media out of a handful of shipped frames: MPEG-TS slices, MP4 files, a JPEG.
+"""Real media, made from a few shipped frames: MPEG-TS slices, MP4 files, a JPEG.
 
 The frames are a moving test pattern (H.264 baseline, 160x90) in groups of 25, each group starting
-with a key frame, and a 440 Hz tone (AAC, 16 kHz, mono). A slice may start at any group, since
-nothing in a group refers to another, and may end after any of its frames.
+with a key frame, and a 440 Hz tone (AAC, 16 kHz, mono). A slice may start at any group, because no
+group refers to another, and may end after any frame.
 
 Times are in ticks of the 90 kHz clock of MPEG-2 systems.
 """
@@ -81,11 +81,11 @@ class Sound(NamedTuple):
 def pictures(start: int, end: int) -> list[Picture]:
     """Return frames that fill [start, end) ticks exactly, the first of them a key frame.
 
-    There is at least one, and otherwise as many as come nearest to the frame rate.
+    There is at least one frame; otherwise their number is the nearest to the frame rate.
     """
     count = max(1, round((end - start) * FPS / CLOCK))
     edges = [start + (end - start) * n // count for n in range(count + 1)]
-    # Two key frames in a row must not be twins: the first group depends on where we start.
+    # Two key frames in a row must differ: so the first group depends on the start.
     offset = _GROUP * (start * FPS // CLOCK // _GROUP % 2)
     stock = _pictures()
     return [
@@ -100,7 +100,7 @@ def pictures(start: int, end: int) -> list[Picture]:
 
 
 def sounds(start: int, end: int) -> list[Sound]:
-    """Return the audio frames that begin in [start, end): neighbours share none and lose none."""
+    """Return the audio frames that begin in [start, end): each frame is in exactly one slice."""
     stock = _tone()
     first = -(-start // AAC_TICKS)
     last = -(-end // AAC_TICKS)
@@ -136,7 +136,7 @@ def ts_slice(
 ) -> bytes:
     """Return a transport stream that plays from `start_ms` to `end_ms` of its track.
 
-    Presentation times go on from slice to slice, so that a playlist of them plays gapless.
+    Presentation times go on from slice to slice, so that a playlist plays without gaps.
     """
     counters = counters or Counters()
     start, end = start_ms * 90, end_ms * 90
@@ -225,7 +225,7 @@ def _transport_packets(
             flags = (0x40 if key else 0) | (0x10 if pcr is not None else 0)
             adaptation = bytes((flags,)) + (b"" if pcr is None else _program_clock(pcr))
         chunk = pes[at : at + 184 - (len(adaptation) + 1 if adaptation else 0)]
-        space = 184 - len(chunk)  # what the payload leaves is adaptation field, stuffed
+        space = 184 - len(chunk)  # the adaptation field fills what the payload leaves free
         if space > 1:
             adaptation = (adaptation or b"\x00").ljust(space - 1, b"\xff")
         filling = bytes((space - 1,)) + adaptation if space else b""
@@ -244,7 +244,7 @@ def _program_clock(ticks: int) -> bytes:
 
 
 def mp4(start_ms: int, end_ms: int, *, video: bool = True, audio: bool = True) -> bytes:
-    """Return an MP4 file of that stretch of a track, its index in front of its data."""
+    """Return an MP4 file of this part of a track, with its index before its data."""
     start, end = start_ms * 90, end_ms * 90
     tracks = []
     if video:
@@ -395,7 +395,7 @@ def _units(picture: bytes) -> list[bytes]:
 
 
 def _length_prefixed(picture: bytes) -> bytes:
-    """Return the slices of a picture as MP4 wants them; parameter sets live in the index."""
+    """Return the slices of a picture as MP4 needs them; parameter sets are in the index."""
     slices = [unit for unit in _units(picture) if unit[0] & 31 in (1, 5)]
     return b"".join(struct.pack(">I", len(unit)) + unit for unit in slices)
 
@@ -445,7 +445,7 @@ def _box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def audio_file(container: str, start_ms: int, end_ms: int) -> bytes:
-    """Return the stretch as an `mp3`, `m4a` or `aac` file."""
+    """Return this part of a track as an `mp3`, `m4a` or `aac` file."""
     if container == "m4a":
         return mp4(start_ms, end_ms, video=False)
     if container == "mp3":

@@ -1,4 +1,4 @@
-"""Everything about the simulator that can be chosen, with what Agora documents as the default."""
+"""The options of the simulator. The defaults are what Agora documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Options:
     port: int = 0
     speed: float = 1.0
     seed: int = 0
-    """Seeds the dice for lost, doubled and disordered webhooks; identifiers are always random."""
+    """Fixes which webhooks are lost, doubled and out of order; identifiers are always random."""
     log_file: str | None = None
     """Append one JSON line for each API call."""
 
@@ -33,7 +33,7 @@ class Options:
     webhook_url: str | None = None
     notification_secret: str = field(default="notification-secret", repr=False)
     webhook_timeout_s: float = 10.0
-    """Real seconds: a receiver's machine does not get faster with `speed`."""
+    """Real seconds: `speed` does not make a receiver faster."""
     webhook_loss: float = 0.0
     webhook_duplicates: float = 0.0
     webhook_disorder: float = 0.0
@@ -43,11 +43,11 @@ class Options:
 
     # --- storage --------------------------------------------------------------------------------
     s3_endpoint_url: str | None = None
-    """None is AWS itself, in the region that storageConfig numbers."""
+    """None is AWS itself, in the region of storageConfig."""
 
     # --- the channels ---------------------------------------------------------------------------
     users: tuple[str, ...] = ("101", "102")
-    """Who publishes in every channel, for ever, until the control API says otherwise."""
+    """The users who publish in every channel, unless the control API says otherwise."""
 
     # --- durations the documents name -----------------------------------------------------------
     slice_s: float = 15.0
@@ -74,9 +74,9 @@ class Options:
     tag_time_in_ms: bool = False
     """TIME in playlists: 17 digits of UTC (manage files), or 13 digits of ms (playback page)."""
     relaxed_prefix: bool = False
-    """Accept `-` and `_` in fileNamePrefix, as the field seems to."""
+    """Accept `-` and `_` in fileNamePrefix, as the real service seems to do."""
     old_answers: bool = False
-    """The shapes before 2020: numbers and booleans as strings, `filename`."""
+    """Answers in the form before 2020: numbers and booleans as strings, `filename`."""
     event_4_times: int = 2
     """The documents say once; in a real session it came twice."""
     failover_restarts_sequence: bool = True

@@ -13,7 +13,7 @@ _RETRY_BACKUP_S = 60.0
 
 
 class Outbox:
-    """Counts what was made and what has arrived, and keeps what the bucket would not take."""
+    """Counts the files that were made and that arrived; keeps those that the bucket refused."""
 
     def __init__(
         self,
@@ -25,12 +25,12 @@ class Outbox:
         settled: Call,
     ) -> None:
         self.storage = storage
-        """Replaced by `update`, when the credentials are."""
+        """`update` replaces it, with new credentials."""
         self.prefix = prefix
         self.made = 0
         self.stored = 0
         self.withheld: list[tuple[str, Make]] = []
-        """What the backup holds and the bucket lacks."""
+        """Files that are in the backup, but not in the bucket."""
         self._pending = 0
         self._refused = refused
         self._settled = settled
@@ -39,16 +39,16 @@ class Outbox:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing that was put is still under way."""
+        """Whether no upload is under way."""
         return self._pending == 0
 
     @property
     def progress(self) -> int:
-        """How much has arrived, as event 33 counts it: from 0 to 10,000."""
+        """The part of the files that has arrived, as event 33 counts it: from 0 to 10,000."""
         return self.stored * 10_000 // self.made if self.made else 0
 
     def put(self, name: str, make: Make, stored: Call | None = None) -> None:
-        """Upload a file, then do `stored`; or have it refused, which `refused` hears about."""
+        """Upload a file, then call `stored`; if the bucket refuses it, `refused` is called."""
         self.made += 1
         self._pending += 1
 
@@ -73,12 +73,12 @@ class Outbox:
         self._queue.put(Upload(self.storage, self.prefix + name, make, _ignore))
 
     def withhold(self, name: str, make: Make) -> None:
-        """Give a file to the backup, which delivers later."""
+        """Give a file to the backup, which delivers it later."""
         self.made += 1
         self.withheld.append((name, make))
 
     def deliver_backup(self, now_ms: int) -> None:
-        """Bring what the backup holds; what the bucket still refuses is tried again."""
+        """Upload the files of the backup; repeat later those that the bucket still refuses."""
         del now_ms
         held, self.withheld = self.withheld, []
         for name, make in held:
@@ -94,7 +94,7 @@ class Outbox:
             self._queue.put(Upload(self.storage, self.prefix + name, make, done))
 
     def drop(self) -> None:
-        """Lose what is not yet on the way: the server that held it is gone."""
+        """Lose the files whose upload has not begun: their server is gone."""
         self._pending -= self._queue.drop()
 
 

@@ -1,4 +1,4 @@
-"""What a fault rule has in store for one recording, from its start to long after its end."""
+"""The faults that a rule plans for one recording, from its start to long after its end."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class PlanError(ValueError):
-    """The plan names something that does not exist, or gives it what it cannot take."""
+    """The plan has a name that does not exist, or a value that is not allowed."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """The task dies without a word: no webhook, no file, 404 from then on."""
+    """The task dies silently: no webhook, no file, 404 from then on."""
 
     after_s: float = 0.0
 
@@ -31,7 +31,7 @@ class Failover:
 
 @dataclass(frozen=True)
 class NeverReady:
-    """The task gets stuck in this status while it starts."""
+    """The task stays in this status while it starts."""
 
     status: int = 2
 
@@ -45,9 +45,9 @@ class AbnormalExit:
 
 @dataclass(frozen=True)
 class Backup:
-    """Slices `first` to `first + slices - 1` go to Agora's backup and arrive `after_s` later.
+    """Slices `first` to `first + slices - 1` go to Agora's backup.
 
-    Later than event 32, that is; where there is no such slice, the last one goes.
+    They arrive `after_s` after event 32. If there is no such slice, the last slice goes.
     """
 
     first: int = 0
@@ -108,7 +108,7 @@ class CdnStatus:
 
 @dataclass(frozen=True)
 class RecorderError:
-    """An error (event 1) that by itself ends nothing."""
+    """An error (event 1) that does not end the recording."""
 
     after_s: float = 0.0
     level: int = 4
@@ -118,7 +118,7 @@ class RecorderError:
 
 @dataclass(frozen=True)
 class Plan:
-    """All of it. Every part but the four plain values may also be given as `true`."""
+    """The whole plan. Every part may also be given as `true`, except the four plain values."""
 
     kill: Kill | None = None
     failover: tuple[Failover, ...] = ()

@@ -1,4 +1,4 @@
-"""What is made of a recording when it is over: MP4 files, re-uploaded playlists, a mix.
+"""The files that are made when a recording is over: MP4 files, re-uploaded playlists, a mix.
 
 Sources: Agora "Manage recorded files" (names), Agora REST (avFileType, transcodeOptions), Agora
 callbacks (80, 81, 90, 1001).
@@ -17,7 +17,7 @@ from local.agora.files import PlaylistStyle, Session, Slice, Track, playlist
 
 @dataclass(frozen=True)
 class Product:
-    """A file: its name, whom it shows, what it is made of and how."""
+    """A file: its name, its user, its track and start, and the function that makes it."""
 
     name: str
     uid: str
@@ -27,7 +27,7 @@ class Product:
 
 
 def mp4_files(sessions: Iterable[Session], longest_ms: int) -> list[Product]:
-    """Return the MP4 files of every track that has pictures, or else sound, cut by length."""
+    """Return the MP4 files of each user's video track (or audio track), cut by length."""
     products = []
     for session in sessions:
         for uid, track in _by_user(session.tracks.values()).items():
@@ -40,7 +40,7 @@ def mp4_files(sessions: Iterable[Session], longest_ms: int) -> list[Product]:
 
 
 def postponed_files(sessions: list[Session], options: dict[str, Any]) -> list[Product]:
-    """Return what postponed transcoding, or mixing, makes of an individual recording."""
+    """Return the files that postponed transcoding or mixing makes of an individual recording."""
     if options["transConfig"]["transMode"] == "postponeTranscoding":
         return mp4_files(sessions, longest_ms=2**63)
     container = (options.get("container") or {}).get("format") or "mp3"
@@ -53,7 +53,7 @@ def postponed_files(sessions: list[Session], options: dict[str, Any]) -> list[Pr
 def reuploaded_playlists(
     tracks: Iterable[Track], style: PlaylistStyle, *, tick: int, index: int, last: bool
 ) -> list[Product]:
-    """Return the playlists under the names of a re-upload; only the last ones are whole."""
+    """Return the playlists with the names of a re-upload; only the last ones are complete."""
     products = []
     for track in tracks:
         pieces = track.slices if last else track.slices[:-1]
@@ -64,7 +64,7 @@ def reuploaded_playlists(
 
 
 def _by_user(tracks: Iterable[Track]) -> dict[str, Track]:
-    """Return each user's track: the one with pictures, if there is one."""
+    """Return each user's track: the video track, if there is one."""
     chosen: dict[str, Track] = {}
     for track in tracks:
         if track.slices and (track.video or track.uid not in chosen):
@@ -82,6 +82,6 @@ def _parts(slices: list[Slice], longest_ms: int) -> list[list[Slice]]:
 
 
 def _mp4(track: Track, slices: list[Slice]) -> bytes:
-    # A user's MP4 joins sound and picture, whichever track it was cut along.
+    # A user's MP4 joins audio and video, whichever track gave its parts.
     audio = track.audio or track.uid != "0"
     return media.mp4(slices[0].media_ms, slices[-1].media_end_ms, video=track.video, audio=audio)

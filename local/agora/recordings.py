@@ -1,6 +1,6 @@
 """One recording's life at Agora: joining, slicing, leaving, dying.
 
-Every method is called with the simulator's lock held and is given the instant it happens at.
+Every method is called with the simulator's lock held, and gets the instant at which it happens.
 Sources: Agora callbacks (which event when), Agora REST (statuses), best practices (failover).
 """
 
@@ -38,7 +38,7 @@ from local.agora.uploads import Storage, Uploader
 from local.agora.webhooks import Notifier
 from local.agora.webpage import WebPage
 
-# Seconds between the answer to `start` and each step of starting; Agora names none of them.
+# Seconds between the answer to `start` and each step of starting; Agora documents none of them.
 STARTING_S, UPLOADER_READY_S, READY_S, REGISTERED_S = 0.4, 0.8, 1.2, 2.0
 
 # Why a recorder left, as bits of event 41's leaveCode. The timer bit is to be ignored.
@@ -48,11 +48,11 @@ MOST_FAILOVERS = 3
 
 
 class Phase(StrEnum):
-    """What a caller of the API meets."""
+    """The phase of a task, as the API shows it."""
 
     RUNNING = "running"
     SWITCHING = "switching"
-    """Between two servers: 404, though the recording lives."""
+    """Moving to another server: 404, although the recording goes on."""
     LEAVING = "leaving"
     ENDED = "ended"
 
@@ -81,7 +81,7 @@ class Recording:
         uid: str,
         mode: str,
         scene: int,
-        wish: dict[str, Any],
+        client_request: dict[str, Any],
         plan: Plan,
         now_ms: int,
     ) -> None:
@@ -108,12 +108,12 @@ class Recording:
         self._options = stage.options
         self._scheduler = stage.scheduler
         self._scene = scene
-        self._wish = wish
+        self._client_request = client_request
         self._plan = plan
-        self._config: dict[str, Any] = wish.get("recordingConfig") or {}
+        self._config: dict[str, Any] = client_request.get("recordingConfig") or {}
         self._subscription = Subscription(self._config)
         self._events = Events(stage.notifier, sid=self.sid, cname=cname, uid=uid)
-        storage = wish["storageConfig"]
+        storage = client_request["storageConfig"]
         self._outbox = Outbox(
             stage.uploader,
             Storage.of(storage, stage.options.s3_endpoint_url),
@@ -124,14 +124,14 @@ class Recording:
         self.web = None
         if mode == "web":
             self.web = WebPage(
-                wish["extensionServiceConfig"],
+                client_request["extensionServiceConfig"],
                 plan,
                 self._events,
                 later=self._while_running,
                 leave=lambda t, code, why: self.leave(t, CLIENT_LEFT, code, why),
             )
         self._server = object()
-        """Timers of a server that is gone are void."""
+        """Stands for the server at work: timers of an earlier server do nothing."""
         self._joined = False
         self._progress = 0
         self._idle_since_ms: int | None = None
@@ -149,42 +149,44 @@ class Recording:
 
     @property
     def session(self) -> Session:
-        """Return the share of the server that is at work."""
+        """Return the part of the server that is at work."""
         return self.sessions[-1]
 
     @property
     def tracks(self) -> Iterator[Track]:
-        """Yield every track of every server, if anything of it was recorded."""
+        """Yield every track of every server that has slices."""
         for session in self.sessions:
             yield from (track for track in session.tracks.values() if track.slices)
 
     @property
     def recorded(self) -> bool:
-        """Whether there is anything to keep."""
+        """Whether anything was recorded."""
         return self.screenshots > 0 or any(True for _ in self.tracks)
 
     @property
     def prefix(self) -> str:
-        """Return what lies before every file's name in the bucket."""
+        """Return the prefix of every file's key in the bucket."""
         return self._outbox.prefix
 
     @property
     def makes_mp4(self) -> bool:
         """Whether `avFileType` asks for MP4 files."""
-        return "mp4" in ((self._wish.get("recordingFileConfig") or {}).get("avFileType") or ())
+        return "mp4" in (
+            (self._client_request.get("recordingFileConfig") or {}).get("avFileType") or ()
+        )
 
     @property
     def takes_screenshots(self) -> bool:
         """Whether there is a snapshotConfig."""
-        return self._wish.get("snapshotConfig") is not None
+        return self._client_request.get("snapshotConfig") is not None
 
     @property
     def screenshots_only(self) -> bool:
         """Whether nothing but screenshots is made."""
-        return self.takes_screenshots and self._wish.get("recordingFileConfig") is None
+        return self.takes_screenshots and self._client_request.get("recordingFileConfig") is None
 
     def waiter(self, seconds: float) -> threading.Event:
-        """Return an event that is set when the recording has finished, or that time has passed."""
+        """Return an event that is set when the recording has finished, or after `seconds`."""
         alarm = self._scheduler.alarm(seconds)
         self._waiters.append(alarm)
         return alarm
@@ -192,7 +194,7 @@ class Recording:
     # --- starting -------------------------------------------------------------------------------
 
     def begin(self, now_ms: int) -> None:
-        """Do what follows on a `start` that was accepted."""
+        """Plan everything that follows an accepted `start`."""
         plan = self._plan
         self._later(now_ms, STARTING_S, self._starting)
         self._later(now_ms, UPLOADER_READY_S, self._uploader_ready)
@@ -215,7 +217,7 @@ class Recording:
         self._reach(2)
 
     def _reach(self, status: int) -> bool:
-        """Move on to a status of starting, unless the plan has it stuck before."""
+        """Go on to a status of starting; return False if the plan keeps it in an earlier one."""
         stuck = self._plan.never_ready
         if stuck and status > stuck.status:
             return False
@@ -239,7 +241,7 @@ class Recording:
         self._joined = True
         self.look_at_channel(now_ms)
         if self.takes_screenshots:
-            interval_s = self._wish["snapshotConfig"].get("captureInterval") or 10
+            interval_s = self._client_request["snapshotConfig"].get("captureInterval") or 10
             self._later(now_ms, interval_s, partial(self._take_screenshots, interval_s=interval_s))
 
     def _report_progress(self, now_ms: int) -> None:
@@ -253,7 +255,7 @@ class Recording:
     # --- who is heard ---------------------------------------------------------------------------
 
     def look_at_channel(self, now_ms: int) -> None:
-        """Follow who publishes and who is subscribed to: open and close tracks."""
+        """Open and close tracks for the users who publish and are subscribed to now."""
         if not self._joined or self.phase is not Phase.RUNNING:
             return
         before, self._streams = self._streams, self._audible()
@@ -289,7 +291,7 @@ class Recording:
                 now_ms,
                 streamUid=uid,
                 state=0 if (uid, kind) in after else 1,
-                utcMs=now_ms,  # as on the wire; the document writes UtcMs
+                utcMs=now_ms,  # as in real notifications; the document writes UtcMs
             )
 
     def _watch_idleness(self, now_ms: int) -> None:
@@ -353,7 +355,7 @@ class Recording:
 
     def _upload_playlist(self, track: Track, *, ended: bool = False) -> None:
         if ended and self._plan.reupload:
-            return  # the bucket keeps the one of before; the full one comes from the backup
+            return  # the bucket keeps the earlier one; the complete one comes from the backup
         text = playlist(track, self._style, ended=ended)
         stored = partial(self._playlist_stored, track=track)
         self._outbox.put(track.playlist, partial(bytes, text), stored)
@@ -379,7 +381,7 @@ class Recording:
             self._upload_merged(track.uid)
 
     def _upload_merged(self, uid: str) -> None:
-        """Write the index that joins a user's sound and picture, once both have theirs."""
+        """Write the index that joins a user's audio and video, once both have an index."""
         session = self.session
         audio, video = (session.tracks.get((uid, kind)) for kind in ("audio", "video"))
         if audio and video and audio.named and video.named:
@@ -420,7 +422,7 @@ class Recording:
     # --- leaving --------------------------------------------------------------------------------
 
     def leave(self, now_ms: int, leave_code: int, web_code: int = 0, why: str = "") -> None:
-        """Leave the channel, upload the rest, say goodbye."""
+        """Leave the channel, upload the remaining files, report the end."""
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.LEAVING
@@ -462,7 +464,7 @@ class Recording:
             self._finish(now_ms)
 
     def _finish(self, now_ms: int) -> None:
-        """Say that all is uploaded: 11 before 31, 43 and 44 last, as was seen on the wire."""
+        """Report that all is uploaded: 11 before 31, 43 and 44 last, as in real sessions."""
         backup = bool(self._outbox.withheld or self._plan.reupload)
         self.uploading_status = "backuped" if backup else "uploaded"
         if self.recorded:
@@ -526,7 +528,7 @@ class Recording:
             call(now_ms)
 
     def deliver(self, now_ms: int) -> None:
-        """Let everything that is to come late come now."""
+        """Deliver everything that was planned for later."""
         for call in list(self._to_come):
             self._come(now_ms, call)
 
@@ -547,12 +549,12 @@ class Recording:
         result = self._plan.transcoding.result
         self._events.say(80, now_ms)
         if result == "download_failed":
-            storage = self._wish["storageConfig"]
+            storage = self._client_request["storageConfig"]
             where = {key: storage[key] for key in ("vendor", "region", "bucket")}
             names = ";".join(track.playlist for track in self.tracks)
             self._events.say(90, now_ms, fileName=names, **where)
             result = "failed"
-        wanted = products.postponed_files(self.sessions, self._wish["transcodeOptions"])
+        wanted = products.postponed_files(self.sessions, self._client_request["transcodeOptions"])
         made = {"failed": [], "partial_success": wanted[:-1]}.get(result, wanted)
         for product in made:
             self._outbox.put_late(product.name, product.make)
@@ -581,18 +583,18 @@ class Recording:
 
     # --- update ---------------------------------------------------------------------------------
 
-    def update(self, wish: dict[str, Any], now_ms: int) -> None:
+    def update(self, client_request: dict[str, Any], now_ms: int) -> None:
         """Apply a validated clientRequest of `update`."""
-        if config := wish.get("storageConfig"):
+        if config := client_request.get("storageConfig"):
             self._outbox.storage = Storage.of(config, self._options.s3_endpoint_url)
-        if lists := wish.get("streamSubscribe"):
+        if lists := client_request.get("streamSubscribe"):
             self._subscription.update(lists)
         if self.web:
-            self.web.update(wish, now_ms)
+            self.web.update(client_request, now_ms)
         self.look_at_channel(now_ms)
 
     def object_to(self, now_ms: int) -> None:
-        """Say that a call did not fit the state of the service (event 3)."""
+        """Report that a call did not fit the state of the service (event 3)."""
         first = next(self.tracks, None)
         self._events.say(
             3,
@@ -605,7 +607,7 @@ class Recording:
     # --- dying ----------------------------------------------------------------------------------
 
     def kill(self, now_ms: int) -> None:
-        """Die without a word."""
+        """Die silently."""
         if self.live:
             self._events.silent = True
             self._outbox.drop()
@@ -632,7 +634,7 @@ class Recording:
         self._some_day(now_ms, self._options.abnormal_linger_s, partial(self._end, status=20))
 
     def fail_over(self, now_ms: int, how: Failover) -> None:
-        """Lose the server: what it had not uploaded is gone; another one takes over later."""
+        """Lose the server and the files that it had not uploaded; another takes over later."""
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.SWITCHING
@@ -668,7 +670,7 @@ class Recording:
     # --- lists of files -------------------------------------------------------------------------
 
     def listed(self, name: str) -> str:
-        """Return a file's name as lists of files give it."""
+        """Return a file's name as lists of files contain it."""
         return self.prefix + name if self._options.file_list_prefix else name
 
     def files(self) -> list[dict[str, Any]]:
@@ -680,7 +682,7 @@ class Recording:
         return listed
 
     def web_files(self) -> list[dict[str, Any]]:
-        """Return the shorter entries of web page recording, which write `filename` small."""
+        """Return the shorter entries of web page recording, which are written `filename`."""
         return [
             {"filename": entry["fileName"], "sliceStartTime": entry["sliceStartTime"]}
             for entry in self.files()
@@ -700,7 +702,7 @@ class Recording:
     # --- timers ---------------------------------------------------------------------------------
 
     def _later(self, now_ms: int, seconds: float, call: Call) -> None:
-        """Do `call` then, if the server that is at work now still is."""
+        """Make `call` after `seconds`, if the server that is at work now still is."""
         server = self._server
 
         def still(later_ms: int) -> None:
@@ -710,7 +712,7 @@ class Recording:
         self._some_day(now_ms, seconds, still)
 
     def _while_running(self, now_ms: int, seconds: float, call: Call) -> None:
-        """Do `call` then, whichever server is at work, if one is."""
+        """Make `call` after `seconds`, if a server is at work then."""
 
         def still(later_ms: int) -> None:
             if self.phase is Phase.RUNNING:

@@ -1,4 +1,4 @@
-"""What Agora refuses: an independent reading of its documents, shared with nobody.
+"""The requests that Agora refuses. Written from its documents, with no code of the layer.
 
 Every check raises `RefusalError`: the HTTP status, the code and the reason that Agora would answer.
 Sources: Agora REST (schemas of every call), Agora common errors (2, 8, 432, 1003, 1013, 1028),
@@ -20,7 +20,7 @@ WEB_RECORDER, CDN_PUBLISHER = "web_recorder_service", "rtmp_publish_service"
 
 
 class RefusalError(Exception):
-    """Agora's no: HTTP status, code, reason."""
+    """Agora refuses a call: HTTP status, code, reason."""
 
     def __init__(self, http: int, code: int | None, reason: str) -> None:
         self.http = http
@@ -314,7 +314,7 @@ _CNAME = re.compile(r"[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]{1,64}")
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a call is about."""
+    """The channel and the uid that a call names."""
 
     cname: str
     uid: str
@@ -337,7 +337,7 @@ def identity(body: dict[str, Any], *, scene: int = 0) -> Identity:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What a resourceId was asked for."""
+    """The request that a resourceId was given for."""
 
     who: Identity
     scene: int
@@ -347,9 +347,9 @@ class Acquisition:
 
 def acquire(body: dict[str, Any]) -> Acquisition:
     """Return what `acquire` asks for. Raises RefusalError: 2 or 1013."""
-    wish = body.get("clientRequest")
-    if wish is None:
-        wish = {}
+    client_request = body.get("clientRequest")
+    if client_request is None:
+        client_request = {}
     _object(
         {
             "scene": _one_of(0, 1, 2),
@@ -359,89 +359,90 @@ def acquire(body: dict[str, Any]) -> Acquisition:
             "region": _one_of("CN", "AP", "EU", "NA"),
             "regionAffinity": _one_of(0, 1, 2, 3, 4),
         }
-    )(wish, "clientRequest")
-    scene = wish.get("scene") or 0
+    )(client_request, "clientRequest")
+    scene = client_request.get("scene") or 0
     return Acquisition(
         who=identity(body, scene=scene),
         scene=scene,
-        expires_after_hours=wish.get("resourceExpiredHour") or 72,
-        start_parameter=wish.get("startParameter"),
+        expires_after_hours=client_request.get("resourceExpiredHour") or 72,
+        start_parameter=client_request.get("startParameter"),
     )
 
 
 def start(
-    mode: str, wish: object, asked: Acquisition, options: Options, now_ms: int
+    mode: str, client_request: object, asked: Acquisition, options: Options, now_ms: int
 ) -> dict[str, Any]:
     """Return the validated clientRequest of `start`. Raises RefusalError: 2."""
-    _CLIENT_REQUEST(wish, "clientRequest")
-    assert isinstance(wish, dict)
-    _belongs(wish, _ONLY_IN, mode, "clientRequest")
-    storage(wish["storageConfig"], options, now_ms)
-    recording = wish.get("recordingConfig") or {}
+    _CLIENT_REQUEST(client_request, "clientRequest")
+    assert isinstance(client_request, dict)
+    _belongs(client_request, _ONLY_IN, mode, "clientRequest")
+    storage(client_request["storageConfig"], options, now_ms)
+    recording = client_request.get("recordingConfig") or {}
     _recording_config(recording, mode)
-    file_types = (wish.get("recordingFileConfig") or {}).get("avFileType")
+    file_types = (client_request.get("recordingFileConfig") or {}).get("avFileType")
     if file_types is not None and "hls" not in file_types:
         raise invalid("clientRequest.recordingFileConfig.avFileType", '["mp4"] alone is an error')
-    if wish.get("snapshotConfig") is not None:
+    if client_request.get("snapshotConfig") is not None:
         _snapshots(recording)
     if mode == "web":
-        _web(wish)
-    _scene(mode, wish, asked.scene)
+        _web(client_request)
+    _scene(mode, client_request, asked.scene)
     for name, value in (asked.start_parameter or {}).items():
-        if wish.get(name) != value:
+        if client_request.get(name) != value:
             raise invalid(f"clientRequest.{name}", "differs from acquire's startParameter")
-    return wish
+    return client_request
 
 
-def update(mode: str, wish: object, options: Options, now_ms: int) -> dict[str, Any]:
+def update(mode: str, client_request: object, options: Options, now_ms: int) -> dict[str, Any]:
     """Return the validated clientRequest of `update`. Raises RefusalError: 2."""
-    _UPDATE(wish, "clientRequest")
-    assert isinstance(wish, dict)
-    _belongs(wish, _UPDATE_ONLY_IN, mode, "clientRequest")
-    if wish.get("storageConfig") is not None:
-        storage(wish["storageConfig"], options, now_ms)
-    lists = wish.get("streamSubscribe") or {}
+    _UPDATE(client_request, "clientRequest")
+    assert isinstance(client_request, dict)
+    _belongs(client_request, _UPDATE_ONLY_IN, mode, "clientRequest")
+    if client_request.get("storageConfig") is not None:
+        storage(client_request["storageConfig"], options, now_ms)
+    lists = client_request.get("streamSubscribe") or {}
     for kind in ("audio", "video"):
         _one_list(lists.get(f"{kind}UidList") or {}, "clientRequest.streamSubscribe")
-    return wish
+    return client_request
 
 
-def update_layout(mode: str, wish: object) -> dict[str, Any]:
+def update_layout(mode: str, client_request: object) -> dict[str, Any]:
     """Return the validated clientRequest of `updateLayout`. Raises RefusalError: 1028."""
     try:
         if mode != "mix":
-            raise invalid("mode", "updateLayout is for mix alone")
-        _object(_LAYOUT)(wish, "clientRequest")
-        assert isinstance(wish, dict)
-        _layout(wish, "clientRequest")
+            raise invalid("mode", "updateLayout is for mix only")
+        _object(_LAYOUT)(client_request, "clientRequest")
+        assert isinstance(client_request, dict)
+        _layout(client_request, "clientRequest")
     except RefusalError as refusal:
         raise RefusalError(400, 1028, refusal.reason) from None
-    return wish
+    return client_request
 
 
-def stop(wish: object) -> bool:
+def stop(client_request: object) -> bool:
     """Return whether `stop` is to answer at once. Raises RefusalError: 2."""
-    if wish is None:
-        wish = {}
-    _object({"async_stop": _boolean})(wish, "clientRequest")
-    assert isinstance(wish, dict)
-    return bool(wish.get("async_stop"))
+    if client_request is None:
+        client_request = {}
+    _object({"async_stop": _boolean})(client_request, "clientRequest")
+    assert isinstance(client_request, dict)
+    return bool(client_request.get("async_stop"))
 
 
 def storage(config: dict[str, Any], options: Options, now_ms: int) -> None:
-    """Check what no schema can say of a storageConfig. Raises RefusalError: 2."""
+    """Check the rules of storageConfig that are not in its schema. Raises RefusalError: 2."""
     path = "clientRequest.storageConfig"
     vendor = config["vendor"]
     if vendor not in (1, 11):
-        raise invalid(f"{path}.vendor", "this simulator stores in Amazon S3 (1) or the like (11)")
+        rule = "this simulator stores in Amazon S3 (1) and S3-compatible storage (11) only"
+        raise invalid(f"{path}.vendor", rule)
     if vendor == 1 and config["region"] not in S3_REGIONS:
-        raise invalid(f"{path}.region", "is no region of Amazon S3")
+        raise invalid(f"{path}.region", "is not a region of Amazon S3")
     params = config.get("extensionParams") or {}
     if vendor == 11 and not params.get("endpoint"):
         raise invalid(f"{path}.extensionParams.endpoint", "is required with vendor 11")
     parts = config.get("fileNamePrefix") or []
     allowed = r"[A-Za-z0-9_-]+" if options.relaxed_prefix else r"[A-Za-z0-9]+"
-    _list(_matching(allowed, "may hold A-Z, a-z and 0-9 alone"), most=128)(
+    _list(_matching(allowed, "may hold only A-Z, a-z and 0-9"), most=128)(
         parts, f"{path}.fileNamePrefix"
     )
     if len("".join(f"{part}/" for part in parts)) > 128:
@@ -450,7 +451,7 @@ def storage(config: dict[str, Any], options: Options, now_ms: int) -> None:
         expires_s = config.get("stsExpiration")
         if not expires_s:
             raise invalid(f"{path}.stsExpiration", "is required with stsToken")
-        # A minute's grace: the token was made before this call, for exactly the least time.
+        # Allow a minute: the token was made before this call, for exactly the least time.
         if expires_s - now_ms / 1000 < options.sts_min_validity_s - 60:
             raise invalid(f"{path}.stsExpiration", "the token must be valid for at least 4 hours")
 
@@ -471,7 +472,7 @@ def _recording_config(config: dict[str, Any], mode: str) -> None:
     _one_list(config, path)
     streams = config.get("streamTypes", 2)
     if config.get("streamMode") == "original" and streams != 0:
-        raise invalid(f"{path}.streamMode", "original takes effect with streamTypes 0 alone")
+        raise invalid(f"{path}.streamMode", "original takes effect with streamTypes 0 only")
     if streams == 0 and config.get("subscribeVideoUids"):
         raise invalid(f"{path}.subscribeVideoUids", "streamTypes 0 subscribes to no video")
     if streams == 1 and config.get("subscribeAudioUids"):
@@ -496,7 +497,7 @@ def _one_list(config: dict[str, Any], path: str) -> None:
     for kind in ("Audio", "Video"):
         if config.get(f"subscribe{kind}Uids") and config.get(f"unsubscribe{kind}Uids"):
             raise invalid(
-                f"{path}.unsubscribe{kind}Uids", f"excludes subscribe{kind}Uids: set only one"
+                f"{path}.unsubscribe{kind}Uids", f"cannot go with subscribe{kind}Uids: set one"
             )
 
 
@@ -505,12 +506,12 @@ def _snapshots(recording: dict[str, Any]) -> None:
     if recording.get("streamTypes", 2) not in (1, 2):
         raise invalid(f"{path}.streamTypes", "must be 1 or 2 when capturing screenshots")
     if recording.get("subscribeAudioUids") and not recording.get("subscribeVideoUids"):
-        raise invalid(f"{path}.subscribeVideoUids", "is required beside subscribeAudioUids here")
+        raise invalid(f"{path}.subscribeVideoUids", "is required with subscribeAudioUids here")
 
 
-def _web(wish: dict[str, Any]) -> None:
+def _web(client_request: dict[str, Any]) -> None:
     path = "clientRequest.extensionServiceConfig"
-    config = wish.get("extensionServiceConfig")
+    config = client_request.get("extensionServiceConfig")
     if config is None:
         raise invalid(path, "is required in web mode")
     services = {service["serviceName"]: service for service in config["extensionServices"]}
@@ -526,8 +527,8 @@ def _web(wish: dict[str, Any]) -> None:
             raise invalid(where, "videoWidth x videoHeight must fit 1920 x 1080")
 
 
-def _scene(mode: str, wish: dict[str, Any], scene: int) -> None:
-    policy = (wish.get("appsCollection") or {}).get("combinationPolicy", "default")
+def _scene(mode: str, client_request: dict[str, Any], scene: int) -> None:
+    policy = (client_request.get("appsCollection") or {}).get("combinationPolicy", "default")
     if (mode == "web") != (scene == 1):
         raise invalid("mode", f"does not go with acquire's scene {scene}")
     if (scene == 2) != (policy == "postpone_transcoding"):
@@ -539,7 +540,7 @@ def _scene(mode: str, wish: dict[str, Any], scene: int) -> None:
         return
     if mode != "individual":
         raise invalid("mode", "acquire's scene 2 is for individual mode")
-    options = wish.get("transcodeOptions")
+    options = client_request.get("transcodeOptions")
     if options is None:
         raise invalid("clientRequest.transcodeOptions", "is required with postponed transcoding")
     kind = options["transConfig"]["transMode"]

@@ -53,12 +53,12 @@ class _Request:
     names: dict[str, str] = field(default_factory=dict)
 
 
-class DroppedConnection(Exception):  # noqa: N818  it is no error, it is a wish
+class DroppedConnection(Exception):  # noqa: N818  it is not an error, it is planned
     """The fault plan wants the caller to get no answer."""
 
 
 class Gateway:
-    """From the bytes of a request to the answer."""
+    """Turns the bytes of a request into the answer."""
 
     def __init__(self, world: World, options: Options) -> None:
         self.world = world
@@ -171,7 +171,7 @@ class Gateway:
             raise RefusalError(401, None, "Invalid authentication credentials")
 
     def _limit(self, call: ApiCall) -> None:
-        """Refuse what exceeds the limit in the sliding second that ends now."""
+        """Refuse a call that exceeds the limit in the sliding second that ends now."""
         if not self.options.qps:
             return
         with self._log_lock:
@@ -195,7 +195,7 @@ class Gateway:
         return body
 
     def _name(self, call: ApiCall, body: dict[str, Any]) -> None:
-        """Note whom the call is about; `query` says it by its path alone."""
+        """Note the channel and uid of the call; for `query`, only the path names them."""
         cname, uid = body.get("cname"), body.get("uid")
         if call.sid and (recording := self.world.recording(call.sid)):
             cname, uid = cname or recording.cname, uid or recording.uid
@@ -241,7 +241,7 @@ class AgoraSimulator:
         return self
 
     def stop(self) -> None:
-        """End: no thread and no connection is left."""
+        """Stop answering; leave no thread and no connection behind."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -266,7 +266,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server who we are, which can take seconds on a laptop."""
+        """Bind without looking up our own host name, which can take seconds on a laptop."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
@@ -285,7 +285,7 @@ class _Server(ThreadingHTTPServer):
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Callers may hang up whenever they like."""
+        """Do nothing: callers may close their connection at any time."""
 
 
 def _handler(gateway: Gateway, control: Control) -> type[BaseHTTPRequestHandler]:
@@ -320,10 +320,10 @@ def _handler(gateway: Gateway, control: Control) -> type[BaseHTTPRequestHandler]
 
         def handle_expect_100(self) -> bool:
             super().handle_expect_100()
-            self.wfile.flush()  # whoever asks waits for it before sending a body
+            self.wfile.flush()  # the caller waits for it before it sends the body
             return True
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet: the log of calls is kept elsewhere."""
+            """Print nothing: calls are logged elsewhere."""
 
     return Handler

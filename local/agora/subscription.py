@@ -1,4 +1,4 @@
-"""Whose streams a recording takes, and which tracks they make. Pure."""
+"""Which streams a recording subscribes to, and which tracks they make. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Subscription:
 
     @property
     def kind(self) -> str:
-        """Return what everybody's streams together are."""
+        """Return the kind of media of all streams together."""
         return {0: "audio", 1: "video"}.get(self._types, "audio_and_video")
 
     def update(self, change: dict[str, Any]) -> None:
@@ -42,7 +42,7 @@ class Subscription:
                 self._replace(kind, lists)
 
     def streams(self, publishers: Iterable[str]) -> set[Stream]:
-        """Return the streams that are taken, of all that these users publish."""
+        """Return the streams that are subscribed to, of all that these users publish."""
         kinds = {0: ("audio",), 1: ("video",)}.get(self._types, ("audio", "video"))
         return {
             (uid, kind)

@@ -103,7 +103,7 @@ _making = threading.Lock()
 
 @cache
 def _session() -> Any:
-    import boto3  # noqa: PLC0415  slow to import: nobody waits for it but the first upload
+    import boto3  # noqa: PLC0415  slow to import: only the first upload waits for it
 
     return boto3.session.Session()
 
@@ -146,7 +146,7 @@ def _kept_client(
 
 @dataclass
 class Upload:
-    """One file to write: made when its turn comes, reported when it is there or is not."""
+    """One file to write: made when its turn comes; `done` gets the result."""
 
     storage: Storage
     key: str
@@ -172,7 +172,7 @@ class Queue:
             self._uploader.submit(self._next)
 
     def drop(self) -> int:
-        """Forget the files that have not begun, since their server is gone; return how many."""
+        """Forget the files whose upload has not begun (their server is gone); return how many."""
         dropped = len(self._waiting)
         self._uploader.pending -= dropped
         self._waiting.clear()
@@ -189,7 +189,7 @@ class Queue:
             upload.storage.put(upload.key, upload.make())
         except UploadError as error:
             reason = str(error)
-        except Exception as error:  # a bug of ours must not stop the queue
+        except Exception as error:  # a bug in one upload must not stop the queue
             self._uploader.scheduler.failures.append(error)
             reason = str(error)
         with self._uploader.lock:
@@ -223,7 +223,7 @@ class Uploader:
         self.submit(warm_up)
 
     def close(self) -> None:
-        """Wait for the files under way, drop the others."""
+        """Wait for the uploads under way, drop the others."""
         with self.lock:
             self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)

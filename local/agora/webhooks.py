@@ -1,4 +1,4 @@
-"""Notifications: Agora's envelope, its two signatures, its way of trying again.
+"""Notifications: Agora's envelope, its two signatures, its resends.
 
 Sources: Agora callbacks (payload), Notifications: request header and body, signature
 verification, "Receive notifications" (200 with JSON within 10 s, at most 3 resends).
@@ -30,7 +30,7 @@ RESEND_AFTER_S = (0.0, 5.0, 15.0)
 
 
 MOST_KEPT = 200_000
-"""Notifications remembered for the control API."""
+"""How many notifications are remembered for the control API."""
 
 
 def signatures(secret: str, body: bytes) -> dict[str, str]:
@@ -43,7 +43,7 @@ def signatures(secret: str, body: bytes) -> dict[str, str]:
 
 @dataclass
 class Attempt:
-    """One delivery: when it left, what came back."""
+    """One delivery: when it was sent, and how it was answered."""
 
     at_ms: int
     status: int | None = None
@@ -53,7 +53,7 @@ class Attempt:
 
 @dataclass
 class Notification:
-    """One event on its way."""
+    """One event and its deliveries."""
 
     notice_id: str
     event_type: int
@@ -63,7 +63,7 @@ class Notification:
     attempts: list[Attempt] = field(default_factory=list)
 
     def body(self, notify_ms: int) -> bytes:
-        """Return the raw bytes of one sending; only `notifyMs` differs from the one before."""
+        """Return the raw bytes of one delivery; only `notifyMs` differs between deliveries."""
         envelope = {
             "noticeId": self.notice_id,
             "productId": 3,
@@ -88,7 +88,7 @@ class Notification:
 
 @dataclass
 class Receiver:
-    """Where notifications go, and how badly they travel."""
+    """Where notifications go, and how many are lost, doubled or late."""
 
     url: str | None
     secret: str
@@ -131,7 +131,7 @@ class Notifier:
         return self._under_way > 0
 
     def notify(self, event_type: int, payload: dict[str, Any], now_ms: int) -> None:
-        """Send an event at `now_ms`, unless fate or the fault plan have it late or lost."""
+        """Send an event at `now_ms`, unless chance or the fault plan makes it late or lost."""
         receiver = self.receiver
         notice = Notification(secrets.token_hex(16), event_type, payload)
         self.sent.append(notice)
@@ -159,7 +159,7 @@ class Notifier:
             self._send_at(due_ms, twin)
 
     def reset(self, options: Options) -> None:
-        """Forget what was sent, and send as the options say again; the receiver stays."""
+        """Forget what was sent, and restore the options; keep the receiver."""
         url, secret = self.receiver.url, self.receiver.secret
         self.receiver = Receiver.of(options)
         self.receiver.url, self.receiver.secret = url, secret

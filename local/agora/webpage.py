@@ -28,7 +28,7 @@ _MESSAGES = {
 
 
 class WebPage:
-    """What a web recording has beside its file."""
+    """What is special to a web recording: its page, its pause, its CDN outputs."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class WebPage:
         return float(self._param.get("maxVideoDuration") or 120) * 60
 
     def begin(self, now_ms: int) -> None:
-        """Set the time limit, and what the plan has in store."""
+        """Start the time limit and the faults of the plan."""
         hours = self._param["maxRecordingHour"]
         too_long = f"max recording hour is {hours}"
         self._later(now_ms, hours * 3600, lambda t: self._leave(t, TIME_IS_UP, too_long))
@@ -75,19 +75,22 @@ class WebPage:
             self._later(now_ms, cdn.after_s, change)
 
     def ready(self, now_ms: int) -> None:
-        """Say that the page is open, and begin to push."""
+        """Report that the page is open, and begin to push."""
         self._ready = True
         self._events.say(70, now_ms, recorderStartTime=now_ms)
         self._push_to(now_ms, self._outputs)
 
     def stopped(self, now_ms: int, code: int, details: str, files: list[dict[str, Any]]) -> None:
-        """Say that the page is closed."""
+        """Report that the page is closed."""
         message = _MESSAGES.get(code, "recorder_error")
         self._events.say(71, now_ms, code=code, message=message, details=details, fileList=files)
 
-    def update(self, wish: dict[str, Any], now_ms: int) -> None:
+    def update(self, client_request: dict[str, Any], now_ms: int) -> None:
         """Apply `webRecordingConfig` and `rtmpPublishConfig`."""
-        web, cdn = wish.get("webRecordingConfig") or {}, wish.get("rtmpPublishConfig")
+        web, cdn = (
+            client_request.get("webRecordingConfig") or {},
+            client_request.get("rtmpPublishConfig"),
+        )
         if "onhold" in web:
             self.onhold = web["onhold"]
             for url, status in self.cdn.items():

@@ -28,7 +28,7 @@ Answer = tuple[int, dict[str, Any]]
 
 @dataclass
 class Resource:
-    """What `acquire` gave: good for one start, for five minutes."""
+    """What `acquire` gave: valid for one start, within five minutes."""
 
     resource_id: str
     app_id: str
@@ -66,12 +66,12 @@ class World:
         self.notifier.fault = self._fault_of
 
     def start(self) -> None:
-        """Let time begin."""
+        """Start the clock."""
         self.scheduler.start()
         self.uploader.warm_up()
 
     def stop(self) -> None:
-        """End time; what is under way is finished, nothing new begins."""
+        """Stop the clock; finish what is under way, begin nothing new."""
         self.scheduler.stop()
         self.uploader.close()
         self.notifier.close()
@@ -98,7 +98,7 @@ class World:
         return self._recordings.get(sid)
 
     def look_at_channel(self, cname: str) -> None:
-        """Let the recordings of a channel see who is in it now."""
+        """Let the recordings of a channel follow its present users."""
         for recording in self._recordings.values():
             if recording.cname == cname and recording.live:
                 recording.look_at_channel(self.scheduler.now_ms())
@@ -128,7 +128,7 @@ class World:
     def start_recording(
         self, app_id: str, resource_id: str, mode: str, body: dict[str, Any], plan: Plan
     ) -> Answer:
-        """Start a task; what becomes of it is the plan's business, and the clock's."""
+        """Start a task; the plan and the clock decide what happens to it."""
         now_ms = self.scheduler.now_ms()
         resource = self._resource(app_id, resource_id)
         who = self._identity(resource, body)
@@ -143,7 +143,9 @@ class World:
             for task in self._recordings.values()
         ):
             raise RefusalError(400, 53, "task conflict")
-        wish = rules.start(mode, body.get("clientRequest"), resource.asked, self.options, now_ms)
+        client_request = rules.start(
+            mode, body.get("clientRequest"), resource.asked, self.options, now_ms
+        )
         if self._full(web=mode == "web"):
             raise RefusalError(500, 502, "Failed to allocate worker")
         recording = Recording(
@@ -154,7 +156,7 @@ class World:
             uid=who.uid,
             mode=mode,
             scene=resource.asked.scene,
-            wish=wish,
+            client_request=client_request,
             plan=plan,
             now_ms=now_ms,
         )
@@ -167,7 +169,7 @@ class World:
         return 200, answer
 
     def query(self, target: Target) -> Answer:
-        """Say how a task is."""
+        """Return the state of a task."""
         recording = self._task(target)
         if recording.phase is Phase.LEAVING:
             recording.asked_while_stopping = True
@@ -177,12 +179,12 @@ class World:
         """Change subscriptions, pause, CDN addresses or storage credentials."""
         recording = self._task(target, body)
         now_ms = self.scheduler.now_ms()
-        wish = rules.update(target.mode, body.get("clientRequest"), self.options, now_ms)
-        recording.update(wish, now_ms)
+        client_request = rules.update(target.mode, body.get("clientRequest"), self.options, now_ms)
+        recording.update(client_request, now_ms)
         return 200, answers.identity(recording)
 
     def update_layout(self, target: Target, body: dict[str, Any]) -> Answer:
-        """Change the layout; what is not given goes back to its default."""
+        """Change the layout; fields that are not given return to their default."""
         recording = self._task(target, body)
         recording.layout = rules.update_layout(target.mode, body.get("clientRequest"))
         return 200, answers.identity(recording)
@@ -190,7 +192,7 @@ class World:
     def stop_recording(
         self, target: Target, body: dict[str, Any]
     ) -> Answer | tuple[Recording, threading.Event]:
-        """Stop a task. Returns the answer, or whom to wait for before `stop_answer` is asked."""
+        """Stop a task. Returns the answer, or (recording, event): wait, then call `stop_answer`."""
         recording = self._task(target, body)
         at_once = rules.stop(body.get("clientRequest"))
         if recording.phase is Phase.LEAVING:

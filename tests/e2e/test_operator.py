@@ -58,7 +58,7 @@ class Desk:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        typed = " ".join(("python -m operate --local", *words))
+        typed = f'make ops ARGS="{" ".join(("--local", *words))}"'
         ran = Ran(typed, done.stdout, done.stderr, done.returncode)
         if show:
             self.shown[show] = ran
@@ -319,6 +319,6 @@ def test_the_document_shows_every_command_as_it_really_is(desk: Desk) -> None:
 def test_no_verb_is_left_out_of_the_document() -> None:
     usage = command._parser().format_help()
     verbs = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage, re.MULTILINE))
-    typed = set(re.findall(r"^\$ python -m operate --local (\S+)", DOCUMENT.read_text(), re.M))
+    typed = set(re.findall(r'^\$ make ops ARGS="--local ([a-z-]+)', DOCUMENT.read_text(), re.M))
     assert len(verbs) == 11
     assert verbs == typed

@@ -1,6 +1,6 @@
-"""The vocabulary of failure. The state machine retries and catches by these very names.
+"""Every error of this library. The state machine retries and catches by these names.
 
-Each class has one meaning; its docstring says what the raiser knows and what the caller may do.
+Each class has one meaning; its docstring says what has happened and what the caller may do.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ class RecordingError(Exception):
 
 
 class SettingsError(RecordingError):
-    """The room's environment lacks a variable, or holds one that cannot be read."""
+    """A variable of the room's environment is missing, or cannot be read."""
 
 
 class Problem(NamedTuple):
-    """One thing wrong with a request: where (`clientRequest.token`), and the rule it breaks."""
+    """One thing wrong with a request: its path (`clientRequest.token`), and the rule it breaks."""
 
     path: str
     rule: str
@@ -33,7 +33,7 @@ class RequestInvalidError(RecordingError):
 
 
 class BodyTooLargeError(RecordingError):
-    """The request's body has more bytes than a room takes; it was not read."""
+    """The request's body has more bytes than are allowed; it was not read."""
 
 
 class RecordingNotFoundError(RecordingError):
@@ -41,7 +41,7 @@ class RecordingNotFoundError(RecordingError):
 
 
 class MediaNotFoundError(RecordingError):
-    """The recording has no such media: nothing to play yet, or no track like that."""
+    """The recording has nothing to play yet, or no track that fits the request."""
 
 
 class IdempotencyConflictError(RecordingError):
@@ -49,15 +49,15 @@ class IdempotencyConflictError(RecordingError):
 
 
 class RecordingStateError(RecordingError):
-    """The recording's status does not allow what was asked of it."""
+    """The recording's status does not allow the request."""
 
 
 class RecordingBusyError(RecordingError):
-    """Not now, but in a moment: another update is not answered yet, or a restart is under way."""
+    """Repeat it in a moment: another update is not answered yet, or a restart is under way."""
 
 
 class StackNotFoundError(RecordingError):
-    """The operator's command found no stack of this name, or one that is not this bundle."""
+    """The operator's command found no stack of this name, or the stack is not this bundle's."""
 
 
 class RoomFailedError(RecordingError):
@@ -65,18 +65,18 @@ class RoomFailedError(RecordingError):
 
 
 class WriteConflictError(RecordingError):
-    """Others wrote the row faster, time after time. Safe to repeat: nothing was written."""
+    """Other writers changed the row before every try. Safe to repeat: nothing was written."""
 
 
 class StoreUnavailableError(RecordingError):
-    """The table did not answer. Nothing may be acknowledged."""
+    """The table or the bucket did not do the write. Nothing may be acknowledged."""
 
 
 # --- webhook ------------------------------------------------------------------------------------
 
 
 class SignatureError(RecordingError):
-    """The notification is not Agora's: no signature, or none of the live secrets made it."""
+    """The notification is not Agora's: it has no signature, or no valid secret made it."""
 
 
 class NotificationInvalidError(RecordingError):
@@ -84,7 +84,7 @@ class NotificationInvalidError(RecordingError):
 
 
 class StaleNotificationError(SignatureError):
-    """Authentic, but sent too long ago (or too far ahead) to be anything but a replay."""
+    """The notification is authentic, but its time is too far from now: it may be a replay."""
 
 
 class SourceNotAllowedError(SignatureError):
@@ -95,9 +95,10 @@ class SourceNotAllowedError(SignatureError):
 
 
 class AgoraError(RecordingError):
-    """Base of what a call to Agora can end in, when it is not an answer to go on with.
+    """Base of the errors of a call to Agora.
 
-    `endpoint`, `status` (HTTP) and `code` (Agora's) name the answer; None where there was none.
+    `endpoint`, `status` (HTTP) and `code` (Agora's) say which answer it was. `status` is None when
+    there was no answer, `code` when the answer had none.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class AgoraError(RecordingError):
 
 
 class AgoraUnavailableError(AgoraError):
-    """No answer, or one that says "later": repeat the same call after 3, 6 and 9 seconds."""
+    """Agora did not answer, or failed for the moment: repeat the same call after some seconds."""
 
 
 class RateLimitedError(AgoraError):
@@ -123,11 +124,11 @@ class RateLimitedError(AgoraError):
 
 
 class ServiceFullError(AgoraError):
-    """As many recordings run as the account may have (400/406): back off for minutes."""
+    """The account already runs as many recordings as it may (400/406): wait for minutes."""
 
 
 class ResourceExpiredError(AgoraError):
-    """The resourceId is of no use any more (433, 1001, 502): acquire again."""
+    """The resourceId cannot be used any more (433, 1001, 502): acquire again."""
 
 
 class UidTakenError(AgoraError):
@@ -139,11 +140,11 @@ class TokenRejectedError(AgoraError):
 
 
 class SidUnknownError(AgoraError):
-    """The task runs (201/7) but its sid was never seen: the webhook may still bring it."""
+    """The task runs (201/7), but its sid is unknown: a notification may still bring it."""
 
 
 class TaskNotFoundError(AgoraError):
-    """Agora has no such task (404, 501): over, never begun, or moving to another server (90 s)."""
+    """Agora has no such task (404, 501): it is over, or moving to another server (for 90 s)."""
 
 
 class AgoraRefusedError(AgoraError):
@@ -162,7 +163,7 @@ class SecretUnavailableError(RecordingError):
 
 
 class PlaylistTooLargeError(RecordingError):
-    """The signed playlist would not fit an answer: a window of it has to be asked for."""
+    """The signed playlist is too large for one answer: the caller must ask for a part of it."""
 
 
 class AddressesRefusedError(RecordingError):
@@ -176,7 +177,7 @@ class QuotaError(RecordingError):
 class FirewallError(RecordingError):
     """A firewall could not be brought up to date. Safe to repeat at any time.
 
-    As the end of a whole run: at least one target failed, and every other one is done.
+    At the end of a whole run it means: at least one target failed, and all others are done.
     """
 
 
@@ -184,8 +185,8 @@ class FirewallError(RecordingError):
 
 
 class StopRequestedError(RecordingError):
-    """There is nothing to start any more: a stop was asked for, or the recording is past it."""
+    """Nothing is to be started: a stop was requested, or the recording is ending already."""
 
 
 class EventNotSentError(RecordingError):
-    """The event bus took the call but not the event. Safe to repeat: events have stable ids."""
+    """The event bus answered, but refused the event. Safe to repeat: events have stable ids."""

@@ -207,8 +207,8 @@ class Caller:
             **changes,
         }
 
-    def acquire(self, cname: str = "room", uid: str = "9", **wish: Any) -> Answer:
-        body = {"cname": cname, "uid": uid, "clientRequest": wish}
+    def acquire(self, cname: str = "room", uid: str = "9", **client_request: Any) -> Answer:
+        body = {"cname": cname, "uid": uid, "clientRequest": client_request}
         return self.http("POST", f"{self.base}/acquire", body)
 
     def start(
@@ -217,20 +217,25 @@ class Caller:
         mode: str = "mix",
         cname: str = "room",
         uid: str = "9",
-        **wish: Any,
+        **client_request: Any,
     ) -> Answer:
-        wish.setdefault("storageConfig", self.storage())
-        body = {"cname": cname, "uid": uid, "clientRequest": wish}
+        client_request.setdefault("storageConfig", self.storage())
+        body = {"cname": cname, "uid": uid, "clientRequest": client_request}
         return self.http("POST", f"{self.base}/resourceid/{resource_id}/mode/{mode}/start", body)
 
     def record(
-        self, mode: str = "mix", cname: str = "room", uid: str = "9", scene: int = 0, **wish: Any
+        self,
+        mode: str = "mix",
+        cname: str = "room",
+        uid: str = "9",
+        scene: int = 0,
+        **client_request: Any,
     ) -> Task:
         """Acquire and start; the task that runs."""
         acquired = self.acquire(cname, uid, scene=scene)
         assert acquired.status == 200, acquired
         resource_id = acquired.body["resourceId"]
-        started = self.start(resource_id, mode, cname, uid, **wish)
+        started = self.start(resource_id, mode, cname, uid, **client_request)
         assert started.status == 200, started
         return Task(self, resource_id, started.body.get("sid", ""), mode, cname, uid)
 
@@ -257,18 +262,18 @@ class Task:
     cname: str
     uid: str
 
-    def call(self, verb: str, wish: Any = None, *, method: str = "POST") -> Answer:
+    def call(self, verb: str, client_request: Any = None, *, method: str = "POST") -> Answer:
         path = f"{self.caller.base}/resourceid/{self.resource_id}/sid/{self.sid}"
         body = None
         if method == "POST":
-            body = {"cname": self.cname, "uid": self.uid, "clientRequest": wish or {}}
+            body = {"cname": self.cname, "uid": self.uid, "clientRequest": client_request or {}}
         return self.caller.http(method, f"{path}/mode/{self.mode}/{verb}", body)
 
     def query(self) -> Answer:
         return self.call("query", method="GET")
 
-    def stop(self, **wish: Any) -> Answer:
-        return self.call("stop", wish)
+    def stop(self, **client_request: Any) -> Answer:
+        return self.call("stop", client_request)
 
     def command(self, name: str, **body: Any) -> dict[str, Any]:
         return self.caller.control("POST", f"recordings/{self.sid}/{name}", body)

@@ -157,7 +157,7 @@ def test_a_taken_port_is_one_clear_sentence(agora: Any) -> None:
 
     assert process.returncode == 1
     assert errors.count("\n") == 1
-    assert f"127.0.0.1:{port} cannot be listened on" in errors
+    assert f"cannot listen on 127.0.0.1:{port}" in errors
 
 
 # --- the page in docs ---------------------------------------------------------------------------

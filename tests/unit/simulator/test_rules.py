@@ -33,9 +33,11 @@ POSTPONED = {
 }
 
 
-def _start(mode: str, wish: dict[str, Any], *, scene: int = 0, **options: Any) -> dict[str, Any]:
+def _start(
+    mode: str, client_request: dict[str, Any], *, scene: int = 0, **options: Any
+) -> dict[str, Any]:
     asked = Acquisition(Identity("room", "1"), scene, 72, options.pop("start_parameter", None))
-    whole = {"storageConfig": STORAGE, **wish}
+    whole = {"storageConfig": STORAGE, **client_request}
     return rules.start(mode, whole, asked, Options(**options), NOW_MS)
 
 
@@ -44,7 +46,7 @@ def _code(error: pytest.ExceptionInfo[RefusalError]) -> tuple[int, int | None]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "scene", "wish"),
+    ("mode", "scene", "client_request"),
     [
         ("mix", 0, {}),
         ("mix", 0, {"recordingConfig": {"channelType": 1, "maxIdleTime": 5, "audioProfile": 2}}),
@@ -80,8 +82,10 @@ def _code(error: pytest.ExceptionInfo[RefusalError]) -> tuple[int, int | None]:
         ("mix", 0, {"somethingNew": {"from": "Agora"}}),
     ],
 )
-def test_what_the_documents_allow_is_accepted(mode: str, scene: int, wish: dict[str, Any]) -> None:
-    assert _start(mode, wish, scene=scene)["storageConfig"] == STORAGE
+def test_what_the_documents_allow_is_accepted(
+    mode: str, scene: int, client_request: dict[str, Any]
+) -> None:
+    assert _start(mode, client_request, scene=scene)["storageConfig"] == STORAGE
 
 
 BAD_RECORDING_CONFIG: list[tuple[str, dict[str, Any], str]] = [
@@ -129,7 +133,7 @@ def test_a_wrong_recording_config_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("mode", "scene", "wish", "field"),
+    ("mode", "scene", "client_request", "field"),
     [
         ("mix", 0, {"storageConfig": None}, "storageConfig"),
         ("mix", 0, {"recordingFileConfig": {"avFileType": ["mp4"]}}, "avFileType"),
@@ -147,9 +151,15 @@ def test_a_wrong_recording_config_is_refused_by_name(
         ("mix", 0, [], "clientRequest"),
     ],
 )
-def test_what_does_not_go_together_is_refused(mode: str, scene: int, wish: Any, field: str) -> None:
+def test_what_does_not_go_together_is_refused(
+    mode: str, scene: int, client_request: Any, field: str
+) -> None:
     asked = Acquisition(Identity("room", "1"), scene, 72, None)
-    whole = {"storageConfig": STORAGE, **wish} if isinstance(wish, dict) else wish
+    whole = (
+        {"storageConfig": STORAGE, **client_request}
+        if isinstance(client_request, dict)
+        else client_request
+    )
     with pytest.raises(RefusalError) as error:
         rules.start(mode, whole, asked, Options(), NOW_MS)
 
@@ -284,7 +294,7 @@ def test_acquire_accepts_every_character_of_a_channel_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "wish"),
+    ("mode", "client_request"),
     [
         ("web", {"streamSubscribe": {}}),
         ("mix", {"webRecordingConfig": {"onhold": True}}),
@@ -295,15 +305,15 @@ def test_acquire_accepts_every_character_of_a_channel_name() -> None:
         ("mix", {"streamSubscribe": {"audioUidList": {"subscribeAudioUids": ["x"]}}}),
     ],
 )
-def test_a_wrong_update_is_refused(mode: str, wish: dict[str, Any]) -> None:
+def test_a_wrong_update_is_refused(mode: str, client_request: dict[str, Any]) -> None:
     with pytest.raises(RefusalError) as error:
-        rules.update(mode, wish, Options(), NOW_MS)
+        rules.update(mode, client_request, Options(), NOW_MS)
 
     assert _code(error) == (400, 2)
 
 
 @pytest.mark.parametrize(
-    ("mode", "wish"),
+    ("mode", "client_request"),
     [
         ("mix", {"mixedVideoLayout": 4}),
         ("mix", {"mixedVideoLayout": 3}),
@@ -313,9 +323,9 @@ def test_a_wrong_update_is_refused(mode: str, wish: dict[str, Any]) -> None:
         ("mix", None),
     ],
 )
-def test_a_wrong_layout_has_a_code_of_its_own(mode: str, wish: Any) -> None:
+def test_a_wrong_layout_has_a_code_of_its_own(mode: str, client_request: Any) -> None:
     with pytest.raises(RefusalError) as error:
-        rules.update_layout(mode, wish)
+        rules.update_layout(mode, client_request)
 
     assert _code(error) == (400, 1028)
 
