@@ -283,7 +283,7 @@ def _tell_verdict(found: dict[str, Any]) -> Iterable[str]:
     )
     yield from (f"  missing: {name}" for name in found["missing"])
     if found.get("published"):
-        yield "Published anew."
+        yield "Published again."
 
 
 def _tell_replayed(found: list[dict[str, Any]]) -> Iterable[str]:
