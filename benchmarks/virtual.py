@@ -89,7 +89,7 @@ class VirtualLimiter(Limiter):
         now = self._now_ms()
         first = first_slot(self._next_ms, now, round(patience_s * 1000))
         if first is None:
-            raise RateLimitedError("Agora's requests are booked.")
+            raise RateLimitedError("All slots for calls to Agora are taken.")
         self._next_ms = first + self._gap_ms * slots
         raise Suspended([first + self._gap_ms * number for number in range(slots)])
 

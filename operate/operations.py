@@ -1,4 +1,4 @@
-"""What a person may do to a running stack: the verbs of `python -m operate`.
+"""What an operator may do to a running stack: the verbs of `make ops`.
 
 Every method returns plain values for JSON, and may be repeated. Nothing here goes past the rules
 that the rooms keep: rows change by the same pure changes, calls to Agora pass the same limiter.
@@ -39,15 +39,15 @@ from operate.deployment import Deployment
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-# Of recording.Risk, in its order.
+# Of recording.due.Risk, in its order.
 RISK_NAMES = ("starting", "ending", "silent", "unseen", "late files")
 _WHOLE_STORY = 100_000
-# Longer than any of the functions may run, and never twice.
+# Seconds: longer than any of the functions may run. An invocation is never repeated.
 _PATIENT = Config(read_timeout=320, retries={"total_max_attempts": 1})
 
 
 class Operator:
-    """Acts on one stack, with the AWS credentials of whoever runs it."""
+    """Acts on one stack, with the operator's own AWS credentials."""
 
     def __init__(self, stack: Deployment) -> None:
         self._stack = stack
@@ -97,7 +97,7 @@ class Operator:
         return public(self._waker.stop(recording_id, now_ms()))
 
     def verify(self, recording_id: str, *, publish: bool = False) -> dict[str, Any]:
-        """Compare the bucket with what it should hold, now; with `publish`, announce it anew.
+        """Compare the bucket with what it should hold; with `publish`, announce the end again.
 
         Raises RecordingStateError when a recording that is not over is to be published.
         """
@@ -129,12 +129,12 @@ class Operator:
     # --- sessions that no recording owns ---
 
     def orphans(self) -> list[dict[str, Any]]:
-        """Return the sessions that notifications tell of and no recording owns, latest first."""
+        """Return the sessions that notifications report and no recording owns, latest first."""
         found = [_orphan_view(sid, row) for sid, row in self._sessions.unowned()]
         return sorted(found, key=lambda each: each["lastSeenAt"] or "", reverse=True)
 
     def adopt(self, sid: str, recording_id: str) -> dict[str, Any]:
-        """Give a session to the recording whose start it was, and apply what it has told.
+        """Give a session to the recording that started it, and apply its notifications.
 
         Raises RecordingNotFoundError; RecordingStateError when it cannot be that recording's.
         """
@@ -155,7 +155,7 @@ class Operator:
     def stop_orphan(
         self, sid: str, *, resource_id: str | None = None, mode: str | None = None
     ) -> dict[str, Any]:
-        """Stop a session at Agora that no open recording speaks for.
+        """Stop a session at Agora that is not the current session of an open recording.
 
         `resource_id` and `mode` are looked up where a recording knows them. Raises
         RecordingStateError when they are needed, or when the session is a recording's own.
@@ -170,7 +170,7 @@ class Operator:
         mode = mode or (recording.mode if recording else None)
         if not resource_id or not mode:
             raise RecordingStateError(
-                "Nobody here knows its resourceId: give --resource-id and --mode, as they were "
+                "No recording knows its resourceId: give --resource-id and --mode, as they were "
                 "when it was started."
             )
         uid = attempt.uid if attempt else row.uid
@@ -203,7 +203,7 @@ class Operator:
     def _session(self, sid: str) -> SessionRow:
         row = self._sessions.get(sid)
         if not row.version:
-            raise RecordingStateError(f"No notification has told of a session {sid[:40]!r}.")
+            raise RecordingStateError(f"No notification has reported a session {sid[:40]!r}.")
         return row
 
     def _attempt(
@@ -217,7 +217,7 @@ class Operator:
     # --- what could not be delivered ---
 
     def replay(self, *, discard: bool = False) -> list[dict[str, Any]]:
-        """Apply again what was put aside; with `discard`, drop what still cannot be applied.
+        """Process again what was put aside; with `discard`, remove what still cannot be processed.
 
         Returns one entry a message: {queue, what, outcome, removed}.
         """
@@ -248,7 +248,7 @@ class Operator:
             event = events.from_stored(row)
             if event.sid:
                 self._applier.apply_session(event.sid, [event])
-        except Exception as error:  # whatever it is, the next message has its turn
+        except Exception as error:  # whatever it is, the next message must have its turn
             return what, f"fails again: {type(error).__name__}: {error}", False
         return what, "applied", True
 
@@ -280,8 +280,9 @@ class Operator:
     def rotate_secret(self, secret: str) -> dict[str, Any]:
         """Put a new notification secret before the present ones, which stay live.
 
-        They do as the version AWSPREVIOUS, until the next rotation (notification_secrets.py). So
-        the secret that is there already is not stored again: it would push them out.
+        They stay valid as the version AWSPREVIOUS, until the next rotation
+        (notifications/secrets.py). So a secret that is already the present one is not stored again:
+        that would remove the others.
         """
         manager, secret_id = clients.secretsmanager(), self._stack.resources["NotificationSecret"]
         present = parse_secrets(manager.get_secret_value(SecretId=secret_id)["SecretString"])

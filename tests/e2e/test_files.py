@@ -150,7 +150,7 @@ def test_postponed_transcoding_is_announced_when_it_is_done(stage: Stage) -> Non
     recording_id = film(stage, "transcoded", mode="individual", clientRequest=POSTPONED)
     stage.until(recording_id, "incomplete", seconds=PATIENCE_S)
     shown = stage.api.call("GET", f"/recordings/{recording_id}").body
-    assert shown["reason"] == "What postponed transcoding makes is still to come."
+    assert shown["reason"] == "The files of postponed transcoding are still to come."
     assert shown["lateUntil"] > shown["endedAt"]
     deliver_late(stage, listener, recording_id)
 

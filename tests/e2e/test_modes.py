@@ -70,7 +70,7 @@ def test_postponed_transcoding_completes_the_recording_when_it_is_done(stage: St
     stage.until(recording_id, "recording")
     stage.stop(recording_id)
     first = stage.until(recording_id, "incomplete")
-    assert first["reason"] == "What postponed transcoding makes is still to come."
+    assert first["reason"] == "The files of postponed transcoding are still to come."
     last = stage.until(recording_id, "completed")
     manifest = stage.read_json(f"recordings/{recording_id}/manifest.json")
     assert manifest["verdict"] == "complete"

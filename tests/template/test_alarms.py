@@ -375,7 +375,7 @@ def test_a_limiter_without_free_slots_rings(cloudwatch: CloudWatch) -> None:
         house.table.add(row_of(recording(recording_id=other), TIMINGS))
 
     def query(*_: Any, **__: Any) -> None:
-        raise RateLimitedError("Agora's requests are booked for the next 3.0 s.")
+        raise RateLimitedError("All slots for calls to Agora are taken for 3.0 s.")
 
     house.agora.query = query  # type: ignore[method-assign,assignment]
     house.clock.advance(HOUR)

@@ -75,7 +75,7 @@ def test_plain_values_survive_a_row(values: dict[str, Any]) -> None:
 
 
 def test_what_has_no_place_in_a_row_is_refused() -> None:
-    with pytest.raises(TypeError, match="object has no place"):
+    with pytest.raises(TypeError, match="object cannot be stored"):
         to_attribute(object())
 
 

@@ -14,7 +14,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def now_ms() -> int:
-    """Return the present, in epoch milliseconds. Called by rooms only; decisions are given it."""
+    """Return the present in epoch milliseconds. Decisions do not call it: it is their argument."""
     return time.time_ns() // 1_000_000
 
 
@@ -24,14 +24,14 @@ def to_ms(seconds: float) -> int:
 
 
 def iso(ms: int) -> str:
-    """Return `ms` (epoch milliseconds) as `2026-01-31T12:00:00.000Z`: sorts as it counts."""
+    """Return `ms` (epoch milliseconds) as `2026-01-31T12:00:00.000Z`, which sorts by time."""
     seconds, rest = divmod(ms, 1000)
     whole = datetime.fromtimestamp(seconds, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
 def from_iso(text: str) -> int:
-    """Return the epoch milliseconds of an RFC 3339 instant; one without an offset is UTC.
+    """Return the epoch milliseconds of an RFC 3339 instant; without an offset, it is UTC.
 
     Raises ValueError for any other text.
     """

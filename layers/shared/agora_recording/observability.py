@@ -13,7 +13,7 @@ from agora_recording import emf
 from agora_recording.errors import RecordingError
 
 # The service is the stack's name (POWERTOOLS_SERVICE_NAME), so that two stacks in one account do
-# not answer each other's alarms. Dashboards and alarms in template.yaml name the namespace.
+# not ring each other's alarms. Dashboards and alarms in template.yaml name the namespace.
 logger = Logger(utc=True)
 metrics = Metrics(namespace=emf.NAMESPACE, service=emf.SERVICE)
 
@@ -26,14 +26,14 @@ def count(name: str, number: float = 1) -> None:
 def observed(room: Callable[..., Any]) -> Callable[..., Any]:
     """Put the recording's ids on every line that a room logs, and emit what it counts.
 
-    An error of our vocabulary that leaves the room is counted under its own name. Where nothing
-    was counted nothing is emitted; Powertools' own decorator would warn about that each time.
+    An error of `errors` that leaves the room is counted under its name. If nothing was counted,
+    nothing is emitted; Powertools' own decorator would log a warning each time.
     """
 
     @functools.wraps(room)
     def watched(event: dict[str, Any], context: Any, **given: Any) -> Any:
         if "recordingId" in event:
-            # All three, each time: the environment remembers those of the recording before.
+            # All three, each time: the logger still has those of the recording before.
             logger.append_keys(
                 recordingId=event["recordingId"],
                 execution=event.get("execution"),

@@ -42,7 +42,7 @@ REFUSALS: dict[type[RecordingError], Refusal] = {
     errors.SecretUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE),
 }
 
-# RFC 9110's titles; Python before 3.13 has those of the RFCs before it.
+# RFC 9110's titles; Python before 3.13 has older ones.
 _TITLES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
@@ -58,7 +58,7 @@ def refusal(error: Exception) -> Refusal:
 
 
 def title(status: HTTPStatus) -> str:
-    """Return what a status is called, whatever Python this is."""
+    """Return the title of a status, the same in every Python version."""
     return _TITLES.get(status, status.phrase)
 
 

@@ -1,7 +1,8 @@
 """The environment of each room: read once, by name, into a frozen value.
 
-A room declares exactly the variables it needs as a `Settings` subclass, one field a variable
-(`table_name` is `TABLE_NAME`). A missing or unreadable variable is one clear sentence.
+A room declares exactly the variables it needs as a `Settings` subclass, one field for each variable
+(`table_name` is `TABLE_NAME`). If a variable is missing or cannot be read, the error says so in one
+sentence.
 """
 
 from __future__ import annotations

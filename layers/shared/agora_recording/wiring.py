@@ -1,4 +1,4 @@
-"""From a room's settings to its adapters: which parts a room is made of, in one place."""
+"""Makes the parts of a room (adapters and services) from its settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TableSettings(Settings, frozen=True, kw_only=True):
-    """What every room that touches the table needs."""
+    """The settings of every room that uses the table."""
 
     table_name: str
     speed: float = 1
@@ -47,13 +47,13 @@ class TableSettings(Settings, frozen=True, kw_only=True):
 
 
 class UploadSettings(TableSettings, frozen=True, kw_only=True):
-    """What a room that looks for awaited files needs besides."""
+    """The further settings of a room that looks for awaited files."""
 
     bucket_name: str
     arrivals_queue_url: str
 
     def uploads(self, verifier: Verifier) -> UploadWatcher:
-        """Return what parks executions until their files are there."""
+        """Return the watcher that parks executions until their files are there."""
         # Imported here: most rooms never look into the bucket.
         from agora_recording.files.await_upload import UploadWatcher  # noqa: PLC0415
         from agora_recording.life.executions import Waker  # noqa: PLC0415
@@ -70,7 +70,7 @@ class UploadSettings(TableSettings, frozen=True, kw_only=True):
 
 
 class AgoraSettings(TableSettings, frozen=True, kw_only=True):
-    """What a room that calls Agora needs besides."""
+    """The further settings of a room that calls Agora."""
 
     agora_app_id: str
     agora_secret_id: str
@@ -84,7 +84,7 @@ class AgoraSettings(TableSettings, frozen=True, kw_only=True):
 
 
 class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
-    """What a room that hands storage credentials to Agora needs besides."""
+    """The further settings of a room that gives storage credentials to Agora."""
 
     bucket_name: str
     storage_secret_id: str
@@ -94,7 +94,7 @@ class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
     partition: str = "aws"
 
     def storage(self) -> Storage:
-        """Return the maker of storageConfigs."""
+        """Return the object that makes storageConfigs."""
         from agora_recording.agora.storage import Storage  # noqa: PLC0415 - not for rooms without it
 
         return Storage(

@@ -231,7 +231,7 @@ def test_a_cursor_of_a_manifest_that_was_replaced_is_refused() -> None:
         house.bucket.add(key, body)
     answer = house.files(limit="2", cursor=cursor)
     assert answer.status == 400
-    assert "begin anew" in answer.body["detail"]
+    assert "begin again" in answer.body["detail"]
 
 
 def test_an_answer_stays_below_what_a_function_may_say() -> None:

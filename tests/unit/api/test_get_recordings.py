@@ -175,7 +175,7 @@ def test_a_misspelt_parameter_is_not_answered_with_everything(house: House) -> N
     answer = house.get(state="failed")
     assert answer.status == 400
     assert answer.body["detail"] == (
-        "state: is not a parameter of this call, which has status, cname, limit, cursor."
+        "state: is not a parameter of this call; it knows status, cname, limit, cursor."
     )
     house.add(recording())
     assert house.get(RECORDING_ID, fields="status").status == 400

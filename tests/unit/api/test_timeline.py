@@ -30,7 +30,7 @@ def test_an_event_becomes_a_line() -> None:
         "at": iso(NOW_MS),
         "source": "agora",
         "kind": "recorder_leave",
-        "text": "The recorder left the channel: nobody was there.",
+        "text": "The recorder left the channel: nobody was in the channel.",
         "data": {
             "eventType": 41,
             "sid": SID,
@@ -105,7 +105,7 @@ def test_each_uid_has_its_own_gaps() -> None:
         (4, {"fileList": "a.m3u8"}, "The first playlist is in the bucket: a.m3u8."),
         (11, {"exitStatus": 1}, "Agora's service ended abnormally."),
         (12, {"newUid": 7}, "Failover: another server of Agora's goes on as uid 7."),
-        (13, {}, "Failover is armed: another server would take over."),
+        (13, {}, "Failover is ready: another server can take over."),
         (30, {"status": 0}, "The uploader started."),
         (
             31,
@@ -123,7 +123,8 @@ def test_each_uid_has_its_own_gaps() -> None:
         (
             41,
             {"leaveCode": 22},
-            "The recorder left the channel: its process was told to end and nobody was there "
+            "The recorder left the channel: its process was told to end and "
+            "nobody was in the channel "
             "and it was told to leave.",
         ),
         (41, {"leaveCode": 8}, "The recorder left the channel: leave code 8."),
@@ -154,16 +155,16 @@ def test_each_uid_has_its_own_gaps() -> None:
         (
             72,
             {"limitType": "WebGL"},
-            "The page uses what cannot be recorded (WebGL); the recording stops.",
+            "The page needs WebGL, which cannot be recorded; the recording stops.",
         ),
-        (73, {"reason": "audio_silence"}, "The page was loaded anew: audio_silence."),
+        (73, {"reason": "audio_silence"}, "The page was loaded again: audio_silence."),
         (80, {}, "Transcoding started."),
         (81, {"result": "partial_success"}, "Transcoding made some of the files."),
         (81, {"result": "new"}, "Transcoding made result new."),
         (
             90,
             {"fileName": "a.ts;b.ts"},
-            "Agora could not read back what it should transcode: a.ts, b.ts.",
+            "Agora could not read the files that it should transcode: a.ts, b.ts.",
         ),
         (1001, {"result": "failed"}, "Postponed transcoding ended with none of the files."),
         (4711, {}, "Agora sent an event that its documents do not describe (type 4711)."),

@@ -389,7 +389,7 @@ def test_a_restart_that_comes_between_is_told() -> None:
     house.agora.then(restarted)
     answer = house.patch(SUBSCRIBE)
     assert answer.status == 409
-    assert "send it once more" in answer.body["detail"]
+    assert "send it again" in answer.body["detail"]
     assert "subscribeAudioUids" in house.row.client_request["recordingConfig"]
 
 

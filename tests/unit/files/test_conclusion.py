@@ -49,7 +49,7 @@ def incomplete(**changes: Any) -> Recording:
         (
             [finding("missing_transcoding", "awaited")],
             "incomplete",
-            "What postponed transcoding makes is still to come.",
+            "The files of postponed transcoding are still to come.",
         ),
         ([finding(count=3)], "incomplete", "3 files are missing, the first is a.ts."),
         ([finding("nothing_recorded")], "failed", "Nothing was recorded."),

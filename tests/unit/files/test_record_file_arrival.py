@@ -230,7 +230,7 @@ def test_postponed_transcoding_is_not_waited_for_by_the_execution() -> None:
     house.deliver(*SLICES)
     assert house.uploads.look(RECORDING_ID) == "incomplete"
     assert house.publish() == "incomplete"
-    assert house.row.reason == "What postponed transcoding makes is still to come."
+    assert house.row.reason == "The files of postponed transcoding are still to come."
     assert house.manifest["verdict"] == "pending"
 
 

@@ -77,7 +77,7 @@ def test_a_target_without_room_does_not_stop_the_others() -> None:
 
 def test_targets_that_cannot_be_found_do_not_stop_the_others() -> None:
     def nowhere() -> list[FakeTarget]:
-        raise FirewallError("no group bears the tag")
+        raise FirewallError("no group has the tag")
 
     target = FakeTarget("t")
     targets = Targets.find({"team=edge": nowhere, "t": lambda: [target]}, FakeMemories())

@@ -404,7 +404,7 @@ def test_a_dry_run_tells_what_would_fail(world: World) -> None:
     world.settings = replace(SETTINGS, security_group_tag="team=nobody")
     report = world.run({"dryRun": True})
     assert report["failed"] == {
-        "team=nobody": "FirewallError: No security group bears the tag team=nobody"
+        "team=nobody": "FirewallError: No security group has the tag team=nobody"
     }
     assert set(report["targets"]["allow-list"]["add"]) == blocks(1, 2, 3, 4)
 

@@ -367,7 +367,7 @@ def test_why_a_start_failed_is_told_in_our_own_words() -> None:
 def test_what_others_say_of_a_failure_is_left_in_the_log(name: str) -> None:
     room = Room(requested(status="starting", attempt=acquired(), restart_limit=0))
     room.stop(name, "who knows what it repeats")
-    assert room.row.reason == f"A function failed with {name}; its log tells more."
+    assert room.row.reason == f"A function failed with {name}; its log has the details."
 
 
 @pytest.mark.parametrize("cause", ["", "no JSON", "[]", '"text"', "{}"])

@@ -94,7 +94,7 @@ def test_a_good_session_in_short() -> None:
     [
         (11, {"exitStatus": 1}, "Agora's service ended abnormally."),
         (41, {"leaveCode": 0}, "The recorder left the channel: it could not be initialised."),
-        (41, {"leaveCode": 6}, "its process was told to end and nobody was there."),
+        (41, {"leaveCode": 6}, "its process was told to end and nobody was in the channel."),
         (71, {"code": 6, "message": "recorder_error"}, "stopped, code 6: recorder_error."),
         (71, {"code": 0}, "Web page recording stopped, code 0: no reason given."),
         (3, {"status": 20}, "A call did not fit the state of the service: exited abnormally."),

@@ -363,7 +363,7 @@ def test_a_secret_that_is_current_is_not_stored_again(world: World) -> None:
 
 def test_a_recording_that_is_not_over_is_not_published(world: World) -> None:
     world.add(recording())
-    with pytest.raises(RecordingStateError, match="recording: there is nothing to publish"):
+    with pytest.raises(RecordingStateError, match="recording: nothing can be published again"):
         world.operator.verify(RECORDING_ID, publish=True)
 
 

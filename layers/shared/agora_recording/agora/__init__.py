@@ -1,1 +1,1 @@
-"""Agora's REST API: its bodies and answers, what they mean, the client and its pace."""
+"""Agora's REST API: request bodies, answers and their meaning, the client, the rate limit."""

@@ -17,7 +17,7 @@ def body(cname: str, uid: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def split(client_request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return acquire's fields and start's. Fields that nobody documents go to start."""
+    """Return the fields of acquire and those of start. Undocumented fields go to start."""
     acquire = {name: each for name, each in client_request.items() if name in ACQUIRE_FIELDS}
     start = {name: each for name, each in client_request.items() if name not in ACQUIRE_FIELDS}
     return acquire, start

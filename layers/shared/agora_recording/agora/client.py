@@ -1,7 +1,7 @@
 """The client of Agora's Cloud Recording REST API.
 
-Every call passes the limiter, goes out over a kept connection, and comes back as a `Reply`: what
-Agora answered and what that means (outcomes.py). No answer at all is a reply too.
+Every call takes a slot of the limiter, uses a kept connection, and returns a `Reply`: Agora's
+answer and its meaning (outcomes.py). If Agora does not answer, there is a `Reply` too.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from agora_recording.aws.secrets import SecretStore
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
 TIMEOUTS_S = (3.0, 8.0)
-# How long a call may queue for a slot: a query gives way to starts and stops (but with 1 s a fleet
-# whose starts and stops take 80 % of the slots is hardly watched: see docs/scale.md), and behind an
-# update somebody waits for an answer.
+# Seconds that a call may wait for a slot. A query waits less than starts and stops (but with 1 s, a
+# fleet whose starts and stops take 80 % of the slots is hardly supervised: see docs/scale.md). An
+# update waits as short, because its caller waits for the answer.
 PATIENCE_S: dict[str, float] = {"query": 5.0, "ncsIp": 5.0, "update": 5.0, "updateLayout": 5.0}
 LONG_PATIENCE_S = 25.0
 
@@ -42,7 +42,7 @@ class AgoraKeys(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AgoraClient(msgspec.Struct, kw_only=True):
-    """Speaks for one App ID. `base_url` is where a recording's calls begin, and stay."""
+    """Calls Agora for one App ID. `base_url` is the host that a recording's first call tries."""
 
     app_id: str
     secret_id: str
@@ -57,7 +57,7 @@ class AgoraClient(msgspec.Struct, kw_only=True):
         self.base_url = self.base_url.rstrip("/")
 
     def reserve_start(self) -> list[int]:
-        """Take the slots of an acquire and a start together, so that nothing comes between them.
+        """Take the slots of an acquire and a start together, with no other call between them.
 
         Raises RateLimitedError.
         """
@@ -83,7 +83,7 @@ class AgoraClient(msgspec.Struct, kw_only=True):
         )
 
     def query(self, task: Task) -> Reply:
-        """Ask how a session is. Raises RateLimitedError when others wait for a slot."""
+        """Ask for a session's state. Raises RateLimitedError when no slot is free soon."""
         return self._call("query", _path(task, "query"), base_url=task.base_url)
 
     def update(self, task: Task, fields: Mapping[str, Any]) -> Reply:
@@ -99,7 +99,7 @@ class AgoraClient(msgspec.Struct, kw_only=True):
         return self._tell("stop", task, bodies.STOP_FIELDS)
 
     def ncs_ip(self, path: str = "/v1/ncs/ip") -> tuple[int | None, bytes]:
-        """Return (HTTP status or None, body) of the notification servers' addresses."""
+        """Ask for the notification servers' addresses; return (HTTP status or None, body)."""
         slot = self.limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
         status, body, _ = self._send("GET", path, None, self.base_url, slot)
         return status, body
@@ -127,7 +127,7 @@ class AgoraClient(msgspec.Struct, kw_only=True):
             method, path, body, base_url or self.base_url, slot_ms, late_ms
         )
         if status == requests.codes.unauthorized:
-            # The secret may have been rotated since it was read: once more with what it is now.
+            # The secret may have been rotated since it was read: read it again, repeat the call.
             self.secrets.forget(self.secret_id)
             slot_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
@@ -169,7 +169,7 @@ class AgoraClient(msgspec.Struct, kw_only=True):
                     allow_redirects=False,
                 )
             except requests.ReadTimeout:
-                # It may have been done: the caller repeats it, and Agora's answer will tell.
+                # Agora may have done it: the caller repeats the call, and the answer shows it.
                 return None, b"", candidate
             except requests.ConnectionError:
                 continue

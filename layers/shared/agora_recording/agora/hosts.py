@@ -1,7 +1,8 @@
 """Agora's hosts, and which to try next when one cannot be reached (Agora docs: switch domain name).
 
-The rule: the same host, then the same host under the other suffix, then the neighbour region's
-host. Only when a host cannot be reached: an answer, even a bad one, is never a reason to switch.
+The order: the same host again, the same host with the other suffix, the neighbour region's host.
+The next one is tried only if a host cannot be reached: an answer, even an error, is no reason to
+switch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _NEIGHBOURS = {
     "api-cn-east-1": "api-cn-north-1",
     "api-cn-north-1": "api-cn-east-1",
 }
-# Where `api.` leads is decided by DNS; the neighbour of an AWS region is ours to choose.
+# DNS decides where `api.` leads; its neighbour is chosen here, by the AWS region.
 _NEAREST = {
     "us-east": "api-us-east-1",
     "us-west": "api-us-west-1",
@@ -43,7 +44,7 @@ _NEAREST = {
 def candidates(base_url: str, aws_region: str) -> tuple[str, ...]:
     """Return base URLs in the order to try them; the first is always `base_url`.
 
-    A host that is not Agora's own (a proxy, a simulator) is only ever tried again.
+    For a host that is not Agora's own (a proxy, a simulator), all of them are `base_url`.
     """
     parts = urlsplit(base_url)
     name, _, suffix = (parts.hostname or "").partition(".")

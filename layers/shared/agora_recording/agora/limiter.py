@@ -1,16 +1,16 @@
-"""Agora's 10 requests a second, kept by one row that every call passes.
+"""Keeps Agora's limit of 10 requests a second, with one row that every call changes.
 
 The row holds one number, `nextMs`: the instant (epoch milliseconds) of the next free slot. To take
-`n` slots is one conditional write that moves it `n` gaps on; the taker then sleeps until its own
-slots come. Slots are never nearer to each other than the gap, whoever takes them and whatever
-crashes: a slot that its taker did not use is merely lost. With 143 ms between slots 7 calls are
-sent in a second. Ten slots are 1,430 ms, so Agora sees no more than 10 calls in any second as long
-as 430 ms hold what disturbs their order: 150 for a call that is late, 280 for the network. A start
-waits for the answer to its acquire, so its slot, the one after, may be missed by 400 ms; where that
-happens 137 ms are left for the network.
+`n` slots is one conditional write that moves it forward by `n` gaps; the caller then sleeps until
+its slots come. Two slots are never closer than the gap, even if a caller crashes: a slot that was
+not used is lost. With 143 ms between slots, 7 calls are sent in a second. Ten slots are 1,430 ms,
+so Agora sees at most 10 calls in any second, as long as calls are delayed by at most 430 ms: 150
+for a call that is late for its slot, 280 for the network. A start waits for the answer to its
+acquire, so it may be 400 ms late for its slot, which is the next one; then 137 ms are left for the
+network.
 
-Who takes slots says how long it would queue for them (`patience_s`): a query gives up long before
-a start or a stop does.
+A caller says how long it would wait for a slot (`patience_s`): a query gives up long before a start
+or a stop does.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 _KEY = {"PK": {"S": "LIMITER"}, "SK": {"S": "LIMITER"}}
 _TRIES = 6
-# By how much a call may miss its slot: calls that are late by more could meet in one second.
+# How late a call may be for its slot (ms): with more, too many calls could arrive in one second.
 LATE_MS = 150
 START_LATE_MS = 400
 
 
 def gap_ms(calls_per_second: float) -> int:
-    """Return how far apart two slots are."""
+    """Return the time between two slots (ms)."""
     return round(1000 / calls_per_second)
 
 
 def first_slot(next_ms: int | None, now_ms: int, patience_ms: int) -> int | None:
-    """Return the instant of the slot that a taker gets, None when it is too far away. Pure.
+    """Return the instant (ms) of the next free slot; None if it is too far away. Pure.
 
-    `next_ms` is what the row says, None when nobody ever took a slot.
+    `next_ms` is the number of the row; None if no slot was ever taken.
     """
     if next_ms is None or next_ms < now_ms:
         return now_ms
@@ -49,7 +49,7 @@ def first_slot(next_ms: int | None, now_ms: int, patience_ms: int) -> int | None
 
 
 class Limiter:
-    """Takes slots from the row; see the module's text."""
+    """Takes slots from the row; see the module's docstring."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class Limiter:
             first = self._move(now, slots, round(patience_s * 1000))
             if first is not None:
                 return [first + self._gap_ms * number for number in range(slots)]
-        raise RateLimitedError("The limiter's row is too busy: every try met another writer.")
+        raise RateLimitedError("The limiter's row is too busy: others changed it in every try.")
 
     def wait(self, slot_ms: int, *, late_ms: int = LATE_MS, patience_s: float = 0.25) -> None:
-        """Sleep until a slot taken before comes; one that was missed is lost, and another taken.
+        """Sleep until a slot that was taken comes; if it was missed, take another.
 
-        It is missed when it is more than `late_ms` ago. Raises RateLimitedError when there is none
-        within `patience_s`.
+        It was missed if it is more than `late_ms` ago. Raises RateLimitedError if there is no other
+        slot within `patience_s`.
         """
         while self._now_ms() - slot_ms > late_ms:
             slot_ms, late_ms = self.take(1, patience_s=patience_s)[0], LATE_MS
@@ -94,7 +94,8 @@ class Limiter:
         client = self._client or clients.dynamodb()
         length = self._gap_ms * slots
         try:
-            # Others are queueing: go behind them. Adding needs no read, so nobody loses a race.
+            # Others are waiting: take the slots behind theirs. Adding needs no read, so two writers
+            # never conflict.
             answer = client.update_item(
                 TableName=self._table_name,
                 Key=_KEY,
@@ -114,9 +115,9 @@ class Limiter:
         next_ms = int(row["nextMs"]["N"]) if row else None
         if first_slot(next_ms, now, patience_ms) is None:
             ahead_s = ((next_ms or now) - now) / 1000
-            raise RateLimitedError(f"Agora's requests are booked for the next {ahead_s:.1f} s.")
+            raise RateLimitedError(f"All slots for calls to Agora are taken for {ahead_s:.1f} s.")
         try:
-            # Nobody queues: the slot is now.
+            # Nobody is waiting: the slot is now.
             client.update_item(
                 TableName=self._table_name,
                 Key=_KEY,

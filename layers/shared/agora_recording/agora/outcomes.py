@@ -1,8 +1,8 @@
 """What an answer of Agora means, and what to do about it: a table, and the function that reads it.
 
 Agora reuses its numbers: 404 and 501 are HTTP statuses and codes, 62 means one thing to acquire and
-another to the rest. So a row is found by endpoint, HTTP status and code together, and the first
-row that fits holds; what no row fits is judged by the class of its HTTP status.
+another to the rest. So a row is found by endpoint, HTTP status and code together, and the first row
+that fits decides. An answer that fits no row is judged by the class of its HTTP status.
 
 Sources: Agora REST (start, stop); Agora docs: response status codes, common errors, integration
 best practices.
@@ -32,7 +32,7 @@ Handling = Literal[
     "acquire_again",  # a new resourceId
     "new_uid",  # a new uid, so a new resourceId too
     "back_off",  # repeat the same call later, with jitter
-    "back_off_long",  # repeat after minutes: the account records all it may
+    "back_off_long",  # repeat after minutes: the account runs all the recordings it may
     "confirm_gone",  # ask again for 90 s: it may be moving to another server
     "ended",  # the recording ends or has ended: look at the files
     "nothing_recorded",  # stopped, and there are no files
@@ -43,7 +43,7 @@ Handling = Literal[
 
 
 class Outcome(NamedTuple):
-    """What to do, why in words, and what to do instead once repeating did not help."""
+    """What to do, the reason in words, and what to do when repeating did not help."""
 
     handling: Handling
     reason: str
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 class Row(NamedTuple):
     """One line of the table. A status or code of None fits any; `NO_CODE` fits its absence only.
 
-    `says` (lower case) must stand in Agora's words; for answers that have nothing else to go by.
+    `says` (lower case) must be part of Agora's message; for answers that differ in nothing else.
     """
 
     endpoints: tuple[str, ...]
@@ -84,7 +84,7 @@ TABLE: tuple[Row, ...] = (
     Row(("acquire",), 400, 400, "permanent", "Cloud Recording is not enabled for this App ID"),
     Row(("acquire",), 400, 401, "permanent", "the channel name is wrong"),
     Row(("acquire",), 400, 405, "permanent", "the account is suspended or overdue"),
-    Row(("acquire",), 400, 406, "back_off_long", "as many recordings run as the account may have"),
+    Row(("acquire",), 400, 406, "back_off_long", "the account runs all the recordings it may"),
     Row(("acquire",), 500, 500, "back_off", "an error inside Agora"),
     Row(("acquire",), 500, 501, "back_off", "Agora has no server free"),
     Row(("acquire",), 500, 504, "back_off", "Agora took too long to find a server"),
@@ -92,7 +92,7 @@ TABLE: tuple[Row, ...] = (
         then="permanent"),
     # start
     Row(("start",), None, 7, "already_running", "this resourceId was started before"),
-    Row(("start",), None, 15, "retry_same", "an error inside Agora that nobody documents",
+    Row(("start",), None, 15, "retry_same", "an error inside Agora without documentation",
         then="new_uid"),
     Row(("start",), None, 53, "new_uid", "a recording with this channel and uid runs already"),
     Row(("start",), None, 62, "retry_same", "Agora timed out", then="acquire_again"),
@@ -118,7 +118,7 @@ TABLE: tuple[Row, ...] = (
     Row(_RESOURCE, None, 1003, "permanent", "the App ID or sid is not of this resourceId"),
     Row(("acquire", "start"), None, 1013, "permanent", "the channel name is wrong"),
     Row(("updateLayout",), None, 1028, "permanent", "the layout is wrong"),
-    # Code 404. An older one has no code at all: never take it for a mistake of ours.
+    # Code 404. Older answers have no code: this is never an error of the caller.
     Row(_SESSION, 404, None, "confirm_gone", "no such recording: over, idle too long, or moving"),
 )  # fmt: skip
 
@@ -134,10 +134,10 @@ def decide(
     has_sid: bool = False,
     has_resource_id: bool = False,
 ) -> Outcome:
-    """Return what an answer means. Total: whatever the combination, there is an outcome.
+    """Return what an answer means. Every combination has an outcome.
 
-    `status` is None when there was no answer. `has_sid` and `has_resource_id` tell whether the
-    body carries what the call is made for (start: a sid, acquire: a resourceId).
+    `status` is None when there was no answer. `has_sid` and `has_resource_id` tell whether the body
+    has the value that the call is made for (start: a sid, acquire: a resourceId).
     """
     code = NO_CODE if code in (None, 200) else code
     words = message.lower()
@@ -162,7 +162,7 @@ def error_for(
     *,
     has_sid: bool = False,
 ) -> AgoraError | None:
-    """Return the error to raise for an outcome; None where there is an answer to go on with.
+    """Return the error to raise for an outcome; None if there is none.
 
     `has_sid` tells whether the sid of a recording that runs already is known, from the answer or
     from the row.
@@ -203,7 +203,7 @@ _ERRORS: dict[Handling, type[AgoraError]] = {
 
 
 def _by_class(endpoint: str, status: int | None, message: str, *, is_whole: bool) -> Outcome:
-    """Judge what no row knows by the class of its HTTP status."""
+    """Judge an answer that fits no row by the class of its HTTP status."""
     # Best practices: after three failures in a row, start again with another uid.
     then: Handling | None = "new_uid" if endpoint == "start" else None
     if status is None:
@@ -211,7 +211,7 @@ def _by_class(endpoint: str, status: int | None, message: str, *, is_whole: bool
     if 200 <= status < 300:
         if is_whole:
             return Outcome("ok", "accepted")
-        return Outcome("retry_same", _reason("the answer lacks what it is for", message), then)
+        return Outcome("retry_same", _reason("the answer lacks the needed value", message), then)
     if 300 <= status < 500 and status != 408:
         return Outcome("permanent", _reason("Agora refuses the call", message))
     return Outcome("retry_same", _reason("an error inside Agora", message), then)

@@ -1,4 +1,4 @@
-"""What is secret in a request to Agora: taken out for the row, put back for Agora, never told."""
+"""The secrets of a request to Agora: taken out for the row, put back for Agora, never shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECRET_NAMES = frozenset(
 def redact(client_request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the request without its secrets, and the secrets by their JSON Pointer.
 
-    `restore` puts them together again. For requests that `check` accepts (it bounds the nesting).
+    `restore` joins them again. Only for requests that `check` accepted, since it limits nesting.
     """
     secrets: dict[str, Any] = {}
     return _without_secrets(client_request, "", secrets), secrets
@@ -34,7 +34,7 @@ def restore(public: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, 
 
 
 def hide_secrets(text: str, body: Mapping[str, Any] | None) -> str:
-    """Return the text with no secret of a request's body in it, whoever repeats one there."""
+    """Return Agora's text without the secrets of the request's body, which it may repeat."""
     secrets: dict[str, Any] = {}
     _without_secrets(body or {}, "", secrets)
     for secret in secrets.values():

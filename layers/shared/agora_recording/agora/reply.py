@@ -1,4 +1,4 @@
-"""What a call to Agora came to: its answer, and what that means."""
+"""The result of a call to Agora: the answer, and its meaning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Endpoint = Literal["acquire", "start", "query", "update", "updateLayout", "stop"
 
 
 class Reply(NamedTuple):
-    """What a call came to. `status` is None when there was no answer."""
+    """The result of a call. `status` (HTTP) is None when there was no answer."""
 
     endpoint: Endpoint
     status: int | None
@@ -26,7 +26,7 @@ class Reply(NamedTuple):
         return self.outcome.handling == "ok"
 
     def error(self, *, has_sid: bool = False) -> AgoraError | None:
-        """Return the error that this reply means, None for one to go on with.
+        """Return the error that this reply means; None if it is no error.
 
         `has_sid`: the session's sid is known, from the reply or from elsewhere.
         """

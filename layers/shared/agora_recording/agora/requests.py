@@ -1,8 +1,8 @@
 """The clientRequest of Agora's calls, as types (Agora REST: the schemas of each request).
 
-A type says what a field may hold by itself; what fields may hold together is in request/check.py.
-The same types are the source of the OpenAPI document. Texts that a pattern limits carry the rule in
-words (`rule`), since a pattern is no help to the person who has to correct the value.
+A type says what a field may hold by itself; the rules between fields are in request/rules.py. The
+same types are the source of the OpenAPI document. A text with a pattern also has its rule in words
+(`rule`), because a pattern does not help the person who has to correct the value.
 
 Where Agora's pages disagree, the newest one holds (maxIdleTime to 2,592,000 s, captureInterval from
 5 s, backgroundConfig as an array or as one object).
@@ -35,7 +35,7 @@ ChannelName = Annotated[
 ]
 TaskName = Annotated[
     str,
-    Meta(min_length=1, max_length=1024, description="Tells one task from another (web)."),
+    Meta(min_length=1, max_length=1024, description="The name of the task (web)."),
 ]
 Uid = Annotated[
     str,
@@ -110,20 +110,20 @@ AudioProfile = Annotated[
     Meta(description="48 kHz: 0 mono 48 Kbps, 1 mono 128 Kbps, 2 stereo 192 Kbps."),
 ]
 RenderMode = Annotated[
-    Literal[0, 1], Meta(description="0 crops to fill the window, 1 fits all of it in.")
+    Literal[0, 1], Meta(description="0 crops to fill the window, 1 shows the whole picture.")
 ]
 Scene = Annotated[
     Literal[0, 1, 2],
     Meta(description="0 real-time recording, 1 web page, 2 postponed transcoding or mixing."),
 ]
 ResourceExpiredHour = Annotated[
-    int, Meta(ge=1, le=720, description="Hours in which the recording can still be called upon.")
+    int, Meta(ge=1, le=720, description="Hours in which the recording can be queried and stopped.")
 ]
 ResourceRegion = Annotated[
     Literal["CN", "AP", "EU", "NA"], Meta(description="The only region Agora may use.")
 ]
 ExcludeResourceIds = Annotated[
-    list[NonEmpty], Meta(description="Other recordings whose region is to be avoided.")
+    list[NonEmpty], Meta(description="Recordings whose region Agora shall avoid.")
 ]
 
 
@@ -168,7 +168,7 @@ class LayoutRegion(Struct, kw_only=True):
 
 
 class BackgroundConfig(Struct, kw_only=True):
-    """What is shown of one user who sends no video."""
+    """The image that is shown for a user who sends no video."""
 
     uid: UserUid
     image_url: PageUrl
@@ -176,7 +176,7 @@ class BackgroundConfig(Struct, kw_only=True):
 
 
 class Layout(Struct, kw_only=True):
-    """How users are laid out on the canvas. What is left out goes back to Agora's default."""
+    """How users are laid out on the canvas. Fields left out return to Agora's default."""
 
     maxResolutionUid: Uid | UnsetType = UNSET
     mixedVideoLayout: (
@@ -209,9 +209,7 @@ class RecordingConfig(Struct, kw_only=True):
         Annotated[Literal[0, 1], Meta(description="0 communication, 1 live streaming.")] | UnsetType
     ) = UNSET
     decryptionMode: (
-        Annotated[
-            Literal[0, 1, 2, 3, 4, 5, 6, 7, 8], Meta(description="As the channel is encrypted.")
-        ]
+        Annotated[Literal[0, 1, 2, 3, 4, 5, 6, 7, 8], Meta(description="The channel's encryption.")]
         | UnsetType
     ) = UNSET
     secret: str | UnsetType = UNSET
@@ -219,7 +217,7 @@ class RecordingConfig(Struct, kw_only=True):
     maxIdleTime: (
         Annotated[
             int,
-            Meta(ge=5, le=2_592_000, description="Seconds in an idle channel before it exits."),
+            Meta(ge=5, le=2_592_000, description="It exits after so many seconds without users."),
         ]
         | UnsetType
     ) = UNSET
@@ -236,7 +234,7 @@ class RecordingConfig(Struct, kw_only=True):
     subscribeUidGroup: (
         Annotated[
             Literal[0, 1, 2, 3, 4, 5],
-            Meta(description="Uids at most: 0 for 2, 1 for 7, 2 for 12, 3 for 17, 4 for 32, 5 49."),
+            Meta(description="The most uids: 0 is 2, 1 is 7, 2 is 12, 3 is 17, 4 is 32, 5 is 49."),
         ]
         | UnsetType
     ) = UNSET
@@ -282,7 +280,7 @@ class WebRecorderParam(Struct, kw_only=True):
     ) = UNSET
     onhold: Annotated[bool, Meta(description="Start paused.")] | UnsetType = UNSET
     readyTimeout: (
-        Annotated[int, Meta(ge=0, le=60, description="Seconds; 0 does not watch the loading.")]
+        Annotated[int, Meta(ge=0, le=60, description="Seconds to load the page; 0: no limit.")]
         | UnsetType
     ) = UNSET
 
@@ -330,13 +328,13 @@ class AppsCollection(Struct, kw_only=True):
 
 
 class TransConfig(Struct, kw_only=True):
-    """What is made afterwards."""
+    """Which postponed work is done."""
 
     transMode: Literal["postponeTranscoding", "audioMix"]
 
 
 class Container(Struct, kw_only=True):
-    """The kind of file that is made afterwards."""
+    """The kind of file that postponed work makes."""
 
     format: Literal["mp4", "mp3", "m4a", "aac"] | UnsetType = UNSET
 
@@ -370,7 +368,7 @@ class TranscodeOptions(Struct, kw_only=True):
 
 
 class StartFields(Struct, kw_only=True):
-    """What `start` takes, but for the storage."""
+    """The fields of `start`, without the storage."""
 
     token: Annotated[str, Meta(description="The channel's RTC token.")] | UnsetType = UNSET
     recordingConfig: RecordingConfig | UnsetType = UNSET
@@ -382,7 +380,7 @@ class StartFields(Struct, kw_only=True):
 
 
 class ClientRequest(StartFields, kw_only=True):
-    """What a caller sends: acquire's fields and start's together, without the storage."""
+    """The caller's request: the fields of acquire and start together, without the storage."""
 
     scene: Scene | UnsetType = UNSET
     resourceExpiredHour: ResourceExpiredHour | UnsetType = UNSET

@@ -18,10 +18,10 @@ _MOST_TEXT = 300  # characters of Agora's words that are kept
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one answer says; None is what it does not say.
+    """The fields of an answer; None if the answer does not have them.
 
-    `code` is Agora's error code, None in an answer that has none (200 and 0 are none). `status` is
-    that of the cloud service, 0 to 8 or 20.
+    `code` is Agora's error code; None if there is none (200 and 0 count as none). `status` is that
+    of the cloud service, 0 to 8 or 20.
     """
 
     resource_id: str | None = None
@@ -32,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode(body: bytes | None) -> Answer:
-    """Return what an answer's body says. Never raises: what cannot be read is not there."""
+    """Decode an answer's body. Never raises: a field that cannot be read is None."""
     raw = body or b""
     content = load(raw)
     if not isinstance(content, dict):
@@ -51,7 +51,7 @@ def decode(body: bytes | None) -> Answer:
 
 
 def _reason(told: Fields, server: Fields) -> str:
-    """Return Agora's words: they stand in `reason`, in `message`, or deep in an old 404."""
+    """Return Agora's message: it is in `reason`, in `message`, or in the payload of an old 404."""
     payload = server.fields("payload")
     words = told.text("reason") or told.text("message") or payload.text("message")
     return _clipped(words or "")

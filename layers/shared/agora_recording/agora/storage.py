@@ -1,8 +1,8 @@
-"""Where Agora uploads to: the bucket, in Agora's terms, with the credentials it may use.
+"""Agora's storageConfig: the bucket, and the credentials with which Agora may upload.
 
-Two kinds of credentials (parameter): `keys`, those of a write-only IAM user; or `temporary`, made
-from that user by GetFederationToken and limited to the recording's own prefix. A Lambda role
-cannot make them itself: a role that assumes a role gets one hour, and Agora wants four.
+There are two kinds of credentials (a parameter): `keys`, those of a write-only IAM user; or
+`temporary`, made from that user by GetFederationToken and limited to the recording's prefix. A
+Lambda role cannot make them: a role that assumes a role gets one hour, and Agora needs four.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ REGION_NUMBERS = {
     "eu-south-1": 25,
     "il-central-1": 28,
 }
-TOKEN_LIFE_S = 12 * 3600  # Agora wants at least 4 hours; 12 outlive a day of failed renewals' noise
+TOKEN_LIFE_S = 12 * 3600  # Agora needs at least 4 hours; 12 leave time for failed renewals
 
 
 class StorageKeys(msgspec.Struct, frozen=True, rename="camel"):
@@ -61,7 +61,7 @@ class StorageKeys(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def region_number(aws_region: str) -> int:
-    """Return Agora's number of an AWS region. Raises StorageRegionError where there is none."""
+    """Return Agora's number of an AWS region. Raises StorageRegionError if it has none."""
     try:
         return REGION_NUMBERS[aws_region]
     except KeyError:
@@ -120,7 +120,7 @@ def _sts_of(keys: StorageKeys) -> STSClient:
 
 
 class Storage(msgspec.Struct, kw_only=True):
-    """Makes the storageConfig of one recording, with fresh credentials where they are temporary."""
+    """Makes the storageConfig of a recording, with new credentials if they are temporary."""
 
     bucket: str
     aws_region: str

@@ -1,4 +1,4 @@
-"""Taking a request for a recording: checked whole, written once, its execution started."""
+"""Creates a recording: checks the whole request, writes the row once, starts the execution."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 IDEMPOTENCY_DAYS = 7
 KEY_LENGTH = 255
-MAX_WAIT_S = 20  # API Gateway hangs up after 29 s
+MAX_WAIT_S = 20  # API Gateway ends a request after 29 s
 _LOOK_GAP_S = 0.5
 _PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:;.*)?", re.IGNORECASE)
 
 
 def read_prefer(prefer: str | None) -> int | None:
-    """Return the seconds that a Prefer header asks to wait (RFC 7240), at most 20; None for none.
+    """Return the seconds that a Prefer header asks to wait (RFC 7240), at most 20; or None.
 
-    A preference that cannot be read is no preference.
+    A preference that cannot be read is ignored.
     """
     for preference in (prefer or "").split(","):
         match = _PREFER_WAIT.fullmatch(preference)
@@ -46,12 +46,12 @@ def read_prefer(prefer: str | None) -> int | None:
 
 
 def fingerprint(body: Mapping[str, Any]) -> str:
-    """Return a digest of a request, the same for the same JSON in any order of its keys."""
+    """Return a digest of a request; the order of its keys does not matter."""
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 
 class Creator(msgspec.Struct, kw_only=True):
-    """Makes recordings."""
+    """Creates recordings."""
 
     store: RecordingStore
     sealer: Sealer
@@ -65,10 +65,10 @@ class Creator(msgspec.Struct, kw_only=True):
     def create(
         self, body: dict[str, Any], idempotency_key: str | None
     ) -> tuple[Recording, tuple[Problem, ...]]:
-        """Return the recording, new or made before with the same key, and warnings.
+        """Return the recording (new, or made before with the same key) and the warnings.
 
-        Raises RequestInvalidError; IdempotencyConflictError. When the execution cannot be started
-        the row stands, and the sweeper starts it: nothing that was answered is lost.
+        Raises RequestInvalidError; IdempotencyConflictError. If the execution cannot be started,
+        the row stays and the sweeper starts it: no request that was accepted is lost.
         """
         request = read_request(body, self.limits)
         if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
@@ -106,11 +106,11 @@ class Creator(msgspec.Struct, kw_only=True):
         try:
             start_execution(self.state_machine_arn, recording, self.stepfunctions)
         except (BotoCoreError, ClientError):
-            # The recording is made: an error now would be answered by a second request for it.
+            # The recording exists: after an error, the caller would ask for it a second time.
             logger.exception("execution not started", recordingId=recording.recording_id)
 
     def wait(self, recording: Recording, seconds: int) -> Recording:
-        """Return the recording once it records, or failed to; as it is after `seconds` at last."""
+        """Return the recording when it records or has failed, at the latest after `seconds`."""
         end_ms = self.now_ms() + seconds * 1000
         while RANK[recording.status] < RANK["recording"] and self.now_ms() < end_ms:
             self.sleep(_LOOK_GAP_S)

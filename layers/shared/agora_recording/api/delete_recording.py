@@ -1,9 +1,9 @@
-"""Deleting an ended recording: its files in every version, what is known of it, its row last.
+"""Deletes an ended recording: every version of its files, then its other rows, its row last.
 
-The row says that the deletion has begun, so a repetition goes on where the one before it ran out
-of time, and nothing is left that nobody knows of. What stays: the Idempotency-Key that made it (a
-hash, for a week), the execution's history at Step Functions, and uploads that were never finished
-(the bucket's lifecycle ends them).
+The row says that the deletion has begun. So a repeated request goes on where the one before it ran
+out of time, and nothing is left without a row. Three things stay: the Idempotency-Key that made it
+(a hash, for a week), the execution's history in Step Functions, and unfinished uploads (the
+bucket's lifecycle ends them).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-_RESERVE_MS = 5000  # what one more step may take, and the answer
+_RESERVE_MS = 5000  # that one more step and the answer may take
 
 
 class Deletion(NamedTuple):
-    """How far a deletion came: the row as it was, and whether all of it is gone."""
+    """The state of a deletion: the row as it was, and whether everything is gone."""
 
     recording: Recording
     is_done: bool
@@ -48,7 +48,7 @@ def may_be_deleted(recording: Recording) -> None:
         )
     if recording.orphans:
         raise RecordingStateError(
-            "A session of this recording that was given up is still being stopped; try again later."
+            "An earlier session of this recording is still being stopped; try again later."
         )
 
 
@@ -61,7 +61,7 @@ class Deleter(msgspec.Struct, kw_only=True):
     now_ms: Callable[[], int] = now_ms
 
     def delete(self, recording_id: str, remaining_ms: Callable[[], int]) -> Deletion:
-        """Delete a recording, or as much of it as `remaining_ms` (of the room) allows.
+        """Delete a recording, or as much of it as the room's `remaining_ms` allow.
 
         Raises RecordingNotFoundError, also when it is gone already; RecordingStateError;
         StoreUnavailableError when S3 kept an object.
@@ -81,12 +81,12 @@ class Deleter(msgspec.Struct, kw_only=True):
         return Deletion(recording, True)
 
     def _steps(self, recording: Recording) -> Iterator[Callable[[], None]]:
-        """Yield what there is to do, each a second or two at most, the row itself at the end."""
+        """Yield the steps, each a second or two at most; the last one deletes the row."""
         for batch in self._versions(recording.prefix):
             yield partial(self._delete_objects, batch)
         for keys in self.store.rows_of(recording):
             yield partial(self.store.delete_rows, keys)
-        # What was being written when it began: a manifest, files that came late.
+        # Once more: a manifest or late files may have been written meanwhile.
         for batch in self._versions(recording.prefix):
             yield partial(self._delete_objects, batch)
         yield partial(self.store.delete, recording.recording_id)

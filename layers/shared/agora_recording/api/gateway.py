@@ -1,6 +1,6 @@
-"""HTTP, as API Gateway hands it over: requests in, answers and problem+json (RFC 9457) out.
+"""HTTP requests and answers in API Gateway's form; errors as problem+json (RFC 9457).
 
-A room has one route or two, so there is no router: API Gateway has routed already.
+There is no router: API Gateway has chosen the room, which has one route or two.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TOLD = tuple(error for error in REFUSALS if error is not SecretUnavailableError
 
 
 def header(event: Event, name: str) -> str | None:
-    """Return a request header by its name in any case. Raises RequestInvalidError: not text."""
+    """Return a request header; `name` in any case. Raises RequestInvalidError if it is not text."""
     headers: Mapping[str, str] = event.get("headers") or {}
     wanted = name.lower()
     found = next((value for key, value in headers.items() if key.lower() == wanted), None)
@@ -53,7 +53,7 @@ def query(event: Event, *known: str) -> dict[str, str]:
         name for name in parameters if name not in known and not name.lower().startswith("x-amz-")
     ]
     if unknown:
-        rule = f"is not a parameter of this call, which has {', '.join(known) or 'none'}"
+        rule = f"is not a parameter of this call; it knows {', '.join(known) or 'none'}"
         raise RequestInvalidError(
             [Problem(child("", name), rule) for name in unknown[:MOST_FINDINGS]]
         )
@@ -67,7 +67,7 @@ def path(event: Event, name: str) -> str:
 
 
 def caller(event: Event) -> str | None:
-    """Return the ARN of whoever signed the request."""
+    """Return the ARN of the caller who signed the request."""
     identity = (event.get("requestContext") or {}).get("identity") or {}
     arn: str | None = identity.get("userArn")
     return arn
@@ -98,7 +98,7 @@ def json_body(event: Event) -> dict[str, Any]:
 def answer(
     status: int, body: Any, headers: Mapping[str, str] | None = None, kind: str = "json"
 ) -> Answer:
-    """Return a JSON answer in the form API Gateway wants."""
+    """Return a JSON answer in the form that API Gateway needs."""
     return {
         "statusCode": int(status),
         "headers": {
@@ -131,7 +131,7 @@ def nothing() -> Answer:
 def problem(
     status: HTTPStatus, sentence: str, problems: tuple[Problem, ...] = (), retry_s: int = 0
 ) -> Answer:
-    """Return problem+json: one sentence that says what to change, and every single problem."""
+    """Return problem+json: one sentence that says what to change, and every problem."""
     body = problem_json(status, sentence)
     if problems:
         body["problems"] = [{"path": each.path, "rule": each.rule} for each in problems]
@@ -140,7 +140,7 @@ def problem(
 
 
 def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Turn the errors of an API room into problem+json; what is not foreseen becomes a 500."""
+    """Turn the errors of an API room into problem+json; an unexpected error becomes a 500."""
 
     @functools.wraps(room)
     def opened(event: Event, context: Any, **given: Any) -> Answer:
@@ -159,7 +159,7 @@ def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
         except Exception:
             logger.exception("request failed")
             request_id = getattr(context, "aws_request_id", "unknown")
-            sentence = f"Something failed on our side; in the logs it is request {request_id}."
+            sentence = f"An internal error; the logs have it under request {request_id}."
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
 
     return opened

@@ -19,21 +19,21 @@ DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 
 class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the next page begins: behind the first `told` entries of this instant."""
+    """Where the next page begins: after the first `told` entries of this instant."""
 
     at: Annotated[str, Meta(max_length=24)]
     told: Annotated[int, Meta(ge=1)]
 
 
 class EventsQuery(NamedTuple):
-    """A page of the timeline."""
+    """The page of the timeline that is asked for."""
 
     limit: int
     cursor: Cursor | None
 
 
 class EventsView(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What happened, in order of time; `cursor` leads to what happened next."""
+    """Entries in order of time; `cursor` leads to the entries that follow."""
 
     events: list[Entry]
     cursor: str | None = None
@@ -75,7 +75,7 @@ def _after(entries: list[Entry], cursor: Cursor | None) -> Iterator[Entry]:
 
 
 class Timeline(msgspec.Struct):
-    """Tells what happened to recordings."""
+    """Reads the timelines of recordings."""
 
     store: RecordingStore
     sessions: SessionStore

@@ -71,10 +71,10 @@ class TrackViews(_View, kw_only=True):
 
 
 class FilesView(_View, kw_only=True):
-    """A recording's files: what is known of all of them, and a page of them one by one.
+    """A recording's files: facts about all of them, and a page of single files.
 
-    `source` tells whether it is the published manifest or a look into the bucket just now. The
-    addresses end at `urlsExpireAt`, or with the credentials of the function that signed them.
+    `source` tells whether they come from the published manifest or from the bucket now. The
+    addresses expire at `urlsExpireAt`, or with the credentials of the function that signed them.
     """
 
     recording_id: str
@@ -108,7 +108,7 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 
 class FilesQuery(NamedTuple):
-    """A page of files."""
+    """The page of files that is asked for."""
 
     limit: int
     expires_s: int
@@ -182,13 +182,13 @@ def views(catalogue: Catalogue, first: int = 0) -> Iterator[FileView]:
 def media_page(
     catalogue: Catalogue, sign: Sign, where: Cursor, limit: int
 ) -> tuple[list[FileView], Cursor | None]:
-    """Return a page of all but the snapshots, signed, and where the next one begins.
+    """Return a page of signed files without the snapshots, and where the next page begins.
 
-    Raises RequestInvalidError when the cursor counts in a manifest that was replaced since.
+    Raises RequestInvalidError if the cursor belongs to a manifest that was replaced since.
     """
     about = catalogue.manifest
     if where.at not in (None, about.generated_at):
-        rule = "is of an earlier manifest, which has been replaced: begin anew without it"
+        rule = "belongs to an earlier manifest, which was replaced: begin again without it"
         raise RequestInvalidError([Problem("cursor", rule)])
     ended = Cursor(snapshots=True) if about.snapshots.count else None
     if catalogue.is_published and where.after is None:
@@ -197,7 +197,7 @@ def media_page(
         playlists = sum(len(track.playlists) for track in catalogue.tracks)
         is_last = number >= playlists + about.files.count + about.segments.count
         return found, ended if is_last else Cursor(at=about.generated_at, number=number)
-    # While it goes on, numbers shift with every new file of another track: keys do not.
+    # While it goes on, new files of other tracks shift the numbers, but not the keys.
     rest = [each for each in views(catalogue) if each.key > (where.after or "")]
     rest.sort(key=lambda view: view.key)
     found = page((_signed(sign, each) for each in rest), limit)
@@ -256,7 +256,7 @@ def list_files(media: Media, recording_id: str, query: FilesQuery) -> dict[str, 
 def snapshot_page(
     media: Media, recording: Recording, sign: Sign, after: str | None, limit: int
 ) -> tuple[list[FileView], Cursor | None]:
-    """Return snapshots by key: they are in no playlist, so the listing alone has them."""
+    """Return snapshots by key: no playlist names them, so the bucket is listed."""
     found: list[FileView] = []
     at = after or recording.prefix
     for _ in range(_SNAPSHOT_LISTINGS):

@@ -16,7 +16,7 @@ TRACK_TYPES: tuple[str, ...] = get_args(TrackType)
 
 
 class PlaylistQuery(NamedTuple):
-    """A track, and the window of time (epoch ms) to play of it."""
+    """The track that is asked for, and the window of time (epoch ms) to play."""
 
     uid: str | None
     track_type: str | None

@@ -1,7 +1,7 @@
 """The list of recordings, newest first, a page at a time.
 
-Recordings are kept by the day they were asked for, so that no key grows for ever; a page goes back
-day by day until it is full, or as far back as recordings are looked for.
+The index has a key for each day, so that no key grows without limit. A page goes back day by day
+until it is full, or until it is `DAYS_BACK` days back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agora_recording.request.limits import MAX_CNAME_BYTES
 
 DAY_MS = 86_400_000
 DAYS_BACK = 400
-# Days that hold nothing are asked for too: so many in one answer, then the cursor goes on.
+# Empty days need a query, too: one page reads at most so many days; the cursor goes on from there.
 DAYS_PER_PAGE = 31
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 25
@@ -78,7 +78,7 @@ class Lister(msgspec.Struct):
     store: RecordingStore
 
     def get(self, recording_id: str) -> Recording:
-        """Return one recording. Raises RecordingNotFoundError, also for what is not an id."""
+        """Return one recording. Raises RecordingNotFoundError, also for text that is not an id."""
         check_recording_id(recording_id)
         return self.store.get(recording_id)
 

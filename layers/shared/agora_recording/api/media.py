@@ -66,7 +66,7 @@ class Media(msgspec.Struct, kw_only=True):
     def catalogue(self, recording: Recording) -> Catalogue:
         """Return what is published, or what is in the bucket just now."""
         if recording.upload.manifest:
-            # Not there any more where its time of retention is over.
+            # It may be deleted already, when its retention is over.
             with suppress(MediaNotFoundError):
                 written = manifest.decode(self.read(recording.upload.manifest))
                 return Catalogue(written, self.read, is_published=True)

@@ -13,14 +13,14 @@ from agora_recording.errors import Problem, RequestInvalidError
 
 T = TypeVar("T")
 
-# A Lambda function may answer with 6 MB, which holds the page as a JSON string: with escapes.
+# A Lambda function may answer with 6 MB. The page is a JSON string in it, with escapes.
 MAX_BYTES = 4_000_000
 
 
 def page(items: Iterable[T], limit: int, max_bytes: int = MAX_BYTES) -> list[T]:
-    """Return the first items: `limit` at most, and no more than `max_bytes` of JSON hold.
+    """Return the first items: at most `limit`, and at most `max_bytes` of JSON.
 
-    At least one, where there is one: a page must never be empty before the end.
+    But at least one, if there is one: only the last page may be empty.
     """
     found: list[T] = []
     size = 0
@@ -62,5 +62,5 @@ def read_cursor(parameters: Mapping[str, str], kind: type[T]) -> T | None:
 
 
 def write_cursor(cursor: Any) -> str:
-    """Return a cursor as text that a query string holds as it is."""
+    """Return a cursor as text that needs no escapes in a query string."""
     return urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")

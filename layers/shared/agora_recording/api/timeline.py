@@ -22,7 +22,7 @@ from agora_recording.notifications.words import (
 
 
 class Entry(TypedDict):
-    """One line: when it happened, who says so, what it is called, in words, and in data."""
+    """One entry: its time, its source, its kind, the text and the data."""
 
     at: str
     source: Literal["agora", "stack"]
@@ -32,7 +32,7 @@ class Entry(TypedDict):
 
 
 def timeline(events: Iterable[e.Event], notes: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """Return everything in order of event time, with what never arrived marked where it lacks.
+    """Return all entries in order of event time; a missing notification has an entry, too.
 
     `notes` are the rows of our own log: {at, kind, text, data}.
     """
@@ -77,7 +77,7 @@ def of_note(note: Mapping[str, Any]) -> Entry:
 
 
 def _gaps(events: Iterable[e.Event]) -> list[tuple[int, int, int, Entry]]:
-    """Return the lines of what is missing, placed right after the event before it."""
+    """Return the entries of missing notifications, each placed after the event before it."""
     heard: dict[str, dict[int, int]] = {}
     for event in events:
         if event.uid is not None and event.sequence is not None:
@@ -87,7 +87,7 @@ def _gaps(events: Iterable[e.Event]) -> list[tuple[int, int, int, Entry]]:
         expected, at_ms = 0, None
         for number in sorted(at_by_number):
             if number > expected:
-                # Nothing came before the first: its gap stands right before it.
+                # A gap before the first event is placed right before it.
                 place_ms, rank = (at_by_number[number], -1) if at_ms is None else (at_ms, 1)
                 lines.append((place_ms, rank, expected, _gap(place_ms, uid, expected, number - 1)))
             expected, at_ms = number + 1, at_by_number[number]
@@ -134,7 +134,7 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.SessionFailover(newUid=uid):
             return f"Failover: another server of Agora's goes on as uid {uid}."
         case e.HighAvailabilityRegistered():
-            return "Failover is armed: another server would take over."
+            return "Failover is ready: another server can take over."
         case e.UploaderStarted(status=status):
             return f"The uploader started{_unless_good(status)}."
         case e.Uploaded(status=status, fileList=files):
@@ -168,16 +168,16 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.WebRecorderStopped(code=code, message=message, details=details):
             return web_recording_stopped(code, message, details)
         case e.WebRecorderCapabilityLimit(limitType=limit):
-            return f"The page uses what cannot be recorded ({limit}); the recording stops."
+            return f"The page needs {limit}, which cannot be recorded; the recording stops."
         case e.WebRecorderReload(reason=reason):
-            return f"The page was loaded anew: {reason}."
+            return f"The page was loaded again: {reason}."
         case e.TranscoderStarted():
             return "Transcoding started."
         case e.TranscoderCompleted(result=result, uids=uids):
             files = tuple(file for each in uids for file in each.fileList)
             return f"Transcoding made {_result(result)}{_after_colon(files)}."
         case e.DownloadFailed(fileNames=names):
-            return f"Agora could not read back what it should transcode: {_listed(names)}."
+            return f"Agora could not read the files that it should transcode: {_listed(names)}."
         case e.RtmpPublishStatus(target=target, status=status):
             return f"CDN output {target} is {status}."
         case e.PostponeTranscodeFinalResult(result=result, fileList=files):

@@ -1,8 +1,8 @@
-"""Changing a recording while it runs: subscriptions, layout, a page's pause, its CDN outputs.
+"""Changes a running recording: subscriptions, layout, the pause of a page, CDN outputs.
 
-Agora wants the answer to one change before it is told the next, so the changes of one recording
-pass a lease, one by one. What Agora accepted is kept in the row's clientRequest too: a session that
-has to be started anew begins with what held last, not with what was asked for at first.
+Agora must have answered one change before it gets the next, so the changes of one recording take a
+lease, one after the other. An accepted change is also kept in the row's clientRequest: a session
+that is started again begins with the latest settings, not with the first ones.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FIELDS = frozenset(UpdateFields.__struct_fields__ + Layout.__struct_fields__)
 
 
 def with_update(client_request: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the start's request as it would have to be for what holds after an update. Pure."""
+    """Return the clientRequest with which a new session begins after an update. Pure."""
     request = dict(client_request)
     subscribe = members(changes.get("streamSubscribe"))
     if subscribe:
@@ -67,21 +67,21 @@ def with_update(client_request: Mapping[str, Any], changes: Mapping[str, Any]) -
 
 
 def with_layout(client_request: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the start's request with a new layout: what it leaves out is reset. Pure."""
+    """Return the clientRequest with a new layout: fields that it leaves out are reset. Pure."""
     config = members(client_request.get("recordingConfig"))
     size = {
         name: value
         for name, value in members(config.get("transcodingConfig")).items()
         if name not in Layout.__struct_fields__
     }
-    # The row shows no secret, so neither may a field that nobody documents bring one in.
+    # The row must hold no secret, even in an undocumented field of a layout.
     shown, _ = redact(layout)
     transcoding = {**size, **shown}
     return {**client_request, "recordingConfig": {**config, "transcodingConfig": transcoding}}
 
 
 def _subscribed(config: Mapping[str, Any], subscribe: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the lists of each medium that the update names, and of no other."""
+    """Replace the lists of each medium that the update names; keep the other's lists."""
     changed = dict(config)
     for kind in ("Audio", "Video"):
         lists = subscribe.get(f"{kind.lower()}UidList")
@@ -111,15 +111,14 @@ def _published(services: list[Any], outputs: list[Any]) -> list[Any]:
 def running(recording: Recording) -> Task:
     """Return the session that a change can reach. Pure.
 
-    Raises RecordingStateError where there is none, RecordingBusyError where the next one is just
-    being started.
+    Raises RecordingStateError if there is none, RecordingBusyError while the next one starts.
     """
     if recording.status != "recording":
         raise RecordingStateError(
             f"A recording can be changed while its status is recording; it is {recording.status}."
         )
     if recording.stop_reason:
-        raise RecordingStateError("This recording is being stopped; it can be changed no more.")
+        raise RecordingStateError("This recording is being stopped; it cannot be changed any more.")
     task = recording.task
     if task is None or recording.session_end:
         raise RecordingBusyError("This recording is being restarted; try again in a moment.")
@@ -146,7 +145,7 @@ def words(endpoint: Endpoint, body: Mapping[str, Any]) -> str:
 
 
 class Updater(msgspec.Struct, kw_only=True):
-    """Changes recordings. `sealer` is for updates alone: a layout has no secrets."""
+    """Changes recordings. Only updates need `sealer`: a layout has no secrets."""
 
     store: RecordingStore
     agora: AgoraClient
@@ -167,7 +166,7 @@ class Updater(msgspec.Struct, kw_only=True):
     def lay_out(
         self, recording_id: str, body: Mapping[str, Any]
     ) -> tuple[Recording, tuple[Problem, ...]]:
-        """Replace the layout of a mix recording; else as `update`."""
+        """Replace the layout of a mix recording; otherwise as `update`."""
         return self._change(recording_id, "updateLayout", body, check_layout)
 
     def _change(
@@ -182,7 +181,7 @@ class Updater(msgspec.Struct, kw_only=True):
         checked = check(recording.mode, body)
         if checked.problems:
             raise RequestInvalidError(checked.problems)
-        running(recording)  # not worth a turn where there is nothing to change
+        running(recording)  # fail early, before the lease is taken
         with self._turn(recording_id):
             recording = self.store.get(recording_id)
             task = running(recording)
@@ -196,7 +195,7 @@ class Updater(msgspec.Struct, kw_only=True):
                 lambda *_: [Note(now, endpoint, words(endpoint, body), {"fields": fields})],
             )
         if after.sid != task.sid:
-            raise RecordingBusyError("This recording was restarted meanwhile; send it once more.")
+            raise RecordingBusyError("This recording was restarted meanwhile; send it again.")
         return after, checked.warnings
 
     @contextmanager
@@ -232,7 +231,7 @@ class Updater(msgspec.Struct, kw_only=True):
     def _tell(
         self, recording: Recording, task: Task, endpoint: Endpoint, body: Mapping[str, Any]
     ) -> None:
-        """Tell Agora; return when it has accepted. 65 and a time-out are tried a second time."""
+        """Send the change; return when Agora has accepted. An error of Agora is retried once."""
         reply = self._call(task, endpoint, body)
         if reply.outcome.handling == "retry_same" and reply.status is not None:
             self.sleep(_AGAIN_S)
@@ -242,14 +241,14 @@ class Updater(msgspec.Struct, kw_only=True):
             return
         now, handling = self.now_ms(), reply.outcome.handling
         if handling == "confirm_gone":
-            # Moving, or over: the sweeper shall ask soon.
+            # It is moving to another server, or over: the sweeper must query it soon.
             self.store.amend(recording.recording_id, lambda row: replace(row, gap_seen=True))
         # Agora's own words stay out of the timeline: they may repeat an address.
         data = {"endpoint": endpoint, "status": reply.status, "code": reply.answer.code}
-        text = f"Agora did not take a change: {handling.replace('_', ' ')}."
+        text = f"Agora did not accept a change: {handling.replace('_', ' ')}."
         self.store.note(recording.recording_id, Note(now, "refused", text, data))
         if handling == "ended":
-            raise RecordingStateError("This recording is ending; it can be changed no more.")
+            raise RecordingStateError("This recording is ending; it cannot be changed any more.")
         raise error
 
     def _call(self, task: Task, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:

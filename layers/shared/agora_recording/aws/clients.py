@@ -37,12 +37,12 @@ def _client(service: str) -> Any:
 
 
 def keys() -> Keys:
-    """Return the credentials that the clients sign with now."""
+    """Return the present credentials of the clients."""
     session = boto3.DEFAULT_SESSION or boto3.Session()
     found = session.get_credentials()
     if found is None:
         raise NoCredentialsError
-    frozen = found.get_frozen_credentials()  # all of one moment: they are renewed in between
+    frozen = found.get_frozen_credentials()  # of one moment: they may be renewed in between
     return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token)
 
 

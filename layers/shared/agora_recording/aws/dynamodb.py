@@ -1,4 +1,4 @@
-"""Plain values to and from DynamoDB's wire form, without the Decimals of boto3's own codec."""
+"""Converts plain values to DynamoDB's attributes and back, without boto3's Decimals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Item = dict[str, Any]  # {"name": {"S": "text"}, …}
 
 
 def to_attribute(value: Any) -> dict[str, Any]:
-    """Return one value as an attribute. Raises TypeError for what a row should not hold."""
+    """Return one value as an attribute. Raises TypeError for a type that rows do not hold."""
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, bool):
@@ -24,7 +24,7 @@ def to_attribute(value: Any) -> dict[str, Any]:
         return {"L": [to_attribute(each) for each in value]}
     if isinstance(value, bytes):
         return {"B": value}
-    raise TypeError(f"{type(value).__name__} has no place in a row")
+    raise TypeError(f"{type(value).__name__} cannot be stored in a row")
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Any:
@@ -44,7 +44,7 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
-    """Return a row; fields that are None are left out (so `attribute_not_exists` can see it)."""
+    """Return a row without the fields that are None, so that `attribute_not_exists` works."""
     return {name: to_attribute(value) for name, value in values.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""One at a time: a lease on a row, with a fencing number that only grows."""
+"""A lease on a row, for one holder at a time, with a fencing number that only grows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SWEEPER = ("SWEEPER", "LEASE")
-# Longer than a room that updates may run: whoever holds the lease is alive, or it has run out.
+# Longer than a room that updates may run: its holder is alive, or the lease has expired.
 UPDATE_LEASE_S = 60
 
 
 class Lease(msgspec.Struct):
-    """The right to do something alone, for a while: to sweep, where no other `key` is given.
+    """The right to do something alone for some time; without another `key`, to sweep.
 
-    Its holder may die: the lease runs out by itself. `key` is the row's (PK, SK); `client` None is
+    If its holder dies, the lease expires by itself. `key` is the row's (PK, SK); `client` None is
     the process's own.
     """
 
@@ -39,7 +39,7 @@ class Lease(msgspec.Struct):
         return to_item(dict(zip(("PK", "SK"), self.key, strict=True)))
 
     def take(self, for_s: float) -> int | None:
-        """Take the lease for `for_s` seconds; return its fencing number, None if another has it."""
+        """Take the lease for `for_s` seconds; return its fencing number; None if it is taken."""
         client = self.client or clients.dynamodb()
         now = self.now_ms()
         until = now + round(for_s * 1000)
@@ -60,11 +60,11 @@ class Lease(msgspec.Struct):
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether the lease has not run out: nobody else can have taken it then."""
+        """Tell whether the lease is still valid: then nobody else can have taken it."""
         return self.now_ms() < self._until_ms
 
     def release(self) -> None:
-        """Give the lease back, unless somebody has taken it since."""
+        """Give the lease back, unless another holder has taken it since."""
         client = self.client or clients.dynamodb()
         with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
             client.update_item(

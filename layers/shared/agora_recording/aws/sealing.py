@@ -1,8 +1,8 @@
-"""The secrets inside a clientRequest (RTC token, decryption keys, CDN URLs), sealed at rest.
+"""Encrypts (seals) the secrets of a clientRequest: RTC token, decryption keys, CDN URLs.
 
-A recording starts after its request was answered, so these must be kept for a while. They are kept
-as KMS ciphertext, bound to the recording's id: the room that creates may only encrypt, the rooms
-that call Agora may only decrypt.
+A recording starts after its request was answered, so these must be kept for some time. They are
+kept as KMS ciphertext, bound to the recording's id. The room that creates a recording may only
+encrypt; only the rooms that start and update it may decrypt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agora_recording.aws import clients
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-_CHUNK = 4096  # what KMS encrypts at once (AWS KMS API: Encrypt)
+_CHUNK = 4096  # bytes that KMS encrypts at once (AWS KMS API: Encrypt)
 
 
 class Sealer:

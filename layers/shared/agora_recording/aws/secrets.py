@@ -33,8 +33,8 @@ class SecretStore:
     def read(self, secret_id: str, kind: type[T]) -> T:
         """Return the secret as a `kind`.
 
-        Raises SecretUnavailableError, without a word of the content, when it cannot be read or is
-        not of that form.
+        Raises SecretUnavailableError if it cannot be read or has another form. The message never
+        has a part of the content.
         """
         at, value = self._kept.get(secret_id, (0.0, None))
         if value is not None and self._monotonic() - at < _KEEP_S:
@@ -53,5 +53,5 @@ class SecretStore:
         return value
 
     def forget(self, secret_id: str) -> None:
-        """Read the secret anew next time (Agora refused it: it may have been rotated)."""
+        """Read the secret again next time (Agora refused it: it may have been rotated)."""
         self._kept.pop(secret_id, None)

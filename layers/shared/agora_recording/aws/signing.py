@@ -1,7 +1,7 @@
-"""Addresses that open one private object each, for a while (AWS SigV4 in the query string).
+"""Signed addresses: each opens one private object for some time (AWS SigV4 in the query string).
 
-A playlist needs thousands of them, and they differ in the key alone: so what they share is
-computed once. An address dies with the credentials that signed it, even before its own time.
+A playlist needs thousands of them, and they differ only in the key: so the common part is computed
+once. An address expires with the credentials that signed it, even before its own time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SCOPE_END = "aws4_request"
 
 
 class Keys(NamedTuple):
-    """Credentials; `token` is None where they are not temporary."""
+    """Credentials; `token` is None if they are permanent."""
 
     access_key: str
     secret_key: str
@@ -29,8 +29,8 @@ class Keys(NamedTuple):
 def bucket_url(endpoint_url: str, bucket: str) -> str:
     """Return where a bucket's objects are, with a slash at the end.
 
-    The bucket is part of the host at AWS. A dot in its name would break the certificate, and an
-    emulator is often a bare address: there it is part of the path.
+    At AWS, the bucket is part of the host name. If its name has a dot, the certificate would not
+    match, and an emulator often has only an IP address: then it is part of the path.
     """
     parts = urlsplit(endpoint_url)
     if parts.netloc.startswith("s3.") and "." not in bucket:

@@ -29,10 +29,11 @@ class UploadWatcher(msgspec.Struct, kw_only=True):
     timings: Timings
 
     def park(self, recording_id: str, task_token: str) -> Outcome:
-        """Keep the token of "Await upload" and look; where files are to come, ask for more looks.
+        """Store the token of "Await upload" and look; if files are still to come, ask for more
+        looks.
 
-        Those looks are of the first minute. After it S3, Agora's notifications and the sweeper ask
-        for them, the last of all at the deadline, where nothing is pending any more.
+        These are the looks of the first minute. After it, S3, Agora's notifications and the sweeper
+        ask for looks, the last one at the deadline, when nothing is pending any more.
         """
         self.store.amend(recording_id, lambda row: _parked(row, task_token))
         outcome = self._look(recording_id)[1]
@@ -51,7 +52,7 @@ class UploadWatcher(msgspec.Struct, kw_only=True):
 
     def _look(self, recording_id: str) -> tuple[Recording, Outcome]:
         verdict = self.verifier.verify(self.store.get(recording_id))
-        # Read anew, also where nothing is to be written: the token may have come meanwhile.
+        # Read the row again, even if nothing is to be written: the token may have come meanwhile.
         row = self.store.amend(recording_id, lambda row: looked_at(row, verdict))
         return row, outcome_of(verdict)
 

@@ -77,10 +77,10 @@ def choose_track(
         each for each in tracks if uid in (None, each.uid) and track_type in (None, each.track_type)
     ]
     if not found:
-        raise MediaNotFoundError(f"There is no such track; there are: {_named(tracks)}.")
+        raise MediaNotFoundError(f"There is no such track; the tracks are: {_named(tracks)}.")
     if len(found) > 1:
         name = "uid" if len({each.uid for each in found}) > 1 else "track"
-        raise RequestInvalidError([Problem(name, f"must say which track; {_named(found)}")])
+        raise RequestInvalidError([Problem(name, f"must name one of the tracks: {_named(found)}")])
     return found[0]
 
 

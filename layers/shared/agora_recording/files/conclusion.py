@@ -36,7 +36,7 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
     if verdict.outcome == "complete":
         return "completed", "Every file that the playlists name is in the bucket."
     if awaits_transcoding_alone(verdict):
-        return "incomplete", "What postponed transcoding makes is still to come."
+        return "incomplete", "The files of postponed transcoding are still to come."
     if verdict.missing:
         first, count = verdict.missing[0], verdict.missing_count
         return "incomplete", f"{count} files are missing, the first is {first}."

@@ -36,7 +36,7 @@ from agora_recording.files.verdict import Finding, Gap, PlaylistFile, Track, Ver
 
 _FOLDER = "manifest/"
 
-# What manifest.json itself may hold of each list, in bytes of JSON, and how long a part is.
+# How many bytes of JSON each list may have in manifest.json, and how many entries in a part.
 _ROOM_FOR_SEGMENTS, _SEGMENTS_A_PART = 64_000, 2000
 _ROOM_FOR_TRACKS, _TRACKS_A_PART = 40_000, 100
 _ROOM_FOR_FILES, _FILES_A_PART = 24_000, 1000
@@ -104,7 +104,7 @@ E = TypeVar("E", bound=Entry)
 
 
 class _Rows(Generic[E]):
-    """A list that stands in manifest.json if `room` bytes hold it, else in parts of `a_part`."""
+    """A list: in manifest.json if `room` bytes hold it, else in parts of `a_part` entries."""
 
     def __init__(
         self,
@@ -276,7 +276,7 @@ def _finding_list(findings: Sequence[Finding]) -> FindingList:
 
 
 def _first(names: Sequence[str], room: int) -> list[str]:
-    """Return as many names from the start as fit into so many bytes of JSON."""
+    """Return the first names that fit into `room` bytes of JSON."""
     kept = []
     for name in names:
         room -= len(encode(name)) + 1

@@ -12,7 +12,7 @@ from agora_recording.recording.due import over_ms, upload_deadline_ms
 from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording
 from agora_recording.recording.timings import Timings
 
-# Event 1001 is the last word on transcoding; these say that files will not come.
+# Event 1001 is the final result of transcoding; these mean that files will not come.
 _GIVEN_UP = ("final_failed", "final_partial_success")
 
 
@@ -48,7 +48,7 @@ def expectation(
         announced=frozenset(name for each in facts.values() for name in _announced(each)),
         gap_ms=to_ms(timings.gap_s),
         quiet_ms=to_ms(timings.quiet_s),
-        # While it runs nothing is overdue, however long it runs.
+        # While it runs, nothing is overdue.
         deadline_ms=upload_deadline_ms(recording, timings) if is_over else None,
         transcoding_deadline_ms=0 if no_transcoding else late_until,
     )
@@ -73,7 +73,7 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
         return "uploaded"  # nothing is to come
     if facts.upload in ("uploaded", "backuped"):
         return facts.upload
-    # What a session that died was last heard to do, nobody does any more.
+    # A session that died no longer does what its last event said.
     return (
         "uploading" if facts.upload == "uploading" and attempt.end not in RESTARTABLE else "unknown"
     )

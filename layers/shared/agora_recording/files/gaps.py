@@ -40,7 +40,7 @@ def runs_of(index: PlaylistFile, gap_ms: int) -> list[Run]:
 
 
 def union(runs: list[Run], gap_ms: int) -> tuple[list[Gap], int]:
-    """Return the gaps that no run covers, and the time that at least one does."""
+    """Return the gaps between the runs, and the time (ms) that at least one run covers."""
     gaps: list[Gap] = []
     recorded_ms = 0
     before: Run | None = None  # the run that reaches farthest so far

@@ -28,7 +28,7 @@ class S3Object(NamedTuple):
 
 
 class Index(NamedTuple):
-    """One M3U8 as listed."""
+    """One M3U8 file of the listing."""
 
     name: str
     parsed: FileName
@@ -79,11 +79,11 @@ class Series(msgspec.Struct, eq=False):
 
 
 class Inventory:
-    """A listing in memory. Of each slice no more is kept than name, size and etag.
+    """A listing in memory. Of each slice, only name, size and etag are kept.
 
-    `stored` holds them by name, beside every foreign file; `unseen` what is left of the announced
-    names; `strangers` how many files there are of sids that are not the recording's (no sids given
-    means that all are); `arrived_ms` when the newest file of each sid came.
+    `stored` holds these by name, and every foreign file, too. `unseen` holds the announced names
+    that the listing does not have. `strangers` counts the files of sids that do not belong to the
+    recording (if no sids are given, all do). `arrived_ms` is when the newest file of each sid came.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class Inventory:
 
     @property
     def bytes(self) -> int:
-        """Their sizes together."""
+        """The sum of their sizes."""
         return self._other_bytes + sum(each.bytes for each in self.series.values())
 
     def fill(self, objects: Iterable[S3Object]) -> None:
-        """Take in a listing, in one pass and in any order. Our own files are left out."""
+        """Read a listing, in one pass and in any order. The bundle's own files are left out."""
         skip = len(self.prefix)
         known, stored, unseen, arrived = self.series, self.stored, self.unseen, self.arrived_ms
         for key, size, etag, modified_ms in objects:

@@ -46,7 +46,7 @@ class GapList(Entry):
 
 
 class SegmentEntry(Entry):
-    """A slice. Its key is `prefix` and this name; `state` tells why it cannot be played."""
+    """A slice. Its key is `prefix` and this name; `state` says why it cannot be played."""
 
     name: str
     bytes: Count
@@ -117,7 +117,7 @@ class _List(Entry):
 
 
 class SegmentList(_List):
-    """The slices of all tracks in turn: in `items`, or in `parts` when they are many."""
+    """The slices, one track after the other: in `items`, or in `parts` when they are many."""
 
     items: tuple[SegmentEntry, ...] | None = None
 
@@ -135,7 +135,7 @@ class FileList(_List):
 
 
 class FindingEntry(Entry):
-    """One kind of remark about one place; `names` holds the first of `count`."""
+    """One kind of finding at one place; `names` holds the first of `count`."""
 
     code: Code
     level: Level
@@ -162,7 +162,7 @@ class SnapshotSummary(Entry):
 
 
 class Totals(Entry):
-    """`objects` and `bytes` count Agora's files; `durationMs` the time any track has media."""
+    """`objects` and `bytes` count Agora's files; `durationMs` is the time that has media."""
 
     objects: Count
     bytes: Count
@@ -172,7 +172,7 @@ class Totals(Entry):
 
 
 class Manifest(Entry):
-    """What a recording consists of, and whether that is all of it."""
+    """The files of a recording, and whether they are complete."""
 
     schema_version: Literal[1]
     generated_at: Instant

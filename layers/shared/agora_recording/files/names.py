@@ -55,7 +55,7 @@ _LOOSE = re.compile(
 
 
 class FileName(msgspec.Struct, frozen=True, gc=False):
-    """What a name says. `cname` is as spelled in the name: web mode writes `-` for `_` and others.
+    """The parts of a name. `cname` is spelled as in the name: web mode writes `-` for `_`, too.
 
     `index` is the part number of an MP4 or audio file, or the version of an index that came from
     Agora's backup (then `tick` is there too). `start_ms` is the instant of slices and snapshots.
@@ -118,7 +118,7 @@ def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> Fi
 
 
 def utc17_ms(text: str) -> int | None:
-    """Return the epoch milliseconds of a `yyyyMMddHHmmssSSS`, or None when it is no instant."""
+    """Return the epoch milliseconds of a `yyyyMMddHHmmssSSS`, or None if it is not an instant."""
     if len(text) != 17 or not (text.isascii() and text.isdigit()):
         return None
     hour_ms = _hour_ms(text[:10])
@@ -130,7 +130,7 @@ def utc17_ms(text: str) -> int | None:
 
 
 def start_ms(name: str) -> int | None:
-    """Return the instant in the name of a slice or snapshot, cheaper than `parse`, else None."""
+    """Return the instant in a slice's or snapshot's name (cheaper than `parse`), else None."""
     dot = name.rfind(".")
     if dot < 18 or name[dot - 18] != "_":
         return None

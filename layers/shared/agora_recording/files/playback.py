@@ -1,9 +1,9 @@
 """Playlists that a browser can play from a private bucket.
 
-Agora's index names its slices beside itself, so signing the index alone opens none of them. Here
-each name becomes a signed address, and what hls.js and Safari insist on is put right: the comma
-of EXTINF, VERSION, a TARGETDURATION that no slice exceeds, ENDLIST, and DISCONTINUITY wherever
-the time stamps of one recorder end and those of another begin.
+Agora's index names its slices without an address, so a signed index alone opens none of them. Here
+each name becomes a signed address, and what hls.js and Safari need is corrected: the comma of
+EXTINF, VERSION, a TARGETDURATION that no slice exceeds, ENDLIST, and DISCONTINUITY wherever the
+time stamps of one recorder end and those of another begin.
 """
 
 from __future__ import annotations
@@ -67,15 +67,16 @@ def signed_playlist(
     growing: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> str:
-    """Return the list with each slice's name replaced by `sign(base + name)`.
+    """Return the playlist with each slice's name replaced by `sign(base + name)`.
 
-    Only names directly under `base` (the recording's prefix) are ever signed, whatever the text
-    says. Slices among `missing`, and those without a readable duration, are left out. Unknown
-    tags are kept. `from_ms` and `to_ms` (epoch ms) choose the slices that overlap this window.
-    ENDLIST is added, since players wait for more without it, unless the list is `growing`.
+    Only names directly under `base` (the recording's prefix) are signed, whatever the text has.
+    Slices among `missing`, and those without a readable duration, are left out. Unknown tags are
+    kept. `from_ms` and `to_ms` (epoch ms) choose the slices that overlap this window. ENDLIST is
+    added, since players wait for more without it, unless the list is `growing`.
 
-    Raises PlaylistTooLargeError once the text exceeds `max_bytes`: at 500 bytes an address, that
-    is some 9,000 slices, 38 hours of 15 s each; longer recordings are asked for by windows.
+    Raises PlaylistTooLargeError if the text exceeds `max_bytes`: with 500 bytes for an address,
+    that is about 9,000 slices or 38 hours (15 s each). Callers ask for windows of a longer
+    recording.
     """
     whole = playlists.parse(text)
     kept: list[Segment] = []
@@ -123,7 +124,7 @@ def _lines(
     skipped: int = 0,
     sign: Callable[[str], str] = str,
 ) -> Iterator[str]:
-    """Yield a list that players accept, slice by slice. `skipped`: how many were before."""
+    """Yield a playlist that players accept, slice by slice. `skipped`: slices left out before."""
     yield "#EXTM3U\n"
     yield f"{_VERSION}{max([3, *_values(header, _VERSION)])}\n"  # 3 allows fractions in EXTINF
     longest_s = max((-(-segment.duration_ms // 1000) for segment in segments), default=1)

@@ -2,7 +2,7 @@
 
 Agora writes `#EXTINF:<seconds>` without its comma, its own tags (`#EXT-X-AGORA-TRACK-EVENT`,
 `#EXT-X-AGORA-ROTATE`, with TIME as 17 digits of UTC or as epoch milliseconds), and `#EXT-X-ENDLIST`
-only when the recorder is done. Whatever else is found is a defect in the result, never a crash.
+only when the recorder is done. Anything else is a defect in the result; nothing raises.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _MAX_NAME = 1024  # no key of S3 is longer
 
 
 class Segment(msgspec.Struct, gc=False):
-    """One slice as the index tells it. `start_ms` is None when nothing tells it.
+    """One slice as the index describes it. `start_ms` is None if it is not known.
 
-    `duration_ms` is 0 when it cannot be read. `tags` are the lines before it, but for EXTINF and
+    `duration_ms` is 0 if it cannot be read. `tags` are the lines before it, except EXTINF and
     DISCONTINUITY.
     """
 
@@ -61,7 +61,7 @@ class Segment(msgspec.Struct, gc=False):
 
 
 class Defect(msgspec.Struct, frozen=True):
-    """A kind of damage, how often it was met, and the first line (from 1) that has it."""
+    """A kind of damage, how often it occurs, and the first line (from 1) that has it."""
 
     code: DefectCode
     count: int
@@ -107,7 +107,7 @@ def file_name(uri: str) -> str:
 
 
 def parse(text: bytes | str) -> Playlist:
-    """Return what an index says. Never raises: damage is listed in `defects`.
+    """Decode an index. Never raises: damage is listed in `defects`.
 
     A segment's start is the UTC in its name; else the track event before it; else the end of the
     segment before it, unless a discontinuity lies between. Any size, line by line.

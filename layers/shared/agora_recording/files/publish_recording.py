@@ -42,9 +42,9 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
     def publish(self, recording_id: str) -> dict[str, Any]:
         """Write the manifest, announce the end, close the row.
 
-        Returns {status, endReason, missing, awaited}: how many files are missing, and whether all
-        of them are what postponed transcoding makes within days.
-        May be repeated at any point: until the row is closed it says and writes the same again.
+        Returns {status, endReason, missing, awaited}: `missing` is how many files are missing;
+        `awaited` says whether all of these are files of postponed transcoding, which take days. May
+        be repeated at any point: until the row is closed, it writes and returns the same again.
         """
         recording = self.store.get(recording_id)
         if recording.is_terminal:
@@ -69,11 +69,11 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
     # the row, or before it, since what a person asked for is noted also where the row stays.
 
     def look_again(self, recording_id: str) -> Status:
-        """Verify what was published as incomplete; publish it as completed when it now is.
+        """Verify an incomplete recording again; publish it as completed if it is complete now.
 
-        Returns the status. What else has changed is written into a new manifest, of which no
-        event tells. One at a time, for each recording (`RecordingStore.late_lease`): the end
-        shall be announced once. May be repeated at any point.
+        Returns the status. Other changes are written into a new manifest, without an event. The
+        caller must hold the recording's `late_lease`, so that the end is announced only once. May
+        be repeated at any point.
         """
         recording = self.store.get(recording_id)
         if not recording.awaits_late_files:
@@ -93,16 +93,15 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         return self.store.amend(recording_id, change, lambda *_: [Note(now, "late", words)]).status
 
     def publish_again(self, recording_id: str) -> Status:
-        """Verify a recording that is over, write its manifest and announce its end anew.
+        """Verify a recording that is over, write its manifest and announce its end again.
 
-        For operators, after they or Agora have put files in order. Returns the status, which may
-        have become better. Raises RecordingStateError when the recording is not over, or has no
-        session.
+        For operators, after files were restored. Returns the status, which may have become better.
+        Raises RecordingStateError when the recording is not over, or has no session.
         """
         recording = self.store.get(recording_id)
         if not recording.is_terminal or not recording.sids:
             raise RecordingStateError(
-                f"It is {recording.status}: there is nothing to publish anew before a recording "
+                f"It is {recording.status}: nothing can be published again before a recording "
                 "that had a session is over."
             )
         verdict, now = self.verifier.verify(recording), self.now_ms()

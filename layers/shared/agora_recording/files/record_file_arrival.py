@@ -1,9 +1,9 @@
-"""Files that arrive in the bucket: those that are awaited, those that come late, signs of life.
+"""Handles files that arrive in the bucket: awaited files, late files, signs of life.
 
-S3 tells EventBridge of each new object, a rule picks those that may matter by the ends of their
-names (template.yaml), and a queue gathers bursts. Into the same queue goes whatever else is a
-reason to look: "Await upload" itself, Agora's word that files came, and the sweeper when it is
-time. Slices are too many to be told of, and any message may be lost.
+S3 tells EventBridge of each new object. A rule selects those that may matter, by the ends of their
+names (template.yaml), and a queue collects them. The same queue gets all other requests to look:
+from "Await upload" itself, from notifications that report uploads, and from the sweeper. There are
+too many slices for a message each, and any message may be lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agora_recording.recording.model import RANK, Recording, seen
 from agora_recording.recording.timings import Timings
 
 _WORDS = {"mp4": "An MP4 file", "audio": "An audio file", "playlist": "A playlist"}
-LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has run out
+LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has expired
 
 
 class _Object(msgspec.Struct):
@@ -46,7 +46,7 @@ class _Message(msgspec.Struct, rename="camel"):
 
 
 class Arrival(NamedTuple):
-    """A file of a recording and when it came (epoch ms); no `name`: it is time to look again."""
+    """A file of a recording and when it came (epoch ms); without a `name`, a request to look."""
 
     recording_id: str
     name: str = ""
@@ -78,10 +78,10 @@ def read(body: str) -> Arrival | None:
 
 
 def sign_of_life(recording: Recording, arrivals: Iterable[Arrival], timings: Timings) -> int | None:
-    """Return when the current session last wrote its playlist; None where that is no news. Pure.
+    """Return when the current session last wrote its playlist; None if it is no new sign. Pure.
 
-    No news is what comes while the last sign is fresh (each would cost a write), and what comes
-    while a 404 is being confirmed: the uploader may outlive its recorder, so a query decides.
+    It is none while the last sign is recent (each would cost a write), nor while a 404 is being
+    confirmed: the uploader may live longer than its recorder, so a query decides.
     """
     if recording.status != "recording" or recording.gone_ms or recording.session_end:
         return None
@@ -100,8 +100,8 @@ def _is_playlist_of(name: str, recording: Recording) -> bool:
 def note_of(recording: Recording, arrival: Arrival) -> Note | None:
     """Return the line that an arrival adds to the timeline. Pure.
 
-    None while it is recording, when playlists are written anew each 15 s; for files that are not
-    Agora's; and once it is being deleted.
+    None while it is recording, when playlists are written again every 15 s; for files that are not
+    Agora's; and while it is being deleted.
     """
     if RANK[recording.status] < RANK["uploading"] or recording.deleting_ms or not arrival.name:
         return None
@@ -114,14 +114,14 @@ def note_of(recording: Recording, arrival: Arrival) -> Note | None:
 
 
 class Taken(NamedTuple):
-    """Ids of the messages that must come again, and what came of the others, counted."""
+    """Ids of the messages that must be delivered again, and the counted results of the others."""
 
     failed: list[str]
     done: Counter[str]
 
 
 class Arrivals(msgspec.Struct, kw_only=True):
-    """Takes what the queue has gathered."""
+    """Handles the messages of the queue."""
 
     store: RecordingStore
     uploads: UploadWatcher
@@ -132,7 +132,7 @@ class Arrivals(msgspec.Struct, kw_only=True):
     def take(self, records: Sequence[Mapping[str, Any]]) -> Taken:
         """Act on records of an SQS batch. Raises nothing.
 
-        Each recording is looked at once, however many of its files are in the batch.
+        Each recording is looked at once, even if several of its files are in the batch.
         """
         batch: dict[str, list[tuple[str, Arrival]]] = {}
         for record in records:
@@ -152,9 +152,9 @@ class Arrivals(msgspec.Struct, kw_only=True):
         return taken
 
     def act(self, recording_id: str, arrivals: Sequence[Arrival]) -> str:
-        """Do what the arrivals of one recording call for; return it in one word.
+        """Handle the arrivals of one recording; return in one word what was done.
 
-        Raises RecordingBusyError when somebody else is looking at it just now.
+        Raises RecordingBusyError while another run looks at it.
         """
         try:
             recording = self.store.get(recording_id)
@@ -180,7 +180,7 @@ class Arrivals(msgspec.Struct, kw_only=True):
         recording_id = recording.recording_id
         lease = self.store.late_lease(recording_id, self.now_ms)
         if lease.take(LEASE_S) is None:
-            raise RecordingBusyError(f"Recording {recording_id} is being looked at just now.")
+            raise RecordingBusyError(f"Another run is looking at recording {recording_id}.")
         try:
             status = self.publisher.look_again(recording_id)
         finally:

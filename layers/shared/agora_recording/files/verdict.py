@@ -1,4 +1,4 @@
-"""The words of a verdict: what the bucket should hold, what it holds, and what is wrong."""
+"""The types of a verdict: what the bucket should hold, what it holds, and what is wrong."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ State = Literal["missing", "empty"]
 Cause = Literal["interruption", "missing", "failover", "restart"]
 TrackType = Literal["audio", "video", "audio_and_video"]
 Code = Literal[
-    "missing_segment",  # a final index names it, the bucket does not have it
+    "missing_segment",  # a final index names it, but it is not in the bucket
     "empty_segment",  # it has 0 bytes
-    "unclosed_playlist",  # the index does not say that it ends
+    "unclosed_playlist",  # the index has no end mark
     "truncated_playlist",  # the index ends inside a line or an entry
-    "malformed_playlist",  # the index holds lines that no player can follow
-    "changed_playlist",  # the index was written anew between the listing and the reading
-    "empty_playlist",  # the index ends properly and names nothing
+    "malformed_playlist",  # the index holds lines that no player can read
+    "changed_playlist",  # the index was written again between the listing and the reading
+    "empty_playlist",  # the index is closed and names no slice
     "no_playlist",  # media without any index
-    "unread_mpd",  # slices that only an MPD can name; an MPD is listed, not followed
-    "missing_mp4",  # promised, or a hole in the numbers
-    "missing_transcoding",  # the file of postponed transcoding or mixing
-    "missing_file",  # announced by a webhook, or an index that a master playlist names
+    "unread_mpd",  # slices that only an MPD can name; an MPD is listed, but not read
+    "missing_mp4",  # a requested MP4 is missing, or a number in the series
+    "missing_transcoding",  # a file of postponed transcoding or mixing is missing
+    "missing_file",  # a file that a notification announced, or an index of a master playlist
     "empty_file",  # an MP4, audio file, MPD or snapshot of 0 bytes
-    "no_snapshots",  # promised beside a recording, which they do not harm (Agora REST: start)
+    "no_snapshots",  # requested beside a recording, which goes on without them (Agora REST: start)
     "nothing_recorded",  # no media at all: of the session `where`, or of the whole recording
     "upload_unconfirmed",  # nothing is wrong, but more may still come
-    "orphan_segment",  # there, but no final index names it
-    "foreign_file",  # not a name that Agora gives
-    "unknown_session",  # files of a sid (`where`) that is not among the recording's
+    "orphan_segment",  # a slice that no final index names
+    "foreign_file",  # a file whose name does not come from Agora
+    "unknown_session",  # files of a sid (`where`) that does not belong to the recording
 ]
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One sid of the recording. `ended_ms`: since when it is known to record no more.
+    """One sid of the recording. `ended_ms`: when it was known to have ended.
 
-    `upload` is what event 31 or 32, or the answer to stop, said of it.
+    `upload` is its state as events 31 and 32 reported it.
     """
 
     sid: str
@@ -52,12 +52,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the recording promised. `prefix` ends in a slash; sessions are in order of time.
+    """What the bucket should hold. `prefix` ends in a slash; sessions are in order of time.
 
-    Without sessions (no sid was ever learnt) every sid under the prefix is taken for the
-    recording's. `announced` holds file names of events 31, 32, 45, 71, 81 and 1001, with or
-    without folders; names that are not Agora's are passed over. `transcoding` is the format that
-    postponed transcoding (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
+    Without sessions (no sid is known), every sid under the prefix counts as the recording's.
+    `announced` holds file names of events 31, 32, 45, 71, 81 and 1001, with or without folders;
+    names that are not Agora's are ignored. `transcoding` is the format that postponed transcoding
+    (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
 
     Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
     once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
@@ -76,16 +76,16 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: bool = False
     transcoding: TranscodedFormat | None = None
     announced: frozenset[str] = frozenset()
-    gap_ms: int = 1000  # names count wall-clock time, EXTINF media time: they differ by less
+    gap_ms: int = 1000  # names have wall-clock time, EXTINF media time: they differ by less
     quiet_ms: int = 300_000
     deadline_ms: int | None = None
     transcoding_deadline_ms: int | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One kind of remark about one place (an index, a sid). `names` holds the first of `count`.
+    """One kind of finding at one place (an index, a sid). `names` holds the first of `count`.
 
-    `error` makes the recording incomplete, `awaited` may still come right, `note` does no harm.
+    `error` makes the recording incomplete, `awaited` makes it pending, `note` changes nothing.
     """
 
     code: Code
@@ -105,7 +105,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class SegmentFile(msgspec.Struct, gc=False):
-    """A slice that an index names, with what the bucket says of it."""
+    """A slice that an index names, with its size and etag in the bucket."""
 
     name: str
     size: int
@@ -116,7 +116,7 @@ class SegmentFile(msgspec.Struct, gc=False):
 
 
 class PlaylistFile(msgspec.Struct, kw_only=True):
-    """A final index and its slices; `bytes` and `duration_ms` sum up those that are there."""
+    """A final index and its slices; `bytes` and `duration_ms` are sums of those that are there."""
 
     name: str
     sid: str
@@ -133,7 +133,7 @@ class PlaylistFile(msgspec.Struct, kw_only=True):
 
 
 class Track(msgspec.Struct, kw_only=True):
-    """One stream over all failovers and restarts, in order of time. uid "0" is everybody's."""
+    """One stream over all failovers and restarts, in order of time. uid "0" is all users."""
 
     uid: str
     type: TrackType
@@ -151,10 +151,10 @@ class Snapshots(msgspec.Struct, kw_only=True):
 
 
 class Verdict(msgspec.Struct, kw_only=True):
-    """What the bucket holds, and whether that is all.
+    """What the bucket holds, and whether that is complete.
 
-    `gaps` and `recorded_ms` are of the recording as a whole: the times when no track, and the
-    time when at least one track, has media. `objects` and `bytes` count Agora's files.
+    `gaps` and `recorded_ms` are of the whole recording: the times in which no track has media, and
+    the total time in which at least one track has media. `objects` and `bytes` count Agora's files.
     """
 
     outcome: Outcome
@@ -183,7 +183,7 @@ class Verdict(msgspec.Struct, kw_only=True):
 
     @property
     def missing_count(self) -> int:
-        """How many names are absent or empty, all told."""
+        """How many names are absent or empty in total."""
         return sum(finding.count for finding in self._absences())
 
     def _absences(self) -> list[Finding]:

@@ -1,1 +1,1 @@
-"""The firewall: Agora's addresses, the plan, and the places it is carried out in."""
+"""The firewall: Agora's addresses, the plan, and the targets that it changes."""

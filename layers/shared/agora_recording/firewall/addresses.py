@@ -1,7 +1,8 @@
-"""The addresses Agora sends notifications from: asked for, and believed only when plausible.
+"""The addresses from which Agora sends notifications: asked for, and accepted only if plausible.
 
-The answer (Agora REST: get-ncs-ip) is `{"data":{"service":{"hosts":[{"primaryIP": …}]}}}`; nothing
-else in it counts. It changes every 24 hours. What is refused here never reaches a firewall.
+The answer (Agora REST: get-ncs-ip) is `{"data":{"service":{"hosts":[{"primaryIP": …}]}}}`; all
+other fields are ignored. It changes every 24 hours. An address that is refused here never reaches a
+firewall.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from agora_recording.errors import (
     RateLimitedError,
 )
 
-Get = Callable[[str], tuple[int | None, bytes]]  # url → (HTTP status or None: silence, body)
+Get = Callable[[str], tuple[int | None, bytes]]  # url → (HTTP status, None: no answer; body)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Agora documents both, on different pages (Agora REST: get-ncs-ip; Agora: query IP address).
@@ -27,7 +28,7 @@ ENDPOINTS = ("https://api.sd-rtn.com/v1/ncs/ip", "https://api.agora.io/v2/ncs/ip
 _AGORA_HOSTS = (".agora.io", ".sd-rtn.com")
 
 MAX_ADDRESSES = 1000
-WIDEST = {4: 16, 6: 32}  # shortest prefix believed: /16 of IPv4, /32 of IPv6
+WIDEST = {4: 16, 6: 32}  # shortest prefix that is accepted: /16 of IPv4, /32 of IPv6
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 
 # Written out (IANA special-purpose registries, RFC 6890) because `is_private` and `is_reserved` of
@@ -78,9 +79,9 @@ def parse(body: bytes, *, allow_documentation: bool = False) -> frozenset[str]:
     """Return the CIDR blocks of an answer, in canonical form: an address becomes /32 or /128.
 
     `allow_documentation` lets the blocks of RFC 5737, 3849 and 9637 pass: Agora's own examples and
-    the embedded run use them, the internet does not.
-    Raises AddressesRefusedError, naming the rule, when the answer is empty, malformed, or holds a
-    single entry that could not be a notification server: one wrong entry spoils the whole answer.
+    the embedded run use them, the internet does not. Raises AddressesRefusedError, which names the
+    rule, if the answer is empty or malformed, or if a single entry cannot be a notification server:
+    one wrong entry makes the whole answer wrong.
     """
     try:
         hosts = _ANSWER.decode(body).data.service.hosts
@@ -89,7 +90,7 @@ def parse(body: bytes, *, allow_documentation: bool = False) -> frozenset[str]:
     if not hosts:
         raise AddressesRefusedError("The answer names no address")
     if len(hosts) > MAX_ADDRESSES:
-        raise AddressesRefusedError(f"The answer names {len(hosts)} addresses: too many to be true")
+        raise AddressesRefusedError(f"The answer names {len(hosts)} addresses: too many")
     return frozenset(_judge(host.primaryIP, allow_documentation) for host in hosts)
 
 
@@ -97,7 +98,7 @@ def _judge(text: str, allow_documentation: bool) -> str:
     shown = repr(text[:64])
     try:
         if "%" in text:
-            raise ValueError("a zone means something on one host alone")
+            raise ValueError("a zone is valid on one host only")
         network = ipaddress.ip_network(text)
     except ValueError as error:
         raise AddressesRefusedError(f"{shown} is not an address") from error
@@ -120,15 +121,15 @@ def _overlap(one: Network, other: Network) -> bool:
 
 
 def canonical(cidr: str) -> str:
-    """Return the one spelling used for comparing. Raises ValueError when it is no CIDR block."""
+    """Return the spelling used for comparing. Raises ValueError if it is not a CIDR block."""
     return str(ipaddress.ip_network(cidr, strict=False))
 
 
 def endpoints(base_url: str) -> tuple[str, ...]:
-    """Return the addresses to ask, in order.
+    """Return the URLs to ask, in order.
 
-    They are the documented two, unless `base_url` is set and not a host of Agora's (the simulator,
-    a proxy): then it is asked for both paths.
+    They are the two documented ones. If `base_url` is set and is not a host of Agora's (the
+    simulator, a proxy), they are both paths there.
     """
     host = "." + (urlsplit(base_url).hostname or "")
     if host == "." or host.endswith(_AGORA_HOSTS):
@@ -139,12 +140,12 @@ def endpoints(base_url: str) -> tuple[str, ...]:
 def fetch(
     get: Get, urls: tuple[str, ...] = ENDPOINTS, *, allow_documentation: bool = False
 ) -> frozenset[str]:
-    """Ask each of `urls` in turn until one answers; return what `parse` makes of it.
+    """Ask each of `urls` in turn until one answers; return its addresses, by `parse`.
 
-    404, 5xx and silence (also as an OSError of `get`) lead on to the next. An answer that is
-    refused is not asked for elsewhere.
-    Raises AgoraUnavailableError when none answered, RateLimitedError on 429 (the other host shares
-    the quota), AgoraRefusedError on any other status, AddressesRefusedError as `parse` does.
+    After 404, 5xx or no answer (also an OSError of `get`), the next one is asked; not after an
+    answer that is refused. Raises AgoraUnavailableError when none answered, RateLimitedError on 429
+    (the other host shares the quota), AgoraRefusedError on any other status, AddressesRefusedError
+    as `parse` does.
     """
     failures: list[str] = []
     for url in urls:

@@ -1,4 +1,4 @@
-"""The allow-list: the row that the webhook compares its senders with."""
+"""The allow-list: the row with which the webhook compares its senders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ALLOW_LIST = "allow-list"
-ALLOW_LIST_CAPACITY = 1_000  # of each IP version: with the memory, at most half an item's 400 kB
+ALLOW_LIST_CAPACITY = 1_000  # of each IP version: with `Memory`, at most half of an item's 400 kB
 
 
 class AllowListTarget(msgspec.Struct):
@@ -33,11 +33,11 @@ class AllowListTarget(msgspec.Struct):
         return State(present, present, dict.fromkeys((IPV4, IPV6), ALLOW_LIST_CAPACITY))
 
     def add(self, cidrs: Collection[str]) -> None:
-        """Write the list with these."""
+        """Add these to the list."""
         self._change(lambda present: present | set(cidrs))
 
     def remove(self, cidrs: Collection[str]) -> None:
-        """Write the list without these."""
+        """Remove these from the list."""
         self._change(lambda present: present - set(cidrs))
 
     @property
@@ -76,5 +76,5 @@ class AllowListTarget(msgspec.Struct):
             changed,
             write,
             tries=WRITE_TRIES,
-            refusal="The allow-list is being changed all the time",
+            refusal="The allow-list changed during every try",
         )

@@ -30,7 +30,7 @@ def answer(request: dict[str, Any], act: Callable[[], object]) -> dict[str, Any]
     try:
         act()
     except Exception as error:  # whatever it is: see the module
-        logger.exception("the stack goes on, its firewall is not as it should be")
+        logger.exception("the stack goes on, but its firewall was not refreshed")
         warning = f"{type(error).__name__}: {error}"
     count("RefreshAtDeployFailed", int(bool(warning)))
     sent = {

@@ -1,8 +1,8 @@
-"""Which addresses a firewall should gain, keep and lose: decided on plain values.
+"""Decides which addresses a firewall should add, keep and remove. Pure.
 
-Addresses are CIDR blocks in canonical form. Agora rotates its servers without announcing an
-overlap, so what it no longer names stays for a grace period, and a loss too large to be a rotation
-is not acted upon until the answer has stood for as long.
+Addresses are CIDR blocks in canonical form. Agora changes its servers without announcing an
+overlap, so an address that it no longer names stays for a grace period. A loss that is too large
+for an ordinary change has no effect until the answers of a whole grace period confirm it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ IPV4, IPV6 = 4, 6
 
 
 class Policy(NamedTuple):
-    """How cautious to be: `grace_s` seconds of grace; the share that may vanish at once.
+    """How cautious to be: `grace_s` seconds of grace; `max_drop`, the share that may vanish at
+    once.
 
-    A list of `small` addresses or fewer is exempt: there, any rotation looks like a great loss.
+    A list of `small` addresses or fewer is exempt: there, any change looks like a large loss.
     """
 
     grace_s: float = 48 * 3600
@@ -30,10 +31,10 @@ class Policy(NamedTuple):
 class State(NamedTuple):
     """What a target lets in now.
 
-    `present`: every address let in, whoever wrote it. `marked`: those that bear this stack's mark;
-    None where the target cannot be marked, so that the table has to remember. `capacity`: places
-    by IP version; a version that is missing cannot be held. `reserved`: places used by other things
-    than the addresses in `present`.
+    `present`: every address that any rule lets in. `marked`: those with this stack's mark; None if
+    the target has no marks, so that the table has to remember. `capacity`: places by IP version; a
+    version that is missing cannot be held. `reserved`: places used by other rules than those of
+    `present`.
     """
 
     present: frozenset[str]
@@ -45,8 +46,8 @@ class State(NamedTuple):
 class Memory(NamedTuple):
     """What the table remembers of a target; instants in epoch ms.
 
-    `withdrawn`: since when an address that is still let in has not been named by Agora.
-    `doubted_since_ms`: since when Agora's answers have lacked too much to be believed.
+    `withdrawn`: for each address that is still let in, since when Agora has not named it.
+    `doubted_since_ms`: since when Agora's answers have lacked too many addresses to be accepted.
     """
 
     owned: frozenset[str] = frozenset()
@@ -84,7 +85,7 @@ class Plan(NamedTuple):
 
 
 def mark(stack_name: str) -> str:
-    """Return the description of the rules this stack owns; compared whole, never as a prefix."""
+    """Return the description of this stack's rules; it must be equal, a prefix is not enough."""
     return f"agora-ncs {stack_name}"
 
 
@@ -102,12 +103,12 @@ def make_plan(
     policy: Policy = Policy(),  # noqa: B008  (an immutable value)
     accept_drop: bool = False,
 ) -> Plan:
-    """Return what turns `state` into the union of `wanted` and what is still in its grace.
+    """Return the plan that turns `state` into `wanted` and the addresses still in their grace.
 
-    An address let in by somebody else's rule is neither added nor ever removed. Where places are
-    short, the addresses withdrawn longest ago go first. `accept_drop`: a person vouches for the
-    answer, however much it lacks.
-    Raises QuotaError, before anything is written, when even that does not make room.
+    An address that another rule lets in is neither added nor removed. If there is too little room,
+    the addresses withdrawn longest ago are removed first. `accept_drop`: an operator confirms the
+    answer, whatever it lacks. Raises QuotaError, before anything is written, if there still is too
+    little room.
     """
     named = frozenset(wanted)
     held = frozenset(cidr for cidr in named if version(cidr) in state.capacity)
@@ -146,7 +147,7 @@ def make_plan(
 
 
 def farewell(state: State, memory: Memory) -> Plan:
-    """Return the plan that takes back every rule the stack owns, and forgets."""
+    """Return the plan that removes every rule of the stack, and clears its memory."""
     owned, none = _owned(state, memory), frozenset[str]()
     return Plan(none, none, none, owned, {}, None, Memory())
 
@@ -158,7 +159,7 @@ def _owned(state: State, memory: Memory) -> frozenset[str]:
 def _doubt(
     held: frozenset[str], owned: frozenset[str], memory: Memory, now_ms: int, policy: Policy
 ) -> tuple[str | None, int | None]:
-    """Return why nothing may be withdrawn on this answer, and since when that has been so."""
+    """Return why nothing may be withdrawn on this answer, and since when this has been so."""
     if not held:
         # A target is never emptied: no notification would pass any more.
         return ("The answer names no address this target can hold" if owned else None), None
@@ -173,7 +174,7 @@ def _doubt(
 
 
 def _evict(state: State, add: frozenset[str], withdrawn: Mapping[str, int]) -> frozenset[str]:
-    """Return the addresses in grace that must go first so that `add` fits."""
+    """Return the withdrawn addresses that must be removed first so that `add` fits."""
     chosen: set[str] = set()
     for family, capacity in state.capacity.items():
         coming = sum(version(cidr) == family for cidr in add)

@@ -1,4 +1,4 @@
-"""Prefix lists: entries added and removed against a version of the list."""
+"""Prefix lists: each change names the version of the list that it is based on."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class _PrefixList(NamedTuple):
 class PrefixListTarget(msgspec.Struct):
     """A customer-managed prefix list, of one IP version; entries described by the stack's mark.
 
-    Every write names the version it was based on; when somebody else was faster, it is made anew
-    from what the list holds then. `sleep` takes seconds: a list digests a change for some time.
+    Every write names the version that it is based on; after a conflict it is computed again from
+    the new version. `sleep` takes seconds: a list needs some time for each change.
     """
 
     id: str
@@ -55,7 +55,7 @@ class PrefixListTarget(msgspec.Struct):
         return State(present, marked, {now.ip_version: now.max_entries})
 
     def add(self, cidrs: Collection[str]) -> None:
-        """Add what is not there yet."""
+        """Add those that are not there yet."""
 
         def missing(now: _PrefixList) -> dict[str, Any]:
             there = {canonical(cidr) for cidr in now.entries}
@@ -71,7 +71,7 @@ class PrefixListTarget(msgspec.Struct):
         self._change(missing)
 
     def remove(self, cidrs: Collection[str]) -> None:
-        """Remove what is there and bears the mark."""
+        """Remove those that are there and have the stack's mark."""
 
         def surplus(now: _PrefixList) -> dict[str, Any]:
             entries = [
@@ -110,13 +110,13 @@ class PrefixListTarget(msgspec.Struct):
                 if error_code(error) not in _CONFLICTS:
                     raise
                 if conflicts == WRITE_TRIES:
-                    raise WriteConflictError(f"{self.id} is being changed all the time") from error
+                    raise WriteConflictError(f"{self.id} changed during every try") from error
                 self.sleep(conflicts)
                 now = self._settled()
                 continue
             now = self._settled()
             if now.state == "modify-failed":
-                raise FirewallError(f"{self.id} did not take the change: {now.message}")
+                raise FirewallError(f"{self.id} refused the change: {now.message}")
 
     def _settled(self) -> _PrefixList:
         """Return the list once it is not being modified; bounded to `_POLLS` polls."""

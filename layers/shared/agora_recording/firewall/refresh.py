@@ -1,4 +1,4 @@
-"""Refreshing firewalls with the addresses that Agora notifies from: ask, plan, carry out, tell."""
+"""Refreshes firewalls with Agora's notification addresses: ask, plan, carry out, report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from agora_recording.firewall.target import PARTITION, Outcome, Targets
 from agora_recording.observability import count, logger, metrics
 
 LEASE = (PARTITION, "LEASE")
-LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has run out
+LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has expired
 _LOOK_S = 5  # how often a run that waits looks whether the other has finished
 _LOOKS = 12
 
@@ -145,9 +145,9 @@ def _judge(outcome: Outcome) -> None:
 
 
 def _measure_age(targets: Targets, now_ms: int) -> None:
-    """Emit how old the oldest target's last good answer is.
+    """Emit the age of the last good answer, for the target where it is oldest.
 
-    Nothing is emitted while a target never had one: the alarm takes missing data as breaching.
+    Nothing is emitted while a target never had one: for the alarm, missing data is breaching.
     """
     since_ms = targets.fresh_since_ms()
     if since_ms is not None:

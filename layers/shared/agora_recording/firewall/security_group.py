@@ -33,7 +33,7 @@ class SecurityGroupTarget(msgspec.Struct):
     client: EC2Client | None = None
 
     def read(self) -> State:
-        """Return what comes in at 443; all other inbound rules count as used places."""
+        """Return the addresses let in at 443; all other inbound rules count as used places."""
         present, marked = set[str](), set[str]()
         reserved = {IPV4: 0, IPV6: 0}
         for rule in self._rules():
@@ -49,13 +49,13 @@ class SecurityGroupTarget(msgspec.Struct):
         return State(frozenset(present), frozenset(marked), capacity, reserved)
 
     def add(self, cidrs: Collection[str]) -> None:
-        """Authorize all in one call; one by one when a twin of one of them turned up meanwhile."""
+        """Authorize all in one call; one by one if one of them exists meanwhile."""
         if not self._tolerating(_THERE, self._authorize, cidrs):
             for cidr in sorted(cidrs):
                 self._tolerating(_THERE, self._authorize, [cidr])
 
     def remove(self, cidrs: Collection[str]) -> None:
-        """Revoke by rule id, so that nobody else's rule for the same address can be hit."""
+        """Revoke by rule id, so that no other rule for the same address can be removed."""
         ids = [
             rule["SecurityGroupRuleId"]
             for rule in self._rules()
@@ -95,7 +95,7 @@ class SecurityGroupTarget(msgspec.Struct):
         """Yield (IP version, places) that a rule uses: a prefix list counts as its MaxEntries."""
         if list_id := rule.get("PrefixListId"):
             answer = self._client.describe_managed_prefix_lists(PrefixListIds=[list_id])
-            for each in answer["PrefixLists"]:  # AWS's own lists do not tell their weight
+            for each in answer["PrefixLists"]:  # AWS's own lists do not show their size
                 yield ip_version(each["AddressFamily"]), each.get("MaxEntries", 1)
             return
         if not rule.get("CidrIpv6"):
@@ -137,7 +137,7 @@ class SecurityGroupTarget(msgspec.Struct):
 
 
 def discover_security_groups(tag: str, client: EC2Client | None = None) -> list[str]:
-    """Return the ids of the groups that bear a tag, given as `key=value`.
+    """Return the ids of the groups that have a tag, given as `key=value`.
 
     Raises FirewallError when there is none: a tag that matches nothing is a mistake.
     """
@@ -149,7 +149,7 @@ def discover_security_groups(tag: str, client: EC2Client | None = None) -> list[
     )
     found = [group["GroupId"] for page in pages for group in page["SecurityGroups"]]
     if not found:
-        raise FirewallError(f"No security group bears the tag {tag}")
+        raise FirewallError(f"No security group has the tag {tag}")
     return sorted(found)
 
 

@@ -1,9 +1,9 @@
-"""Where the addresses go: security groups, a prefix list, WAF IP sets, the webhook's allow-list.
+"""The targets: security groups, a prefix list, WAF IP sets, the webhook's allow-list.
 
-Each target can say what it lets in (`read`), let more in (`add`) and less (`remove`). All three may
-be repeated at any time; `add` and `remove` tolerate that somebody else was there first. What a
-target cannot hold itself (since when an address is withdrawn, what Agora last answered) is in the
-table: `FIREWALL`/`<target id>`.
+Each target can report what it lets in (`read`), let in more (`add`) and less (`remove`). All three
+may be repeated at any time; `add` and `remove` accept that another writer was first. What a target
+cannot hold itself (since when an address is withdrawn, what Agora last answered) is in the table:
+`FIREWALL`/`<target id>`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Target(Protocol):
         """Let these in too. Raises QuotaError when it is full."""
 
     def remove(self, cidrs: Collection[str]) -> None:
-        """Let these in no longer, as far as the stack owns them."""
+        """Stop letting these in, as far as the stack owns them."""
 
 
 def carry_out(
@@ -50,10 +50,10 @@ def carry_out(
     *,
     dry_run: bool = False,
 ) -> Plan:
-    """Bring one target to what `decide` plans for it; return the plan.
+    """Change one target as `decide` plans it; return the plan.
 
-    The claim on new addresses is remembered before they are written: a crash in between leaves
-    nothing let in that no later run would take back.
+    New addresses are recorded as the stack's before they are written: so after a crash in between,
+    a later run can still remove them.
     """
     memory = memories.load(target.id)
     plan = decide(target.read(), memory)
@@ -72,7 +72,7 @@ def carry_out(
 
 
 class Outcome(NamedTuple):
-    """How a run went, by target id (or by what was to be found, where nothing was)."""
+    """The result of a run, by target id (or by the source's name, if it gave no target)."""
 
     plans: dict[str, Plan]
     failed: dict[str, Exception]
@@ -108,7 +108,7 @@ class Targets(msgspec.Struct, frozen=True):
     def carry_out(
         self, decide: Callable[[State, Memory], Plan], *, dry_run: bool = False
     ) -> Outcome:
-        """Bring each target to what `decide` plans for it."""
+        """Change each target as `decide` plans it."""
         plans, failed = dict[str, Plan](), dict(self.unfound)
         for target_id, target in self.found.items():
             try:
@@ -118,7 +118,7 @@ class Targets(msgspec.Struct, frozen=True):
         return Outcome(plans, failed)
 
     def fresh_since_ms(self) -> int | None:
-        """Return the oldest of the targets' last good answers; None when one never had any."""
+        """Return when (ms) the oldest last good answer was; None if a target never had one."""
         known = [self.memories.load(target_id).last_accepted_ms for target_id in self.found]
         if self.unfound or not known or None in known:
             return None

@@ -27,8 +27,8 @@ class _Content(NamedTuple):
 class WafIpSetTarget:
     """A WAFv2 IP set, of one IP version, given as CloudFormation's Ref: `name|id|scope`.
 
-    An IP set has no descriptions: which addresses are the stack's is remembered in the table. Each
-    write replaces the whole set at once, under the lock token of what was read.
+    An IP set has no descriptions, so the table remembers which addresses are the stack's. Each
+    write replaces the whole set, with the lock token of the version that was read.
     """
 
     def __init__(self, reference: str, client: WAFV2Client | None = None) -> None:
@@ -50,11 +50,11 @@ class WafIpSetTarget:
         return State(present, None, {ip_version(found["IPAddressVersion"]): WAF_CAPACITY})
 
     def add(self, cidrs: Collection[str]) -> None:
-        """Write the set with these."""
+        """Add these to the set."""
         self._change(lambda present: present | set(cidrs))
 
     def remove(self, cidrs: Collection[str]) -> None:
-        """Write the set without these."""
+        """Remove these from the set."""
         self._change(lambda present: present - set(cidrs))
 
     def _change(self, change: Callable[[frozenset[str]], frozenset[str]]) -> None:
@@ -64,7 +64,7 @@ class WafIpSetTarget:
             self._write,
             overtaken=("WAFOptimisticLockException",),
             tries=WRITE_TRIES,
-            refusal=f"{self.id} is being changed all the time",
+            refusal=f"{self.id} changed during every try",
         )
 
     def _content(self) -> _Content:
@@ -77,7 +77,7 @@ class WafIpSetTarget:
         addresses, description, token = after
         request = {**self._set, "Addresses": sorted(addresses), "LockToken": token}
         if description:
-            request["Description"] = description  # left out, it would be wiped
+            request["Description"] = description  # without it, it would be deleted
         try:
             self._client.update_ip_set(**request)
         except self._client.exceptions.WAFLimitsExceededException as error:

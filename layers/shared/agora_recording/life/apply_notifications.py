@@ -1,8 +1,8 @@
-"""Applying stored notifications, behind the answer: into the session, then into its recording.
+"""Applies stored notifications, after Agora has its answer: to the session, then its recording.
 
-Both steps are merges that a repetition does not change, so a batch may be applied in part, again,
-or in any order. What cannot be applied at all goes to the poison queue with everything needed to
-apply it later.
+Both steps are merges, and a repetition changes nothing: so a batch may be applied in part, again,
+or in any order. A notification that cannot be applied goes to the poison queue, with everything
+needed to apply it later.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from agora_recording.recording.model import Recording
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# A channel's recordings that may own a session nobody knows: those begun last.
+# How many of a channel's latest recordings are tried as the owner of an unknown session.
 _CANDIDATES = 20
 _TRANSIENT = (BotoCoreError, ClientError, StoreUnavailableError, WriteConflictError)
 
 
 class Stored(NamedTuple):
-    """A notification from the table's stream: its place there, its row, and what it says."""
+    """A notification from the table's stream: its sequence number there, its row, its event."""
 
     place: str
     row: dict[str, Any]
@@ -55,7 +55,7 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: Callable[[], int] = clock.now_ms
 
     def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Apply records of a DynamoDB stream; return the sequence numbers that must come again."""
+        """Apply records of a DynamoDB stream; return the sequence numbers to deliver again."""
         sessions: dict[str, list[Stored]] = {}
         for record in records:
             place = record["dynamodb"]["SequenceNumber"]
@@ -93,12 +93,12 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
         now = self.now_ms()
         recording_id = row.recording_id or self._find_owner(sid, row)
         if not recording_id:
-            return  # a recording that is not ours, or the console's test
+            return  # no recording of this stack, or a test of the console
 
         def notes(before: Recording, after: Recording) -> list[Note]:
             told = []
             if sid in after.sids and sid not in before.sids:
-                words = "A notification told the sid of a lost start."
+                words = "A notification brought the sid of a start whose answer was lost."
                 told.append(Note(now, "adopted", words, {"sid": sid}))
             if after.session_end and not before.session_end:
                 words = f"Agora says that the session is over: {after.session_end}."
@@ -114,7 +114,7 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
             self.arrivals.ask(recording_id)
 
     def _find_owner(self, sid: str, row: SessionRow) -> str | None:
-        """Find the recording whose start was answered into the void, and write that it is its."""
+        """Find the recording whose start's answer was lost, and make it the session's owner."""
         if not row.cname:
             return None
         for recording in self.store.page(cname=row.cname, limit=_CANDIDATES).recordings:

@@ -22,8 +22,8 @@ from agora_recording.recording.timings import Timings
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# At 100,000 recordings, event 33 moves 1,700 rows of the index a second, each by two writes; one
-# partition takes 1,000. More shards would be more queries a minute, also where nothing runs.
+# At 100,000 recordings, event 33 moves 1,700 rows of the index a second, each with two writes; one
+# partition takes 1,000 writes. More shards would need more queries a minute, even if nothing runs.
 DUE_SHARDS = 8
 BY_DUE = "by_due"
 
@@ -64,7 +64,7 @@ class DueIndex(msgspec.Struct, frozen=True):
         return self.client or clients.dynamodb()
 
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
-        """Return ids of rows of one risk and shard that wanted a look by now, longest due first."""
+        """Return ids of the rows of one risk and shard that are due now, longest due first."""
         answer = self._dynamodb.query(
             TableName=self.table_name,
             IndexName=BY_DUE,
@@ -99,7 +99,7 @@ class DueIndex(msgspec.Struct, frozen=True):
         return sorted(_id(item) for page in pages for item in page["Items"])
 
     def count_open(self, shard: int) -> int:
-        """Return how many recordings of one shard are not over. Reads the index alone."""
+        """Return how many recordings of one shard are not over. Reads only the index."""
         return sum(page["Count"] for page in self._open_pages(shard, Select="COUNT"))
 
     def _open_pages(self, shard: int, **more: Any) -> Any:

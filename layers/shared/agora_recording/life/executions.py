@@ -1,8 +1,8 @@
-"""Executions: how they are named, started and woken, without ever losing a call.
+"""Executions: how they are named, started and woken, so that no wake-up is lost.
 
-The protocol of waking: "Await end" stores its task token only if no reason to wake is on the row;
-a waker first writes its reason, then sends whatever token the row holds. Both writes are
-conditional on the same row, so whichever comes first is seen by the other.
+The protocol of waking: "Await end" stores its task token only if no reason to wake is on the row; a
+waker first writes its reason, then sends the token that the row holds, if any. Both write to the
+same row, each on a condition: so the later one sees the earlier one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Waker(msgspec.Struct, frozen=True):
         return recording
 
     def stop(self, recording_id: str, now_ms: int) -> Recording:
-        """Wish a recording to stop, for its caller. Raises RecordingNotFoundError."""
+        """Ask a recording to stop, for its caller. Raises RecordingNotFoundError."""
         check_recording_id(recording_id)
         return self.wake(
             recording_id,
@@ -51,14 +51,14 @@ class Waker(msgspec.Struct, frozen=True):
         )
 
     def send(self, recording: Recording) -> bool:
-        """Send the row's token, if it has one and a reason. Return whether a token was taken."""
+        """Send the row's token, if it has one and a reason. Return whether it was accepted."""
         reason = wake_reason(recording)
         if reason is None or recording.task_token is None:
             return False
         return self.succeed(recording.task_token, {"reason": reason})
 
     def succeed(self, task_token: str, output: dict[str, str]) -> bool:
-        """Let the task go on that is parked on a token. Return whether the token was taken."""
+        """Let the task that waits for a token go on. Return whether the token was accepted."""
         client = self.client or clients.stepfunctions()
         try:
             client.send_task_success(
@@ -69,7 +69,7 @@ class Waker(msgspec.Struct, frozen=True):
             client.exceptions.TaskDoesNotExist,
             client.exceptions.InvalidToken,
         ):
-            # Woken before, timed out, or the execution is gone: the sweeper looks after the last.
+            # Woken before, timed out, or the execution is gone: the sweeper repairs the last case.
             return False
         return True
 

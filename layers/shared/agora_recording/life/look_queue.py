@@ -1,4 +1,4 @@
-"""The queue of what record_file_arrival has to look at: S3 puts files into it, we put wishes."""
+"""The queue of record_file_arrival: S3 sends arrived files, rooms send requests to look."""
 
 from __future__ import annotations
 

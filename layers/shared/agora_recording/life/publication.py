@@ -1,6 +1,6 @@
-"""Telling the world: the manifest and the event files in the bucket, and events on the bus.
+"""Publishes: the manifest and the event files in the bucket, and events on the bus.
 
-Everything here may happen twice and says the same both times: each event has a stable id.
+Everything here may happen twice, with the same content: each event has a stable id.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OF_STATUS: dict[str, DetailType] = {
 
 
 def detail(recording: Recording, detail_type: DetailType, bucket: str) -> dict[str, Any]:
-    """Return an event's detail: the recording as the API shows it, where it lies, a stable id."""
+    """Return an event's detail: the recording as the API shows it, its place, a stable id."""
     number = recording.attempt.number if recording.attempt else 0
     step = f"restarted-{number}" if detail_type == "Recording Restarted" else detail_type.split()[1]
     return {

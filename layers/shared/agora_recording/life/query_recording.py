@@ -1,4 +1,4 @@
-"""Confirming a start: query until Agora records, or until it is clear that it never will."""
+"""Confirms a start: query until Agora records, or until it is clear that it never will."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Confirmer:
     def confirm(self, recording_id: str, started: Mapping[str, Any]) -> dict[str, Any]:
         """Ask once; return `started` with a verdict, and the seconds to wait before the next time.
 
-        Raises RateLimitedError when others need Agora more, EventNotSentError when the session
-        records but nobody could be told. No other answer of Agora's is an error here: it is looked
-        at again, until 90 s are over.
+        Raises RateLimitedError when no slot is free, EventNotSentError when the session records but
+        the event could not be sent. No answer of Agora's is an error here: the query is repeated
+        until 90 s are over.
         """
         recording = self._store.get(recording_id)
         task = recording.task
@@ -57,7 +57,8 @@ class Confirmer:
         now = self._now_ms()
         after = observe(recording, reply, now, self._timings)
         if _is_confirmed(after):
-            # Told before it is written: what the row says was told, whatever crashes in between.
+            # Announced before it is written: so what the row says was announced, also after a
+            # crash.
             is_first = not any(each.confirmed_ms for each in after.past_attempts)
             self._publisher.announce(
                 after, "Recording Started" if is_first else "Recording Restarted"

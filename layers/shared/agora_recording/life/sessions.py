@@ -44,7 +44,7 @@ class SessionStore(msgspec.Struct, frozen=True):
     def amend(self, sid: str, change: Callable[[SessionRow], SessionRow]) -> SessionRow:
         """Apply a pure `change` to a session's row; return the row as it is then.
 
-        Raises WriteConflictError when others were faster every time.
+        Raises WriteConflictError after a conflict in every try.
         """
 
         def write(before: SessionRow, after: SessionRow) -> SessionRow:
@@ -67,7 +67,7 @@ class SessionStore(msgspec.Struct, frozen=True):
             change,
             write,
             tries=_TRIES,
-            refusal=f"Session {sid} is being changed too often just now.",
+            refusal=f"Session {sid} is changed too often; try again.",
         )
 
     def adopt(self, sid: str, recording_id: str, cname: str) -> None:

@@ -1,8 +1,8 @@
-"""Starting a session: acquire and start as one act, safe to repeat at any point.
+"""Starts a session: acquire and start as one act, safe to repeat at any point.
 
-What is to be done is written before it is done: the uid before acquire, the resourceId before
-start, the sid after it. So a repetition knows how far its predecessor came, and no session that
-Agora bills is without a row.
+Each step is written to the row before it is taken: the uid before acquire, the resourceId before
+start. The sid is written after start. So a repeated run knows how far the one before it came, and
+every session that Agora bills has a row.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Starter:
     def start(self, recording_id: str) -> dict[str, Any]:
         """Start the recording's session, or find that it runs.
 
-        Returns {attempt, sid, maxDurationSeconds, waitSeconds, wasRunning}: what comes next needs.
-        Raises StopRequestedError, RateLimitedError and what `agora.outcomes` names; the row
-        then says how far it came.
+        Returns {attempt, sid, maxDurationSeconds, waitSeconds, wasRunning}, for the next states.
+        Raises StopRequestedError, RateLimitedError and what `agora.outcomes` names; the row then
+        says how far it came.
         """
         recording = self._store.get(recording_id)
         step = next_step(recording)
@@ -89,7 +89,7 @@ class Starter:
         if recording.sid:
             recording = self.adopt(recording, _attempt(recording).number, recording.sid)
         else:
-            # Made once: what acquire is told as startParameter must be what start is told.
+            # Made once: start must get exactly what acquire gets as startParameter.
             storage = self._storage.config(recording.prefix)
             slot_ms = None
             if step == "acquire":
@@ -154,7 +154,8 @@ class Starter:
         reply = self._agora.start(resource, fields, slot_ms=slot_ms)
         sid = reply.answer.sid
         if not sid:
-            # Perhaps it runs since a start whose answer was lost, and a notification told its sid.
+            # Perhaps a start whose answer was lost has started it, and a notification brought its
+            # sid.
             known = _attempt(self._store.get(recording.recording_id))
             if known.number == attempt.number and known.sid:
                 return self.adopt(recording, attempt.number, known.sid)
@@ -162,7 +163,7 @@ class Starter:
         return self.adopt(recording, attempt.number, sid)
 
     def adopt(self, recording: Recording, number: int, sid: str) -> Recording:
-        """Write the sid of an attempt, and whose session it is. Harmless when repeated."""
+        """Write the sid of an attempt, and the owner of the session. Harmless when repeated."""
         now = self._now_ms()
 
         def change(row: Recording) -> Recording:
@@ -171,7 +172,7 @@ class Starter:
                 after = replace(after, storage_token_ms=now)
             return after
 
-        # The recording first: whose session it is can be found out from there.
+        # The recording first: from it, the session's owner can be found.
         changed = self._store.amend(
             recording.recording_id,
             change,
@@ -195,7 +196,7 @@ class Starter:
         if needed and error is None:
             return needed
         error = error or AgoraUnavailableError(
-            f"Agora's answer to {reply.endpoint} lacks what it should bring.",
+            f"Agora's answer to {reply.endpoint} lacks the needed value.",
             endpoint=reply.endpoint,
             status=reply.status,
         )
@@ -216,7 +217,7 @@ class Starter:
             if reply.outcome.handling == "acquire_again":
                 if is_first:
                     return change_attempt(row, resource_id=None, acquired_ms=None)
-                # A session of it may run: it keeps its resourceId, and the next has a new uid.
+                # A session of it may run: so the attempt keeps it, and the next one has a new uid.
                 return end_session(row, "START_FAILED", now)
             return row
 

@@ -1,4 +1,4 @@
-"""Ending a session, and deciding what comes after it: a new session, or the files."""
+"""Ends a session, and decides what comes next: a new session, or the files."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Stopper:
     def stop(self, recording_id: str, failure: Failure | None = None) -> dict[str, Any]:
         """End the current session if it still runs; return {next, sessionEnd, unseenSeconds?}.
 
-        `failure` is the error that brought the state machine here, if one did.
-        Raises what `agora.outcomes` names when Agora neither stopped it nor said it is over.
+        `failure` is the error that led the state machine here, if there was one. Raises the errors
+        of `agora.outcomes` if Agora neither stopped the session nor said that it is over.
         """
         recording = self._store.amend(
             recording_id,
@@ -81,7 +81,7 @@ class Stopper:
             if is_late and (failure.name == "States.Timeout" or not row.sid):
                 row = ask_to_stop(row, "MAX_DURATION", now)
             elif not row.sid and failure.name != "RateLimitedError":
-                # To wait for one's turn is no failure of the start: it is gone on with.
+                # Waiting for a slot is no failure of the start, which then goes on.
                 row = replace(end_session(row, "START_FAILED", now), reason=failure.message)
         if row.stop_reason and row.session_end is None and not row.sid:
             row = end_session(row, "STOPPED", now)

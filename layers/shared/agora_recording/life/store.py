@@ -4,8 +4,8 @@ Rows (PK/SK):
     REC#<recordingId> / META             the recording
     REC#<recordingId> / LOG#<iso>#<kind> one note of its timeline
     REC#<recordingId> / FILE#<name>      a file that arrived after the end, for the timeline
-    REC#<recordingId> / UPDATE           the lease of whoever is updating it at Agora
-    REC#<recordingId> / LATE             the lease of whoever looks whether late files have come
+    REC#<recordingId> / UPDATE           the lease for an update of it at Agora
+    REC#<recordingId> / LATE             the lease for a look at its late files
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
 Indexes:
     by_day    createdDay, recordingId    the list, newest first
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
 BY_DAY = "by_day"
 BY_CNAME = "by_cname"
 _TRIES = 8
-# What one page may cost: so many queries, and rows that each reads where most are left out.
+# What one page may cost: queries, and the rows that a query reads when a filter drops most.
 _QUERIES_A_PAGE = 10
 _READ_TO_FILTER = 1000
 _BATCH_READ, _BATCH_WRITE = 100, 25  # what DynamoDB takes at once
 
 
 class Note(NamedTuple):
-    """One line of a recording's timeline: when (ms), what kind, in words, and in data."""
+    """One entry of a recording's timeline: its time (ms), its kind, the text and the data."""
 
     at_ms: int
     kind: str
@@ -90,8 +90,8 @@ class RecordingStore(msgspec.Struct, frozen=True):
         """Write a new recording, together with its Idempotency-Key; return the stored one.
 
         `idempotency` is (hash of the key, fingerprint of the request); `expires_s` (epoch seconds)
-        is when the key is forgotten. A key used before returns the recording of that time.
-        Raises IdempotencyConflictError when the key came with another request.
+        is when the key is forgotten. A key that was used before returns the recording that was made
+        then. Raises IdempotencyConflictError if the key was used with another request.
         """
         client = self._dynamodb
         writes: list[Any] = [{"Put": self._put(recording, "attribute_not_exists(PK)")}]
@@ -128,7 +128,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             ConsistentRead=True,
         )
         if "Item" not in answer:
-            raise WriteConflictError("Another request is being made with this key; try again.")
+            raise WriteConflictError("Another request with this key is under way; try again.")
         row = from_item(answer["Item"])
         if row["fingerprint"] != fingerprint:
             raise IdempotencyConflictError(
@@ -156,12 +156,12 @@ class RecordingStore(msgspec.Struct, frozen=True):
         change: Callable[[Recording], Recording],
         notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,
     ) -> Recording:
-        """Apply a pure `change` to the row as it is now; return the row as it is then.
+        """Apply a pure `change` to the present row; return the new row.
 
-        The write is conditional on the version read, and the change is computed again when
-        somebody else was faster. A change that changes nothing writes nothing. `notes(before,
-        after)` are written with the row, or not at all.
-        Raises RecordingNotFoundError; WriteConflictError when others were faster every time.
+        The write is conditional on the version that was read; after a conflict, the change is
+        computed again. If nothing changes, nothing is written. `notes(before, after)` are written
+        with the row, or not at all. Raises RecordingNotFoundError; WriteConflictError after a
+        conflict in every try.
         """
         client = self._dynamodb
 
@@ -182,7 +182,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             change,
             write,
             tries=_TRIES,
-            refusal=f"Recording {recording_id} is being changed too often just now.",
+            refusal=f"Recording {recording_id} is changed too often; try again.",
         )
 
     def note(self, recording_id: str, *notes: Note) -> None:
@@ -191,7 +191,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             self._dynamodb.put_item(**put["Put"])
 
     def note_file(self, recording_id: str, name: str, note: Note) -> None:
-        """Add a file that arrived to the timeline; of one name, the latest arrival stands."""
+        """Add a file that arrived to the timeline; of each name, the latest arrival is kept."""
         (put,) = self._note_puts(recording_id, [note])
         row = put["Put"]
         row["Item"]["SK"] = {"S": f"FILE#{name}"}
@@ -221,7 +221,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
         ]
 
     def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
-        """Return the lease that an update of this recording needs: Agora wants one at a time."""
+        """Return the lease that an update of this recording needs: Agora allows one at a time."""
         return Lease(self.table_name, self.client, now_ms, (f"REC#{recording_id}", "UPDATE"))
 
     def late_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
@@ -241,8 +241,8 @@ class RecordingStore(msgspec.Struct, frozen=True):
     ) -> Page:
         """Return up to `limit` recordings of a day (`2026-01-31`) or a channel, newest first.
 
-        `after` is a recordingId, of one that is still there or of one that is not. A page may be
-        shorter than `limit`, even empty, and still have a cursor: a status may be rare.
+        `after` is a recordingId, which may be deleted. A page may be shorter than `limit`, even
+        empty, and still have a cursor: a status may be rare.
         """
         index, name, value = (BY_CNAME, "channel", cname) if cname else (BY_DAY, "createdDay", day)
         request: dict[str, Any] = {
@@ -291,9 +291,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
     # --- deleting ---
 
     def rows_of(self, recording: Recording) -> Iterator[list[Any]]:
-        """Yield the keys of all that is known of a recording, but its row; up to 25 at once.
+        """Yield the keys of all rows of a recording except its own row; up to 25 at once.
 
-        That is its timeline, and the session and the notifications of each of its sids.
+        These are its timeline, and the session and the notifications of each of its sids.
         """
         sessions = [f"SID#{sid}" for sid in recording.sids]
         for partition in (*sessions, f"REC#{recording.recording_id}"):
@@ -316,7 +316,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             wanted = self._dynamodb.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
             if not wanted:
                 return
-        raise StoreUnavailableError("The table is too busy to delete rows; send it again.")
+        raise StoreUnavailableError("The table is too busy to delete rows; send the request again.")
 
     def delete(self, recording_id: str) -> None:
         """Delete the row of a recording. Harmless when it is gone."""
@@ -344,7 +344,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
                     "Item": to_item(
                         {
                             "PK": f"REC#{recording_id}",
-                            # The kind makes two notes of one millisecond two rows.
+                            # With the kind, two notes of one millisecond are two rows.
                             "SK": f"LOG#{iso(note.at_ms)}#{note.kind}",
                             "at": iso(note.at_ms),
                             "kind": note.kind,

@@ -1,8 +1,9 @@
-"""The paced sweeper: looks at every open recording in time, within Agora's requests a second.
+"""The sweeper: looks at every open recording in time, within Agora's requests a second.
 
-Each row says itself when it wants a look (recording/due.py). A sweep serves them in the order of
-risk: those that should have started, those that should have ended, the silent, the long unseen.
-What it does not get to is still due in the next sweep: overload only stretches the interval.
+Each row says when it must be looked at next (recording/due.py). A sweep takes the due rows in order
+of risk: recordings that should have started, that should have ended, that are silent, that were not
+seen for long. A row that it does not reach is still due in the next sweep: overload only makes the
+intervals longer.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def _due(shard: Shard, now_ms: int) -> list[Scheduled]:
 
 
 class Swept(NamedTuple):
-    """How often each look was made; how many recordings are not over; and how many of those looked
-    at Agora says are running, although no notification tells of them.
+    """How often each look was made; how many recordings are not over; how many recordings run, as
+    Agora says, without notifications.
     """
 
     looks: Counter[str]
@@ -60,7 +61,7 @@ class Swept(NamedTuple):
 
 
 class Sweeper:
-    """Sweeps. `first_shard` spreads the work when a sweep does not get round."""
+    """Sweeps. `first_shard` varies, so that a sweep without enough time omits other shards."""
 
     def __init__(
         self,
@@ -93,10 +94,10 @@ class Sweeper:
         self.unheard: set[str] = set()
 
     def sweep(self, *, seconds: float, first_shard: int = 0) -> Swept:
-        """Look at what is due, for at most `seconds`; tell what was done.
+        """Look at what is due, for at most `seconds`; return what was done.
 
-        Nothing is looked at while another sweeper holds the lease. Where nothing is due, which is
-        nearly always so in a small fleet, the lease is not even asked for: that is two writes.
+        Nothing is looked at while another sweeper holds the lease. If nothing is due, as nearly
+        always in a small fleet, the lease is not taken, which saves two writes.
         """
         self.unheard.clear()
         looks: Counter[str] = Counter()
@@ -138,10 +139,9 @@ class Sweeper:
         return done
 
     def batches(self, shards: Sequence[Shard], first_shard: int) -> Iterator[list[str]]:
-        """Yield ids of what is due by now, in the order of risk.
+        """Yield ids of what is due now, in order of risk.
 
-        A shard that fits a page is known already; of a fuller one, rows are read as they are asked
-        for.
+        A shard that fits into a page was read before; rows of a larger shard are read when needed.
         """
         now = self._now_ms()
         numbers = [(first_shard + step) % DUE_SHARDS for step in range(DUE_SHARDS)]
@@ -158,7 +158,7 @@ class Sweeper:
         served: set[str] = set()
         while True:
             found = self._index.due(risk, shard, now_ms, _BATCH)
-            # A row that could not be moved on comes again: not twice in one sweep.
+            # A row whose look failed is still due: do not take it twice in one sweep.
             fresh = [each for each in found if each not in served]
             if not fresh:
                 return
@@ -184,7 +184,7 @@ class Sweeper:
             return "failed"
 
     def look(self, recording_id: str) -> Look:
-        """Do what one recording needs now; return what it was."""
+        """Do what one recording needs now; return which look it was."""
         recording = self._store.get(recording_id)
         look = choose_look(recording, self._now_ms(), self._timings)
         task = recording.task
@@ -193,7 +193,8 @@ class Sweeper:
                 if not self._waker.send(recording):
                     self._repair(recording)
             case "confirm":
-                # Awake without a reason to end, it goes to the start, where the session is found.
+                # Woken without a reason to end, the execution goes to the start, which finds the
+                # session.
                 if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
                     self._looked(recording_id)
                 else:
@@ -207,11 +208,11 @@ class Sweeper:
             case "query" if task:
                 self._query(recording, task)
             case "files":
-                # The listing of a bucket is left to the room that has the time and memory for it.
+                # Another room lists the bucket: it has the time and the memory for it.
                 self._arrivals.ask(recording_id)
                 self._looked(recording_id)
         if look != "nothing":
-            # Whatever else there was to do: neither may keep the other waiting for ever.
+            # After every look: neither the look nor the orphans may wait for ever.
             self._stop_orphans(recording)
         return look
 
@@ -243,13 +244,13 @@ class Sweeper:
         self._waker.wake(
             recording.recording_id,
             lambda row: ask_to_stop(row, reason, now),
-            lambda *_: [Note(now, "deadline", f"A deadline has come: {reason}.")],
+            lambda *_: [Note(now, "deadline", f"A deadline is over: {reason}.")],
         )
 
     def _renew(self, recording: Recording, task: Task) -> None:
         lease = self._store.update_lease(recording.recording_id, self._now_ms)
         if lease.take(UPDATE_LEASE_S) is None:
-            # An app's update is not answered yet, and Agora wants one at a time: soon again.
+            # An app's update is not answered yet, and Agora allows one at a time: try again soon.
             self._looked(recording.recording_id)
             return
         try:
@@ -286,7 +287,7 @@ class Sweeper:
         return [Note(self._now_ms(), "orphan", "A session that was given up is over.")]
 
     def _repair(self, recording: Recording) -> None:
-        """See that an open row has an execution; start the next one where it was lost."""
+        """Make sure that an open row has an execution; if it was lost, start the next one."""
         client = self._stepfunctions or clients.stepfunctions()
         status = None
         with contextlib.suppress(client.exceptions.ExecutionDoesNotExist):
@@ -299,7 +300,7 @@ class Sweeper:
         now = self._now_ms()
 
         def change(row: Recording) -> Recording:
-            # Not where another sweep was faster: its execution may have parked already.
+            # Not if another sweep was faster: its execution may have parked already.
             seen = (recording.execution, recording.task_token)
             if (row.execution, row.task_token) != seen:
                 return row
@@ -310,7 +311,9 @@ class Sweeper:
         changed = self._store.amend(
             recording.recording_id,
             change,
-            lambda *_: [Note(now, "repair", f"Its execution was gone ({status}): a new one.")],
+            lambda *_: [
+                Note(now, "repair", f"Its execution was gone ({status}): a new one was started.")
+            ],
         )
         start_execution(
             self._state_machine_arn, changed, self._stepfunctions, generation=generation

@@ -1,1 +1,1 @@
-"""Agora's webhook: whose body it is, what it says, where it is kept."""
+"""Agora's webhook: checks, decodes and stores notifications; the facts of a session."""

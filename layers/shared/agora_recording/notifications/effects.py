@@ -22,8 +22,7 @@ def merge(facts: SessionFacts, event: e.Event) -> SessionFacts:
 def is_sign_of_life(event: e.Event) -> bool:
     """Return whether the event shows that its session was recording when it happened.
 
-    Ends, uploads after the end, transcoding and failovers do not, nor does an event that nobody
-    knows.
+    Ends, uploads after the end, transcoding and failovers do not, nor does an unknown event.
     """
     match event.details:
         case e.CloudRecordingError(errorLevel=level):
@@ -144,12 +143,12 @@ def _end(reason: str, event: e.Event) -> dict[str, Any]:
 
 
 def _abnormal(event: e.Event, status: int | None) -> dict[str, Any]:
-    """Status 0 is good; any other is remembered beside the errors, without a level."""
+    """Status 0 is good; any other is kept with the errors, without a level."""
     if not status:
         return {}
     return {"errors": {key("status", event.event_type, status): (0, event.at_ms)}}
 
 
 def _transcoding(result: str | None) -> str | None:
-    # A result nobody documented still shows that transcoding began.
+    # An undocumented result still shows that transcoding began.
     return result if result in _RESULTS else "started"

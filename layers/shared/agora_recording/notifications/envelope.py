@@ -1,9 +1,9 @@
-"""Agora's webhook, as values: whose body it is, what its envelope says, where it is kept.
+"""Agora's webhook as plain values: who signed a body, its envelope, the key of its row.
 
-Nothing here decides what an event means (`events`, `facts`): this is the answering path, which
-must be cheap and must never lose what is authentic. The raw body is kept as it came. It may hold
-a stream key (event 100 names the CDN address): the table is as secret as the body, and no body,
-signature or secret is ever logged.
+What an event means is decided elsewhere (`events`, `facts`): this is the answering path, which must
+be cheap and must never lose an authentic notification. The raw body is kept as it arrived. It may
+hold a stream key (event 100 names the CDN address): so the table is as secret as the body, and no
+body, signature or secret is ever logged.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 MAX_BODY_BYTES = 64 * 1024
-"""Far above any event of the documents, far below the 400 KB that an item may weigh."""
+"""Far more than any documented event, far less than the 400 KB of an item."""
 
 _LONGEST_NAME = 128  # bytes: a sort key holds 1,024 of them, and Agora's ids have 32
 _LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice as much
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One notification's envelope; None stands for what is missing or makes no sense.
+    """One notification's envelope; None if a field is missing or makes no sense.
 
     `eventMs` is when it happened (payload.sendts; eventMs in envelopes before 1.3), `notifyMs`
     when it was sent, both by Agora's clock. `details` is the event's own part, undecoded.
@@ -54,19 +54,19 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def raw_body(event: Mapping[str, Any], max_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """Return the bytes that were signed, decoded where the gateway encoded them.
+    """Return the bytes that were signed, decoded if the gateway has encoded them.
 
-    Raises NotificationInvalidError above `max_bytes`, and SignatureError when the encoding is
-    broken: nothing can have signed such a body.
+    Raises NotificationInvalidError above `max_bytes`, and SignatureError if the encoding is broken:
+    such a body cannot have a valid signature.
     """
     body = event.get("body") or ""
-    if len(body) > max_bytes * 4 // 3 + 4:  # not worth decoding
+    if len(body) > max_bytes * 4 // 3 + 4:  # too large even when decoded
         raise NotificationInvalidError(f"the body is larger than {max_bytes} bytes")
     if event.get("isBase64Encoded"):
         try:
             raw = base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise SignatureError("the body is not the base64 it claims to be") from error
+            raise SignatureError("the body is not valid base64") from error
     else:
         raw = body.encode("utf-8", "surrogatepass")
     if len(raw) > max_bytes:
@@ -75,7 +75,7 @@ def raw_body(event: Mapping[str, Any], max_bytes: int = MAX_BODY_BYTES) -> bytes
 
 
 def headers(event: Mapping[str, Any]) -> dict[str, str]:
-    """Return the request's headers by lower-case name; of a repeated one, the last."""
+    """Return the request's headers by lower-case name; of a repeated header, the last value."""
     single = event.get("headers")
     if single is None:
         several = event.get("multiValueHeaders") or {}
@@ -84,10 +84,10 @@ def headers(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def source_ip(event: Mapping[str, Any]) -> str:
-    """Return the address the request came from, or "" where the event does not tell.
+    """Return the address that sent the request, or "" if the event does not have it.
 
-    A load balancer appends the address it saw to X-Forwarded-For: only the last entry is its
-    own word, all before it is the sender's.
+    A load balancer appends the address that it saw to X-Forwarded-For: so only the last entry is
+    reliable, the sender may have written all others.
     """
     identity = (event.get("requestContext") or {}).get("identity")
     if identity:
@@ -99,7 +99,7 @@ def source_ip(event: Mapping[str, Any]) -> str:
 
 
 def parse_networks(cidrs: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return the networks of an allow-list; what is no network is left out."""
+    """Return the networks of an allow-list; entries that are not networks are left out."""
     from ipaddress import ip_network  # noqa: PLC0415  only where the source is checked
 
     networks = []
@@ -112,7 +112,7 @@ def parse_networks(cidrs: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...
 
 
 def is_listed(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Return whether `address` lies in one of `networks`; what is no address does not."""
+    """Return whether `address` is in one of `networks`; False if it is not an address."""
     from ipaddress import ip_address  # noqa: PLC0415  only where the source is checked
 
     try:
@@ -128,11 +128,11 @@ def is_listed(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bo
 def verify(
     raw: bytes, headers: Mapping[str, str], secrets: Sequence[str], *, allow_v1: bool = True
 ) -> None:
-    """Return when one of `secrets` signed `raw`; raise SignatureError otherwise.
+    """Check that one of `secrets` signed `raw`; raise SignatureError otherwise.
 
-    Agora-Signature-V2 (HMAC-SHA256) decides where it is present. Agora-Signature (HMAC-SHA1)
-    counts only in its absence and with `allow_v1`: a wrong V2 is never saved by a right V1.
-    Both are hex, in either case. ("Agora callbacks: signature verification")
+    If there is an Agora-Signature-V2 (HMAC-SHA256), it decides. Agora-Signature (HMAC-SHA1) counts
+    only without it, and with `allow_v1`: a correct V1 does not replace a wrong V2. Both are hex, in
+    upper or lower case. ("Agora callbacks: signature verification")
     """
     sent = _header(headers, "agora-signature-v2")
     digest = "sha256"
@@ -161,8 +161,8 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
 def refuse_stale(notification: Notification, now_ms: int, window_s: float) -> None:
     """Raise StaleNotificationError when notifyMs is further than `window_s` from `now_ms`.
 
-    Agora writes notifyMs anew at each resend, so an honest notification is always fresh. A
-    window of 0 is off; a notification without notifyMs passes (the key still stores it once).
+    Agora sets notifyMs again at each resend, so a real notification is always recent. A window of 0
+    switches the check off; a notification without notifyMs passes (its key still stores it once).
     """
     if window_s and notification.notifyMs is not None:
         age_ms = now_ms - notification.notifyMs
@@ -174,7 +174,7 @@ def refuse_stale(notification: Notification, now_ms: int, window_s: float) -> No
 
 
 def read(raw: bytes) -> Notification:
-    """Return the envelope of an authentic body, whatever it lacks or adds.
+    """Return the envelope of an authentic body, even with missing or further fields.
 
     Tolerates the envelope before 1.3 (notificationId, eventMs, a sequence in quotes, no
     productId) and the sid beside the payload. Raises NotificationInvalidError when the body is
@@ -208,11 +208,11 @@ def _name(fields: Fields, name: str, longest: int = _LONGEST_NAME) -> str | None
 
 
 def key(notification: Notification, raw: bytes) -> tuple[str, str]:
-    """Return (PK, SK): equal for every arrival of one notification, different for any two.
+    """Return (PK, SK): equal for all copies of one notification, different for any two.
 
-    A resend repeats the payload, so (sid, eventType, uid, sequence) is the same for it and for
-    the doubles of redundant sending; productId and noticeId serve where one of these is missing,
-    and the body's hash where nothing can be told. Sequences are padded so that they sort.
+    A resend repeats the payload, so (sid, eventType, uid, sequence) is the same for it and for the
+    copies of redundant messages. If one of these is missing, productId and noticeId are used;
+    without these, the body's hash. Sequences are padded so that they sort.
     """
     n = notification
     if (
@@ -233,7 +233,7 @@ def item(
 ) -> dict[str, dict[str, Any]]:
     """Return the DynamoDB item (typed attributes) that keeps the notification.
 
-    `expires_s` (epoch seconds) is when the table may drop it; None keeps it for good.
+    `expires_s` (epoch seconds) is when the table may drop it; None keeps it for ever.
     """
     n = notification
     partition, sort = key(n, raw)
@@ -267,7 +267,7 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
 def from_row(row: Mapping[str, Any]) -> tuple[Notification, int]:
     """Return (notification, received_ms) of a stored row's plain values.
 
-    An unreadable body gives an empty Notification: it was kept, and it says nothing.
+    An unreadable body, which is kept too, gives an empty Notification.
     """
     body = row["body"]
     try:

@@ -82,7 +82,7 @@ def _file(entry: object) -> File | None:
 
 
 def _public_text(text: str) -> str:
-    """Return the text with each address cut after its host, and no longer than a log likes."""
+    """Return the text with each address cut after its host, and at most 1,024 characters."""
     return _URL.sub(r"\1://\2/…", text[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT]
 
 
@@ -421,8 +421,8 @@ class DownloadFailed(Details, frozen=True, kw_only=True):
 class RtmpPublishStatus(Details, frozen=True, kw_only=True):
     """A CDN output is connecting, publishing, onhold or disconnected.
 
-    `target` is the host and eight digits of the address's SHA-256: enough to tell two outputs
-    apart, nothing of the stream key.
+    `target` is the host and eight digits of the address's SHA-256: this distinguishes two outputs,
+    and shows nothing of the stream key.
     """
 
     event_type, msg_name = 100, "rtmp_publish_status"
@@ -471,10 +471,10 @@ KINDS: dict[int | None, type[Details]] = dict(_kinds(Details))
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One notification, understood.
+    """One decoded notification.
 
-    `at_ms` is when it happened by Agora's clock, but never after we received it: a clock that
-    runs ahead must not make a recording look alive tomorrow.
+    `at_ms` is when it happened by Agora's clock, but never later than we received it: if Agora's
+    clock is fast, no event may lie in the future.
     """
 
     at_ms: int

@@ -1,4 +1,4 @@
-"""What the events of one session (one sid) say together: a merge that arrival cannot disturb.
+"""The facts that the events of one session (one sid) give together, merged in any order.
 
 `SessionFacts` is a join-semilattice: joining is associative, commutative and idempotent, so any
 order and any repetition of the same events gives the same facts, and more events never take
@@ -41,7 +41,7 @@ _MOST_FILES = 100
 _MOST_STREAMS = 34  # 17 recorded users, audio and video
 
 Heard = tuple[int, tuple[tuple[int, int], ...]]
-"""(highest sequence, ranges missing below it), first and last number of a range included."""
+"""(highest sequence, missing ranges below it); a range includes its first and last number."""
 
 
 # --- the rules of joining -----------------------------------------------------------------------
@@ -115,7 +115,7 @@ def heard(sequence: int) -> Heard:
 
 
 def _hear(a: Heard, b: Heard) -> Heard:
-    """What neither heard, of the window that ends with the highest number either heard."""
+    """Return what neither has heard, in the window that ends with the highest number heard."""
     highest = max(a[0], b[0])
     lowest = max(0, highest - _WINDOW + 1)
     missing = sorted(_missing(a, lowest, highest) & _missing(b, lowest, highest))
@@ -219,20 +219,20 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 def session_ended(facts: SessionFacts) -> EndReason | None:
-    """Return why the session is over, None while nothing says so.
+    """Return why the session is over; None while no event says so.
 
-    Never goes back to None, but for one case: after a failover (12) the recorder that was left
-    behind may find its own channel empty and leave. Its end is not the session's, nor is a fatal
-    error (1), nor a recorder that left for another reason than an empty channel (41): a failover
-    may follow. All of them ask for a query (`needs_query`).
+    It never goes back to None, except in one case: after a failover (12), the recorder that was
+    left behind may find its own channel empty and leave. Its end is not the end of the session. A
+    fatal error (1) is not an end either, nor is a recorder that left for another reason than an
+    empty channel (41): a failover may follow. All of them call for a query (`needs_query`).
     """
     said = [reason for uid, reason in facts.ends.items() if _is_live(facts, uid)]
     return max(said, key=get_args(EndReason).index, default=None)
 
 
 def _is_live(facts: SessionFacts, uid: str) -> bool:
-    """Tell whether a uid is of the recorder that goes on (Agora best practices: after a failover,
-    notifications of another uid than the start's belong to the session that moved).
+    """Tell whether a uid belongs to the recorder that goes on (Agora best practices: after a
+    failover, notifications of another uid than the start's belong to the session that moved).
     """
     if not uid or not facts.newUids or "unknown" in facts.newUids:
         return uid not in facts.leftUids
@@ -249,8 +249,8 @@ def needs_query(facts: SessionFacts, queried_ms: int | None) -> bool:
 
 
 def gaps(facts: SessionFacts) -> dict[str, tuple[tuple[int, int], ...]]:
-    """Return by uid the ranges of sequence numbers that never came, of the last 256.
+    """Return by uid the ranges of sequence numbers that did not arrive, of the last 256.
 
-    A gap may close: disorder opens gaps for seconds. Numbers start at 0.
+    A gap may close again: notifications may arrive in another order. Numbers start at 0.
     """
     return {uid: missing for uid, (_, missing) in facts.sequences.items() if missing}

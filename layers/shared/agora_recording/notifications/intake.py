@@ -14,10 +14,10 @@ from agora_recording.settings import Settings
 
 
 class IntakeSettings(Settings, frozen=True, kw_only=True):
-    """How strict the door is.
+    """How strict the webhook is.
 
-    `replay_window_seconds` 0 is off, `notification_ttl_days` 0 keeps notifications for good, and
-    `max_body_bytes` has to stay below the 400 KB of an item.
+    `replay_window_seconds` 0 switches the check off, `notification_ttl_days` 0 keeps notifications
+    for ever, and `max_body_bytes` must stay below the 400 KB of an item.
     """
 
     replay_window_seconds: float = 300
@@ -28,16 +28,16 @@ class IntakeSettings(Settings, frozen=True, kw_only=True):
 
 
 class Secrets(Protocol):
-    """What `notification_secrets.NotificationSecrets` does."""
+    """What `secrets.NotificationSecrets` does."""
 
     def verify(
         self, raw: bytes, headers: Mapping[str, str], now_ms: int, *, allow_v1: bool = True
     ) -> None:
-        """Return when a live secret signed `raw`, raise SignatureError otherwise."""
+        """Check that a valid secret signed `raw`; raise SignatureError otherwise."""
 
 
 class Store(Protocol):
-    """What `notification_store.NotificationStore` does."""
+    """What `store.NotificationStore` does."""
 
     def put(self, item: Mapping[str, Any]) -> bool:
         """Write the item unless its key is taken; return whether it is new."""
@@ -47,7 +47,7 @@ class Store(Protocol):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """A durable notification: was it new, what is to be counted, and what a log may show of it."""
+    """A stored notification: whether it was new, the metrics to count, the fields to log."""
 
     is_new: bool
     counts: tuple[str, ...]
@@ -61,7 +61,7 @@ def take(
 
     Raises SourceNotAllowedError, NotificationInvalidError (too large), SignatureError,
     StaleNotificationError: it was refused, and nothing was stored. Raises SecretUnavailableError,
-    StoreUnavailableError: nobody knows, Agora has to send it again.
+    StoreUnavailableError: it could not be checked or stored, and Agora has to send it again.
     """
     counts = _check_source(event, now_ms, settings.source_check, store)
     raw = envelope.raw_body(event, settings.max_body_bytes)
@@ -90,7 +90,7 @@ def _check_source(
         return ()
     listed = store.lists(envelope.source_ip(event), now_ms)
     if listed is None:
-        # The signature is the authentication: where there is no list yet, it stands alone.
+        # The signature authenticates the notification: without a list, it is enough.
         return ("SourceListMissing",)
     if not listed and check == "enforce":
         raise SourceNotAllowedError("the sender's address is not on Agora's list")

@@ -1,4 +1,4 @@
-"""The live notification secrets, followed through a rotation without a deploy."""
+"""The valid notification secrets; a rotation needs no deploy."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _ASK_AGAIN_MS = 10_000
 
 
 class NotificationSecrets:
-    """Knows which secrets may sign, and looks again when a signature fits none of them.
+    """Knows which secrets may sign, and reads them again when a signature fits none of them.
 
-    The secret's text is `{"secrets": ["current", "previous"]}` or the bare secret. The versions
-    AWSCURRENT and AWSPREVIOUS are both live, so storing a new secret is the whole rotation; a
-    secret that leaked is out after it was replaced twice. No authentic notification is refused
-    when the new secret is stored 10 s before Agora signs with it: that is how soon a signature
-    nobody knows makes a warm environment ask again, and no more often, since anybody may forge.
+    The secret's text is `{"secrets": ["current", "previous"]}` or the secret as plain text. The
+    versions AWSCURRENT and AWSPREVIOUS are both valid, so storing a new secret is the whole
+    rotation; a leaked secret is invalid after two rotations. If the new secret is stored 10 s
+    before Agora signs with it, no authentic notification is refused: after an unknown signature, a
+    warm environment reads the secret again, but at most once in 10 s, since anybody may send forged
+    signatures.
     """
 
     def __init__(self, secret_id: str, client: SecretsManagerClient | None = None) -> None:
@@ -39,15 +40,15 @@ class NotificationSecrets:
     def verify(
         self, raw: bytes, headers: Mapping[str, str], now_ms: int, *, allow_v1: bool = True
     ) -> None:
-        """Return when a live secret signed `raw`.
+        """Check that a valid secret signed `raw`.
 
-        Raises SignatureError when none did, and SecretUnavailableError when that cannot be told:
-        the secret is not there, not filled in, or the store did not answer.
+        Raises SignatureError if none did, and SecretUnavailableError if that cannot be checked: the
+        secret is missing or not filled in, or Secrets Manager did not answer.
         """
         if not self._secrets:
             self._ask(now_ms)
         elif now_ms - self._asked_ms >= _KEEP_MS:
-            # What was live is better than nothing while Secrets Manager is away.
+            # While Secrets Manager does not answer, the secrets of before stay valid.
             with suppress(SecretUnavailableError):
                 self._ask(now_ms)
         try:

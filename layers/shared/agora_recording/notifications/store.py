@@ -1,4 +1,4 @@
-"""What the answering path writes to the table, and the one thing it reads there."""
+"""The answering path's table: it writes notifications, and reads only the allow-list."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _KEEP_LIST_MS = 60_000
 
 # Agora gives up after 10 s ("Agora callbacks: response"): three tries of at most 2.5 s leave time
-# to say 503. The items come from one function that a test holds against DynamoDB's own model, so
-# botocore need not check each attribute of each event again: that is a sixth of the event's cost.
+# to answer 503. One function makes the items, and a test compares them with DynamoDB's own model,
+# so botocore need not check each attribute of each event again: that would be a sixth of the
+# event's cost.
 CLIENT_CONFIG = Config(
     connect_timeout=1,
     read_timeout=1.5,
@@ -39,7 +40,7 @@ def _dynamodb() -> DynamoDBClient:
 
 
 class NotificationStore:
-    """Keeps each notification once, and knows the senders that the firewall lists.
+    """Stores each notification once, and knows the addresses on the allow-list.
 
     Rows: a notification as `envelope.item` makes it; `FIREWALL`/`allow-list` with `cidrs`.
     """

@@ -35,7 +35,11 @@ _STATUSES: dict[int | None, str] = {
     8: "about to exit",
     20: "exited abnormally",
 }
-_LEAVE_BITS = {2: "its process was told to end", 4: "nobody was there", 16: "it was told to leave"}
+_LEAVE_BITS = {
+    2: "its process was told to end",
+    4: "nobody was in the channel",
+    16: "it was told to leave",
+}
 
 
 def key(*parts: object) -> str:

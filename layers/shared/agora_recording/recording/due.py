@@ -14,8 +14,7 @@ from agora_recording.recording.timings import Timings
 
 # --- supervision: when to look at it next -------------------------------------------------------
 
-# The order of risk (design: unstarted, stopping, silent, long unseen); last what is over, and only
-# lacks files that may come late.
+# In the order of risk: see the module's docstring.
 Risk = Literal[0, 1, 2, 3, 4]
 RISKS: tuple[Risk, ...] = get_args(Risk)
 LATE: Risk = 4
@@ -24,7 +23,7 @@ LATE: Risk = 4
 def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     """Return (risk, epoch milliseconds) of the next look, None for one that is over.
 
-    The lower the risk's number, the sooner it is served when there is more to do than time.
+    If there is too little time, rows with a lower number come first.
     """
     own = next_look(recording, timings)
     if not recording.orphans:
@@ -33,13 +32,13 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     if looked and any(each.gone_ms for each in recording.orphans):
         at_ms = looked + to_ms(timings.monitor_s)
     elif looked:
-        # It is still there, or the stop is refused: less and less often, for as long as it takes.
+        # It still runs, or the stop is refused: repeat the stop at growing intervals.
         at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
     return own if own and own[1] <= at_ms else (1, at_ms)
 
 
 def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
-    """Return `due` as it would be without sessions that were given up."""
+    """Return `due` without regard to sessions that were given up."""
     if recording.is_terminal:
         return _late_look(recording, timings)
     looked = recording.looked_ms or 0
@@ -49,7 +48,7 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
     if recording.status == "stopping" or recording.stop_reason or recording.session_end:
         ended = attempt.ended_ms if attempt else None
         since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
-        # A token that is still there is one that nobody has taken.
+        # While the token is on the row, the execution has not gone on.
         wait_s = timings.woken_s if recording.task_token else timings.stuck_stop_s
         return 1, max(since, looked) + to_ms(wait_s)
     if recording.is_starting:
@@ -60,7 +59,7 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
     answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)
     look = answered + to_ms(timings.monitor_s if recording.gap_seen else timings.silence_s)
     if looked > answered:
-        # The last look found no slot or no answer: soon again, but not at once.
+        # The last look found no slot or no answer: try again soon, but not at once.
         look = max(look, looked + to_ms(timings.gone_gaps_s[-1]))
     return (2 if recording.gap_seen else 3), min(look, _must_look(recording, timings))
 
@@ -72,13 +71,13 @@ def _starting_look(recording: Recording, timings: Timings) -> int:
         return max(recording.created_ms, looked) + to_ms(timings.monitor_s)
     if attempt.sid is None:
         return max(attempt.begun_ms, looked) + to_ms(timings.stuck_start_s)
-    # Agora did not answer whether it records: its execution is parked, and is to ask again.
+    # Agora did not say whether it records: its execution is parked, and must query again.
     gaps_s = (timings.monitor_s, timings.stuck_start_s)
     return min(_later(attempt.begun_ms, looked, gaps_s), _must_look(recording, timings))
 
 
 def _must_look(recording: Recording, timings: Timings) -> int:
-    """Return when a session needs a look however well it is: to be stopped, or for new keys."""
+    """Return when a session must be looked at in any case: to stop it, or to renew its keys."""
     look = deadline_ms(recording, timings)
     if recording.storage_token_ms:
         look = min(look, recording.storage_token_ms + to_ms(timings.storage_token_s))
@@ -97,7 +96,7 @@ def upload_deadline_ms(recording: Recording, timings: Timings) -> int:
 
 
 def _upload_look(recording: Recording, timings: Timings) -> int:
-    """Return when to look at the bucket, the last time at the deadline; then: is it stuck?"""
+    """Return when to look at the bucket, at last at the deadline; then at the execution."""
     deadline = upload_deadline_ms(recording, timings)
     looked = recording.looked_ms or 0
     if looked >= deadline:
@@ -106,16 +105,16 @@ def _upload_look(recording: Recording, timings: Timings) -> int:
 
 
 def _later(since: int, looked: int, gaps_s: tuple[float, float]) -> int:
-    """Return when to look again: after a quarter as long again as it has been going on."""
+    """Return when to look again: after a quarter of the time since `since`, within `gaps_s`."""
     least, greatest = gaps_s
     last = max(since, looked)
     return last + min(max((last - since) // 4, to_ms(least)), to_ms(greatest))
 
 
 def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
-    """Return when to look again for what an incomplete recording lacks; the last time at the end.
+    """Return when to look again for late files; the last time at `late_until_ms`.
 
-    Soon at first, seldom in the end.
+    The intervals grow from look to look.
     """
     until, looked = recording.late_until_ms, recording.looked_ms or 0
     if not recording.awaits_late_files or until is None or looked >= until:
@@ -134,18 +133,18 @@ def deadline_ms(recording: Recording, timings: Timings) -> int:
 
 
 def own_deadline_ms(recording: Recording, timings: Timings) -> int:
-    """Return when the recording has lasted as long as it may."""
+    """Return when the recording has reached its maximum duration."""
     begun = recording.started_ms or recording.created_ms
     return begun + _shortened_ms(recording.max_duration_seconds, timings)
 
 
 def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:
-    """Return when Agora stops answering for a session: nobody can stop it any more."""
+    """Return when Agora stops answering for a session: it cannot be stopped after that."""
     begun = attempt.started_ms or attempt.begun_ms
     return begun + _shortened_ms(recording.expires_hours * 3600, timings)
 
 
 def _shortened_ms(seconds: float, timings: Timings) -> int:
-    """Return a recording's own duration in ms: the embedded run shortens those as well."""
+    """Return a recording's own duration in ms: the embedded run shortens it, too."""
     speed = 90 / timings.confirm_verdict_s
     return round(seconds * 1000 / speed)

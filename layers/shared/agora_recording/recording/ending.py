@@ -34,7 +34,7 @@ _ENDS: dict[str, SessionEnd] = {
     "upload_pending": "STOPPED",
     "ended": "STOPPED",
     "nothing_recorded": "NOTHING_RECORDED",
-    # Agora will never take this stop: to ask again is of no use, and the files may still be there.
+    # Agora will never accept this stop: repeating it has no use, and there may be files.
     "permanent": "STOP_REFUSED",
     "acquire_again": "STOP_REFUSED",
 }
@@ -58,9 +58,9 @@ def _is_refusal(reply: Reply) -> bool:
 def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
     """Return the recording after Agora answered a stop.
 
-    A 404 may only mean that a failover is going on: the session then lives on and is billed, so
-    the stop is repeated for the failover's 90 s before it is believed (Agora status codes: 404).
-    What the gateway refuses for an hour is given up here, and left to the sweeper.
+    A 404 may mean a failover: the session then goes on and is billed. So the stop is repeated for
+    90 s, the time of a failover, before the 404 is believed (Agora status codes: 404). A stop that
+    the gateway refuses for an hour is given up here, and left to the sweeper.
     """
     end = end_of(reply)
     asked_ms = now_ms if recording.stop_ms is None else recording.stop_ms
@@ -82,8 +82,9 @@ def after_orphan_stop(
 ) -> Recording:
     """Return the recording after Agora answered the stop of a session that was given up.
 
-    A 404 is repeated for 90 s, too; any other answer that does not end it, for as long as it takes,
-    and a refusal until Agora answers nothing more for the session (resourceExpiredHour).
+    After a 404, the stop is repeated for 90 s here, too; after a refusal, until Agora stops
+    answering for the session (resourceExpiredHour); after any other answer that does not end it,
+    without limit.
     """
     orphan = next((each for each in recording.orphans if each.sid == sid), None)
     if orphan is None:
@@ -106,8 +107,8 @@ def after_orphan_stop(
 def next_state(recording: Recording) -> Next:
     """Return where the state machine goes from here.
 
-    `start` both for a new session after one that died, and where nothing asks the current one to
-    end: a hiccup of the machine's own is no reason to end a recording.
+    `start` in two cases: a new session follows one that died; or there is no reason to end the
+    current session, since a failure of the state machine is no reason to end a recording.
     """
     if wake_reason(recording) is None or may_restart(recording):
         return "start"
@@ -130,16 +131,16 @@ def unseen_s(recording: Recording) -> float | None:
 
 
 class Failure(NamedTuple):
-    """The error that brought the state machine here: its name, and what it says (errors.py's)."""
+    """The error that led the state machine here: its name, and its message."""
 
     name: str
     message: str = ""
 
 
 def read_failure(caught: Mapping[str, str] | None) -> Failure | None:
-    """Return what a Catch has put into the state: {Error, Cause}, None where there was none.
+    """Decode what a Catch has put into the state: {Error, Cause}; None if there was no error.
 
-    Only the words of our own errors are passed on: they are written for people, without secrets.
+    Only messages of our own errors (errors.py) are passed on: they are for people, without secrets.
     """
     if not caught:
         return None
@@ -149,7 +150,7 @@ def read_failure(caught: Mapping[str, str] | None) -> Failure | None:
     if isinstance(kind, type) and issubclass(kind, errors.RecordingError):
         with contextlib.suppress(ValueError, AttributeError):
             message = str(msgspec.json.decode(caught.get("Cause", "")).get("errorMessage", ""))
-    return Failure(name, message or f"A function failed with {name}; its log tells more.")
+    return Failure(name, message or f"A function failed with {name}; its log has the details.")
 
 
 def move_on(row: Recording) -> Recording:

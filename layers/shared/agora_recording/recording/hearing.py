@@ -21,7 +21,7 @@ from agora_recording.recording.model import (
 )
 
 _further_upload = session.furthest(session.Upload)
-# Our clock wrote when the attempt began, Agora's when its session was first heard of.
+# An attempt's begin is by our clock, a session's first event by Agora's clock.
 _CLOCKS_APART_MS = 30_000
 _FILES_CAME = (
     events.Uploaded,

@@ -21,11 +21,11 @@ def new_recording_id(now_ms: int, randomness: bytes) -> str:
 
 
 def is_recording_id(text: str) -> bool:
-    """Tell whether `text` has the form of an id; says nothing of whether it exists."""
+    """Tell whether `text` has the form of an id, which need not exist."""
     return _PATTERN.fullmatch(text) is not None
 
 
 def check_recording_id(text: str) -> None:
-    """Raise RecordingNotFoundError for what is not an id: no row can have it."""
+    """Raise RecordingNotFoundError if `text` is not an id: no row can have it."""
     if not is_recording_id(text):
         raise RecordingNotFoundError(f"There is no recording {text[:40]!r}.")

@@ -52,7 +52,7 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
     if renewed and now_ms >= renewed + timings.storage_token_s * 1000:
         return "renew storage token"
     if recording.is_starting:
-        # Parked without being confirmed: Agora did not answer its execution, which shall ask again.
+        # Parked without confirmation: Agora did not answer, so the execution must query again.
         return "confirm" if recording.task_token else "repair"
     return "query"
 

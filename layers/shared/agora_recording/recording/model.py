@@ -1,7 +1,7 @@
 """A recording: its row, and the only ways in which it may change.
 
-Every function here is pure: it takes the row as it was and returns the row as it shall be. Facts
-arrive late, twice and in any order, so each change is a step forward or no change at all.
+Every function here is pure: it takes the old row and returns the new row. Facts arrive late, twice
+and in any order, so each change is a step forward or no change at all.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ SessionEnd = Literal[
     "EXITED_ABNORMALLY",  # exitStatus 1, or status 20
     "NOT_CONFIRMED",  # never reached status 4 or 5 within 90 s
     "DIED",  # 404 for longer than a failover takes
-    "START_FAILED",  # Agora would not start it, for now
+    "START_FAILED",  # Agora did not start it, for now
     "UID_TAKEN",  # another task had this uid
-    "STOP_REFUSED",  # Agora would not take our stop
+    "STOP_REFUSED",  # Agora refused our stop
     "REFUSED",  # Agora will never start it: a wrong parameter, credential or account
 ]
 # The ends after which the recording should go on with a new session, if restarts are left.
 RESTARTABLE: frozenset[SessionEnd] = frozenset(
     {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
 )
-# The ends that are our own verdict: the session may run all the same, and must then be stopped.
+# The ends that are our own verdict: the session may still run, and must then be stopped.
 GIVEN_UP: frozenset[SessionEnd] = frozenset(
     {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED"}
 )
@@ -87,7 +87,7 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
 
 
 class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
-    """What is known of the files: Agora's word (`state`) and S3's (the rest, from the verdict)."""
+    """What is known of the files: by Agora (`state`, `progress`) and by S3 (all others)."""
 
     state: Literal["none", "started", "uploading", "backuped", "uploaded"] = "none"
     progress: int = 0  # of 10,000 (Agora callbacks: 33)
@@ -108,7 +108,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     mode: Mode
     client_request: dict[str, Any]  # without its secrets
     sealed: list[str] = []
-    uid: str | None = None  # the caller's wish for the first attempt
+    uid: str | None = None  # the caller's uid for the first attempt
     max_duration_seconds: int
     restart_limit: int
     tags: dict[str, str] = {}
@@ -140,12 +140,12 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether nothing will change any more (but for a late upgrade)."""
+        """Tell whether the recording is over; its status can only become better."""
         return self.status in TERMINAL
 
     @property
     def is_starting(self) -> bool:
-        """Tell whether its current session, first or later, was not yet seen to record."""
+        """Tell whether its current session, first or later, has not been seen to record yet."""
         if self.status == "recording":
             return self.attempt is not None and not self.attempt.confirmed_ms
         return self.status in ("requested", "starting")
@@ -177,7 +177,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def orphans(self) -> list[Attempt]:
-        """Attempts that were given up, or whose recording was, and whose session may still run."""
+        """Attempts with an end, whose session is not known to be over: it may still run."""
         return [each for each in self.attempts if each.sid and each.end and each.ended_ms is None]
 
     @property
@@ -203,7 +203,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def awaits_late_files(self) -> bool:
-        """Tell whether it was published as incomplete, and files that come may yet complete it."""
+        """Tell whether it was published as incomplete, and late files may still complete it."""
         return (
             self.status == "incomplete"
             and self.late_until_ms is not None
@@ -212,7 +212,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def prefix(self) -> str:
-        """Where its files lie in the bucket; ends in a slash."""
+        """The prefix of its files in the bucket; ends in a slash."""
         return f"recordings/{self.recording_id}/"
 
 
@@ -224,7 +224,7 @@ def advance(recording: Recording, status: Status) -> Recording:
 
 
 def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
-    """Return the recording with a new attempt, its predecessor put away, and what ended it."""
+    """Return the recording with a new attempt; the one before, with its end, is a past one."""
     past = recording.attempts
     number = past[-1].number + 1 if past else 1
     changed = replace(
@@ -250,8 +250,8 @@ def change_attempt(recording: Recording, **changes: Any) -> Recording:
 def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Recording:
     """Return the recording with the sid of attempt `number`; unchanged if it is known already.
 
-    Works for an attempt that has an end, too: its answer was lost, it was given up, and now it
-    turns out to run. It is then an orphan, until it is stopped.
+    Works also for an attempt that was given up because its start's answer was lost, but that runs:
+    it is then an orphan, until it is stopped.
     """
     return _change_attempts(
         recording,
@@ -263,12 +263,12 @@ def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Reco
 
 
 def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
-    """Return the recording with a session that was given up known to be over."""
+    """Return the recording after a session that was given up is known to be over."""
     return _change_orphan(recording, sid, ended_ms=now_ms)
 
 
 def orphan_gone(recording: Recording, sid: str, now_ms: int) -> Recording:
-    """Return the recording with a session that was given up answered by 404 since now."""
+    """Return the recording after the first 404 for a session that was given up."""
     return _change_orphan(recording, sid, gone_ms=now_ms)
 
 
@@ -302,7 +302,7 @@ def confirmed(recording: Recording, now_ms: int) -> Recording:
 def seen(recording: Recording, at_ms: int) -> Recording:
     """Return the recording with a sign of life at `at_ms`; an older sign changes nothing.
 
-    One from before the first 404 says nothing about it, however late it comes.
+    A sign from before the first 404 says nothing about it, even if it arrives later.
     """
     changed = replace(recording, last_seen_ms=max(at_ms, recording.last_seen_ms or 0))
     if recording.gone_ms and at_ms >= recording.gone_ms:
@@ -311,7 +311,7 @@ def seen(recording: Recording, at_ms: int) -> Recording:
 
 
 def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Recording:
-    """Return the recording with the wish to stop; the first wish stands, unless it is too late."""
+    """Return the recording with a reason to stop; the first reason is kept. Not when it is over."""
     if recording.stop_reason or RANK[recording.status] >= RANK["uploading"]:
         return recording
     return replace(recording, stop_reason=reason, stop_ms=now_ms)
@@ -320,9 +320,9 @@ def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Record
 def end_session(
     recording: Recording, end: SessionEnd, now_ms: int, *, sid: str | None = None
 ) -> Recording:
-    """Return the recording with its current session over; the first end stands.
+    """Return the recording with its current session over; the first end is kept.
 
-    With `sid`, only that session: news of an earlier session changes nothing. A session that is
+    With `sid`, only that session: an event of an earlier session changes nothing. A session that is
     given up has no `ended_ms` until it is known to be over.
     """
     attempt = recording.attempt
@@ -337,9 +337,9 @@ def end_session(
 
 
 def may_restart(recording: Recording) -> bool:
-    """Tell whether a new session shall go on where the current one ended."""
+    """Tell whether a new session must follow the current one."""
     return (
-        recording.attempt is not None  # else not even a uid could be chosen
+        recording.attempt is not None  # otherwise no attempt could be made
         and recording.stop_reason is None
         and recording.session_end in RESTARTABLE
         and len(recording.attempts) <= recording.restart_limit
@@ -365,7 +365,7 @@ def close(
 
 
 def end_reason(recording: Recording) -> str:
-    """Return why it ended: the wish to stop if there was one, else what its last session said."""
+    """Return why it ended: the reason to stop if there is one, else its last session's end."""
     return recording.stop_reason or recording.session_end or "UNKNOWN"
 
 

@@ -19,9 +19,9 @@ _ABNORMAL = 20
 def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
     """Return the recording after a query of its current session was answered at `now_ms`.
 
-    A 404 is believed only after a failover's time (Agora status codes: 404). A session that was
-    never seen to run 90 s after its start counts as not started (Agora best practices). No answer,
-    or one that says "later", is no verdict: the session may record all the same.
+    A 404 is believed only after the time of a failover (Agora status codes: 404). A session that
+    was not seen to run within 90 s of its start counts as not started (Agora best practices). No
+    answer, or an answer to try later, decides nothing: the session may still record.
     """
     handling = reply.outcome.handling
     after = recording
@@ -55,7 +55,7 @@ def _judge_start(recording: Recording, now_ms: int, timings: Timings) -> Recordi
         return recording
     if now_ms - attempt.started_ms < timings.confirm_verdict_s * 1000:
         return recording
-    # A notification told that it lives, and now it may be moving to another server.
+    # A notification has shown that it runs; now it may be moving to another server.
     is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms
     gone_ms = recording.gone_ms
     if is_heard and gone_ms and now_ms - gone_ms < timings.failover_s * 1000:

@@ -11,14 +11,14 @@ Step = Literal["new attempt", "acquire", "start", "done"]
 
 
 def next_step(recording: Recording) -> Step:
-    """Return what a start has to do next. Raises StopRequestedError where nothing is to start.
+    """Return what a start has to do next. Raises StopRequestedError if there is nothing to start.
 
-    A resourceId that is there is used, however old: its start may have been sent before, and only
-    Agora can tell (201/7). To acquire another would forget the one of a session that may run.
+    An existing resourceId is used, even an old one: its start may have been sent before, and only
+    Agora knows this (201/7). With a new resourceId, a session that may run would lose its own.
     """
     is_over = recording.session_end is not None and not may_restart(recording)
     if recording.stop_reason or is_over or RANK[recording.status] >= RANK["stopping"]:
-        raise StopRequestedError(f"Recording {recording.recording_id} is to end, not to start.")
+        raise StopRequestedError(f"Recording {recording.recording_id} is ending: not started.")
     attempt = recording.attempt
     if attempt is None or attempt.end is not None:
         return "new attempt"
@@ -30,8 +30,8 @@ def next_step(recording: Recording) -> Step:
 def choose_uid(recording: Recording, randomness: int, low: int, high: int) -> str:
     """Return a uid for the next attempt: the caller's for the first, else one of ours, never twice.
 
-    Ours lie in [low, high], outside the app's own uids. A new uid on every attempt keeps the new
-    session from being thrown out by the dying one (Agora best practices).
+    Ours are in [low, high], outside the app's own uids. Every attempt has a new uid: otherwise the
+    dying session could remove the new one from the channel (Agora best practices).
     """
     used = {attempt.uid for attempt in recording.attempts}
     if recording.uid and recording.uid not in used:

@@ -1,7 +1,7 @@
 """Every wait and threshold of the supervision, in one place.
 
-Seconds throughout. The embedded run divides them all by its speed; on AWS the speed is 1.
-What the state machine waits for is given in whole seconds and is scaled by the machine's runner.
+All are in seconds. The embedded run divides them by its speed; on AWS the speed is 1. Waits of the
+state machine are in whole seconds; the emulator divides them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Agora best practices: 4 or 5 within 90 s of the start, or it counts as not started.
     confirm_verdict_s: float = 90
-    # Agora status codes FAQ: a failover is over within 90 s; until then 404 means nothing.
+    # Agora status codes FAQ: a failover is over within 90 s; until then a 404 may be one.
     failover_s: float = 90
     # Agora best practices: look about every two minutes.
     monitor_s: float = 120
@@ -25,26 +25,28 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     # Our own: how long a row may stay in a state that the execution should have left.
     stuck_start_s: float = 600
     stuck_stop_s: float = 300
-    # Our own: so long the execution repeats a stop that the gateway refuses; then the sweeper does.
+    # Our own: how long the execution repeats a stop that the gateway refuses; then the sweeper
+    # does.
     refused_s: float = 3600
     # Our own: the least and the greatest time between two stops of a session that was given up.
     orphan_gaps_s: tuple[float, float] = (120, 3600)
     # Our own: how long an execution that was woken may take until the row shows it.
     woken_s: float = 30
-    # Our own: an app shall hear within seconds that all is there, with and without notifications.
+    # Our own: an app must be told within seconds that every file is there, even without
+    # notifications.
     upload_looks_s: tuple[float, ...] = (2, 5, 10, 20, 40, 70)
     # Our own: the least and the greatest time between two looks after those.
     upload_gaps_s: tuple[float, float] = (60, 300)
     # Our own: S3 must show everything within this time of the end, or the verdict is incomplete.
     upload_s: float = 1800
-    # Agora docs: what is not there five minutes after the end is a case for support.
+    # Agora docs: if a file is not there five minutes after the end, ask the support.
     quiet_s: float = 300
     # Our own: names count wall-clock time, EXTINF media time; they differ by less than this.
     gap_s: float = 1
-    # Our own (parameter LateDays): so long after its end, an incomplete recording may yet become
+    # Our own (parameter LateDays): how long after its end an incomplete recording may become
     # complete. Postponed transcoding takes 24 hours, at times more than 48 (Agora callbacks: 1001).
     late_s: float = 345_600
-    # Our own: the least and the greatest time between two looks for what is late.
+    # Our own: the least and the greatest time between two looks for late files.
     late_gaps_s: tuple[float, float] = (60, 21_600)
     # Agora best practices: a new storage token every 60 minutes.
     storage_token_s: float = 3600
@@ -63,7 +65,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         return Timings(**scaled)  # type: ignore[arg-type]
 
 
-# Waits of the state machine, in whole seconds, by how often it waited before.
+# Waits of the state machine, in whole seconds, by the number of waits before.
 CONFIRM_WAITS_S = (5, 5, 10, 10, 15, 20, 30)
 
 

@@ -36,14 +36,14 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     recording_id: str
     status: Status
     cname: str
-    uid: str | None = None  # of the current attempt, or the wish for the first
+    uid: str | None = None  # of the current attempt, or the caller's for the first
     mode: Mode
     sid: str | None = None
     attempts: list[AttemptView]
     created_at: Instant
     started_at: Instant | None = None
     ended_at: Instant | None = None
-    late_until: Instant | None = None  # until when what is missing is awaited
+    late_until: Instant | None = None  # until when missing files are awaited
     deleting_at: Instant | None = None
     stop_reason: StopReason | None = None
     end_reason: str | None = None
@@ -56,7 +56,7 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
 
 
 def public(recording: Recording) -> dict[str, Any]:
-    """Return what the API shows of it; what is None is left out."""
+    """Return what the API shows of it; fields that are None are left out."""
     attempt = recording.attempt
     view = RecordingView(
         recording_id=recording.recording_id,

@@ -1,1 +1,1 @@
-"""What a caller may ask for: types, rules, and every problem of a request at once. Pure."""
+"""Checks what a caller asks for: types, rules, all problems of a request at once. Pure."""

@@ -30,7 +30,7 @@ from agora_recording.request.rules import (
 
 
 def check_recording(body: object) -> Checked:
-    """Return everything that is wrong with a request to record, and everything doubtful.
+    """Return the problems and the warnings of a request to record.
 
     `body` is what a RecordingRequest describes. Takes any JSON value and never raises.
     """
@@ -58,7 +58,7 @@ def check_recording(body: object) -> Checked:
 
 
 def check_update(mode: object, body: object) -> Checked:
-    """Return what is wrong with `{streamSubscribe?, webRecordingConfig?, rtmpPublishConfig?}`.
+    """Return the problems of `{streamSubscribe?, webRecordingConfig?, rtmpPublishConfig?}`.
 
     Takes any JSON value and never raises.
     """
@@ -83,7 +83,7 @@ def check_update(mode: object, body: object) -> Checked:
 
 
 def check_layout(mode: object, body: object) -> Checked:
-    """Return what is wrong with a new layout (mix only). What it leaves out is reset by Agora.
+    """Return the problems of a new layout (mix only). Agora resets fields that it leaves out.
 
     Takes any JSON value and never raises.
     """

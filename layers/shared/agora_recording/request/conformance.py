@@ -1,6 +1,6 @@
-"""Holds a plain JSON value against a type, and finds everything that is wrong with it at once.
+"""Compares a plain JSON value with a type, and finds all problems at once.
 
-msgspec itself stops at the first error, and its words are for programmers. Here each finding has
+msgspec itself stops at the first error, and its messages are for programmers. Here each finding has
 the full path and the rule in words; a value is never repeated, since it may be a secret. Fields
 that a type of Agora's does not know are warnings: Agora adds fields, and they are passed on. Types
 of our own forbid them (`forbid_unknown_fields`).
@@ -27,7 +27,7 @@ _MOST_NAME = 64  # characters of an unknown name that are repeated
 
 
 class Checked(NamedTuple):
-    """What was found: problems are refused, warnings are passed on to the caller."""
+    """The result: a request with problems is refused; warnings are passed on to the caller."""
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -61,9 +61,9 @@ def conform(value: Any, kind: Any, path: str, found: Findings) -> None:
 
 
 def storable(value: Any, path: str, found: Findings) -> None:
-    """Note what a row of the table could not hold, in fields known or unknown.
+    """Note values that a row of the table cannot hold, in known and unknown fields.
 
-    Iterative, so that no nesting is too deep for it.
+    Iterative, so that it works with any depth.
     """
     waiting = [(value, path, 1)]
     size = 0
@@ -81,12 +81,12 @@ def storable(value: Any, path: str, found: Findings) -> None:
                 size += 3 + (len(name) if isinstance(name, str) else 0)
                 here = child(where, name)
                 if name == "" or (isinstance(name, str) and not _is_text(name)):
-                    found.problem(here, "must have a name of valid Unicode, not an empty one")
+                    found.problem(here, "must have a name: valid Unicode, and not empty")
                 waiting.append((each, here, level + 1))
         else:
             size += 6
             if not _is_number_of_rows(at):
-                found.problem(where, "must be a finite number, whole ones within 64 bits")
+                found.problem(where, "must be a finite number (64 bits if it is whole)")
     if size > MOST_BYTES:
         found.problem(path, f"must be at most {MOST_BYTES} bytes of JSON")
 
@@ -147,9 +147,9 @@ def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findin
             found.problem(child(path, name), "is not a field of this call")
             continue
         meant = alike.get(str(name).lower())
-        hint = f"; did you mean {meant}? Agora heeds upper and lower case" if meant else ""
+        hint = f"; did you mean {meant}? Upper and lower case matter" if meant else ""
         found.warning(
-            child(path, name), f"is not in Agora's documents; it is passed on as it is{hint}"
+            child(path, name), f"is not in Agora's documents; it is passed on unchanged{hint}"
         )
 
 
@@ -274,7 +274,7 @@ def _is_text(value: str) -> bool:
 
 
 def _is_number_of_rows(value: object) -> bool:
-    """Tell whether a leaf that is no text can be kept: true, false, null and most numbers."""
+    """Tell whether a value other than text can be kept: true, false, null and most numbers."""
     if value is None or isinstance(value, bool):
         return True
     if isinstance(value, int):

@@ -15,7 +15,7 @@ _UNLESS_ANY = "unless the token was built for uid 0 (any user of the channel)"
 
 
 class Limits(NamedTuple):
-    """What a stack gives to a recording whose caller says nothing, and whether it transcodes."""
+    """A stack's defaults for a recording, and whether it allows postponed transcoding."""
 
     max_duration_s: int
     max_idle_time_s: int
@@ -63,17 +63,17 @@ def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
 
 
 def _transcoding_problems(client_request: object) -> list[Problem]:
-    """Return why a stack whose keys cannot read does not take a request for postponed work."""
+    """Return a problem if postponed work is asked of a stack whose keys cannot read."""
     if not isinstance(client_request, Mapping) or "transcodeOptions" not in client_request:
         return []
-    rule = "needs a stack with PostponedTranscoding true: Agora reads what it uploaded for it"
+    rule = "needs a stack with PostponedTranscoding true: Agora must read its own uploads"
     return [Problem("clientRequest.transcodeOptions", rule)]
 
 
 def _token_warnings(
     mode: Mode, client_request: Mapping[str, Any], uid: str | None, restarts: int
 ) -> list[Problem]:
-    """Return why a token, which is for one uid as a rule, may not let every attempt in."""
+    """Return warnings: a token is usually for one uid, so not every attempt may get in."""
     if mode == "web" or not client_request.get("token"):  # a web page is not in the channel
         return []
     warnings = []

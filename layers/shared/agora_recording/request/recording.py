@@ -27,7 +27,7 @@ TagName = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME, extra=_TAG_
 TagValue = Annotated[str, Meta(max_length=MAX_TAG_VALUE, extra=_TAG_RULE)]
 
 
-_UID = "The recorder's uid; else one of the stack's. Each restart takes a new one."
+_UID = "The recorder's uid; without it, the stack chooses one. Each restart takes a new uid."
 
 
 class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
         Meta(
             min_length=1,
             max_length=MAX_CNAME_BYTES,
-            description="The channel: 64 characters at most, but for web page recordings.",
+            description="The channel: at most 64 characters, except for web page recordings.",
         ),
     ]
     uid: Annotated[Uid | None, Meta(description=_UID)] | UnsetType = UNSET
@@ -50,7 +50,7 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
             Meta(
                 ge=1,
                 le=MAX_DURATION_S,
-                description="It is stopped after so long; else after the stack's default.",
+                description="It is stopped after this time; without it, after the stack's default.",
             ),
         ]
         | UnsetType
@@ -61,7 +61,7 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
             Meta(
                 ge=0,
                 le=MAX_RESTARTS,
-                description="How often it is started anew when it dies; else the stack's default.",
+                description="How often it is started again when it dies; or the stack's default.",
             ),
         ]
         | UnsetType
@@ -69,7 +69,7 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
     tags: (
         Annotated[
             dict[TagName, TagValue],
-            Meta(max_length=MAX_TAGS, description="The caller's own words for it."),
+            Meta(max_length=MAX_TAGS, description="The caller's own data."),
         ]
         | UnsetType
     ) = UNSET

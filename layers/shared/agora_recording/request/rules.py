@@ -1,8 +1,8 @@
 """The rules between the fields of a clientRequest; each is one small function in one of two lists.
 
-`RULES` are refused: Agora would answer with an error, or would not do what was asked. A field
-that belongs to another mode is among them. `ADVICE` is passed on as a warning: the field has no
-effect beside the others, or Agora merely recommends against it.
+A request that breaks one of `RULES` is refused: Agora would answer with an error, or would not do
+what was asked. A field of another mode is such a case. `ADVICE` gives warnings: a field has no
+effect together with the others, or Agora only recommends against it.
 
 Sources: Agora REST (acquire, start, update, updateLayout); where that is silent, Agora docs:
 subscription lists, video layout, screen capture, postponed audio mixing.
@@ -52,7 +52,7 @@ Broken = Iterator[tuple[str, str]]  # path, and the rule in words
 
 
 class Asked(NamedTuple):
-    """A request as the rules read it: a part is empty where it is absent or of the wrong type."""
+    """A request as the rules read it: a part is empty if it is absent or has a wrong type."""
 
     mode: object
     top: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, mode: object, client_request: object) -> Asked:
-        """Take a request apart."""
+        """Return the parts of a request."""
         top = members(client_request)
         recording = members(top.get("recordingConfig"))
         extension = members(top.get("extensionServiceConfig"))
@@ -115,7 +115,7 @@ def _the_scene_fits_the_mode(asked: Asked) -> Broken:
     scene = asked.top["scene"]
     if asked.mode == "web":
         if scene != 1:
-            yield "scene", "must be 1 in web mode (left out, the bundle sends 1)"
+            yield "scene", "must be 1 in web mode (or left out: the bundle sends 1)"
     elif scene == 1:
         yield "scene", "1 is for web mode"
     elif scene == 2 and asked.mode != "individual":
@@ -159,7 +159,8 @@ def _lists_fit_the_stream_types(asked: Asked) -> Broken:
     for without, kind, only in ((0, "Video", "audio"), (1, "Audio", "video")):
         for name in _list_names(kind):
             if _is_whole(types) and types == without and name in asked.recording:
-                yield f"recordingConfig.{name}", f"cannot go with streamTypes {types} ({only} only)"
+                rule = f"cannot be used with streamTypes {types} ({only} only)"
+                yield f"recordingConfig.{name}", rule
 
 
 def _encryption_has_its_keys(asked: Asked) -> Broken:
@@ -230,7 +231,7 @@ def _start_parameter_is_what_start_gets(asked: Asked) -> Broken:
     for name in {**start, **given}:
         if name != "storageConfig" and not _same(start, given, name):
             path = child("startParameter", name)
-            yield path, "must equal the field of this name in clientRequest, which start gets"
+            yield path, "must equal the same field of clientRequest, which start gets"
 
 
 Rule = Callable[[Asked], Broken]
@@ -254,7 +255,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-# --- allowed, and perhaps not meant -------------------------------------------------------------
+# --- allowed, but perhaps not intended ----------------------------------------------------------
 
 
 def _the_channel_type_is_assumed(asked: Asked) -> Broken:
@@ -271,7 +272,7 @@ def _lists_may_leave_out_a_medium(asked: Asked) -> Broken:
         here = any(name in asked.recording for name in _list_names(kind))
         if here and not any(name in asked.recording for name in _list_names(other)):
             path = f"recordingConfig.subscribe{other}Uids"
-            yield path, f"is not given beside the other list: no {other.lower()} will be recorded"
+            yield path, f"is missing beside the other list: no {other.lower()} will be recorded"
 
 
 def _the_uid_group_is_large_enough(asked: Asked) -> Broken:
@@ -287,7 +288,7 @@ def _the_uid_group_is_large_enough(asked: Asked) -> Broken:
     }
     if len(uids) > _UID_GROUP_SIZES[group]:
         path = "recordingConfig.subscribeUidGroup"
-        yield path, f"{group} is for {_UID_GROUP_SIZES[group]} uids at most; more are subscribed"
+        yield path, f"{group} is for {_UID_GROUP_SIZES[group]} uids at most; more are named"
 
 
 def _the_original_sound_is_audio_only(asked: Asked) -> Broken:
@@ -309,7 +310,7 @@ def _a_doubtful_picture(asked: Asked) -> Broken:
         yield f"recordingConfig.transcodingConfig.{path}", rule
     fps = asked.transcoding.get("fps")
     if _is_whole(fps) and fps > 30:
-        yield "recordingConfig.transcodingConfig.fps", "is more than the 30 that Agora names"
+        yield "recordingConfig.transcodingConfig.fps", "is above 30, the most that Agora names"
 
 
 def _sound_options_without_a_mix(asked: Asked) -> Broken:
@@ -359,21 +360,21 @@ def in_other_modes(
 
 
 def both_lists(config: Mapping[str, Any]) -> Broken:
-    """Find a medium that has a list of what to subscribe and one of what not to."""
+    """Find a medium that has both a list to subscribe and a list to unsubscribe."""
     for kind in ("Audio", "Video"):
         wanted, unwanted = _list_names(kind)
         if wanted in config and unwanted in config:
-            yield unwanted, f"cannot go with {wanted}: give one of the two"
+            yield unwanted, f"cannot be used with {wanted}: give one of the two"
 
 
 def doubtful_lists(config: Mapping[str, Any]) -> Broken:
-    """Find subscription lists that are empty, or that name all and some."""
+    """Find subscription lists that are empty, or that name all streams and single uids."""
     for name in (*_list_names("Audio"), *_list_names("Video")):
         uids = config.get(name)
         if uids == []:
             yield name, "is empty, which Agora recommends against: leave it out"
         if isinstance(uids, list) and len(uids) > 1 and ALL_STREAMS in uids:
-            yield name, f"should be {ALL_STREAMS} alone, or uids alone"
+            yield name, f"should hold only {ALL_STREAMS}, or only uids"
 
 
 def layout_regions(layout: Mapping[str, Any]) -> Broken:
@@ -392,11 +393,11 @@ def doubtful_layout(layout: Mapping[str, Any]) -> Broken:
     if "maxResolutionUid" in layout and layout.get("mixedVideoLayout") != 2:
         yield "maxResolutionUid", "takes effect with mixedVideoLayout 2 only"
     if isinstance(layout.get("backgroundConfig"), dict):
-        yield "backgroundConfig", "is an array in Agora's newer pages"
+        yield "backgroundConfig", "should be an array, as in Agora's newer pages"
     for index, region in enumerate(items(layout.get("layoutConfig"))):
         for start, length in (("x_axis", "width"), ("y_axis", "height")):
             at, size = members(region).get(start), members(region).get(length)
-            # A millionth: Agora heeds six decimal places.
+            # A millionth more is allowed: Agora reads six decimal places.
             if _is_number(at) and _is_number(size) and at + size > 1.000001:
                 yield f"layoutConfig[{index}].{length}", f"{start} + {length} is more than 1"
 

@@ -1,8 +1,8 @@
-"""Whether a recording is complete, judged by what lies in S3 and by nothing else.
+"""Decides whether a recording is complete, only by the files in S3.
 
-Every slice that a final index names must be there, with more than 0 bytes; every MP4 that was
-promised too. A webhook's file list can add a demand, never grant completeness (it is absent in
-snapshot and web mode, and at times empty: Agora best practices).
+Every slice that a final index names must be there, with more than 0 bytes, and every MP4 that was
+requested. A notification's file list may add files that must be there, but it never proves
+completeness (it is absent in snapshot and web mode, and sometimes empty: Agora best practices).
 
 `case` keeps what was found, `indexes` judges the final indexes and their slices, `unnamed` what no
 index names, `promised` MP4s and what was announced, `sessions` each session as a whole; `contents`
@@ -33,9 +33,9 @@ def verify(
 ) -> Verdict:
     """Return the verdict on everything under the prefix.
 
-    `objects` is gone through once; `read` is called with the key of each final index, one after
-    the other, and what it raises is passed on. The listing decides what exists: an index that
-    was written anew since is awaited.
+    `objects` is read once; `read` is called with the key of each final index, one after the other,
+    and its errors are passed on. The listing decides what exists: an index that was written again
+    since is awaited.
     """
     inventory = Inventory(
         prefix=expectation.prefix,

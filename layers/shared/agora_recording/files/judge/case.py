@@ -35,7 +35,7 @@ class Findings:
         self._details.setdefault(key, detail)
 
     def listed(self) -> list[Finding]:
-        """Return them: what is wrong first, then what is awaited, then the notes."""
+        """Return the findings: errors first, then what is awaited, then the notes."""
         order = {"error": 0, "awaited": 1, "note": 2}
         found = [
             Finding(*key, self._counts[key], tuple(names), self._details[key])
@@ -87,7 +87,7 @@ class Case(msgspec.Struct, kw_only=True, eq=False):
         names: Sequence[str] = (),
         detail: str = "",
     ) -> None:
-        """Note what is an error once nothing more is to come of the session, and awaited before."""
+        """Note a problem: an error when the session is settled, awaited before."""
         session.troubled = True
         level: Level = "error" if session.settled else "awaited"
         self.findings.add(code, level, where, names, detail)
@@ -95,7 +95,7 @@ class Case(msgspec.Struct, kw_only=True, eq=False):
     def missing_mp4s(
         self, code: Code, session: SessionCase, where: str, names: Sequence[str]
     ) -> None:
-        """Note MP4s that are not there: they may still be in the making."""
+        """Note MP4s that are not there: Agora may still be making them."""
         is_late = self.overdue or session.quiet or session.expected.ended_ms is None
         session.troubled = True
         level: Level = "error" if session.settled and is_late else "awaited"

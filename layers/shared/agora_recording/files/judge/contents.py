@@ -41,7 +41,7 @@ def _start_ms(case: Case, final: PlaylistFile) -> int:
 
 
 def _type_of(track: str, playlists: Sequence[PlaylistFile]) -> TrackType:
-    """Where the name does not tell the type, the index's track events may."""
+    """Return the track type by the file name; if that has none, by the index's track events."""
     if not track:
         media = frozenset[str]().union(*(playlist.media for playlist in playlists))
         track = "audio" if media == {"AUDIO"} else "video" if media == {"VIDEO"} else "av"

@@ -89,7 +89,7 @@ def _judge_form(case: Case, session: SessionCase, index: Index, playlist: Playli
     elif "cut" in codes:
         case.problem("truncated_playlist", session, index.name, detail=detail)
     elif playlist.variants:
-        pass  # a list of lists never says that it ends
+        pass  # a master playlist has no end mark
     elif not playlist.closed:
         _judge_unclosed(case, session, index)
     elif not playlist.segments:
@@ -99,7 +99,7 @@ def _judge_form(case: Case, session: SessionCase, index: Index, playlist: Playli
 
 
 def _judge_unclosed(case: Case, session: SessionCase, index: Index) -> None:
-    """A lost recorder never closes its index: its successor's media is what follows."""
+    """Note an index without an end mark: only a note if a later recorder or session follows."""
     if recorder_of(index.parsed.bak) < max(session.recorders):
         case.findings.add("unclosed_playlist", "note", index.name, detail="failover")
     elif session.settled and any(
@@ -113,7 +113,7 @@ def _judge_unclosed(case: Case, session: SessionCase, index: Index) -> None:
 
 
 def _judge_variants(case: Case, session: SessionCase, index: Index, playlist: Playlist) -> None:
-    """The indexes that a master playlist names must be there; they are judged themselves."""
+    """Check that the indexes which a master playlist names are there; each is judged itself."""
     there = {each.name for stream in case.inventory.streams.values() for each in stream.indexes}
     names = {playlists.file_name(uri) for uri in playlist.variants}
     absent = sorted(name for name in names if not {name, unquote(name)} & there)
