@@ -1,25 +1,28 @@
-"""The library: everything that decides. A room of `functions/` parses, calls it once, and answers.
+"""The library of the rooms.
 
-From the top down; a part imports only from the lines below its own. `make lint` holds that, and
-docs/architecture.md says where a change of what is made.
+A room is a Lambda function (`functions/<room>/app.py`): it parses what comes in, makes one call
+into the library, and answers.
 
-wiring         from a room's settings to the parts that it is made of
+From the top down; a part imports only from the lines below its own (`make lint` checks this).
+docs/architecture.md says for each kind of change which part to edit.
+
+wiring         makes the parts of a room from its settings
 api            what each call of the HTTP API takes, does and answers
 files          the bucket: names, playlists, the verdict, the manifest, playback, publishing
-life           a recording's rows and its execution, and what moves them on
+life           a recording's rows and its execution, and the steps of its life
 recording      what a recording is and how it may change: plain values in, plain values out
 request        what a caller may ask for: types, rules, every problem of a request at once
 agora          Agora's REST API: its bodies and answers, what they mean, the client and its pace
-notifications  Agora's webhook: whose body it is, what it says, where it is kept
-firewall       Agora's addresses: which are believed, and the places that let them in
+notifications  Agora's webhook: who signed a body, what it says, where it is stored
+firewall       Agora's addresses: which to trust, and the firewalls that let them in
 aws            clients, rows, leases, secrets, sealed values, signed addresses
 observability  the logger and the metrics of the rooms
 settings       the environment of a room, read by name
-refusals       what each error is by HTTP
+refusals       the HTTP status of each error
 emf            a line of metrics, without Powertools
-clock          instants
-errors         the vocabulary of failure
-foreign        reading JSON that Agora wrote, whatever it lacks or adds
+clock          the present, and instants as text
+errors         all errors of the library
+foreign        reads Agora's JSON, also with missing or unknown fields
 """
 
 import gc

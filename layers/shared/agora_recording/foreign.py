@@ -1,8 +1,8 @@
-"""JSON that somebody else writes, read tolerantly: Agora's answers and Agora's notifications.
+"""Reads JSON that Agora writes, tolerantly: its answers and its notifications.
 
-Agora's pages and its wire disagree, so the case of a name never matters, numbers and truths may be
-text, instants seconds or milliseconds, objects and lists JSON text inside JSON. What is missing or
-makes no sense is None, or empty: nothing here raises.
+Agora's documents and its real JSON differ. So the case of a name never matters, numbers and
+booleans may be text, instants may be seconds or milliseconds, and objects and lists may be JSON
+text inside JSON. A field that is missing or makes no sense is None, or empty: nothing here raises.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 LAST_INSTANT_MS = 253_402_300_799_999
-"""9999-12-31: the last instant that a row can hold and a clock can print."""
+"""9999-12-31: the last instant that can be stored and printed."""
 
 _SECONDS_END = 100_000_000_000  # below it an instant is in seconds, from there in milliseconds
 _MOST = 2**63 - 1  # no number of Agora's needs more, and DynamoDB keeps 38 digits
@@ -20,7 +20,7 @@ _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def load(text: bytes | str) -> Any:
-    """Return the value of a JSON text, None where it is no JSON."""
+    """Return the value of a JSON text; None if it is not JSON."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -28,14 +28,14 @@ def load(text: bytes | str) -> Any:
 
 
 def members(value: object) -> dict[str, Any]:
-    """Return a JSON object, also one that is written as JSON text; an empty one for all else."""
+    """Return a JSON object, also if it is written as JSON text; {} for any other value."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         value = load(value)
     return value if isinstance(value, dict) else {}
 
 
 def _whole(value: object) -> int | None:
-    """Return a whole number that was sent as text or with a fraction of zero."""
+    """Return a whole number that was sent as text or as a float (3.0); None for other values."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     digits = value.strip() if isinstance(value, str) else ""
@@ -47,7 +47,8 @@ def _whole(value: object) -> int | None:
 class Fields:
     """The fields of a JSON object, by their names in any case.
 
-    A name as it is asked for comes first; of others, the last that has a value.
+    A field with exactly the requested name comes first; of other spellings, the last that has a
+    value.
     """
 
     __slots__ = ("_given", "_lower")
@@ -60,11 +61,11 @@ class Fields:
         return bool(self._given)
 
     def __or__(self, other: Fields) -> Self:
-        """Return the fields of both; where both have one, the other's."""
+        """Return the fields of both; of a field that both have, the other's value."""
         return type(self)({**self._by_lower_name(), **other._by_lower_name()})
 
     def _by_lower_name(self) -> dict[str, Any]:
-        # Made when first needed: most names come as they are documented.
+        # Made only when it is needed: most names come as they are documented.
         if self._lower is None:
             given = self._given.items()
             self._lower = {name.lower(): value for name, value in given if value is not None}
@@ -76,7 +77,7 @@ class Fields:
         return self._by_lower_name().get(name.lower()) if value is None else value
 
     def whole(self, name: str, least: int = -_MOST) -> int | None:
-        """Return a whole number of less than 64 bits, and of `least` at least; a truth is none."""
+        """Return a whole number (signed 64 bits) of at least `least`; None for true and false."""
         value = self.value(name)
         number = value if type(value) is int else _whole(value)
         return number if number is not None and least <= number <= _MOST else None
@@ -90,14 +91,14 @@ class Fields:
         return None if number is None else str(number)
 
     def truth(self, name: str) -> bool | None:
-        """Return true or false; 1 and 0 are taken for them."""
+        """Return true or false, which may also be sent as 1 or 0."""
         value = self.value(name)
         if isinstance(value, str):
             return _TRUTHS.get(value.strip().lower())
         return bool(value) if isinstance(value, int) and value in (0, 1) else None
 
     def instant_ms(self, name: str) -> int | None:
-        """Return an instant in epoch milliseconds; by its size it came in these or in seconds."""
+        """Return an instant in epoch milliseconds; its size shows if it was sent in seconds."""
         number = self.whole(name)
         if number is None or number <= 0:
             return None
@@ -105,11 +106,11 @@ class Fields:
         return ms if ms <= LAST_INSTANT_MS else None
 
     def fields(self, name: str) -> Self:
-        """Return the fields of an object inside this one; none where there is no object."""
+        """Return the fields of an object inside this one; no fields if it is not an object."""
         return type(self)(self.value(name))
 
     def items(self, name: str) -> list[Any]:
-        """Return a list's values; of what is no list, itself as the only one."""
+        """Return the values of a list; any other value counts as a list of one."""
         value = self.value(name)
         if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
             value = load(value)

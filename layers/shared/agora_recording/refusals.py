@@ -1,6 +1,7 @@
-"""What each error is by HTTP, for the API and for the webhook: one table.
+"""The HTTP status of each error, for the API and for the webhook, in one table.
 
-The webhook imports it, so it imports no Powertools, no requests and nothing else that is slow.
+The webhook imports this module. So it imports no Powertools, no requests and nothing else that is
+slow to import.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from agora_recording.errors import RecordingError
 
 
 class Refusal(NamedTuple):
-    """The status, and after how many seconds the same call may work; 0 where it never will."""
+    """The status, and the seconds after which the same call may work (0: never)."""
 
     status: HTTPStatus
     retry_s: int = 0
@@ -36,7 +37,7 @@ REFUSALS: dict[type[RecordingError], Refusal] = {
     errors.AgoraUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, 3),
     # Moving to another server takes Agora up to 90 s.
     errors.TaskNotFoundError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE, 15),
-    # The webhook's. After any of them Agora sends the notification again.
+    # Errors of the webhook. After each of them, Agora sends the notification again.
     errors.SignatureError: Refusal(HTTPStatus.UNAUTHORIZED),
     errors.NotificationInvalidError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     errors.SecretUnavailableError: Refusal(HTTPStatus.SERVICE_UNAVAILABLE),
@@ -52,7 +53,7 @@ _TITLES = {
 def refusal(error: Exception) -> Refusal:
     """Return the row of an error's class, or of the nearest base class that has one.
 
-    `error` is one that the table has: `except tuple(REFUSALS)` caught it.
+    The table has a row for `error`: callers catch only `tuple(REFUSALS)`.
     """
     return next(REFUSALS[each] for each in type(error).__mro__ if each in REFUSALS)
 

@@ -122,9 +122,9 @@ def test_how_it_ended_is_told_in_sentences(kind: int, details: dict[str, Any], r
         (31, {"status": 7}, None, "The upload ended with abnormal status 7."),
         (32, {"status": 7}, None, "The upload to Agora's backup ended with abnormal status 7."),
         (40, {"status": 2}, None, "The recorder started with abnormal status 2."),
-        (72, {"limitType": "a:b"}, 5, "The page uses what cannot be recorded (a:b)."),
-        (73, {"reason": "audio_silence"}, None, "The page was loaded anew: audio_silence."),
-        (90, {"fileName": "a.ts"}, None, "Agora could not read back what it should transcode."),
+        (72, {"limitType": "a:b"}, 5, "The page uses a feature that cannot be recorded (a:b)."),
+        (73, {"reason": "audio_silence"}, None, "The page was loaded again: audio_silence."),
+        (90, {"fileName": "a.ts"}, None, "Agora could not read the files to transcode."),
     ],
 )
 def test_every_problem_is_told_in_words(

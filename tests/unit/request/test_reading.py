@@ -57,7 +57,7 @@ def test_every_problem_has_its_path_and_its_rule() -> None:
     )
     rules = {problem.path: problem.rule for problem in found}
     assert len(rules) == len(found)
-    tag = "must be 1 to 128 characters, its value text of at most 256"
+    tag = "must be a name of 1 to 128 characters and a text of at most 256"
     assert rules.pop("cname").startswith("must be 1 to 64 characters, each a letter, a digit")
     assert rules == {
         "uid": "must be a whole number from 1 to 4294967295, written as a string",

@@ -12,7 +12,7 @@ STOP_FIELDS = {"async_stop": True}
 
 
 def body(cname: str, uid: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call's body: whom it is about, and its clientRequest."""
+    """Return a call's body: the channel, the recorder's uid and the clientRequest."""
     return {"cname": cname, "uid": uid, "clientRequest": dict(fields)}
 
 
@@ -26,7 +26,7 @@ def split(client_request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
 def acquire_fields(
     client_request: Mapping[str, Any], storage: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return acquire's clientRequest. A startParameter becomes exactly what start will get."""
+    """Return acquire's clientRequest; `startParameter` is replaced by exactly what start gets."""
     acquire, _ = split(client_request)
     if "startParameter" in acquire:
         acquire["startParameter"] = start_fields(client_request, storage)
@@ -36,6 +36,6 @@ def acquire_fields(
 def start_fields(
     client_request: Mapping[str, Any], storage: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return start's clientRequest; `storage` is the storageConfig, None for none."""
+    """Return start's clientRequest; `storage` is the storageConfig, None leaves it out."""
     _, start = split(client_request)
     return start if storage is None else {**start, "storageConfig": dict(storage)}

@@ -1,11 +1,11 @@
-"""Agora's answers, in one shape, whatever spelling they came in.
+"""Agora's answers, decoded into one type, however they are spelled.
 
-Names, numbers and nested JSON are read as `foreign` reads them. Beside that, bodies come wrapped in
-{"Code": …, "Body": …}, empty, and as no JSON at all (Agora REST: responses; Agora docs: query
-status, response status codes).
+Names, numbers and nested JSON are read by `foreign`. In addition, a body may be wrapped in {"Code":
+…, "Body": …}, be empty, or not be JSON (Agora REST: responses; Agora docs: query status, response
+status codes).
 
-What an answer says of files, of a page or of its CDN outputs is not read: a stop that does not wait
-for the upload knows nothing of it, and notifications and the bucket tell the rest sooner.
+Files, the state of a page and its CDN outputs are not read from answers: a stop is answered before
+the upload is over, and notifications and the bucket have the rest sooner.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a call to Agora is about: what acquire gave, and what start made of it."""
+"""The resource that acquire returns, and the task (one session) that start makes of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from msgspec.structs import asdict
 
 
 class Resource(Struct, frozen=True, kw_only=True):
-    """What acquire gave: a resourceId, on which one uid may start one session in one channel.
+    """What acquire returns: a resourceId, with which one uid may start one session in one channel.
 
-    `mode` is individual, mix or web. `base_url` is the host that gave it, without a slash at the
-    end: every later call goes there (Agora docs: switch domain name). None: where the client
-    begins.
+    `mode` is individual, mix or web. `base_url` is the host that returned it, without a slash at
+    the end: every later call goes there (Agora docs: switch domain name). None: the client's first
+    host.
     """
 
     resource_id: str
@@ -21,7 +21,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     base_url: str | None = None
 
     def task(self, sid: str) -> Task:
-        """Return the session that start made of it."""
+        """Return the task: this resource with the sid that start returned."""
         return Task(**asdict(self), sid=sid)
 
 

@@ -1,9 +1,9 @@
 """Deletes an ended recording: every version of its files, then its other rows, its row last.
 
-The row says that the deletion has begun. So a repeated request goes on where the one before it ran
-out of time, and nothing is left without a row. Three things stay: the Idempotency-Key that made it
-(a hash, for a week), the execution's history in Step Functions, and unfinished uploads (the
-bucket's lifecycle ends them).
+The row says that the deletion has begun. So a repeated request continues where the one before it
+ran out of time, and no file is left without the recording's row. Three things stay: the
+Idempotency-Key that made it (a hash, for a week), the execution's history in Step Functions, and
+unfinished uploads (the bucket's lifecycle ends them).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-_RESERVE_MS = 5000  # that one more step and the answer may take
+_RESERVE_MS = 5000  # for one more step and the answer
 
 
 class Deletion(NamedTuple):
@@ -37,9 +37,9 @@ class Deletion(NamedTuple):
 
 
 def may_be_deleted(recording: Recording) -> None:
-    """Raise RecordingStateError where something may still write files of a recording.
+    """Raise RecordingStateError if a session may still write files of the recording.
 
-    That is its session, or an earlier session that was given up and not stopped yet.
+    That is its current session, or an earlier session that was given up and not stopped yet.
     """
     if not recording.is_terminal:
         raise RecordingStateError(

@@ -28,8 +28,7 @@ Answer = dict[str, Any]
 
 MAX_BODY_BYTES = 256 * 1024
 
-# A secret that is missing is the operator's to put right: the caller is told no more than of any
-# other failure of ours.
+# A missing secret is a mistake of the operator: the caller gets the answer of any internal error.
 _TOLD = tuple(error for error in REFUSALS if error is not SecretUnavailableError)
 
 
@@ -44,8 +43,8 @@ def header(event: Event, name: str) -> str | None:
 def query(event: Event, *known: str) -> dict[str, str]:
     """Return the parameters of the query string by their names.
 
-    Raises RequestInvalidError for every one that is not `known`: passed over, a misspelt one would
-    be answered with everything. Also for a value that is not text.
+    Raises RequestInvalidError for every parameter that is not `known`: if a misspelt one were
+    ignored, the answer would contain everything. Raises it also for a value that is not text.
     """
     parameters: Mapping[str, str] = event.get("queryStringParameters") or {}
     # A request may be signed in its query string, too.
@@ -111,7 +110,7 @@ def answer(
 
 
 def warned(body: dict[str, Any], warnings: Sequence[Problem]) -> dict[str, Any]:
-    """Return the body with the warnings: what was passed on but is perhaps not meant."""
+    """Return the body with the warnings added, if there are any."""
     if not warnings:
         return body
     return {**body, "warnings": [{"path": each.path, "rule": each.rule} for each in warnings]}
@@ -124,7 +123,7 @@ def text(status: int, body: str, content_type: str) -> Answer:
 
 
 def nothing() -> Answer:
-    """Return 204: it is done, and there is nothing to show."""
+    """Return the answer without a body (204)."""
     return {"statusCode": int(HTTPStatus.NO_CONTENT), "headers": {}, "body": ""}
 
 

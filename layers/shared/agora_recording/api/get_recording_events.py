@@ -40,7 +40,7 @@ class EventsView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def read_events_query(parameters: Mapping[str, str]) -> EventsQuery:
-    """Return what the parameters of a query string ask for. Raises RequestInvalidError."""
+    """Decode the parameters of the query string. Raises RequestInvalidError."""
     return EventsQuery(
         limit=read_number("limit", parameters, DEFAULT_LIMIT, 1, MAX_LIMIT),
         cursor=read_cursor(parameters, Cursor),
@@ -50,8 +50,8 @@ def read_events_query(parameters: Mapping[str, str]) -> EventsQuery:
 def one_page(entries: list[Entry], query: EventsQuery) -> EventsView:
     """Return a page of a timeline. Pure.
 
-    The cursor names an instant, so an event that arrives late does not shift the pages to come. If
-    it happened before that instant, it is not on them.
+    The cursor names an instant, so an event that arrives late does not shift the following pages.
+    If it happened before that instant, it is on none of them.
     """
     rest = list(_after(entries, query.cursor))
     found = page(rest, query.limit)

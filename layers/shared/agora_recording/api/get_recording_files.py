@@ -116,7 +116,7 @@ class FilesQuery(NamedTuple):
 
 
 def read_files_query(parameters: Mapping[str, str]) -> FilesQuery:
-    """Return what the parameters of a query string ask for. Raises RequestInvalidError."""
+    """Decode the parameters of the query string. Raises RequestInvalidError."""
     return FilesQuery(
         limit=read_number("limit", parameters, DEFAULT_LIMIT, 1, MAX_LIMIT),
         expires_s=read_expires_s(parameters),
@@ -197,7 +197,7 @@ def media_page(
         playlists = sum(len(track.playlists) for track in catalogue.tracks)
         is_last = number >= playlists + about.files.count + about.segments.count
         return found, ended if is_last else Cursor(at=about.generated_at, number=number)
-    # While it goes on, new files of other tracks shift the numbers, but not the keys.
+    # Before it is published, new files of other tracks shift the numbers, but not the keys.
     rest = [each for each in views(catalogue) if each.key > (where.after or "")]
     rest.sort(key=lambda view: view.key)
     found = page((_signed(sign, each) for each in rest), limit)

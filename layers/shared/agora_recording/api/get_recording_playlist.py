@@ -1,4 +1,4 @@
-"""A playlist that plays a private recording as it is: its segments are signed addresses."""
+"""A playlist that plays from the private bucket: its segments are signed addresses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PlaylistQuery(NamedTuple):
 
 
 def read_playlist_query(parameters: Mapping[str, str]) -> PlaylistQuery:
-    """Return what the parameters of a query string ask for. Raises RequestInvalidError."""
+    """Decode the parameters of the query string. Raises RequestInvalidError."""
     track_type = parameters.get("track")
     if track_type is not None and track_type not in TRACK_TYPES:
         raise RequestInvalidError([Problem("track", f"must be one of {', '.join(TRACK_TYPES)}")])
@@ -50,7 +50,7 @@ def signed_playlist(media: Media, recording_id: str, query: PlaylistQuery) -> st
     """Return an HLS playlist of one track, over all restarts and failovers.
 
     Raises RecordingNotFoundError; RecordingStateError; MediaNotFoundError; RequestInvalidError
-    (which track); PlaylistTooLargeError.
+    (several tracks fit); PlaylistTooLargeError.
     """
     recording = media.recording(recording_id)
     catalogue = media.catalogue(recording)

@@ -22,7 +22,7 @@ from agora_recording.request.limits import MAX_CNAME_BYTES
 
 DAY_MS = 86_400_000
 DAYS_BACK = 400
-# Empty days need a query, too: one page reads at most so many days; the cursor goes on from there.
+# Empty days need a query, too. So a page reads at most this many days; the next page goes on there.
 DAYS_PER_PAGE = 31
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 25
@@ -39,7 +39,7 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 
 class RecordingsQuery(NamedTuple):
-    """A page of the list: only of a status, only of a channel, where these are given."""
+    """A page of the list; `status` and `cname` select recordings if they are given."""
 
     status: str | None
     cname: str | None
@@ -48,7 +48,7 @@ class RecordingsQuery(NamedTuple):
 
 
 def read_recordings_query(parameters: Mapping[str, str]) -> RecordingsQuery:
-    """Return what the parameters of a query string ask for.
+    """Decode the parameters of the query string.
 
     Raises RequestInvalidError with every problem.
     """

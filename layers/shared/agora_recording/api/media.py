@@ -1,7 +1,7 @@
-"""The media of one recording, for whoever wants to play or to download them.
+"""The files of a recording, to play or to download.
 
-What is published is read from its manifest; what still goes on is verified on the spot. Both give
-the same documents, so that nothing behind them knows the difference.
+For a published recording they are read from its manifest; otherwise the bucket is verified now.
+Both give the same documents, so the code after them does not distinguish the two.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 DEFAULT_EXPIRES_S = 900
 
-Sign = Callable[[str, str], str]  # of a key and its content type: the address that opens it
+Sign = Callable[[str, str], str]  # (key, content type) -> the address that opens it
 
 
 def read_expires_s(parameters: Mapping[str, str]) -> int:
-    """Return for how many seconds the addresses are to be good. Raises RequestInvalidError."""
+    """Return the seconds for which the addresses are valid. Raises RequestInvalidError."""
     return read_number("expires", parameters, DEFAULT_EXPIRES_S, 1, MAX_EXPIRES_S)
 
 
 class Media(msgspec.Struct, kw_only=True):
-    """Finds what there is of a recording, and signs addresses for it."""
+    """Finds the files of a recording, and signs addresses for them."""
 
     store: RecordingStore
     verifier: Verifier
@@ -64,7 +64,7 @@ class Media(msgspec.Struct, kw_only=True):
         return recording
 
     def catalogue(self, recording: Recording) -> Catalogue:
-        """Return what is published, or what is in the bucket just now."""
+        """Return the published files, or those that are in the bucket now."""
         if recording.upload.manifest:
             # It may be deleted already, when its retention is over.
             with suppress(MediaNotFoundError):
@@ -84,7 +84,7 @@ class Media(msgspec.Struct, kw_only=True):
             raise MediaNotFoundError(f"{key} is not in the bucket any more.") from None
 
     def signer(self, expires_s: int) -> Sign:
-        """Return what signs addresses that are good for so many seconds from now on."""
+        """Return a function that signs addresses, which expire after `expires_s` seconds."""
         meta = self.client.meta
         where = bucket_url(meta.endpoint_url, self.bucket)
         return signer(where, meta.region_name, self.keys(), self.now_ms(), expires_s)

@@ -1,4 +1,4 @@
-"""Changing what others change too: read, change, write on condition that nobody was faster."""
+"""Changes rows that others change, too: read, change, write unless somebody else wrote first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agora_recording.errors import WriteConflictError
 
 T = TypeVar("T")
 
-# What DynamoDB answers where the condition of a write, or of one in a transaction, does not hold.
+# DynamoDB's error codes when the condition of a write, or of a write in a transaction, fails.
 OVERTAKEN = frozenset(
     {
         "ConditionalCheckFailedException",
@@ -30,13 +30,12 @@ def compare_and_set(
     refusal: str,
     overtaken: Container[str] = OVERTAKEN,
 ) -> T:
-    """Apply a pure `change` to what `read` returns; return what is there then.
+    """Apply a pure `change` to what `read` returns; return the value after it.
 
     `write(before, after)` writes on condition that `before` is still there, and returns what it
-    wrote. When somebody else was faster, it raises a ClientError with one of the codes in
-    `overtaken`: all three are then done anew, on what is there now. A change that changes nothing
-    writes nothing. Raises WriteConflictError, with `refusal` as its text, when others were faster
-    in every try.
+    wrote. If somebody else wrote first, it raises a ClientError with one of the codes in
+    `overtaken`: then all three steps are repeated. A change that changes nothing writes nothing.
+    Raises WriteConflictError, with `refusal` as its text, if others wrote first in every try.
     """
     for _ in range(tries):
         before = read()

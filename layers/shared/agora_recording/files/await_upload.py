@@ -1,8 +1,9 @@
-"""Awaiting the files of a recording whose last session is over.
+"""Waits for the files of a recording whose last session is over.
 
-The execution is parked on a token while they come. The protocol: the room stores the token, then
-looks at the bucket; whoever hears of a file (S3, Agora, the clock) looks at the bucket, then reads
-the token. So when the two meet, at least one sees both the files and the token, and sends it.
+Meanwhile the execution is parked on a task token. The protocol: this room stores the token, then
+looks at the bucket; the room that is told of a file (by S3, Agora or a timer) looks at the bucket,
+then reads the token. So if both run at the same time, at least one of them sees both the files and
+the token, and sends it.
 """
 
 from __future__ import annotations

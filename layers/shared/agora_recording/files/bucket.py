@@ -21,5 +21,5 @@ def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Objec
 
 
 def read_object(client: S3Client, bucket: str, key: str) -> bytes:
-    """Return the whole content of an object. Raises S3's NoSuchKey where there is none."""
+    """Return the whole content of an object. Raises S3's NoSuchKey if there is none."""
     return client.get_object(Bucket=bucket, Key=key)["Body"].read()

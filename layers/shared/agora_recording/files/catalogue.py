@@ -67,9 +67,9 @@ class Catalogue:
 def choose_track(
     tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None
 ) -> TrackEntry:
-    """Return the track that is meant by a uid and a type, where they are given.
+    """Return the track with this uid and this type; None fits every track.
 
-    Raises MediaNotFoundError where there is none, RequestInvalidError where there are several.
+    Raises MediaNotFoundError if no track fits, RequestInvalidError if several fit.
     """
     if not tracks:
         raise MediaNotFoundError("There is nothing to play: no playlist is in the bucket.")

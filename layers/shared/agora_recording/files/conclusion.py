@@ -1,6 +1,6 @@
-"""What a verdict means for a recording: its status, why in one sentence, and its row from then on.
+"""What a verdict means for a recording: its status, the reason in a sentence, and its new row.
 
-Each change takes the row as it is and returns the row as it shall be: a step forward or no change.
+Each change takes the current row and returns the new row: a step forward or no change.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from agora_recording.recording.timings import Timings
 
 
 def awaits_transcoding_alone(verdict: Verdict) -> bool:
-    """Tell whether all that is awaited is what transcoding makes, which takes days."""
+    """Tell whether only files of postponed transcoding, which take days, are awaited."""
     return bool(verdict.awaiting) and all(
         finding.code == "missing_transcoding" for finding in verdict.awaiting
     )
 
 
 def outcome_of(verdict: Verdict) -> Outcome:
-    """Return whether the execution may go on to publish: not while files are `pending`.
+    """Return the outcome for the execution, which publishes unless it is `pending`.
 
-    What only postponed transcoding will bring takes days: it is `incomplete` for now.
+    Files of postponed transcoding take days: if only these are awaited, it is `incomplete`.
     """
     if awaits_transcoding_alone(verdict):
         return "incomplete"
@@ -32,7 +32,7 @@ def outcome_of(verdict: Verdict) -> Outcome:
 
 
 def final_status(verdict: Verdict) -> tuple[Status, str]:
-    """Return the terminal status that a verdict means, and why in one sentence."""
+    """Return the terminal status that a verdict means, and the reason in one sentence."""
     if verdict.outcome == "complete":
         return "completed", "Every file that the playlists name is in the bucket."
     if awaits_transcoding_alone(verdict):
@@ -46,14 +46,14 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
 
 
 def looked_at(row: Recording, verdict: Verdict) -> Recording:
-    """Return an uploading recording with what a look into the bucket has found."""
+    """Return the recording with the verdict of a look at the bucket; a closed one unchanged."""
     return row if row.is_terminal else replace(row, upload=_summary(row.upload, verdict))
 
 
 def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms: int) -> Recording:
-    """Return the recording closed; without a verdict, since no session ever started, as failed.
+    """Return the closed recording. Without a verdict, no session ever started: it has failed.
 
-    An incomplete recording is open for late files from its end on, for as long as `timings` say.
+    For `timings.late_s` after its end, an incomplete recording still awaits late files.
     """
     if row.is_terminal:
         return row
@@ -71,9 +71,9 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
 
 
 def looked_at_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
-    """Return an incomplete recording upgraded where its late files have come.
+    """Return an incomplete recording after another look: completed if its late files have come.
 
-    Where they have not, it keeps what is there now, and awaits no more once its time is over.
+    Otherwise it gets the new verdict; after `late_until_ms` it awaits no more files.
     """
     if not row.awaits_late_files:
         return row
@@ -86,7 +86,7 @@ def looked_at_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
 
 
 def published_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
-    """Return a recording that is over with its files as they are now; its status only improves."""
+    """Return an ended recording with its files as they are now; its status can only improve."""
     status, reason = final_status(verdict)
     return close(replace(row, upload=_published_upload(row, verdict)), status, "", reason, now_ms)
 

@@ -1,7 +1,7 @@
 """The documents of a verdict: `manifest.json`, and the parts that it refers to.
 
-`manifest.json` stays below 200 KB whatever the recording's size, as long as the recording's own
-fields stay below 20 KB: a list too long for it lies beside it, in numbered parts.
+`manifest.json` stays below 200 KB for a recording of any size, as long as the recording's own
+fields stay below 20 KB: a list that is too long for it is written beside it, in numbered parts.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _ROOM_FOR_FILES, _FILES_A_PART = 24_000, 1000
 _ROOM_FOR_FINDINGS, _ROOM_FOR_NAMES = 24_000, 2000
 _GAPS, _GAPS_A_TRACK = 100, 20
 
-_SMALLEST_ROW = 60  # bytes: saves writing rows that can't fit
+_SMALLEST_ROW = 60  # bytes: saves writing rows that cannot fit
 _LAST_MS = 253_402_300_799_999  # the last instant that RFC 3339 can write
 
 
 def documents(verdict: Verdict, recording: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield key and content of all there is to write.
+    """Yield the key and the content of each document.
 
     The manifest comes last: it never names a part that is not there.
     """
@@ -287,5 +287,5 @@ def _first(names: Sequence[str], room: int) -> list[str]:
 
 
 def _instant(ms: int | None) -> Instant | None:
-    """Return the instant as text; None also where a damaged index puts it beyond all years."""
+    """Return the instant as text; None for no instant, or one after 9999 in a damaged index."""
     return clock.iso(ms) if ms is not None and 0 <= ms <= _LAST_MS else None

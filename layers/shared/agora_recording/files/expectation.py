@@ -1,4 +1,4 @@
-"""What the bucket should hold of a recording, by its request and by what was heard of it."""
+"""Which files the bucket should hold, by a recording's request and its notifications."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def expectation(
 
 
 def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
-    """Return the format of the file that postponed work will make, None where none was asked for.
+    """Return the format of the file that postponed work will make; None without such work.
 
-    Mixing makes MP3 where no format is named (Agora REST: transcodeOptions).
+    Mixing makes MP3 if no format is named (Agora REST: transcodeOptions).
     """
     options = request.get("transcodeOptions")
     if not options:
@@ -70,10 +70,10 @@ def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
 
 def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
     if attempt.end == "NOTHING_RECORDED":
-        return "uploaded"  # nothing is to come
+        return "uploaded"  # no file will come
     if facts.upload in ("uploaded", "backuped"):
         return facts.upload
-    # A session that died no longer does what its last event said.
+    # After a session died, its last event is no longer true.
     return (
         "uploading" if facts.upload == "uploading" and attempt.end not in RESTARTABLE else "unknown"
     )

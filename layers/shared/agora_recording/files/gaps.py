@@ -1,4 +1,4 @@
-"""Gaps: the stretches of time that no slice covers, and how long the slices last."""
+"""Gaps: the times that no slice covers; and how long the slices last in total."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agora_recording.files.verdict import Cause, Gap, PlaylistFile
 
 
 class Run(NamedTuple):
-    """Media of an index without a gap in it. `lost`: the slices right before it are not there."""
+    """A part of an index without a gap. `lost`: slices right before it are missing or empty."""
 
     start_ms: int
     end_ms: int
@@ -43,7 +43,7 @@ def union(runs: list[Run], gap_ms: int) -> tuple[list[Gap], int]:
     """Return the gaps between the runs, and the time (ms) that at least one run covers."""
     gaps: list[Gap] = []
     recorded_ms = 0
-    before: Run | None = None  # the run that reaches farthest so far
+    before: Run | None = None  # the run with the latest end so far
     for run in sorted(runs, key=lambda run: (run.start_ms, run.end_ms)):
         if before is None or run.start_ms - before.end_ms > gap_ms:
             if before is not None:

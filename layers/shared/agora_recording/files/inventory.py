@@ -1,4 +1,4 @@
-"""The files of one recording: the bucket's listing, sorted by what their names say."""
+"""The files of a recording: the bucket's listing, grouped by the parts of their names."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stream(msgspec.Struct, eq=False):
-    """What one recorder wrote of one stream: same sid, `bak<n>_`, uid and track.
+    """The files of one stream by one recorder: same sid, `bak<n>_`, uid and track.
 
     `parsed` is the name of its first file in the listing.
     """
@@ -63,10 +63,10 @@ class Stream(msgspec.Struct, eq=False):
 
 
 class Series(msgspec.Struct, eq=False):
-    """Slices, or snapshots, whose names differ in their UTC alone; `parsed` is the first name.
+    """Slices, or snapshots, whose names differ only in their UTC; `parsed` is the first name.
 
-    `first`, `last` (by name) and `empty` (the names of 0 bytes) are kept for snapshots alone: of
-    slices, `Inventory.stored` knows names and sizes.
+    `first`, `last` (by name) and `empty` (names of 0 bytes) are kept only for snapshots: of slices,
+    `Inventory.stored` has the names and the sizes.
     """
 
     parsed: FileName
@@ -123,7 +123,8 @@ class Inventory:
         for key, size, etag, modified_ms in objects:
             name = key[skip:]
             dot = name.rfind(".")
-            # Nearly all files are slices, equal but for the UTC: only the first name is parsed.
+            # Nearly all files are slices that differ only in the UTC: only the first name is
+            # parsed.
             series = known.get(name[: dot - 17] + name[dot:])
             if series is None or not name[dot - 17 : dot].isdigit():
                 series = self._place(name, size, etag, modified_ms)
@@ -149,7 +150,7 @@ class Inventory:
         return self.series.get(name[: dot - 17] + name[dot:])
 
     def _place(self, name: str, size: int, etag: str, modified_ms: int) -> Series | None:
-        """Put away what is no slice or snapshot; return the series that a first slice opens."""
+        """Store any other file; for the first slice or snapshot of a series, return the series."""
         if name == _OUR_FILE or name.startswith(_OUR_FOLDERS) or (name[-1:] in ("", "/")):
             return None
         parsed = names.parse(name, self.cname, self.sids)

@@ -1,4 +1,4 @@
-"""The manifest: what a recording consists of, for whoever uses it (docs/manifest.md).
+"""The manifest: the files of a recording, for its consumers (docs/manifest.md).
 
 These types are the document: written by `documents`, read by `catalogue` and by the API.
 """
@@ -26,7 +26,7 @@ Key = Annotated[str, Meta(description="The object's whole key in the bucket")]
 
 
 class Entry(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A part of the document: names in camelCase, and nothing for a field without a value."""
+    """A part of the document: names in camelCase; a field without a value is left out."""
 
 
 class GapEntry(Entry):

@@ -7,7 +7,7 @@
            [_<index>].mp4 .mp3 .m4a .aac
 
 An MP4 of individual mode has no track, since it joins both: `…__uid_s_<uid>__uid_e_<index>.mp4`.
-`bak<n>_` marks the files of a recorder that took over from a lost recorder, n counting from 0.
+`bak<n>_` marks the files of a recorder that replaced a lost recorder; n counts from 0.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _UTC = r"_(?P<utc>[0-9]{17})\.(?P<slice>ts|webm|jpg)"
 _INDEX = r"\.(?P<list>m3u8|mpd)"
 _FILE = r"(?:_(?P<part>[0-9]{1,9}))?\.(?P<file>mp4|mp3|m4a|aac)"
 
-# After a known cname any number is Agora's. Where the cname is not known, only what may be a tick.
+# After a known cname any number is a tick; after an unknown one, only a number of 8 to 16 digits.
 _TAIL = re.compile(
     rf"{_OWNER}(?:{_UTC}|(?:_(?P<tick>[0-9]{{1,20}})_(?P<version>[0-9]{{1,9}}))?{_INDEX}|{_FILE})"
 )
@@ -73,11 +73,11 @@ class FileName(msgspec.Struct, frozen=True, gc=False):
 
 
 def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> FileName | None:
-    """Return what `name` (a basename) says, or None when Agora gives no such name.
+    """Return the parts of `name` (a basename), or None if it is not a name of Agora's.
 
-    A cname may hold `_` and digits, so a known cname is looked for first: as it is, and with `-` in
-    the place of any character that web mode replaces. Then the shortest cname that fits is taken.
-    A sid is in `sids`, or 32 hexadecimal digits.
+    A cname may hold `_` and digits. So a known cname is tried first, as it is and with `-` for any
+    character that web mode replaces; otherwise the shortest cname that fits is taken. A sid is in
+    `sids`, or 32 hexadecimal digits.
     """
     bak, rest = None, name
     if name.startswith("bak"):

@@ -41,10 +41,10 @@ def content_type(name: str) -> str:
 
 
 def join(texts: Iterable[bytes | str]) -> str:
-    """Return a list that plays the given lists in turn, with the plain names of the slices.
+    """Return a playlist that plays the given ones in turn, with the plain names of the slices.
 
-    Meant for the playlists of one track (base, `bak<n>_`, further sids), in order of time. It has
-    an ENDLIST if the last of them has it.
+    For the playlists of one track (base, `bak<n>_`, further sids), in order of time. It has an
+    ENDLIST if the last of them has one.
     """
     lists = [playlists.parse(text) for text in texts]
     segments: list[Segment] = []
@@ -72,7 +72,7 @@ def signed_playlist(
     Only names directly under `base` (the recording's prefix) are signed, whatever the text has.
     Slices among `missing`, and those without a readable duration, are left out. Unknown tags are
     kept. `from_ms` and `to_ms` (epoch ms) choose the slices that overlap this window. ENDLIST is
-    added, since players wait for more without it, unless the list is `growing`.
+    added, since players wait for more without it, unless the playlist is `growing`.
 
     Raises PlaylistTooLargeError if the text exceeds `max_bytes`: with 500 bytes for an address,
     that is about 9,000 slices or 38 hours (15 s each). Callers ask for windows of a longer

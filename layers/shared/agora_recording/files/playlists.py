@@ -69,9 +69,9 @@ class Defect(msgspec.Struct, frozen=True):
 
 
 class Playlist(msgspec.Struct):
-    """An index. `closed`: it says that nothing follows. `media`: AUDIO, VIDEO, of its events.
+    """An index. `closed`: it has an end mark. `media`: AUDIO, VIDEO, from its track events.
 
-    `header` holds the tags of the whole list, but for EXTM3U and ENDLIST. `variants` are the other
+    `header` holds the tags of the whole list, except EXTM3U and ENDLIST. `variants` are the other
     indexes that a master playlist names (RFC 8216, 4.3.4); a master playlist has no ENDLIST.
     """
 
@@ -126,7 +126,7 @@ def _line(raw: bytes) -> str:
 
 
 def _is_whole(line: str) -> bool:
-    """Tell whether a last line that no newline ends is all there."""
+    """Tell whether a last line without a newline is complete."""
     return line in ("", _END) or (line.endswith(_WHOLE_ENDINGS) and not line.startswith("#"))
 
 
@@ -140,7 +140,7 @@ class _Reader:
         self.variants: list[str] = []
         self.media: set[str] = set()
         self.defects: dict[DefectCode, tuple[int, int]] = {}
-        # What the lines since the last file say of the next file, and where the last file ended.
+        # What the lines since the last file say about the next file, and where the last file ended.
         self.waiting = self.waiting_for_variant = False
         self.duration_ms: int | None = None
         self.discontinuity = False

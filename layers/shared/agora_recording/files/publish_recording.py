@@ -1,7 +1,7 @@
-"""From the end of the last session to the published recording: verify, announce, close.
+"""Publishes a recording after its last session: verify, write the manifest, announce, close.
 
-And after it: what was published as incomplete is looked at again as long as files may come late
-(Agora's backup, postponed transcoding), and becomes complete once, when they have come.
+After it, an incomplete recording is looked at again as long as late files may come (Agora's backup,
+postponed transcoding). When they have come, it becomes complete, once.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         awaited = verdict is not None and awaits_transcoding_alone(verdict)
         return {**_told(closed), "awaited": awaited and closed.status == "incomplete"}
 
-    # The next two stay apart. They differ in which recordings they take, in what they change, in
-    # whether they write and announce where nothing changed, and in when the timeline is told: with
-    # the row, or before it, since what a person asked for is noted also where the row stays.
+    # The next two methods stay separate. They differ in which recordings they accept, in what they
+    # change, in whether they write and announce if nothing changed, and in when they write the
+    # note: with the row, or before it, because an operator's request is noted even if the row stays
+    # the same.
 
     def look_again(self, recording_id: str) -> Status:
         """Verify an incomplete recording again; publish it as completed if it is complete now.
@@ -89,7 +90,7 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         self._write_manifest(changed, verdict)
         if changed.status == "completed":
             self.publisher.announce_end(changed)
-        words = f"Looked at again, and published as {changed.status}: {changed.reason}"
+        words = f"Verified again and published as {changed.status}: {changed.reason}"
         return self.store.amend(recording_id, change, lambda *_: [Note(now, "late", words)]).status
 
     def publish_again(self, recording_id: str) -> Status:
@@ -112,7 +113,7 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         changed = change(recording)
         self._write_manifest(changed, verdict)
         self.publisher.announce_end(changed)
-        words = f"Published anew as {changed.status}: {final_status(verdict)[1]}"
+        words = f"Published again as {changed.status}: {final_status(verdict)[1]}"
         self.store.note(recording_id, Note(now, "late", words))
         return self.store.amend(recording_id, change).status
 

@@ -56,9 +56,9 @@ class Arrival(NamedTuple):
 
 
 def read(body: str) -> Arrival | None:
-    """Return what a message says: an S3 event "Object Created", or a request to look again.
+    """Decode a message: an S3 event "Object Created", or a request to look again.
 
-    None for all else, and for the files that this bundle writes itself.
+    None for any other message, and for the files that this bundle writes itself.
     """
     try:
         message = msgspec.json.decode(body, type=_Message)

@@ -9,7 +9,7 @@ import msgspec
 from agora_recording.files.inventory import MediaFile
 from agora_recording.recording.model import Mode, Outcome
 
-# How far the upload of a session is; unknown: whoever uploads has not been heard, or is lost.
+# How far the upload of a session is; unknown: no event reported it, or the session died.
 Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
 TranscodedFormat = Literal["mp4", "mp3", "m4a", "aac"]
 Level = Literal["error", "awaited", "note"]
@@ -59,12 +59,12 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     names that are not Agora's are ignored. `transcoding` is the format that postponed transcoding
     (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
 
-    Nothing more is expected after `uploaded`; nor of an ended session whose upload is unknown,
-    once `quiet_ms` went by without a new file (Agora's backup delivers within 5 minutes as a
-    rule); nor after `deadline_ms`. An MP4 is made after the end, so a missing MP4 is waited for
-    until then, or until all was quiet, even after `uploaded`. Transcoding takes days: only
-    `transcoding_deadline_ms` ends the wait for it (absent: `deadline_ms`); set it to the past
-    when event 1001 reports a failure.
+    No more files are expected after `uploaded`; of an ended session whose upload is unknown, when
+    no file has come for `quiet_ms` (Agora's backup usually delivers within 5 minutes); and after
+    `deadline_ms`. MP4s are made after the end: so a missing MP4 is awaited until the deadline, or
+    until no file has come for `quiet_ms`, even after `uploaded`. Transcoding takes days: it is
+    awaited until `transcoding_deadline_ms` (None: `deadline_ms`), which is set to the past when
+    event 1001 reports a failure.
     """
 
     prefix: str

@@ -1,4 +1,4 @@
-"""Verifying a recording: what the bucket holds of it now, compared with what it should hold."""
+"""Verifies a recording: compares the bucket, as it is now, with what it should hold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Verifier(msgspec.Struct, kw_only=True):
         """Return what the bucket holds of a recording, compared with what it should hold.
 
         It costs a listing of the prefix, a read of each final index and of each session's row.
-        What S3 and the table raise is passed on.
+        Errors of S3 and of the table are passed on.
         """
         client = self.s3 or clients.s3()
         facts = {sid: self.sessions.get(sid).facts for sid in recording.sids}

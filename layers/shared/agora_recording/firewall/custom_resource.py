@@ -1,9 +1,9 @@
-"""The custom resource: what CloudFormation is answered when it makes, changes or deletes a stack.
+"""The custom resource: answers CloudFormation when it creates, updates or deletes the stack.
 
-A request names the URL that waits for the answer (CloudFormation: custom resource request and
-response). It is answered in any case, and with success in any case: the schedule repeats what
-failed at deploy, and a firewall that is late has alarms. An account that Agora does not know yet
-must not roll a stack back, and an answer that never comes would hold the stack up for an hour.
+A request has the URL to which the answer is sent (CloudFormation: custom resource request and
+response). The answer is always SUCCESS: the schedule repeats what failed at deploy, and an outdated
+firewall has alarms. An account that Agora does not know yet must not roll a stack back, and without
+an answer the stack would wait for an hour.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _WARNING_LENGTH = 1000  # CloudFormation takes 4 kB in all
 
 
 def answer(request: dict[str, Any], act: Callable[[], object]) -> dict[str, Any]:
-    """Do `act`, then answer CloudFormation with SUCCESS, whatever was raised; return the answer.
+    """Run `act`, then answer CloudFormation with SUCCESS, even if it failed; return the answer.
 
-    What went wrong is in the log, in the metric `RefreshAtDeployFailed` (0 or 1), and in the
-    resource's attribute `Warning`. Raises OSError when CloudFormation cannot be reached.
+    The error is in the log, in the metric `RefreshAtDeployFailed` (0 or 1), and in the resource's
+    attribute `Warning`. Raises OSError when CloudFormation cannot be reached.
     """
     warning = ""
     try:

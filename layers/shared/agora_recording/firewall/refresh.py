@@ -26,15 +26,15 @@ from agora_recording.observability import count, logger, metrics
 
 LEASE = (PARTITION, "LEASE")
 LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has expired
-_LOOK_S = 5  # how often a run that waits looks whether the other has finished
+_LOOK_S = 5  # between two tries of a run that waits for another
 _LOOKS = 12
 
 
 class Refresher(msgspec.Struct, frozen=True, kw_only=True):
-    """Keeps every target open to the addresses that Agora names. Never two runs at a time.
+    """Keeps every target open to the addresses that Agora names. Only one run at a time.
 
     `get` asks Agora at one of `urls`; `find_targets` is called once a run. `allow_documentation`
-    lets addresses pass that exist in documents alone (addresses.py). `now` returns epoch ms,
+    accepts addresses that are reserved for documentation (addresses.py). `now` returns epoch ms,
     `sleep` takes seconds.
     """
 
@@ -51,11 +51,13 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
         """Bring every target up to date; return {dryRun, addresses, targets, failed} for people.
 
         `targets` has the plan of each target by its id, `failed` the error of each. A dry run
-        plans, writes nothing and waits for nobody. `accept_drop`: a person vouches for the answer,
-        however much it lacks.
+        plans, writes nothing and does not wait for another run. `accept_drop`: a person confirms
+        the answer, however many addresses it lacks.
+
         Raises FirewallError when a target failed, after all others were done, or when another run
-        does not end; AddressesRefusedError or an AgoraError when there was no answer to act upon,
-        and SecretUnavailableError when Agora's keys are not filled in: then no target was touched.
+        does not end; AddressesRefusedError or an AgoraError when there was no usable answer, and
+        SecretUnavailableError when Agora's keys are not filled in: in these two cases no target was
+        changed.
         """
         if dry_run:
             return self._refresh(dry_run=True, accept_drop=accept_drop)
@@ -65,7 +67,7 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
     def take_back(self) -> None:
         """Remove the stack's rules from every target.
 
-        Raises FirewallError when some would not go, or when another run does not end.
+        Raises FirewallError if some could not be removed, or if another run does not end.
         """
         with self._alone():
             failed = self.find_targets().carry_out(farewell).failed
@@ -74,10 +76,10 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the lease, after a minute's wait at most. Raises FirewallError when it is held.
+        """Hold the lease; wait a minute for it at most. Raises FirewallError if it stays taken.
 
-        Two runs at a time would each forget what the other let in, and an old answer could undo a
-        new one.
+        Runs that overlap would overwrite the record of what the other let in, and an old answer
+        could undo a new one.
         """
         for _ in range(_LOOKS):
             if self.lease.take(LEASE_S) is not None:
@@ -122,7 +124,7 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
         return report
 
     def _ask(self) -> frozenset[str]:
-        """Return the addresses that Agora names; count why there is no answer to act upon."""
+        """Return the addresses that Agora names; without a usable answer, count the reason."""
         try:
             return fetch(self.get, self.urls, allow_documentation=self.allow_documentation)
         except AddressesRefusedError:
@@ -134,7 +136,7 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _judge(outcome: Outcome) -> None:
-    """Count how the targets fared. Raises FirewallError when one failed."""
+    """Count the targets by their results. Raises FirewallError if a target failed."""
     plans, failed = outcome
     refused = sum(each.refused is not None for each in plans.values())
     count("AddressesRefused", refused)

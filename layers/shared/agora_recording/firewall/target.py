@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 PARTITION = "FIREWALL"
-WRITE_TRIES = 6  # how often a target is written anew while others write it too
+WRITE_TRIES = 6  # how often a write is tried while others write the target, too
 
 
 class Target(Protocol):
-    """Something that lets addresses in, or not."""
+    """A firewall, or a list of addresses for one."""
 
     @property
     def id(self) -> str:
@@ -79,9 +79,10 @@ class Outcome(NamedTuple):
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """All targets of a stack. Whatever becomes of one, the others have their turn.
+    """All targets of a stack. If one fails, the others still have their turn.
 
-    `found`: the targets by their id. `unfound`: by the name of its source, why one was not found.
+    `found`: the targets by their id. `unfound`: the error of each source that failed, by the
+    source's name.
     """
 
     found: dict[str, Target]
@@ -94,8 +95,7 @@ class Targets(msgspec.Struct, frozen=True):
     ) -> Self:
         """Return the targets that `sources` make, each once.
 
-        A source stands under the name that is told where it fails; the others are asked all the
-        same.
+        Each source has the name that is reported if it fails; the others still have their turn.
         """
         found, unfound = dict[str, Target](), dict[str, Exception]()
         for name, make in sources.items():
@@ -175,7 +175,7 @@ def row_key(target_id: str) -> dict[str, AttributeValueTypeDef]:
 
 
 def error_code(error: ClientError) -> str:
-    """Return AWS's word for what went wrong (`InvalidPermission.Duplicate`)."""
+    """Return AWS's error code (such as `InvalidPermission.Duplicate`)."""
     return error.response["Error"]["Code"]
 
 

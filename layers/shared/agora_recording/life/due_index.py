@@ -1,8 +1,8 @@
-"""The index of what wants a look: recordings by risk and instant, spread over shards.
+"""The index of recordings that must be looked at: by risk and instant, spread over shards.
 
-Each row of a recording says itself when it is to be looked at next (recording/due.py), and carries
-that as its place in the index `by_due`: dueShard `DUE#<number>`, dueKey `<risk>#<iso>`. A row that
-nobody looks at any more has neither.
+When a recording must be looked at next follows from its row (recording/due.py). It is written with
+the row, as its key in the index `by_due`: dueShard `DUE#<number>`, dueKey `<risk>#<iso>`. A row
+that needs no further look has neither attribute.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Scheduled(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """The first rows of a shard, by risk and instant; are these all it has?"""
+    """The first rows of a shard, by risk and instant; and whether these are all of them."""
 
     rows: list[Scheduled]
     is_whole: bool
@@ -54,7 +54,7 @@ def due_keys(recording: Recording, timings: Timings) -> dict[str, str]:
 
 
 class DueIndex(msgspec.Struct, frozen=True):
-    """Finds recordings by their next look; `client` None is the process's own."""
+    """Finds recordings by their next look; `client` None: the client that the process shares."""
 
     table_name: str
     client: DynamoDBClient | None = None

@@ -47,7 +47,7 @@ def detail(recording: Recording, detail_type: DetailType, bucket: str) -> dict[s
 
 
 def file_name(detail_type: DetailType) -> str | None:
-    """Return the name of the file in the bucket that holds this event; None where none does."""
+    """Return the name of this event's file in the bucket; None if it has no file."""
     match detail_type:
         case "Recording Started":
             return "events/recording-started.json"

@@ -1,4 +1,4 @@
-"""Agora's sessions in the table: what their notifications say together, and whose they are.
+"""Agora's sessions in the table: the facts of each, and the recording that owns it.
 
 Rows (PK/SK):
     SID#<sid> / SESSION   a SessionRow
@@ -25,7 +25,7 @@ _TRIES = 8
 
 
 class SessionStore(msgspec.Struct, frozen=True):
-    """Reads and changes the rows of sessions; `client` None is the process's own."""
+    """Reads and changes the rows of sessions; `client` None: the client that the process shares."""
 
     table_name: str
     client: DynamoDBClient | None = None
@@ -35,14 +35,14 @@ class SessionStore(msgspec.Struct, frozen=True):
         return self.client or clients.dynamodb()
 
     def get(self, sid: str) -> SessionRow:
-        """Return the row of a session as it is now; one of version 0 where there is none."""
+        """Return the row of a session as it is now; a row of version 0 if there is none."""
         answer = self._dynamodb.get_item(
             TableName=self.table_name, Key=_key(sid), ConsistentRead=True
         )
         return _from_item(answer.get("Item", {}))
 
     def amend(self, sid: str, change: Callable[[SessionRow], SessionRow]) -> SessionRow:
-        """Apply a pure `change` to a session's row; return the row as it is then.
+        """Apply a pure `change` to a session's row; return the row after it.
 
         Raises WriteConflictError after a conflict in every try.
         """
@@ -92,9 +92,9 @@ class SessionStore(msgspec.Struct, frozen=True):
                 yield item["PK"]["S"].removeprefix("SID#"), _from_item(item)
 
     def notification(self, partition: str, sort: str) -> dict[str, Any] | None:
-        """Return one stored notification by its key, None when it is gone.
+        """Return one stored notification by its key; None if it is gone.
 
-        As it is stored: `notifications.events.from_stored` reads it.
+        It is returned as it is stored: `notifications.events.from_stored` decodes it.
         """
         answer = self._dynamodb.get_item(
             TableName=self.table_name, Key=to_item({"PK": partition, "SK": sort})

@@ -154,8 +154,8 @@ class Starter:
         reply = self._agora.start(resource, fields, slot_ms=slot_ms)
         sid = reply.answer.sid
         if not sid:
-            # Perhaps a start whose answer was lost has started it, and a notification brought its
-            # sid.
+            # Perhaps an earlier start, whose answer was lost, started it, and a notification
+            # brought its sid.
             known = _attempt(self._store.get(recording.recording_id))
             if known.number == attempt.number and known.sid:
                 return self.adopt(recording, attempt.number, known.sid)
@@ -188,9 +188,9 @@ class Starter:
     def _needed(
         self, needed: str | None, reply: Reply, recording: Recording, *, is_first: bool = True
     ) -> str:
-        """Return what is needed when the reply brought it; else note why not, and raise it.
+        """Return the `needed` value if the reply has it; otherwise note the error, and raise it.
 
-        `is_first`: nothing was sent before for this resourceId, so no session of it can run.
+        `is_first`: no start was sent before for this resourceId, so no session of it can run.
         """
         error = reply.error(has_sid=bool(needed))
         if needed and error is None:
@@ -217,7 +217,8 @@ class Starter:
             if reply.outcome.handling == "acquire_again":
                 if is_first:
                     return change_attempt(row, resource_id=None, acquired_ms=None)
-                # A session of it may run: so the attempt keeps it, and the next one has a new uid.
+                # A session of this resource may run: so the attempt keeps it; the next has a new
+                # uid.
                 return end_session(row, "START_FAILED", now)
             return row
 

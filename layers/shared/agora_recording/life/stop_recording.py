@@ -60,8 +60,7 @@ class Stopper:
         if wake_reason(recording) is None:
             return {"next": next_state(recording)}
         task = recording.task
-        # One that was given up may still come to life. Where the stop does not reach it, the
-        # sweeper repeats it.
+        # A session that was given up may still run. If this stop fails, the sweeper repeats it.
         is_orphan = recording.attempt in recording.orphans
         if task and (is_orphan or recording.session_end is None):
             recording = self._ask(recording, task, is_orphan=is_orphan)
@@ -81,7 +80,7 @@ class Stopper:
             if is_late and (failure.name == "States.Timeout" or not row.sid):
                 row = ask_to_stop(row, "MAX_DURATION", now)
             elif not row.sid and failure.name != "RateLimitedError":
-                # Waiting for a slot is no failure of the start, which then goes on.
+                # Waiting for a slot is not a failure of the start, which then goes on.
                 row = replace(end_session(row, "START_FAILED", now), reason=failure.message)
         if row.stop_reason and row.session_end is None and not row.sid:
             row = end_session(row, "STOPPED", now)

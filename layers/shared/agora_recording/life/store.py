@@ -13,8 +13,8 @@ Indexes:
     by_due                               see due_index.py
 
 The table's other rows: sessions and notifications (sessions.py; notifications/envelope.py writes
-them), the leases of aws/lease.py, the limiter's row (agora/limiter.py), and what the firewall's
-targets are remembered by (firewall/target.py, firewall/allow_list.py).
+them), the leases of aws/lease.py, the limiter's row (agora/limiter.py), and the rows of the
+firewall's targets (firewall/target.py, firewall/allow_list.py).
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ class Note(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Recordings, newest first, and the recordingId to go on after (None: that was all)."""
+    """Recordings, newest first, and the recordingId before the next page (None: it is the last)."""
 
     recordings: list[Recording]
     cursor: str | None
 
 
 class RecordingStore(msgspec.Struct, frozen=True):
-    """Reads and changes recordings. `timings` decide when a row is due for a look; `client` None
-    is the process's own.
+    """Reads and changes recordings. `timings` decide when a row is due for a look; `client` None:
+    the client that the process shares.
     """
 
     table_name: str

@@ -182,7 +182,7 @@ def read(raw: bytes) -> Notification:
     """
     document = load(raw)
     if not isinstance(document, dict):
-        raise NotificationInvalidError("the body is no JSON object")
+        raise NotificationInvalidError("the body is not a JSON object")
     top = Fields(document)
     payload = top.fields("payload")
     return Notification(

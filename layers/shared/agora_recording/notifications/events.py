@@ -1,11 +1,11 @@
-"""Agora's events, each decoded into what its own document says of it ("Agora callbacks").
+"""Agora's events, each decoded into the fields that its document names ("Agora callbacks").
 
 One class an event: its `event_type`, its `msg_name`, and its fields, which are read by their types.
-Decoding is total: a field that is missing or makes no sense is None, an event type that nobody
-documented is an UnknownEvent with its details. Names of fields are Agora's; where sources spell
-one differently (`UtcMs`/`utcMs`, `fileName`/`filename`) both are read, since the case of a name
-never matters here. Free text and addresses lose everything that may be secret as they are read: a
-CDN address holds the stream key, a page's address its query.
+Decoding never fails: a field that is missing or makes no sense is None, an undocumented event type
+is an UnknownEvent with its details. Names of fields are Agora's; their case never matters, because
+sources spell some differently (`UtcMs`/`utcMs`, `fileName`/`filename`). Everything that may be
+secret is removed from free text and addresses: a CDN address holds the stream key, and a page's
+address may hold secrets in its query.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Fields(foreign.Fields):
     __slots__ = ()
 
     def text(self, name: str) -> str | None:
-        """Return text in which no address is whole, and which is no longer than a log likes."""
+        """Return text of at most 1,024 characters, with each address cut after its host."""
         text = super().text(name)
         return _public_text(text) if text else None
 
@@ -62,7 +62,7 @@ class Fields(foreign.Fields):
         return [type(self)(each) for each in self.items(name) if isinstance(each, dict)]
 
     def files(self, name: str) -> tuple[File, ...]:
-        """Return the files of a list of files, of names, or one name: Agora sends each of them."""
+        """Return the files of a list of files or names, or of one name: Agora sends all three."""
         return tuple(file for each in self.items(name) if (file := _file(each)))
 
 
@@ -99,7 +99,7 @@ def _public(value: object, depth: int = 0) -> Any:
 
 
 def rtmp_target(url: str) -> str:
-    """Return the name that stands for a CDN address wherever people or logs can see it."""
+    """Return a name for a CDN address that may be shown to people and in logs."""
     host = _URL.match(url)
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
     return f"{host[2] if host else 'unknown'}#{digest}"
@@ -116,7 +116,7 @@ _READERS: dict[Any, Callable[[Fields, str], Any]] = {
 
 @cache
 def _readers(kind: type[Details]) -> tuple[tuple[str, Any], ...]:
-    """Return how each field is read; None for one that its own class has to read."""
+    """Return the reader of each field; None for a field that its own class reads."""
     return tuple((each.name, _READERS.get(each.type)) for each in msgspec.structs.fields(kind))
 
 
@@ -124,9 +124,10 @@ def _readers(kind: type[Details]) -> tuple[tuple[str, Any], ...]:
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of what the events carry.
+    """Base of the events' details.
 
-    `event_type` is Agora's eventType, `msg_name` its msgName; None in what is no event by itself.
+    `event_type` is Agora's eventType, `msg_name` its msgName; None in a class that is not an event
+    itself.
     """
 
     event_type: ClassVar[int | None] = None
@@ -134,7 +135,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        """Return what the details of such an event say."""
+        """Return the decoded details of an event of this class."""
         return cls._read(fields)
 
     @classmethod
@@ -165,9 +166,9 @@ class CloudRecordingWarning(Details, frozen=True, kw_only=True):
 
 
 class CloudRecordingStatusUpdate(Details, frozen=True, kw_only=True):
-    """A call did not fit the service's status, which is told (0-8, 20).
+    """A call did not fit the service's status, which the event gives (0-8, 20).
 
-    `recordingMode` is decoded and used for nothing: its two sources contradict each other.
+    `recordingMode` is decoded but not used: its two sources contradict each other.
     """
 
     event_type, msg_name = 3, "cloud_recording_status_update"
@@ -202,7 +203,7 @@ class SessionFailover(Details, frozen=True, kw_only=True):
 
 
 class HighAvailabilityRegistered(Details, frozen=True, kw_only=True):
-    """Failover is armed. Named only by "Agora best practices"; no fields are published.
+    """Failover is ready. Named only by "Agora best practices"; no fields are published.
 
     Its `msg_name` is ours.
     """
@@ -237,7 +238,7 @@ class Backuped(Details, frozen=True, kw_only=True):
 
 
 class UploadingProgress(Details, frozen=True, kw_only=True):
-    """Files uploaded / files recorded, of 10,000; each minute."""
+    """Uploaded files divided by recorded files, times 10,000; every minute."""
 
     event_type, msg_name = 33, "uploading_progress"
 
@@ -339,7 +340,7 @@ class WebRecorderStarted(Details, frozen=True, kw_only=True):
 
 
 class WebRecorderStopped(Details, frozen=True, kw_only=True):
-    """Web page recording stopped; code 0 by the user, 1-6 for the reason in message."""
+    """Web page recording stopped; code 0: by the user; 1-6: for the reason in `message`."""
 
     event_type, msg_name = 71, "web_recorder_stopped"
 
@@ -350,7 +351,7 @@ class WebRecorderStopped(Details, frozen=True, kw_only=True):
 
 
 class WebRecorderCapabilityLimit(Details, frozen=True, kw_only=True):
-    """The page uses what cannot be recorded; the recording stops at once."""
+    """The page uses a feature that cannot be recorded; the recording stops at once."""
 
     event_type, msg_name = 72, "web_recorder_capability_limit"
 
@@ -358,7 +359,7 @@ class WebRecorderCapabilityLimit(Details, frozen=True, kw_only=True):
 
 
 class WebRecorderReload(Details, frozen=True, kw_only=True):
-    """The page was loaded anew."""
+    """The page was loaded again."""
 
     event_type, msg_name = 73, "web_recorder_reload"
 
@@ -439,7 +440,7 @@ class RtmpPublishStatus(Details, frozen=True, kw_only=True):
 
 
 class PostponeTranscodeFinalResult(Details, frozen=True, kw_only=True):
-    """total_success, partial_success or failed: the last word on postponed transcoding."""
+    """total_success, partial_success or failed: the final result of postponed transcoding."""
 
     event_type, msg_name = 1001, "postpone_transcode_final_result"
 
@@ -455,7 +456,7 @@ class UnknownEvent(Details, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, details: dict[str, Any]) -> Self:
-        """Return details that nobody documented, as they can be shown."""
+        """Return undocumented details, without what may be secret."""
         return cls(msgName=Fields(details).text("msgName"), fields=_public(details))
 
 

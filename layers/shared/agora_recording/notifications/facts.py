@@ -4,7 +4,7 @@
 order and any repetition of the same events gives the same facts, and more events never take
 anything back. Each field is declared with its rule of joining beside it. Every collection is
 bounded by a rule that looks at its content alone, never at the order of arrival, so the bounds keep
-the laws. `effects` says what each event adds, as docs/agora-events.md tells it to people.
+the laws. What each event adds is in `effects`, and described in docs/agora-events.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 Upload = Literal["none", "started", "uploading", "backuped", "uploaded"]
 # Postponed transcoding is tried for days: a better result replaces a worse one, and the final
-# word (1001) replaces every earlier one (81).
+# result (1001) replaces every earlier result (81).
 Transcoding = Literal[
     "none",
     "started",
@@ -29,7 +29,7 @@ Transcoding = Literal[
     "final_partial_success",
     "final_total_success",
 ]
-# Why a session ended, in the words of `recording.model.SessionEnd`; the later explains more.
+# Why a session ended, named as in `recording.model.SessionEnd`; a later name explains more.
 EndReason = Literal[
     "EXITED", "STOPPED", "EXITED_ABNORMALLY", "IDLE", "WEB_MAX_DURATION", "WEB_FAILED"
 ]
@@ -90,8 +90,8 @@ def by_key(rule: Rule, most: int) -> Rule:
 def latest(most: int) -> Rule:
     """Keep the greatest value of each key; of more than `most` keys, those with the greatest.
 
-    A value is compared as a whole (when first, then what): a key once left out had a smaller
-    value than all that stayed, and these only grow.
+    Values are compared as a whole: a key that was left out had a smaller value than all that
+    stayed, and these only grow.
     """
 
     def rule(a: dict[str, V], b: dict[str, V]) -> dict[str, V]:
@@ -103,19 +103,19 @@ def latest(most: int) -> Rule:
 
 
 def heard_by_uid(a: Mapping[str, Heard], b: Mapping[str, Heard]) -> dict[str, Heard]:
-    """Keep, of each uid, what neither side has heard of the last numbers."""
+    """Keep for each uid the ranges of the last numbers that neither side has received."""
     both = {**a, **b, **{uid: _hear(a[uid], b[uid]) for uid in a.keys() & b.keys()}}
     return {uid: both[uid] for uid in sorted(both)[:_MOST_UIDS]}
 
 
 def heard(sequence: int) -> Heard:
-    """Return what is heard with one number: every one before it is missing."""
+    """Return the Heard after one number alone: all numbers before it are missing."""
     lowest = max(0, sequence - _WINDOW + 1)
     return sequence, ((lowest, sequence - 1),) if lowest < sequence else ()
 
 
 def _hear(a: Heard, b: Heard) -> Heard:
-    """Return what neither has heard, in the window that ends with the highest number heard."""
+    """Return what neither has received, in the window that ends with the highest number."""
     highest = max(a[0], b[0])
     lowest = max(0, highest - _WINDOW + 1)
     missing = sorted(_missing(a, lowest, highest) & _missing(b, lowest, highest))
@@ -147,23 +147,23 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     lastSeenMs: Annotated[int | None, greatest] = None
     # The last sign that the recording was running.
     lastSignMs: Annotated[int | None, greatest] = None
-    # When something last happened that only a query explains.
+    # The time of the last event that calls for a query.
     doubtMs: Annotated[int | None, greatest] = None
     uids: Annotated[tuple[str, ...], first(_MOST_UIDS)] = ()
     sequences: Annotated[dict[str, Heard], heard_by_uid] = {}  # by uid
     startedMs: Annotated[int | None, least] = None
     newUids: Annotated[tuple[str, ...], first(_MOST_UIDS)] = ()
-    # Of recorders that a failover left behind.
+    # The uids of recorders that a failover replaced.
     leftUids: Annotated[tuple[str, ...], first(_MOST_UIDS)] = ()
     endedMs: Annotated[int | None, least] = None
-    # By the uid that said so; "" where none is named.
+    # By the uid of the event; "" if it has none.
     ends: Annotated[dict[str, EndReason], by_key(furthest(EndReason), _MOST_UIDS)] = {}
     exitStatus: Annotated[int | None, greatest] = None
     # Every bit of every event 41; 0: only failed initialisations.
     leaveCode: Annotated[int | None, every_bit] = None
     webStop: Annotated[tuple[int, str] | None, greatest] = None  # (code, message)
     serviceStatus: Annotated[tuple[int, int] | None, greatest] = None  # (when, status), from 3
-    # "module:code" -> (highest level, when last so)
+    # "module:code" -> (highest level, its latest time)
     errors: Annotated[dict[str, tuple[int, int]], latest(_MOST_PROBLEMS)] = {}
     warnings: Annotated[dict[str, int], latest(_MOST_PROBLEMS)] = {}  # "module:code" -> when last
     upload: Annotated[Upload, furthest(Upload)] = "none"
@@ -192,9 +192,9 @@ def rules() -> dict[str, Rule]:
 
 
 def joined(facts: SessionFacts, told: Mapping[str, Any]) -> SessionFacts:
-    """Return the facts with more that was told: values by the names of their fields.
+    """Return the facts joined with new values, by the names of their fields.
 
-    The same, told again, changes nothing.
+    The same values again change nothing.
     """
     rule = rules()
     return replace(
@@ -203,9 +203,9 @@ def joined(facts: SessionFacts, told: Mapping[str, Any]) -> SessionFacts:
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The row `SID#<sid>`/`SESSION`: what a session's notifications say together, and whose it is.
+    """The row `SID#<sid>`/`SESSION`: the facts of a session, and the recording that owns it.
 
-    `version` 0 is a session that has no row: nobody has told of it yet.
+    `version` 0: the session has no row yet.
     """
 
     recording_id: str | None = None
@@ -231,7 +231,7 @@ def session_ended(facts: SessionFacts) -> EndReason | None:
 
 
 def _is_live(facts: SessionFacts, uid: str) -> bool:
-    """Tell whether a uid belongs to the recorder that goes on (Agora best practices: after a
+    """Tell whether a uid belongs to the recorder that continues (Agora best practices: after a
     failover, notifications of another uid than the start's belong to the session that moved).
     """
     if not uid or not facts.newUids or "unknown" in facts.newUids:

@@ -70,7 +70,7 @@ def take(
     try:
         notification = envelope.read(raw)
     except NotificationInvalidError:
-        # Authentic, so it is kept all the same: under the hash of its body.
+        # It is authentic, so it is stored, too: under the hash of its body.
         notification = Notification()
         counts += ("NotificationUnreadable",)
     envelope.refuse_stale(notification, now_ms, settings.replay_window_seconds)

@@ -1,7 +1,7 @@
-"""What is known of one session, for people: how it ended, what went wrong, who was in the channel.
+"""The facts of a session, for people: how it ended, what went wrong, who was in the channel.
 
-The timeline shows every event, as long as notifications are kept. This is what they say together,
-and it stays.
+The timeline shows every event, but only as long as notifications are kept. This report sums them
+up, and does not expire.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _ABNORMAL = {
 
 
 class _View(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """Base of the views: what is None or empty is left out of their JSON."""
+    """Base of the views: fields that are None or empty are left out of the JSON."""
 
 
 class ProblemView(_View, frozen=True, kw_only=True):
-    """An error or a warning of Agora's; `level` is of 5, and 5 may have ended the recording."""
+    """An error or a warning of Agora's; `level` is 1 to 5, and 5 may have ended the recording."""
 
     kind: Literal["error", "warning"]
     text: str
@@ -52,7 +52,7 @@ class ProblemView(_View, frozen=True, kw_only=True):
 
 
 class TrackView(_View, frozen=True, kw_only=True):
-    """The audio or the video of somebody: whether it arrives, and since when that is so."""
+    """A participant's audio or video: whether it arrives, and since when."""
 
     arrives: bool
     since: Instant
@@ -67,7 +67,7 @@ class ParticipantView(_View, frozen=True, kw_only=True):
 
 
 class InterruptionView(_View, frozen=True, kw_only=True):
-    """A time in which nothing was recorded of a track."""
+    """A time in which a track was not recorded."""
 
     track: str
     uid: str
@@ -103,7 +103,7 @@ class SessionReport(_View, frozen=True, kw_only=True):
 
 
 def report(sid: str, facts: SessionFacts) -> SessionReport:
-    """Return what is known of a session; of one that nobody told of, its sid alone."""
+    """Return the report of a session; without notifications, it has only the sid."""
     return SessionReport(
         sid=sid,
         recorder_uids=facts.uids,
@@ -153,9 +153,9 @@ def _error_words(key: str) -> str:
         case ["status", event_type, status] if event_type in _ABNORMAL:
             return f"{_ABNORMAL[event_type]} with abnormal status {status}."
         case ["web", "capability_limit", limit]:
-            return f"The page uses what cannot be recorded ({limit})."
+            return f"The page uses a feature that cannot be recorded ({limit})."
         case ["transcoder", "download_failed"]:
-            return "Agora could not read back what it should transcode."
+            return "Agora could not read the files to transcode."
     module, _, code = key.partition(":")
     return f"Error {code} in {module_words(module)}: {ERRORS.get(key, 'not explained')}."
 
@@ -169,7 +169,7 @@ def _warnings(facts: SessionFacts) -> Iterator[ProblemView]:
 def _warning_words(key: str) -> str:
     match key.split(":", 2):
         case ["web", "reload", reason]:
-            return f"The page was loaded anew: {reason}."
+            return f"The page was loaded again: {reason}."
     module, _, code = key.partition(":")
     return f"Warning {code} from {module_words(module)}: {WARNINGS.get(key, 'not explained')}."
 

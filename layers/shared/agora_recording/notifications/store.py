@@ -56,7 +56,8 @@ class NotificationStore:
         return self._given or _dynamodb()
 
     def put(self, item: Mapping[str, Any]) -> bool:
-        """Write the item unless its key is taken; return whether it is new. Durable either way.
+        """Write the item unless its key is taken; return whether it is new. It is stored either
+        way.
 
         Raises StoreUnavailableError when the table did not confirm it.
         """

@@ -1,10 +1,10 @@
-"""What Agora's numbers mean, in words ("Agora callbacks"), and how facts name an error by them."""
+"""Agora's numbers in words ("Agora callbacks"), and the keys of errors and warnings in facts."""
 
 from __future__ import annotations
 
 LONGEST = 100  # characters of a key, or of a text, in facts
 
-# By number: the name in facts, and in words.
+# By number: the name in facts, and the words for people.
 _MODULES: dict[int | None, tuple[str, str]] = {
     0: ("recorder", "the recorder"),
     1: ("uploader", "the uploader"),
@@ -43,18 +43,18 @@ _LEAVE_BITS = {
 
 
 def key(*parts: object) -> str:
-    """Return what a dictionary of facts names something by; None leaves an empty part."""
+    """Return a key of a dictionary in the facts; a part that is None is empty."""
     return ":".join("" if part is None else str(part) for part in parts)[:LONGEST]
 
 
 def problem_key(module: int | None, code: int | None) -> str:
-    """Return the name of an error or a warning: `uploader:47`."""
+    """Return the key of an error or a warning, such as `uploader:47`."""
     name, _ = _MODULES.get(module, (module, ""))
     return key(name, code)
 
 
 def module_words(module: int | str | None) -> str:
-    """Return which part of Agora's a module is, by its number or by its name in facts."""
+    """Return the words for a module of Agora's, given its number or its name in facts."""
     if isinstance(module, str):
         return _BY_NAME.get(module, f"module {module or 'unknown'}")
     _, words = _MODULES.get(module, ("", f"module {module}"))
@@ -62,7 +62,7 @@ def module_words(module: int | str | None) -> str:
 
 
 def service_ended(exit_status: int | None) -> str:
-    """Return how Agora's service ended: 0 is normal (event 11)."""
+    """Return the sentence for the end of Agora's service; 0 is normal (event 11)."""
     return f"Agora's service ended {'abnormally' if exit_status else 'normally'}."
 
 
@@ -81,12 +81,12 @@ def _why_left(leave_code: int | None) -> str:
 
 
 def call_did_not_fit(status: int | None) -> str:
-    """Return in which state of the service a call came that did not fit it (event 3)."""
+    """Return the sentence for a call that did not fit the service's state (event 3)."""
     state = _STATUSES.get(status, f"status {status}")
     return f"A call did not fit the state of the service: {state}."
 
 
 def web_recording_stopped(code: int | None, *told: str | None) -> str:
-    """Return why the recording of a page stopped, with what Agora told of it (event 71)."""
+    """Return why the recording of a page stopped, with Agora's own texts (event 71)."""
     why = ": ".join(part for part in told if part) or "no reason given"
     return f"Web page recording stopped, code {code}: {why}."

@@ -1,7 +1,7 @@
-"""When a recording is to be looked at next, and at what risk.
+"""When a recording must be looked at next, and with which risk.
 
-Risks are served in their order: unstarted, stopping, silent, long unseen, and last what is over
-and only lacks files that may come late.
+The order of risks: not started, stopping, silent, not seen for long; and last, recordings that are
+over and lack only files that may come late.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LATE: Risk = 4
 
 
 def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
-    """Return (risk, epoch milliseconds) of the next look, None for one that is over.
+    """Return (risk, epoch milliseconds) of the next look; None if no look is needed any more.
 
     If there is too little time, rows with a lower number come first.
     """

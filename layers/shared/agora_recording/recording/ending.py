@@ -28,7 +28,7 @@ from agora_recording.recording.timings import Timings
 
 Next = Literal["start", "stop again", "await upload", "publish"]
 
-# What a stop that Agora answered means for the session.
+# What Agora's answer to a stop means for the session.
 _ENDS: dict[str, SessionEnd] = {
     "ok": "STOPPED",
     "upload_pending": "STOPPED",
@@ -41,10 +41,11 @@ _ENDS: dict[str, SessionEnd] = {
 
 
 def end_of(reply: Reply) -> SessionEnd | None:
-    """Return what a stop's answer says of the session's end, None for nothing yet.
+    """Return the session's end by the answer to a stop; None if it has not ended yet.
 
-    A refusal with a code is Agora's own, for good. Without one it is of the gateway, about our keys
-    or account: those can be put right, and until then the session runs and is billed.
+    A refusal with a code comes from Agora's service, and is final. A refusal without a code comes
+    from its gateway, about our keys or account: these can be corrected, and until then the session
+    runs and is billed.
     """
     end = _ENDS.get(reply.outcome.handling)
     is_ours = reply.status == HTTPStatus.UNAUTHORIZED or reply.answer.code is None
@@ -118,9 +119,9 @@ def next_state(recording: Recording) -> Next:
 
 
 def unseen_s(recording: Recording) -> float | None:
-    """Return the seconds from the last sign of life to when its loss was found out.
+    """Return the seconds from the last sign of life until the loss was found.
 
-    None where the session was not lost, or never lived.
+    None if the session was not lost, or was never seen to record.
     """
     attempt = recording.attempt
     if attempt is None or attempt.end not in RESTARTABLE or attempt.ended_ms is None:

@@ -1,4 +1,4 @@
-"""What notifications change in a recording: whose session it is, and what it says."""
+"""Applies notifications: to a session's facts, and these to the recording that owns it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _FILES_CAME = (
 
 
 def merged(row: SessionRow, news: Sequence[events.Event]) -> tuple[SessionRow, bool]:
-    """Return a session's row with news merged in, and whether a gap has opened.
+    """Return a session's row with new events merged in, and whether a gap has opened.
 
-    The first cname and uid stand: after a failover the uid is another one.
+    The first cname and uid are kept: after a failover, events have another uid.
     """
     facts = row.facts
     for event in news:
@@ -53,11 +53,11 @@ def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
 
 
 def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
-    """Return the number of the attempt whose session this is, None where it is of none.
+    """Return the number of the attempt to which a session belongs; None if to none.
 
-    Either it has this sid already, or its start was lost: it has a uid of the session's (after a
-    failover there are several), got a resourceId, never learnt its sid, and began before it, as
-    far as Agora's clock and ours agree.
+    The attempt has this sid already; or the answer to its start was lost: then it has a uid of the
+    session (after a failover there are several) and a resourceId, but no sid, and began before the
+    session, as far as Agora's clock and ours agree.
     """
     for attempt in reversed(recording.attempts):
         if attempt.sid == sid:
@@ -76,7 +76,7 @@ def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
 def applied(
     recording: Recording, sid: str, facts: SessionFacts, now_ms: int, *, gap: bool
 ) -> Recording:
-    """Return the recording with a session's facts applied, its sid learnt. A merge."""
+    """Return the recording with a session's facts and sid; a repetition changes nothing."""
     number = owned(recording, sid, facts)
     changed = recording if number is None else started(recording, sid, now_ms, number=number)
     ended = session.session_ended(facts)
@@ -104,7 +104,7 @@ def _upload(upload: Upload, facts: SessionFacts) -> Upload:
 
 
 def is_worth_a_look(recording: Recording, news: Iterable[events.Event]) -> bool:
-    """Tell whether news say that files have come which are waited for."""
+    """Tell whether new events report files that are awaited."""
     return (recording.status == "uploading" or recording.awaits_late_files) and any(
         isinstance(event.details, _FILES_CAME) for event in news
     )

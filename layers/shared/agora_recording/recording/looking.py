@@ -1,4 +1,4 @@
-"""What the sweeper does with a recording that is due: one choice, total over the rows."""
+"""What the sweeper does with a recording that is due: one choice for every row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Look = Literal[
 
 
 def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
-    """Return what a recording needs now. Total over every state of the row."""
+    """Return what a recording needs now. Defined for every state of the row."""
     when = due(recording, timings)
     if when is None or when[1] > now_ms:
         return "nothing"
@@ -64,9 +64,9 @@ def stop_reason(recording: Recording, now_ms: int, timings: Timings) -> StopReas
 
 
 def is_unheard(facts: SessionFacts, now_ms: int, timings: Timings) -> bool:
-    """Tell whether notifications are missing of a session that Agora says is running.
+    """Tell whether a session that runs, as Agora says, sends no notifications.
 
-    None ever came; or event 33, which comes each minute where it is subscribed to, comes no more.
+    Either none ever came; or event 33, which comes every minute if it is subscribed to, stopped.
     """
     if facts.lastSeenMs is None:
         return True

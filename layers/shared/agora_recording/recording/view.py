@@ -1,4 +1,4 @@
-"""A recording as the API shows it: nothing secret, nothing of the machinery."""
+"""A recording as the API shows it: no secrets, no internal fields."""
 
 from __future__ import annotations
 

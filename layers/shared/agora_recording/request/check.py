@@ -1,8 +1,8 @@
-"""Everything that is wrong with what a caller sends, at once: a recording, an update, a layout.
+"""Finds every problem of a caller's request: to record, to update, to change a layout.
 
 A caller pastes Agora's own object. It may hold the fields of acquire's clientRequest and those of
-start's together; `agora.bodies.split` tells them apart. The bundle adds storageConfig, so a
-caller's is refused.
+start's together; `agora.bodies.split` separates them. The bundle adds storageConfig, so a caller's
+is refused.
 
 What one field may hold is in its type (request/recording.py, agora/requests.py), the rules between
 fields are in rules.py.
@@ -100,7 +100,7 @@ def check_layout(mode: object, body: object) -> Checked:
 
 
 def _check_name_of_page(cname: object, found: Findings) -> None:
-    """Note what a web recording's cname, which may be any text, must not be."""
+    """Note a web recording's cname, which may be any text, if it cannot be stored."""
     storable(cname, "cname", found)
     if isinstance(cname, str) and len(cname.encode(errors="surrogatepass")) > MAX_CNAME_BYTES:
         found.problem("cname", f"must be at most {MAX_CNAME_BYTES} bytes in UTF-8")

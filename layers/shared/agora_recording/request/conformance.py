@@ -46,7 +46,7 @@ class Findings:
             self._problems[Problem(path or "body", rule)] = None
 
     def warning(self, path: str, rule: str) -> None:
-        """Note something that is allowed but perhaps not meant."""
+        """Note something that is allowed, but perhaps not intended."""
         if len(self._warnings) < MOST_FINDINGS:
             self._warnings[Problem(path or "body", rule)] = None
 
@@ -56,7 +56,7 @@ class Findings:
 
 
 def conform(value: Any, kind: Any, path: str, found: Findings) -> None:
-    """Hold `value` against a type (a Struct or an annotated type); `path` is where it lies."""
+    """Compare `value` with a type (a Struct or an annotated type); `path` is its place."""
     _walk(value, _shape(kind), path, found)
 
 
@@ -165,7 +165,7 @@ def _walk_list(value: Any, shape: inspect.ListType, path: str, found: Findings) 
 
 
 def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) -> None:
-    """Hold an object whose names are the caller's own against the types of names and values."""
+    """Compare the names and the values of an object with their types; any name may occur."""
     most = shape.max_length
     if not isinstance(value, dict) or (most is not None and len(value) > most):
         room = "" if most is None else f" with at most {most} entries"
@@ -179,10 +179,7 @@ def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) 
 def _walk_union(
     value: Any, shape: inspect.UnionType, path: str, found: Findings, rule: str
 ) -> None:
-    """Go on with that member of the union which the value is meant to be.
-
-    Its tag tells, or whether it is an array or an object.
-    """
+    """Go on with the member of the union that fits: by the tag, or as an array or an object."""
     others = [each for each in shape.types if not isinstance(each, inspect.NoneType)]
     if value is None and len(others) < len(shape.types):
         return

@@ -1,4 +1,4 @@
-"""How much a caller may ask for. The rooms that only list recordings know it too."""
+"""The limits of a request to record; rooms that only list recordings import them, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request to record, read: checked whole, and filled in with what the caller left out."""
+"""Reads a request to record: checks it, and fills in defaults for missing fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.request.check import check_recording
 from agora_recording.request.rules import Asked, Mode
 
-_EXPIRY_H = (72, 720)  # Agora's default, and the most
+_EXPIRY_H = (72, 720)  # Agora's default, and its maximum
 _UNLESS_ANY = "unless the token was built for uid 0 (any user of the channel)"
 
 
@@ -24,7 +24,7 @@ class Limits(NamedTuple):
 
 
 class CheckedRequest(NamedTuple):
-    """A request that may be recorded as it stands: nothing is wrong, and nothing is left out."""
+    """A checked request, with its defaults filled in."""
 
     cname: str
     uid: str | None
@@ -37,7 +37,7 @@ class CheckedRequest(NamedTuple):
 
 
 def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
-    """Return the request. Raises RequestInvalidError with every problem there is."""
+    """Return the request. Raises RequestInvalidError with every problem."""
     checked = check_recording(body)
     client_request = body.get("clientRequest", {})
     problems = checked.problems
@@ -93,12 +93,12 @@ def with_defaults(
     max_duration_s: float,
     max_idle_time_s: int = 300,
 ) -> dict[str, Any]:
-    """Return a checked clientRequest with what the caller left out, and nothing changed.
+    """Return a checked clientRequest with defaults for the fields that the caller left out.
 
-    maxIdleTime, since Agora's 30 s end recordings that a pause should not end; channelType, which
-    Agora wants and whose default is 0; resourceExpiredHour, so that a recording can be stopped
-    until an hour after its longest duration; the scene that the mode implies. startParameter, where
-    given, stays equal to the start fields.
+    These are maxIdleTime, because Agora's 30 s would end a recording in a short pause; channelType,
+    which Agora requires and whose default is 0; resourceExpiredHour, so that a recording can be
+    stopped until an hour after its maximum duration; the scene that the mode implies. A given
+    startParameter stays equal to the start fields.
     """
     asked = Asked.of(mode, client_request)
     filled = dict(client_request)

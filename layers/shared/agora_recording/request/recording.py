@@ -1,6 +1,6 @@
-"""What a caller sends to have something recorded, as one type.
+"""The type of a request to record.
 
-`request.check` holds a request against it, and the OpenAPI document takes its schema from it.
+`request.check` compares requests with it, and the OpenAPI document takes its schema from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from agora_recording.request.limits import (
 from agora_recording.request.rules import MODES, Mode
 
 _TAG_RULE = {
-    "rule": f"must be 1 to {MAX_TAG_NAME} characters, its value text of at most {MAX_TAG_VALUE}"
+    "rule": f"must be a name of 1 to {MAX_TAG_NAME} characters and a text of at most "
+    f"{MAX_TAG_VALUE}"
 }
 TagName = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME, extra=_TAG_RULE)]
 TagValue = Annotated[str, Meta(max_length=MAX_TAG_VALUE, extra=_TAG_RULE)]

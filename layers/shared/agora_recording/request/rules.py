@@ -389,7 +389,7 @@ def layout_regions(layout: Mapping[str, Any]) -> Broken:
 
 
 def doubtful_layout(layout: Mapping[str, Any]) -> Broken:
-    """Find what has no effect in a layout, or does not fit on the canvas."""
+    """Find parts of a layout that have no effect, or do not fit on the canvas."""
     if "maxResolutionUid" in layout and layout.get("mixedVideoLayout") != 2:
         yield "maxResolutionUid", "takes effect with mixedVideoLayout 2 only"
     if isinstance(layout.get("backgroundConfig"), dict):

@@ -4,9 +4,9 @@ Every slice that a final index names must be there, with more than 0 bytes, and 
 requested. A notification's file list may add files that must be there, but it never proves
 completeness (it is absent in snapshot and web mode, and sometimes empty: Agora best practices).
 
-`case` keeps what was found, `indexes` judges the final indexes and their slices, `unnamed` what no
-index names, `promised` MP4s and what was announced, `sessions` each session as a whole; `contents`
-then puts together what there is.
+`case` keeps the findings. `indexes` judges the final indexes and their slices, `unnamed` the files
+that no index names, `promised` MP4s and announced files, `sessions` each session as a whole.
+`contents` then lists the tracks and the snapshots.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def verify(
 
     `objects` is read once; `read` is called with the key of each final index, one after the other,
     and its errors are passed on. The listing decides what exists: an index that was written again
-    since is awaited.
+    after the listing is awaited.
     """
     inventory = Inventory(
         prefix=expectation.prefix,

@@ -1,4 +1,4 @@
-"""The case of one recording: what the listing holds of each session, and what is wrong so far."""
+"""The case of a recording: the listed files of each session, counted, and the findings so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_FINDINGS = 1000
 
 
 class Findings:
-    """Findings by kind and place: their number and their names are bounded."""
+    """Findings by kind and place: their number and their names are limited."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[Code, Level, str], list[str]] = {}
@@ -45,11 +45,11 @@ class Findings:
 
 
 class SessionCase(msgspec.Struct, eq=False):
-    """One session: what the listing holds of it, and how it stands.
+    """One session: what the listing holds of it, and its state.
 
-    `rank` counts the sessions in order of time. `settled`: nothing more is to come; `quiet`: it
-    is over, and no file has come for long; `troubled`: something of it is wrong or awaited.
-    `recorders` are those that wrote slices or indexes, as `recorder_of` numbers them.
+    `rank` counts the sessions in order of time. `settled`: no more files are expected; `quiet`: it
+    is over, and no file has come for `quiet_ms`; `troubled`: it has a problem. `recorders` are
+    those that wrote slices or indexes, as `recorder_of` numbers them.
     """
 
     expected: Session
@@ -70,7 +70,7 @@ class SessionCase(msgspec.Struct, eq=False):
 
 
 class Case(msgspec.Struct, kw_only=True, eq=False):
-    """A recording before its judges. `overdue`: the time for files to come is over."""
+    """A recording that is judged. `overdue`: the deadline of its files is over."""
 
     inventory: Inventory
     expectation: Expectation
@@ -87,7 +87,7 @@ class Case(msgspec.Struct, kw_only=True, eq=False):
         names: Sequence[str] = (),
         detail: str = "",
     ) -> None:
-        """Note a problem: an error when the session is settled, awaited before."""
+        """Note a problem: an error once the session is settled, `awaited` before."""
         session.troubled = True
         level: Level = "error" if session.settled else "awaited"
         self.findings.add(code, level, where, names, detail)
@@ -103,7 +103,7 @@ class Case(msgspec.Struct, kw_only=True, eq=False):
 
 
 def open_case(inventory: Inventory, expectation: Expectation, now_ms: int) -> Case:
-    """Return the case of a recording, with its sessions counted and nothing judged yet."""
+    """Return the case of a recording: the files of its sessions are counted, nothing is judged."""
     deadline_ms = expectation.deadline_ms
     expected = expectation.sessions or [Session(sid=sid) for sid in sorted(inventory.arrived_ms)]
     case = Case(

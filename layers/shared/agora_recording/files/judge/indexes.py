@@ -1,4 +1,4 @@
-"""The final indexes: whether each is whole and closed, and whether its slices are there."""
+"""The final indexes: whether each is complete and closed, and whether its slices are there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def judge_indexes(case: Case, read: Callable[[str], bytes]) -> Indexes:
 
 
 def final_index(indexes: Sequence[Index]) -> Index:
-    """Return the index of a stream that is to be believed (Agora: manage recorded files).
+    """Return the final index of a stream (Agora: manage recorded files).
 
     That is the larger of two: the plain index, and the highest version from Agora's backup.
     """
@@ -113,7 +113,7 @@ def _judge_unclosed(case: Case, session: SessionCase, index: Index) -> None:
 
 
 def _judge_variants(case: Case, session: SessionCase, index: Index, playlist: Playlist) -> None:
-    """Check that the indexes which a master playlist names are there; each is judged itself."""
+    """Check that the indexes of a master playlist are there; each is judged by itself."""
     there = {each.name for stream in case.inventory.streams.values() for each in stream.indexes}
     names = {playlists.file_name(uri) for uri in playlist.variants}
     absent = sorted(name for name in names if not {name, unquote(name)} & there)
@@ -181,7 +181,7 @@ def _judge_slices(
 
 
 def _find(inventory: Inventory, uri: str) -> tuple[str, tuple[int, str]]:
-    """Return the file that a URI means which is not simply its name."""
+    """Return the file of a URI that is not just a name: (name, (size, etag))."""
     name = playlists.file_name(uri)
     for spelling in (name, unquote(name)):
         if spelling in inventory.stored:

@@ -1,4 +1,4 @@
-"""Files that were promised: MP4s, what transcoding makes, and what a webhook announced."""
+"""Promised files: MP4s, files of transcoding, and files that notifications announced."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from agora_recording.files.verdict import Level, PlaylistFile, TranscodedFormat
 
 
 def judge_promised(case: Case, finals: Sequence[tuple[Stream, PlaylistFile]]) -> set[str]:
-    """Judge MP4s and transcoded files where they were asked for; return the MP4s that are absent.
+    """Judge MP4s and transcoded files if they were requested; return the MP4s that are absent.
 
-    What left no media has nothing to make them of.
+    A session without media has nothing to make them from.
     """
     absent_mp4s: set[str] = set()
     transcoding = case.expectation.transcoding
@@ -29,8 +29,8 @@ def judge_promised(case: Case, finals: Sequence[tuple[Stream, PlaylistFile]]) ->
 def _judge_mp4s(case: Case, session: SessionCase) -> set[str]:
     """Note MP4s that are absent; return their names.
 
-    The last recorder must have made an MP4, and no user of any recorder may have a hole in the
-    numbers. What a lost recorder had gathered for its MP4 may be lost with it: its slices are not.
+    The last recorder must have made an MP4, and no number may be missing for any user. A lost
+    recorder may lose the media of its MP4: its slices are not lost.
     """
     sid, absent = session.expected.sid, set[str]()
     parts: dict[int, dict[str, set[int]]] = {recorder: {} for recorder in session.recorders}
@@ -56,7 +56,7 @@ def _judge_mp4s(case: Case, session: SessionCase) -> set[str]:
 def _judge_transcoding(
     case: Case, sid: str, kind: TranscodedFormat, finals: Sequence[tuple[Stream, PlaylistFile]]
 ) -> None:
-    """One MP4 a uid, or one audio file for all, is due; a day or more after everything else."""
+    """Check for one MP4 a uid, or one audio file for all; they come a day or more later."""
     stem = _stem(case, sid, -1)
     made = {
         file.uid
@@ -77,9 +77,9 @@ def _judge_transcoding(
 
 
 def judge_announced(case: Case, absent_mp4s: AbstractSet[str]) -> None:
-    """An announced file must be there; an index, in any of its versions.
+    """Check that announced files are there; of an index, any version.
 
-    MP4s that are known to be absent are not told twice.
+    `absent_mp4s` have been reported, and are not reported again.
     """
     inventory = case.inventory
     for name in sorted(inventory.unseen):

@@ -1,4 +1,4 @@
-"""Each session as a whole: whether it left anything, and whether all of it has come."""
+"""Each session as a whole: whether it left files, and whether all of them have come."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from agora_recording.files.judge.case import Case, SessionCase
 
 
 def judge_sessions(case: Case) -> None:
-    """Judge each session, then the silence of all, and name the sids that are strangers.
+    """Judge each session, then all of them together; note sids that are not the recording's.
 
-    Comes last: a session is confirmed only where nothing else was found to be wrong with it.
+    It must run last: a session is confirmed only if nothing else was found to be wrong with it.
     """
     for session in case.sessions.values():
         _judge_session(case, session)
@@ -35,10 +35,11 @@ def _judge_session(case: Case, session: SessionCase) -> None:
 
 
 def _is_confirmed(case: Case, session: SessionCase) -> bool:
-    """Tell whether a session with nothing wrong is all there.
+    """Tell whether a session without problems is complete.
 
-    A single index that is closed proves it. Where a further index or MP4 may be on its way,
-    it takes Agora's word that the upload is over, or silence.
+    If it can have only one index, the closed index proves it. If a further index or MP4 may come,
+    it is complete when Agora reports the end of the upload, or when no file has come for
+    `quiet_ms`.
     """
     wanted, expected = case.expectation, session.expected
     if session.settled or session.quiet:

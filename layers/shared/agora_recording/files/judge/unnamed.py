@@ -11,12 +11,12 @@ from agora_recording.files.names import start_ms
 
 
 def judge_unnamed_slices(case: Case, named: AbstractSet[str]) -> None:
-    """Slices that no final index names do harm only where their stream has no index at all."""
+    """Note slices that no final index names: a problem only if their stream has no index."""
     inventory = case.inventory
     unnamed: dict[Series, list[str]] = defaultdict(list)
     for name in sorted(inventory.stored.keys() - named):
         series = inventory.series_of(name)
-        if series is None or start_ms(name) is None:  # 17 digits that are no time
+        if series is None or start_ms(name) is None:  # 17 digits that are not a time
             case.findings.add("foreign_file", "note", "", [name])
         else:
             unnamed[series].append(name)
@@ -32,7 +32,7 @@ def judge_unnamed_slices(case: Case, named: AbstractSet[str]) -> None:
 
 
 def judge_empty_files(case: Case) -> None:
-    """An MP4, audio file, MPD or snapshot of 0 bytes is a problem of its session."""
+    """Note each MP4, audio file, MPD and snapshot of 0 bytes as a problem of its session."""
     empty = [(file.name, file.sid) for file in case.inventory.files if not file.size]
     for series in case.inventory.series.values():
         empty += [(name, series.parsed.sid) for name in series.empty]
