@@ -1,6 +1,6 @@
-"""Puts what the code knows into openapi.yaml: schemas of types, limits. `make openapi` writes it.
+"""Writes openapi.json: openapi.yaml with schemas and limits from the code (`make openapi`).
 
-The result is one file, which the room `serve_openapi` has beside it; tests hold it against this.
+The file is in the folder of the room `serve_openapi`; a test checks that it is up to date.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def text() -> str:
 
 
 def _filled(part: Any, schemas: Json) -> Any:
-    """Return a part of the document with what the code knows in the place of the markers.
+    """Return a part of the document with its markers replaced by values of the code.
 
-    Add to `schemas` those of the types that it refers to.
+    The schemas of types that it refers to are added to `schemas`.
     """
     if isinstance(part, str):
         whole = _VALUE.fullmatch(part)
@@ -62,13 +62,13 @@ def _filled(part: Any, schemas: Json) -> Any:
 
 
 def _of_code(name: str) -> Any:
-    """Return what the library calls by a name, such as `api.gateway.MAX_BODY_BYTES`."""
+    """Return the library's object of this name, such as `api.gateway.MAX_BODY_BYTES`."""
     module, _, last = name.rpartition(".")
     return getattr(import_module(f"agora_recording.{module}"), last)
 
 
 def _merged(schema: Json, more: Mapping[str, Any]) -> Json:
-    """Return a schema with more members, or others; those of its objects are merged in turn."""
+    """Return a schema with members added or replaced; objects in it are merged in turn."""
     merged = dict(schema)
     for name, each in more.items():
         inner = merged.get(name)
@@ -95,12 +95,12 @@ def _schema(kind: Any, schemas: Json) -> Json:
 
 
 def _shown(name: str) -> str:
-    """Return what the document calls a type: a view of a file is a file."""
+    """Return a type's name in the document: `FileView` is `File`."""
     return name.removesuffix("View")
 
 
 def _tidy(schema: Any) -> Any:
-    """Return a schema in which what is optional is absent, never null, and names have no `View`."""
+    """Return a schema whose optional fields are absent, never null, and names have no `View`."""
     if isinstance(schema, list | tuple):
         return [_tidy(each) for each in schema]
     if not isinstance(schema, dict):
