@@ -52,7 +52,7 @@ def _is_bad(result: Result) -> bool:
 
 
 def _enter_local(facts: Path) -> None:
-    """Let every AWS client go to the embedded stack that `make up` has described in `facts`."""
+    """Make every AWS client call the embedded stack that `make up` described in `facts`."""
     found = json.loads(facts.read_text())
     keys = found["aws_credentials"]
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
@@ -217,7 +217,7 @@ def _tell_one(found: dict[str, Any]) -> Iterable[str]:
 
 
 def _tell_session(session: dict[str, Any]) -> Iterable[str]:
-    """Tell what Agora's notifications say of a session together (SessionReport)."""
+    """Yield the lines of a session's report (SessionReport)."""
     yield f"{'session':<20}{session['sid']}"
     if "firstHeardAt" not in session:
         yield f"{'heard':<20}nothing yet"

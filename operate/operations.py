@@ -1,7 +1,7 @@
 """What an operator may do to a running stack: the verbs of `make ops`.
 
-Every method returns plain values for JSON, and may be repeated. Nothing here goes past the rules
-that the rooms keep: rows change by the same pure changes, calls to Agora pass the same limiter.
+Every method returns plain values for JSON, and may be repeated. It follows the same rules as the
+rooms: rows change by the same pure changes, and calls to Agora use the same limiter.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 # Of recording.due.Risk, in its order.
 RISK_NAMES = ("starting", "ending", "silent", "unseen", "late files")
-_WHOLE_STORY = 100_000
-# Seconds: longer than any of the functions may run. An invocation is never repeated.
+_WHOLE_TIMELINE = 100_000
+# Seconds: longer than any function may run. A call is never repeated.
 _PATIENT = Config(read_timeout=320, retries={"total_max_attempts": 1})
 
 
@@ -85,7 +85,7 @@ class Operator:
         """Return {recording, sessions, events}: the recording, what Agora told of each of its
         sessions (SessionReport), and its whole timeline.
         """
-        query = EventsQuery(_WHOLE_STORY, None)
+        query = EventsQuery(_WHOLE_TIMELINE, None)
         told = Timeline(self._store, self._sessions).page(recording_id, query)
         recording = self._store.get(recording_id)
         reports = [report(sid, self._sessions.get(sid).facts) for sid in recording.sids]
@@ -145,7 +145,7 @@ class Operator:
         if owned(recording, sid, row.facts) is None:
             raise RecordingStateError(
                 f"No attempt of {recording_id} can be this session: none has the uid "
-                f"{' or '.join(row.facts.uids)}, began before it and never learnt its sid."
+                f"{' or '.join(row.facts.uids)}, began before it and has no sid."
             )
         self._sessions.adopt(sid, recording_id, recording.cname)
         told = [events.from_stored(each) for each in self._sessions.notifications(sid)]
@@ -191,7 +191,7 @@ class Operator:
             self._store.amend(
                 recording.recording_id,
                 lambda each: orphan_ended(each, sid, now),
-                lambda *_: [Note(now, "orphan", "An operator stopped a session given up.")],
+                lambda *_: [Note(now, "orphan", "An operator stopped this given-up session.")],
             )
         return {
             "sid": sid,
