@@ -1,8 +1,8 @@
-"""The tables of README.md that template.yaml decides: the routes, and what each room may do.
+"""Writes the tables of README.md that follow from template.yaml: routes, and rights of rooms.
 
 `make readme` writes them between their marks; tests/template/test_readme.py fails when they are
-stale. What a route does is said by the API's own description (functions/serve_openapi), why a room
-may do something by the Sid of its statement: a sentence without spaces.
+stale. What a route does comes from the API's description (functions/serve_openapi). Why a room may
+do something comes from the Sid of its statement, a sentence without spaces.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DESCRIPTION = ROOT / "functions" / "serve_openapi" / "openapi.json"
 Json = dict[str, Any]
 Row = tuple[str, ...]
 
-# Names in Sids that lower case would spoil.
+# Names in Sids that are wrong in lower case.
 _NAMES = {
     "agoras keys": "Agora's keys",
     "the uploaders": "the uploader's",
@@ -101,7 +101,7 @@ def _link(function: Json) -> str:
 
 
 def _statements(properties: Json) -> Iterator[tuple[str, Json]]:
-    """Yield each statement with the condition it depends on, `""` where it always holds."""
+    """Yield each statement with the condition it depends on; `""` if it always holds."""
     for policy in properties.get("Policies", ()):
         for statement in policy.get("PolicyDocument", policy)["Statement"]:
             condition, found, _ = statement.get("Fn::If", ("", statement, None))
