@@ -82,8 +82,8 @@ class Operator:
         }
 
     def show(self, recording_id: str) -> dict[str, Any]:
-        """Return {recording, sessions, events}: the recording, what Agora told of each of its
-        sessions (SessionReport), and its whole timeline.
+        """Return {recording, sessions, events}: the recording, the report of each of its sessions
+        (SessionReport), and its whole timeline.
         """
         query = EventsQuery(_WHOLE_TIMELINE, None)
         told = Timeline(self._store, self._sessions).page(recording_id, query)
@@ -99,7 +99,7 @@ class Operator:
     def verify(self, recording_id: str, *, publish: bool = False) -> dict[str, Any]:
         """Compare the bucket with what it should hold; with `publish`, announce the end again.
 
-        Raises RecordingStateError when a recording that is not over is to be published.
+        With `publish`, raises RecordingStateError if the recording is not over.
         """
         bucket, timings = self._stack.resources["Bucket"], self._settings.timings
         verifier = Verifier(sessions=self._sessions, bucket=bucket, timings=timings)
@@ -157,8 +157,8 @@ class Operator:
     ) -> dict[str, Any]:
         """Stop a session at Agora that is not the current session of an open recording.
 
-        `resource_id` and `mode` are looked up where a recording knows them. Raises
-        RecordingStateError when they are needed, or when the session is a recording's own.
+        `resource_id` and `mode` are looked up if a recording has them. Raises RecordingStateError
+        when they are needed, or when the session is a recording's own.
         """
         row = self._session(sid)
         recording, attempt = self._attempt(row.recording_id, sid)

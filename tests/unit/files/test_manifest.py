@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again() -> None:
 def test_the_published_schema_is_that_of_the_types() -> None:
     published = json.loads(SCHEMA.read_text())
     assert published == json.loads(json.dumps(manifest.schema())), (
-        "write it anew: python -c 'import json; from agora_recording.files import manifest;"
+        "write it: .venv/bin/python -c 'import json; from agora_recording.files import manifest;"
         " print(json.dumps(manifest.schema(), indent=2))' > docs/manifest.schema.json"
     )
 

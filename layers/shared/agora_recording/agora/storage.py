@@ -112,7 +112,7 @@ def session_policy(partition: str, bucket: str, prefix: str) -> str:
 
 
 def _sts_of(keys: StorageKeys) -> STSClient:
-    import boto3  # noqa: PLC0415 - only where tokens are made, which is not on every start
+    import boto3  # noqa: PLC0415 - only when tokens are made, which is not on every start
 
     return boto3.client(
         "sts", aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key

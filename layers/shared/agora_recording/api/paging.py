@@ -45,7 +45,7 @@ def read_number(name: str, parameters: Mapping[str, str], default: int, low: int
 
 
 def read_cursor(parameters: Mapping[str, str], kind: type[T]) -> T | None:
-    """Return the cursor that `write_cursor` wrote, None where there is none.
+    """Return the cursor that `write_cursor` wrote; None if there is none.
 
     Raises RequestInvalidError.
     """

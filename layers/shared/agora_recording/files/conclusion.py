@@ -46,7 +46,7 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
 
 
 def looked_at(row: Recording, verdict: Verdict) -> Recording:
-    """Return the recording with the verdict of a look at the bucket; a closed one unchanged."""
+    """Return the recording with the verdict of a look at the bucket; unchanged if it is closed."""
     return row if row.is_terminal else replace(row, upload=_summary(row.upload, verdict))
 
 

@@ -56,7 +56,7 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises FirewallError when a target failed, after all others were done, or when another run
         does not end; AddressesRefusedError or an AgoraError when there was no usable answer, and
-        SecretUnavailableError when Agora's keys are not filled in: in these two cases no target was
+        SecretUnavailableError when Agora's keys are not filled in: after these, no target was
         changed.
         """
         if dry_run:

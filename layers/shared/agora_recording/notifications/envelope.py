@@ -100,7 +100,7 @@ def source_ip(event: Mapping[str, Any]) -> str:
 
 def parse_networks(cidrs: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Return the networks of an allow-list; entries that are not networks are left out."""
-    from ipaddress import ip_network  # noqa: PLC0415  only where the source is checked
+    from ipaddress import ip_network  # noqa: PLC0415  only if the source is checked
 
     networks = []
     for cidr in cidrs:
@@ -113,7 +113,7 @@ def parse_networks(cidrs: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...
 
 def is_listed(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     """Return whether `address` is in one of `networks`; False if it is not an address."""
-    from ipaddress import ip_address  # noqa: PLC0415  only where the source is checked
+    from ipaddress import ip_address  # noqa: PLC0415  only if the source is checked
 
     try:
         parsed = ip_address(address)
