@@ -36,7 +36,6 @@ from agora_recording.life.stop_recording import Stopper
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionFacts
-from agora_recording.recording.due import due
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import (
@@ -105,12 +104,10 @@ class Findings(msgspec.Struct, kw_only=True):
     max_sent_per_second: int
     max_arrived_per_second: int
     silent_ends: int  # sessions gone without a notification
-    overtaken: int  # of these, asked to stop before they were found
     not_found: int  # of these, gone for longer than half an hour at the end
-    detection_s: list[float]
+    detection_s: list[float]  # of those that nobody asked to stop before they were found
     finish_s: list[float]
     start_s: list[float]
-    lateness_s: list[float]  # of the sweeper's looks, after they were due
     given_up_alive: int  # sessions that were taken for dead and were not
     looks: dict[str, int]
 
@@ -177,11 +174,10 @@ class Fleet:
         self._arrived: list[int] = []
         self._calls: Counter[str] = Counter()
         self._looks: Counter[str] = Counter()
-        self._late_ms: list[int] = []
         self._detected_ms: list[int] = []
         self._finished_ms: list[int] = []
         self._started_ms: list[int] = []
-        self._silent_ends = self._overtaken = self._alive = 0
+        self._silent_ends = self._alive = 0
         self._counted: list[int] = []
         self._open = 0
         self._sweeping = False
@@ -298,12 +294,10 @@ class Fleet:
             max_sent_per_second=most_in_a_second(self._sent),
             max_arrived_per_second=most_in_a_second(self._arrived),
             silent_ends=self._silent_ends,
-            overtaken=self._overtaken,
             not_found=len(waiting),
             detection_s=_seconds(self._detected_ms),
             finish_s=_seconds(self._finished_ms),
             start_s=_seconds(self._started_ms),
-            lateness_s=_seconds(self._late_ms),
             given_up_alive=self._alive,
             looks=dict(self._looks),
         )
@@ -508,9 +502,6 @@ class Fleet:
 
     def _look(self) -> None:
         recording_id = self._queue.popleft()
-        when = due(self.store.rows[recording_id], self.timings)
-        if when and when[1] <= self.world.now_ms() and self._is_measured:
-            self._late_ms.append(self.world.now_ms() - when[1])
         self._attempt(
             partial(self.sweeper.try_look, recording_id), partial(self._looked, recording_id)
         )
@@ -727,9 +718,7 @@ class Fleet:
         if self._is_measured:
             if session.silent_ms is not None:
                 self._silent_ends += 1
-                if after.stop_reason:
-                    self._overtaken += 1
-                else:
+                if not after.stop_reason:
                     self._detected_ms.append(now - session.silent_ms)
             if after.stop_ms is not None:
                 self._finished_ms.append(now - after.stop_ms)

@@ -13,5 +13,3 @@ QUEUE_REQUEST = 0.40e-6
 BUS_EVENT = 1e-6  # EventBridge, custom
 SCHEDULE = 1e-6  # EventBridge Scheduler
 API_REQUEST = 3.5e-6  # API Gateway, REST
-KMS_REQUEST = 3e-6
-SECRET_READ = 5e-6

@@ -17,20 +17,6 @@ Call = Callable[[int], None]
 """A function to call when an instant has come; it gets that instant, not the time of the call."""
 
 
-class Scheduled:
-    """A promise to call; `cancel` takes it back."""
-
-    __slots__ = ("call", "due_ms")
-
-    def __init__(self, due_ms: int, call: Call) -> None:
-        self.due_ms = due_ms
-        self.call: Call | None = call
-
-    def cancel(self) -> None:
-        """Take the promise back; harmless when it was kept already."""
-        self.call = None
-
-
 class Scheduler:
     """One thread that makes the calls that are due, in order of time, and holds `lock` meanwhile.
 
@@ -49,7 +35,7 @@ class Scheduler:
         self.failures: list[Exception] = []
         """Errors of the simulator itself: must be empty."""
         self._wakeup = threading.Condition(lock)
-        self._heap: list[tuple[int, int, Scheduled]] = []
+        self._heap: list[tuple[int, int, Call]] = []
         self._order = count()
         self._offset_ms = 0
         self._held_at_ms: int | None = None
@@ -115,18 +101,16 @@ class Scheduler:
 
     # --- what is due ----------------------------------------------------------------------------
 
-    def at(self, due_ms: int, call: Call) -> Scheduled:
+    def at(self, due_ms: int, call: Call) -> None:
         """Make `call` at this instant."""
-        entry = Scheduled(due_ms, call)
         with self._wakeup:
-            heapq.heappush(self._heap, (due_ms, next(self._order), entry))
+            heapq.heappush(self._heap, (due_ms, next(self._order), call))
             self._wakeup.notify_all()
-        return entry
 
-    def soon(self, call: Call) -> Scheduled:
+    def soon(self, call: Call) -> None:
         """Make `call` next, on the scheduler's thread; for callers that must not hold the lock."""
         with self._wakeup:
-            return self.at(self.moment_ms(), call)
+            self.at(self.moment_ms(), call)
 
     def alarm(self, seconds: float) -> threading.Event:
         """Return an event that is set when that time has passed, or when the simulator ends."""
@@ -184,11 +168,10 @@ class Scheduler:
                     idle = None if self.held or not self._heap else (self._heap[0][0] - now) / 1000
                     self._wakeup.wait(idle)
                     continue
-                due_ms, _, entry = heapq.heappop(self._heap)
-                if entry.call is not None:
-                    self._present_ms = max(self._present_ms, due_ms)
-                    try:
-                        entry.call(due_ms)
-                    except Exception as error:  # a bug in one call must not stop the clock
-                        self.failures.append(error)
-                        traceback.print_exc()
+                due_ms, _, call = heapq.heappop(self._heap)
+                self._present_ms = max(self._present_ms, due_ms)
+                try:
+                    call(due_ms)
+                except Exception as error:  # a bug in one call must not stop the clock
+                    self.failures.append(error)
+                    traceback.print_exc()

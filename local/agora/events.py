@@ -39,7 +39,7 @@ EVENTS: dict[int, tuple[int, str | None]] = {
 }
 
 # Modules of events 1 and 2, and codes of the uploader's.
-RECORDER_MODULE, UPLOADER_MODULE, SERVICE_MODULE = 0, 1, 2
+UPLOADER_MODULE, SERVICE_MODULE = 1, 2
 STORAGE_MISCONFIGURED, START_TIMEOUT = 32, 52
 UPLOADED_AGAIN, UPLOADED_TO_BACKUP = 31, 32
 FATAL = 5
