@@ -53,8 +53,8 @@ from tests.world.builders import (
     running,
     uploading,
 )
-from tests.world.fakes import FakeQueue
 from tests.world.house import House
+from tests.world.queue import FakeQueue
 from tests.world.webhook import NOW_MS
 
 STACK = "stack"

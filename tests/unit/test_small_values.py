@@ -18,6 +18,7 @@ from agora_recording.errors import SettingsError
 from agora_recording.recording.ids import is_recording_id, new_recording_id
 from agora_recording.recording.timings import Timings, nth_wait
 from agora_recording.settings import Settings
+from tests.world.kms import FakeKms
 
 instants = st.integers(0, 253_402_300_799_999)
 
@@ -140,23 +141,6 @@ def test_the_last_wait_repeats() -> None:
 
 
 # --- sealing ---
-
-
-class FakeKms:
-    """Ciphertext is the plaintext turned round, bound to its context."""
-
-    def encrypt(self, KeyId: str, Plaintext: bytes, EncryptionContext: Any) -> dict[str, bytes]:
-        assert len(Plaintext) <= 4096
-        bound = EncryptionContext["recordingId"].encode() + b"|"
-        return {"CiphertextBlob": bound + Plaintext[::-1]}
-
-    def decrypt(
-        self, KeyId: str, CiphertextBlob: bytes, EncryptionContext: Any
-    ) -> dict[str, bytes]:
-        bound, _, sealed = CiphertextBlob.partition(b"|")
-        if bound.decode() != EncryptionContext["recordingId"]:
-            raise ValueError("InvalidCiphertextException")
-        return {"Plaintext": sealed[::-1]}
 
 
 def test_secrets_survive_sealing_however_long_they_are() -> None:

@@ -40,23 +40,17 @@ from agora_recording.life.watch_recordings import Sweeper, Swept
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.model import RANK, TERMINAL, Recording, from_row
 from tests.template.machine import definition
+from tests.world.agora import ScriptedAgora
+from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import MACHINE, RECORDING_ID, TIMINGS, heard, reply, requested
-from tests.world.fakes import (
-    BUCKET,
-    TABLE,
-    Clock,
-    Crash,
-    FakeBucket,
-    FakeBus,
-    FakeQueue,
-    FakeStepFunctions,
-    FakeStorage,
-    FakeTable,
-    Faults,
-    Item,
-    ScriptedAgora,
-    operation,
-)
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
+from tests.world.expressions import Item
+from tests.world.faults import Crash, Faults, operation
+from tests.world.queue import FakeQueue
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.storage import FakeStorage
+from tests.world.table import TABLE, FakeTable
 from tests.world.webhook import NOW_MS
 
 UIDS = (4_200_000_000, 4_294_967_295)

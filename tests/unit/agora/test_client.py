@@ -13,7 +13,8 @@ from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.limiter import Limiter
 from agora_recording.agora.task import Resource
 from agora_recording.aws.secrets import SecretStore
-from tests.world.fakes import Clock, FakeTable
+from tests.world.clock import Clock
+from tests.world.table import FakeTable
 
 URL = "https://api.agora.io"
 RESOURCE = Resource(resource_id="r", mode="mix", cname="c", uid="1")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter, gap_ms
 from agora_recording.errors import RateLimitedError
-from tests.world.fakes import Clock, FakeTable
+from tests.world.clock import Clock
+from tests.world.table import FakeTable
 
 NOW = 1_800_000_000_000
 

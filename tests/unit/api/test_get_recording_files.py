@@ -19,6 +19,7 @@ from agora_recording.life.publication import Publisher
 from agora_recording.recording.model import Recording
 from functions.get_recording_files import app
 from tests.world.api import Api, Context, Response, read, request
+from tests.world.bucket import BUCKET
 from tests.world.builders import (
     CNAME,
     RECORDING_ID,
@@ -28,7 +29,7 @@ from tests.world.builders import (
     requested,
     uploading,
 )
-from tests.world.fakes import BUCKET, FakeBus
+from tests.world.bus import FakeBus
 from tests.world.webhook import NOW_MS, SID
 
 PREFIX = f"recordings/{RECORDING_ID}/"

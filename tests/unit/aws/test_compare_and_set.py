@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from agora_recording.aws.compare_and_set import OVERTAKEN, compare_and_set
 from agora_recording.errors import WriteConflictError
-from tests.world.fakes import error
+from tests.world.errors import error
 
 
 class Number:

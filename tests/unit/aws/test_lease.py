@@ -6,7 +6,8 @@ from typing import Any
 
 from agora_recording.aws.lease import Lease
 from tests.world.builders import after
-from tests.world.fakes import TABLE, Clock, FakeTable
+from tests.world.clock import Clock
+from tests.world.table import TABLE, FakeTable
 
 
 class Two:

@@ -21,17 +21,14 @@ from agora_recording.recording.hearing import is_worth_a_look
 from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 from tests.template.machine import template
+from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, uploading
-from tests.world.fakes import (
-    BUCKET,
-    Clock,
-    FakeBucket,
-    FakeBus,
-    FakeQueue,
-    FakeStepFunctions,
-    Faults,
-    Shelf,
-)
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
+from tests.world.faults import Faults
+from tests.world.queue import FakeQueue
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.table import Shelf
 from tests.world.webhook import SID
 
 STEM = f"recordings/{RECORDING_ID}/{SID}_{CNAME}"

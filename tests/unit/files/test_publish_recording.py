@@ -14,6 +14,7 @@ from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.recording.model import Recording
+from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
@@ -23,7 +24,10 @@ from tests.world.builders import (
     running,
     uploading,
 )
-from tests.world.fakes import BUCKET, Clock, Crash, FakeBucket, FakeBus, Faults, Shelf
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
+from tests.world.faults import Crash, Faults
+from tests.world.table import Shelf
 from tests.world.webhook import SID
 
 PREFIX = f"recordings/{RECORDING_ID}/"

@@ -32,6 +32,7 @@ from agora_recording.recording.model import Attempt, Recording
 from agora_recording.recording.timings import Timings
 from functions.publish_recording.app import PublishSettings
 from functions.record_file_arrival import app
+from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import (
     CNAME,
     RECORDING_ID,
@@ -42,18 +43,12 @@ from tests.world.builders import (
     running,
     uploading,
 )
-from tests.world.fakes import (
-    BUCKET,
-    TABLE,
-    Clock,
-    Crash,
-    FakeBucket,
-    FakeBus,
-    FakeQueue,
-    FakeStepFunctions,
-    FakeTable,
-    Faults,
-)
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
+from tests.world.faults import Crash, Faults
+from tests.world.queue import FakeQueue
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.table import TABLE, FakeTable
 from tests.world.webhook import SID
 
 PREFIX = f"recordings/{RECORDING_ID}/"

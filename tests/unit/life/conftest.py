@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.world.fakes import TABLE, FakeTable, table_properties
+from tests.world.table import TABLE, FakeTable, table_properties
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,11 @@ from tests.world.builders import (
     starting,
     uploading,
 )
-from tests.world.fakes import Clock, FakeQueue, FakeStepFunctions, Shelf, error
+from tests.world.clock import Clock
+from tests.world.errors import error
+from tests.world.queue import FakeQueue
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.table import Shelf
 from tests.world.webhook import SID, UID
 
 OTHER_SID = "1" * 32

@@ -18,8 +18,9 @@ import pytest
 
 from agora_recording.life import watch_recordings
 from tests.world.builders import requested
-from tests.world.fakes import Faults, OneThread
+from tests.world.faults import Faults
 from tests.world.house import AgoraSession, House, assert_sound
+from tests.world.threads import OneThread
 
 Story = Callable[[House], None]
 Born = Callable[[House, AgoraSession], None]

@@ -13,7 +13,7 @@ from agora_recording.life.store import RecordingStore, row_of
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import Recording
 from tests.world.builders import RECORDING_ID, TIMINGS, after, recording, requested, uploading
-from tests.world.fakes import TABLE
+from tests.world.table import TABLE
 from tests.world.webhook import NOW_MS
 
 

@@ -14,14 +14,9 @@ from agora_recording.errors import RecordingNotFoundError
 from agora_recording.life.executions import Waker
 from agora_recording.recording.model import Recording, end_session, wake_reason
 from tests.world.builders import RECORDING_ID, after, ended, recording, requested, uploading
-from tests.world.fakes import (
-    FakeStepFunctions,
-    InvalidToken,
-    Shelf,
-    TaskDoesNotExist,
-    TaskTimedOut,
-    error,
-)
+from tests.world.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut, error
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.table import Shelf
 
 PARKED = recording(task_token="token")
 

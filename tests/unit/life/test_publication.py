@@ -9,8 +9,10 @@ import pytest
 from agora_recording.errors import EventNotSentError
 from agora_recording.life.publication import DetailType, Publisher, detail, file_name
 from agora_recording.recording.model import Recording, Status, Upload
+from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import RECORDING_ID, after, recording, running, uploading
-from tests.world.fakes import BUCKET, Clock, FakeBucket, FakeBus
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
 
 KINDS: tuple[DetailType, ...] = get_args(DetailType)
 SECRET = recording(task_token="a-token", sealed=["ciphertext"])

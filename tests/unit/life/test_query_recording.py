@@ -11,6 +11,8 @@ from agora_recording.life.publication import Publisher
 from agora_recording.life.query_recording import Confirmer
 from agora_recording.recording.model import Recording, ask_to_stop, begin_attempt
 from agora_recording.recording.observing import verdict
+from tests.world.agora import ScriptedAgora
+from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
@@ -26,7 +28,10 @@ from tests.world.builders import (
     starting,
     state,
 )
-from tests.world.fakes import BUCKET, Clock, Crash, FakeBucket, FakeBus, ScriptedAgora, Shelf
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
+from tests.world.faults import Crash
+from tests.world.table import Shelf
 from tests.world.webhook import SID
 
 STARTED = {"attempt": 1, "sid": SID, "maxDurationSeconds": 14_400, "waitSeconds": 5}

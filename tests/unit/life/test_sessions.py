@@ -12,7 +12,7 @@ from agora_recording.errors import WriteConflictError
 from agora_recording.life.sessions import SessionStore
 from agora_recording.notifications.facts import SessionFacts, SessionRow
 from tests.world.builders import CNAME, RECORDING_ID, heard
-from tests.world.fakes import TABLE
+from tests.world.table import TABLE
 from tests.world.webhook import NOW_MS, SID, UID
 
 

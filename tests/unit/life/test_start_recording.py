@@ -33,6 +33,7 @@ from agora_recording.recording.model import (
     started,
 )
 from agora_recording.recording.starting import choose_uid, next_step
+from tests.world.agora import ScriptedAgora
 from tests.world.builders import (
     CNAME,
     HOST,
@@ -53,7 +54,9 @@ from tests.world.builders import (
     starting,
     uploading,
 )
-from tests.world.fakes import Clock, FakeStorage, ScriptedAgora, Shelf
+from tests.world.clock import Clock
+from tests.world.storage import FakeStorage
+from tests.world.table import Shelf
 from tests.world.webhook import SID
 
 OTHER_SID = "1" * 32

@@ -39,6 +39,7 @@ from agora_recording.recording.model import (
     to_row,
     wake_reason,
 )
+from tests.world.agora import OffScript, ScriptedAgora
 from tests.world.builders import (
     CNAME,
     RECORDING_ID,
@@ -54,7 +55,6 @@ from tests.world.builders import (
     state,
     stopped,
 )
-from tests.world.fakes import OffScript, ScriptedAgora
 from tests.world.house import Execution, House, chosen, machine_definition
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "states.md"

@@ -21,6 +21,7 @@ from agora_recording.recording.ending import (
     read_failure,
 )
 from agora_recording.recording.model import RANK, RESTARTABLE, Recording, SessionEnd, started
+from tests.world.agora import ScriptedAgora
 from tests.world.builders import (
     RECORDING_ID,
     RESOURCE_ID,
@@ -39,7 +40,8 @@ from tests.world.builders import (
     stopped,
     uploading,
 )
-from tests.world.fakes import Clock, ScriptedAgora, Shelf
+from tests.world.clock import Clock
+from tests.world.table import Shelf
 from tests.world.webhook import SID
 
 STOPPING = recording(stop_reason="STOP_REQUESTED", stop_ms=after(60))

@@ -31,8 +31,9 @@ from tests.world.builders import (
     requested,
     uploading,
 )
-from tests.world.fakes import TABLE, Clock
+from tests.world.clock import Clock
 from tests.world.house import filled, machine_definition
+from tests.world.table import TABLE
 from tests.world.webhook import NOW_MS
 
 PARK = machine_definition()["States"]["Await end"]["Parameters"]

@@ -48,8 +48,10 @@ from tests.world.builders import (
     recording,
     stopped,
 )
-from tests.world.fakes import TABLE, FakeStepFunctions, FakeTable, error
+from tests.world.errors import error
 from tests.world.house import filled, machine_definition
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.table import TABLE, FakeTable
 from tests.world.webhook import SID
 
 META = (f"REC#{RECORDING_ID}", "META")

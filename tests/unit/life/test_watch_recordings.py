@@ -27,6 +27,7 @@ from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.looking import Look, choose_look, is_unheard, stop_reason
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
+from tests.world.agora import ScriptedAgora
 from tests.world.builders import (
     MACHINE,
     RECORDING_ID,
@@ -47,19 +48,14 @@ from tests.world.builders import (
     stopped,
     uploading,
 )
-from tests.world.fakes import (
-    TABLE,
-    Clock,
-    Crash,
-    FakeQueue,
-    FakeStepFunctions,
-    FakeStorage,
-    Faults,
-    OneThread,
-    ScriptedAgora,
-    Shelf,
-    error,
-)
+from tests.world.clock import Clock
+from tests.world.errors import error
+from tests.world.faults import Crash, Faults
+from tests.world.queue import FakeQueue
+from tests.world.step_functions import FakeStepFunctions
+from tests.world.storage import FakeStorage
+from tests.world.table import TABLE, Shelf
+from tests.world.threads import OneThread
 from tests.world.webhook import NOW_MS, SID
 
 OTHER_SID = "1" * 32

@@ -26,6 +26,8 @@ from agora_recording.wiring import AgoraSettings
 from operate import commands, deployment
 from operate.deployment import Deployment
 from operate.operations import RISK_NAMES, Operator
+from tests.world.agora import ScriptedAgora
+from tests.world.bucket import FakeBucket
 from tests.world.builders import (
     MACHINE,
     RECORDING_ID,
@@ -39,7 +41,9 @@ from tests.world.builders import (
     running,
     stopped,
 )
-from tests.world.fakes import Clock, FakeBucket, FakeBus, FakeTable, ScriptedAgora
+from tests.world.bus import FakeBus
+from tests.world.clock import Clock
+from tests.world.table import FakeTable
 from tests.world.webhook import NOW_MS, SID, UID
 
 STACK = Deployment(

@@ -1,0 +1,28 @@
+"""A queue in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tests.world.faults import Faults, operation
+
+
+class FakeQueue:
+    """An SQS client with one queue."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
+        self.messages: list[dict[str, Any]] = []
+
+    @operation
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
+        """Take a message, to be brought after a delay in whole seconds."""
+        assert DelaySeconds in range(901)
+        message = msgspec.json.decode(MessageBody)
+        self.messages.append(message)
+        self.taken(message, DelaySeconds)
+
+    def taken(self, message: dict[str, Any], delay_s: int) -> None:
+        """Bring a message to its room: nothing here."""
