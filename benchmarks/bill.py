@@ -26,15 +26,14 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from samtranslator.yaml_helper import yaml_parse
 
 from benchmarks import prices
-from benchmarks.machine import Machine
 from benchmarks.pages import Page, table
 from local.api import Api
 from local.demo import history
-from local.package import ROOT
 from local.stack import EmbeddedStack
+from local.template import functions, template
+from tests.world.machine import Machine
 
 SPEED = 20
 WARM_S, SHORT_S, LONG_S = 120, 600, 2400
@@ -319,7 +318,7 @@ def history_events(found: Measured) -> int:
     """Return how many history events AWS would have written."""
     machine = Machine.shipped()
     entered = [
-        TOKEN_EVENTS if machine.is_parked_at(name) else EVENTS_OF[machine.type_of(name)]
+        TOKEN_EVENTS if machine.takes_token(name) else EVENTS_OF[machine.type_of(name)]
         for name in found.states
     ]
     return FRAME_EVENTS + sum(entered) + RETRY_EVENTS * found.retries
@@ -393,10 +392,8 @@ def _function(found: Measured, room: str) -> float:
 
 @cache
 def _memory_gb(room: str) -> float:
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    properties = template["Resources"][f"{room}Function"]["Properties"]
-    shared = template["Globals"]["Function"]["MemorySize"]
-    return float(properties.get("MemorySize", shared)) / 1024
+    shared = template()["Globals"]["Function"]["MemorySize"]
+    return float(functions()[f"{room}Function"].get("MemorySize", shared)) / 1024
 
 
 def _kilobytes(size: int) -> int:

@@ -21,10 +21,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from samtranslator.yaml_helper import yaml_parse
-
 from benchmarks.pages import Page, table
-from local.package import ROOT, build_layer, parameters
+from local.package import build_layer
+from local.template import ROOT, functions, parameters, template
 
 ROUNDS = 9
 _FLOOR = 'import boto3; boto3.client("dynamodb")'
@@ -65,14 +64,10 @@ class Room(NamedTuple):
 
 def rooms() -> list[Room]:
     """Return every function of the template."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    values = parameters(template, {})
-    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    values = parameters({})
+    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
     found = []
-    for resource in template["Resources"].values():
-        if resource["Type"] != "AWS::Serverless::Function":
-            continue
-        properties = resource["Properties"]
+    for properties in functions().values():
         variables = {**shared, **properties.get("Environment", {}).get("Variables", {})}
         environment = {name: _value(each, values) for name, each in variables.items()}
         kinds = {each["Type"] for each in properties.get("Events", {}).values()}

@@ -6,7 +6,7 @@ import subprocess
 import time
 from typing import Any
 
-from local.package import ROOT
+from local.template import ROOT
 
 
 def demo() -> dict[str, dict[str, Any]]:

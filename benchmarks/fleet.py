@@ -27,7 +27,7 @@ from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import RecordingError
 from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.due_index import DUE_SHARDS
-from agora_recording.life.executions import Waker
+from agora_recording.life.executions import Waker, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.publication import Publisher
 from agora_recording.life.query_recording import Confirmer
@@ -49,17 +49,21 @@ from agora_recording.recording.model import (
     wake_reason,
 )
 from agora_recording.recording.timings import Timings
-from benchmarks.machine import Execution, Machine, template_defaults
 from benchmarks.virtual import (
     Suspended,
     VirtualIndex,
     VirtualLimiter,
     VirtualSessions,
     VirtualStore,
-    World,
 )
+from local import template
+from tests.world.clock import Timeline
+from tests.world.errors import ConditionalCheckFailedException, error
+from tests.world.machine import Machine
+from tests.world.step_functions import Answer, Failed, StepFunctions
 
 START_MS = 1_700_000_000_000
+MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:recording"
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 SWEEP_S = 50
@@ -86,7 +90,7 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     failovers: float = 0.01
     idle_exits: float = 0.2  # ends that nobody asked for: the channel is left
     calls_per_second: float = msgspec.field(
-        default_factory=lambda: float(template_defaults()["AgoraCallsPerSecond"])
+        default_factory=lambda: float(template.parameters({})["AgoraCallsPerSecond"])
     )
     warm_up_s: float = 1200
     measured_s: float = 3600
@@ -146,15 +150,13 @@ class Session:
 class Life:
     """A recording as its app and its channel see it."""
 
-    __slots__ = ("deaf", "execution", "left_ms", "recording_id", "sessions", "token")
+    __slots__ = ("deaf", "left_ms", "recording_id", "sessions")
 
     def __init__(self, recording_id: str, deaf: bool) -> None:
         self.recording_id = recording_id
         self.deaf = deaf
         self.left_ms: int | None = None  # when the channel is empty
         self.sessions: list[Session] = []
-        self.execution: Execution | None = None
-        self.token: str | None = None
 
 
 class Fleet:
@@ -163,9 +165,17 @@ class Fleet:
     def __init__(self, assumptions: Assumptions) -> None:
         self.assumed = assumptions
         self.random = random.Random(assumptions.seed)
-        self.world = World(START_MS)
+        self.timeline = Timeline(START_MS)
         self.timings = Timings()
-        self.machine = Machine.shipped()
+        self.machine = StepFunctions(
+            Machine.shipped(),
+            self.timeline,
+            self._invoke,
+            self._park,
+            chance=self.random.random,
+            invoke_ms=INVOKE_MS,
+            wake_ms=WAKE_MS,
+        )
         self.lives: dict[str, Life] = {}
         self.sessions: dict[str, Session] = {}
         self._end_ms = START_MS + round((assumptions.warm_up_s + assumptions.measured_s) * 1000)
@@ -187,12 +197,12 @@ class Fleet:
 
     def _build(self) -> None:
         """Make the library's objects, with virtual adapters where AWS and Agora would be."""
-        now_ms = self.world.now_ms
-        self.limiter = VirtualLimiter(self.world, self.assumed.calls_per_second)
+        now_ms = self.timeline
+        self.limiter = VirtualLimiter(self.timeline, self.assumed.calls_per_second)
         self.index = VirtualIndex("table", timings=self.timings)
         self.session_rows = VirtualSessions("table")
         self.store = VirtualStore(
-            "table", self.timings, world=self.world, index=self.index, changed=self._note
+            "table", self.timings, timeline=self.timeline, index=self.index, changed=self._note
         )
         secrets = cast(SecretStore, _Secrets())
         agora = AgoraClient(
@@ -203,12 +213,12 @@ class Fleet:
             limiter=self.limiter,
             secrets=secrets,
             session=cast(Any, SimpleNamespace(request=self._request)),
-            sleep=lambda seconds: self.world.spend(round(seconds * 1000)),
+            sleep=self.timeline.sleep,
         )
         storage = Storage(
             bucket="bucket", aws_region="us-east-1", secret_id="storage", secrets=secrets
         )
-        stepfunctions = cast(Any, _StepFunctions(self._wake))
+        stepfunctions = cast(Any, self.machine)
         self.waker = Waker(self.store, stepfunctions)
         arrivals = cast(ArrivalQueue, SimpleNamespace(ask=lambda *_: None))
         self.applier = Applier(
@@ -247,19 +257,19 @@ class Fleet:
             lease=cast(Any, None),
             arrivals=arrivals,
             timings=self.timings,
-            state_machine_arn="arn:aws:states:us-east-1:123456789012:stateMachine:m",
+            state_machine_arn=MACHINE_ARN,
             stepfunctions=stepfunctions,
             now_ms=now_ms,
         )
-        self._rooms: dict[str, Callable[[Execution], Any]] = {
-            "StartRecordingFunction": lambda each: self.starter.start(each.recording_id),
-            "QueryRecordingFunction": lambda each: self.confirmer.confirm(
-                each.recording_id, each.data["started"]
+        self._rooms: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "StartRecordingFunction": lambda data: self.starter.start(data["recordingId"]),
+            "QueryRecordingFunction": lambda data: self.confirmer.confirm(
+                data["recordingId"], data["started"]
             ),
-            "StopRecordingFunction": lambda each: self.stopper.stop(
-                each.recording_id, read_failure(each.data.get("failure"))
+            "StopRecordingFunction": lambda data: self.stopper.stop(
+                data["recordingId"], read_failure(data.get("failure"))
             ),
-            "AwaitUploadFunction": lambda _: {"verdict": "complete"},
+            "AwaitUploadFunction": self._find_all_files,
             "PublishRecordingFunction": self._publish,
         }
 
@@ -274,8 +284,8 @@ class Fleet:
             self._settle(round(lifetime * self.random.random()), lifetime)
         self._birth_rate = self.assumed.recordings / mean_ms
         self._await_birth()
-        self.world.at(START_MS + self.random.randrange(MINUTE_MS), self._sweep)
-        self.world.run(self._end_ms)
+        self.timeline.at(START_MS + self.random.randrange(MINUTE_MS), self._sweep)
+        self.timeline.run(self._end_ms)
         return self._findings()
 
     def _findings(self) -> Findings:
@@ -304,7 +314,7 @@ class Fleet:
 
     @property
     def _is_measured(self) -> bool:
-        return self.world.now_ms() >= self._from_ms
+        return self.timeline() >= self._from_ms
 
     # --- apps ---
 
@@ -316,20 +326,19 @@ class Fleet:
 
     def _await_birth(self) -> None:
         gap_ms = math.ceil(self.random.expovariate(self._birth_rate))
-        self.world.at(self.world.now_ms() + gap_ms, self._be_born)
+        self.timeline.at(self.timeline() + gap_ms, self._be_born)
 
     def _be_born(self) -> None:
         self._await_birth()
-        now = self.world.now_ms()
+        now = self.timeline()
         life = self._life(now)
         self.store.put(self._row(life, now))
         self._leave_at(life, now + self._lifetime_ms())
-        self._enter(life.execution, self.machine.start)
+        start_execution(MACHINE_ARN, self.store.rows[life.recording_id], cast(Any, self.machine))
 
     def _life(self, now: int) -> Life:
         recording_id = new_recording_id(now, self.random.randbytes(10))
         life = Life(recording_id, self.random.random() < self.assumed.deaf)
-        life.execution = Execution(recording_id)
         self.lives[recording_id] = life
         self._open += 1
         return life
@@ -349,7 +358,7 @@ class Fleet:
 
     def _settle(self, age_ms: int, lifetime_ms: int) -> None:
         """Put a recording into the world that has run for a while."""
-        now = self.world.now_ms()
+        now = self.timeline()
         begun = now - age_ms
         life = self._life(begun)
         session = self._begin_session(life, "1", begun)
@@ -361,11 +370,14 @@ class Fleet:
         row = confirmed(started(row, session.sid, begun, number=1), begun + 5000)
         session.base_ms = now - self.random.randrange(MINUTE_MS)
         row = seen(row, session.base_ms)
-        life.token = life.recording_id
-        self.store.put(replace(row, task_token=life.token))
+        self.store.put(replace(row, task_token=session.sid))
         self.session_rows.adopt(session.sid, life.recording_id, life.recording_id)
-        assert life.execution is not None
-        life.execution.state = self.machine.parking
+        given = {
+            "recordingId": life.recording_id,
+            "started": {"maxDurationSeconds": row.max_duration_seconds},
+        }
+        parking = self.machine.machine.parking
+        self.machine.settle(life.recording_id, given, parking, session.sid)
         self._leave_at(life, now + lifetime_ms - age_ms)
         self._listen(session, session.base_ms)
 
@@ -373,15 +385,15 @@ class Fleet:
         if at_ms > self._end_ms:
             return
         if self.random.random() < self.assumed.idle_exits:
-            self.world.at(at_ms, self._leave_channel, life)
+            self.timeline.at(at_ms, self._leave_channel, life)
         else:
-            self.world.at(at_ms, self._ask_to_stop, life)
+            self.timeline.at(at_ms, self._ask_to_stop, life)
 
     def _ask_to_stop(self, life: Life) -> None:
-        self.waker.stop(life.recording_id, self.world.now_ms())
+        self.waker.stop(life.recording_id, self.timeline())
 
     def _leave_channel(self, life: Life) -> None:
-        life.left_ms = self.world.now_ms()
+        life.left_ms = self.timeline()
         for session in life.sessions:
             self._idle_out(session)
 
@@ -389,7 +401,7 @@ class Fleet:
         left_ms = session.life.left_ms
         if left_ms is not None:
             at_ms = max(left_ms, session.begun_ms) + IDLE_MS
-            self.world.at(at_ms, self._exit, session)
+            self.timeline.at(at_ms, self._exit, session)
 
     # --- executions ---
 
@@ -401,74 +413,35 @@ class Fleet:
         try:
             result = act()
         except Suspended as suspended:
-            at_ms = max(suspended.slots[0], self.world.now_ms())
-            self.world.at(at_ms, self._attempt, act, done, suspended.slots)
+            at_ms = max(suspended.slots[0], self.timeline())
+            self.timeline.at(at_ms, self._attempt, act, done, suspended.slots)
             return
-        except RecordingError as error:
-            result = error
+        except RecordingError as failure:
+            result = Failed(type(failure).__name__, str(failure))
         self.limiter.granted = None
-        self.world.at(self.world.now_ms(), done, result)
+        self.timeline.at(self.timeline(), done, result)
 
-    def _enter(self, execution: Execution | None, name: str | None) -> None:
-        if execution is None or name is None:
-            return
-        execution.enter(name)
-        self._go(execution)
+    def _invoke(self, function: str, event: dict[str, Any], answer: Answer) -> None:
+        """Run a room for the state machine."""
+        self._attempt(partial(self._rooms[function], event), answer)
 
-    def _go(self, execution: Execution) -> None:
-        now = self.world.now_ms()
-        kind = self.machine.type_of(execution.state)
-        if kind == "Wait":
-            ms = round(self.machine.wait_s(execution) * 1000)
-            self.world.at(now + ms, self._enter, execution, self.machine.next(execution))
-        elif kind == "Choice":
-            self._enter(execution, self.machine.choose(execution))
-        elif execution.state == self.machine.parking:
-            self._park(execution)
-        else:
-            room = self._rooms[self.machine.room(execution)]
-            self.world.at(
-                now + INVOKE_MS,
-                self._attempt,
-                partial(room, execution),
-                partial(self._left, execution),
-            )
-
-    def _left(self, execution: Execution, result: Any) -> None:
-        if not isinstance(result, RecordingError):
-            self._enter(execution, self.machine.succeed(execution, result))
-            return
-        wait_s, name = self.machine.fail(execution, type(result).__name__, self.random.random())
-        if name is None:
-            self.world.at(self.world.now_ms() + round(wait_s * 1000), self._go, execution)
-        else:
-            self._enter(execution, name)
-
-    def _park(self, execution: Execution) -> None:
+    def _park(self, **request: Any) -> None:
         """Do what the state's own DynamoDB call does: store the token, unless there is a reason."""
-        life = self.lives[execution.recording_id]
-        if wake_reason(self.store.rows[life.recording_id]):
-            error = "DynamoDb.ConditionalCheckFailedException"
-            self._enter(execution, self.machine.fail(execution, error, 0)[1])
-            return
-        life.token = life.recording_id
-        self.store.amend(life.recording_id, lambda row: replace(row, task_token=life.token))
+        recording_id = request["Key"]["PK"]["S"].removeprefix("REC#")
+        if wake_reason(self.store.rows[recording_id]):
+            raise error(ConditionalCheckFailedException)
+        token = request["ExpressionAttributeValues"][":token"]["S"]
+        self.store.amend(recording_id, lambda row: replace(row, task_token=token))
 
-    def _wake(self, token: str) -> bool:
-        """Go on with the execution that parked on a token; return whether one was."""
-        life = self.lives[token]
-        if life.token is None or life.execution is None:
-            return False
-        life.token = None
-        name = self.machine.succeed(life.execution, {})
-        self.world.at(self.world.now_ms() + WAKE_MS, self._enter, life.execution, name)
-        return True
+    def _find_all_files(self, event: dict[str, Any]) -> None:
+        """Use the token at once, as if everything were in the bucket."""
+        self.machine.woken(event["taskToken"], {"verdict": "complete"}, after_ms=0)
 
-    def _publish(self, execution: Execution) -> dict[str, Any]:
-        """Close the row, as if everything were in the bucket."""
-        now = self.world.now_ms()
+    def _publish(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Close the row."""
+        now = self.timeline()
         self.store.amend(
-            execution.recording_id, lambda row: close(row, "completed", "STOPPED", "", now)
+            event["recordingId"], lambda row: close(row, "completed", "STOPPED", "", now)
         )
         self._open -= 1
         return {}
@@ -476,8 +449,8 @@ class Fleet:
     # --- the sweeper ---
 
     def _sweep(self) -> None:
-        now = self.world.now_ms()
-        self.world.at(now + MINUTE_MS, self._sweep)
+        now = self.timeline()
+        self.timeline.at(now + MINUTE_MS, self._sweep)
         if self._is_measured:
             self._counted.append(self._open)
         if self._sweeping:
@@ -516,7 +489,7 @@ class Fleet:
             return
         self._busy -= 1
         if self._busy == 0:
-            if self.world.now_ms() < self._sweep_end_ms:
+            if self.timeline() < self._sweep_end_ms:
                 self._serve_batch()
             else:
                 self._sweeping = False
@@ -525,7 +498,7 @@ class Fleet:
 
     def _request(self, method: str, url: str, *, json: Any, **_: Any) -> SimpleNamespace:  # noqa: ARG002
         """Answer a call as Agora does; the call is counted when it is sent and when it arrives."""
-        sent_ms = self.world.now_ms()
+        sent_ms = self.timeline()
         parts = url.split("/cloud_recording/")[1].split("/")
         endpoint = parts[-1]
         if self._is_measured:
@@ -540,7 +513,7 @@ class Fleet:
             status, body = 200, {"resourceId": parts[1], "sid": session.sid}
         else:
             status, body = self._answer(endpoint, parts[3])
-        self.world.spend(round(self.random.lognormvariate(math.log(ANSWER_MS), 0.4)))
+        self.timeline.spend(round(self.random.lognormvariate(math.log(ANSWER_MS), 0.4)))
         return SimpleNamespace(status_code=status, content=msgspec.json.encode(body))
 
     def _answer(self, endpoint: str, sid: str) -> tuple[int, dict[str, Any]]:
@@ -551,7 +524,7 @@ class Fleet:
             self._fall_silent(session)
             session.ended = True
             return 200, {"sid": sid, "serverResponse": {}}
-        status = 5 if self.world.now_ms() >= session.records_ms else 2
+        status = 5 if self.timeline() >= session.records_ms else 2
         return 200, {"sid": sid, "serverResponse": {"status": status}}
 
     def _begin_session(self, life: Life, uid: str, now: int) -> Session:
@@ -568,9 +541,9 @@ class Fleet:
     def _await_fate(self, rate: float, act: Callable[[Session], None], session: Session) -> None:
         if not rate:
             return
-        at_ms = self.world.now_ms() + round(self.random.expovariate(rate / HOUR_MS))
+        at_ms = self.timeline() + round(self.random.expovariate(rate / HOUR_MS))
         if at_ms <= self._end_ms:
-            self.world.at(at_ms, act, session)
+            self.timeline.at(at_ms, act, session)
 
     def _die(self, session: Session) -> None:
         """End without a word."""
@@ -581,7 +554,7 @@ class Fleet:
         self._fall_silent(session)
         session.ended = True
         if not told:
-            session.silent_ms = self.world.now_ms()
+            session.silent_ms = self.timeline()
 
     def _exit(self, session: Session) -> None:
         """End since nobody is in the channel: events 41 and 11, each of which may be lost."""
@@ -594,16 +567,16 @@ class Fleet:
         ]
         self._gone(session, told=bool(told))
         if told:
-            at_ms = self.world.now_ms()
-            self.world.at(at_ms + DELIVERY_MS, self._tell, session, at_ms, None, *told)
+            at_ms = self.timeline()
+            self.timeline.at(at_ms + DELIVERY_MS, self._tell, session, at_ms, None, *told)
 
     def _fail_over(self, session: Session) -> None:
         if session.ended or session.away:
             return
         self._fall_silent(session)
         session.away = True
-        back_ms = self.world.now_ms() + self.random.randrange(*FAILOVER_MS)
-        self.world.at(back_ms, self._come_back, session)
+        back_ms = self.timeline() + self.random.randrange(*FAILOVER_MS)
+        self.timeline.at(back_ms, self._come_back, session)
 
     def _come_back(self, session: Session) -> None:
         """Go on under another uid: event 12, and a new stream of event 33."""
@@ -611,12 +584,12 @@ class Fleet:
         if session.ended:
             return
         self._await_fate(self.assumed.failovers, self._fail_over, session)
-        now = self.world.now_ms()
+        now = self.timeline()
         session.uid = f"{session.uid}{session.stream}"
         self._listen(session, now)
         if not session.life.deaf and self.random.random() >= self.assumed.loss:
             details = events.SessionFailover(newUid=session.uid)
-            self.world.at(now + DELIVERY_MS, self._tell, session, now, None, details)
+            self.timeline.at(now + DELIVERY_MS, self._tell, session, now, None, details)
 
     # --- notifications ---
 
@@ -641,11 +614,11 @@ class Fleet:
         lost = session.heard + 1 + self._run(1 - self.assumed.loss)
         at_ms = session.base_ms + lost * MINUTE_MS
         if at_ms <= self._end_ms:
-            self.world.at(at_ms, self._miss, session, session.stream, lost)
+            self.timeline.at(at_ms, self._miss, session, session.stream, lost)
 
     def _await_heard(self, session: Session, number: int) -> None:
         at_ms = session.base_ms + number * MINUTE_MS + DELIVERY_MS
-        self.world.at(at_ms, self._hear, session, session.stream, number)
+        self.timeline.at(at_ms, self._hear, session, session.stream, number)
 
     def _miss(self, session: Session, stream: int, lost: int) -> None:
         """A notification is lost, and perhaps more after it."""
@@ -681,7 +654,7 @@ class Fleet:
     def _fall_silent(self, session: Session) -> None:
         """No more notifications come: those until now are all there are."""
         if session.life.recording_id in self.index.calm:
-            last = (self.world.now_ms() - session.base_ms) // MINUTE_MS
+            last = (self.timeline() - session.base_ms) // MINUTE_MS
             self._be_calm_no_more(session, last)
         session.stream += 1
 
@@ -714,7 +687,7 @@ class Fleet:
         session = self.sessions[after.sid]
         if not session.ended:
             self._alive += 1
-        now = self.world.now_ms()
+        now = self.timeline()
         if self._is_measured:
             if session.silent_ms is not None:
                 self._silent_ends += 1
@@ -728,26 +701,6 @@ class Fleet:
 class _Secrets:
     def read(self, _: str, kind: type) -> Any:
         return AgoraKeys("id", "secret") if kind is AgoraKeys else StorageKeys("key", "secret")
-
-
-class _StepFunctions:
-    class exceptions:  # noqa: N801
-        """The errors the library knows; of these only TaskTimedOut happens."""
-
-        class TaskTimedOut(Exception):  # noqa: N818
-            """The token was used before."""
-
-        TaskDoesNotExist = InvalidToken = ExecutionDoesNotExist = TaskTimedOut
-
-    def __init__(self, wake: Callable[[str], bool]) -> None:
-        self._wake = wake
-
-    def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: ARG002
-        if not self._wake(taskToken):
-            raise self.exceptions.TaskTimedOut
-
-    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: ARG002
-        return {"status": "RUNNING"}
 
 
 def most_in_a_second(instants_ms: list[int]) -> int:

@@ -1,8 +1,8 @@
-"""Virtual time, and the adapters of the library on it: a clock, the table, the limiter's row.
+"""The adapters of the library in virtual time: the table, and the limiter's row.
 
-A room runs at one instant and says how long it took (`World.spend`). Where it would sleep until its
-slot of the limiter comes, it is abandoned (`Suspended`) and run again at that slot: rooms are safe
-to repeat at any point, so nothing of them has to be copied here.
+A room runs at one instant and says how long it took (`Timeline.spend`). Where it would sleep until
+its slot of the limiter comes, it is abandoned (`Suspended`) and run again at that slot: rooms are
+safe to repeat at any point, so nothing of them has to be copied here.
 """
 
 from __future__ import annotations
@@ -24,40 +24,9 @@ from agora_recording.notifications.facts import SessionRow
 from agora_recording.recording.due import RISKS, due
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
+from tests.world.clock import Timeline
 
 TABLE_MS = 5  # what a read or write of the table takes
-
-
-class World:
-    """Events in the order of their time. Instants are milliseconds."""
-
-    def __init__(self, start_ms: int) -> None:
-        self._at_ms = start_ms
-        self._spent_ms = 0
-        self._count = 0
-        self._events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
-
-    def now_ms(self) -> int:
-        """Return the present, as the room that runs just now sees it."""
-        return self._at_ms + self._spent_ms
-
-    def spend(self, ms: int) -> None:
-        """Let the room that runs just now take so long."""
-        self._spent_ms += ms
-
-    def at(self, at_ms: int, act: Callable[..., None], *arguments: Any) -> None:
-        """Do something at an instant; what is of the same instant is done in the order asked."""
-        self._count += 1
-        heapq.heappush(self._events, (at_ms, self._count, act, arguments))
-
-    def run(self, until_ms: int) -> None:
-        """Let time pass."""
-        events, pop = self._events, heapq.heappop
-        while events and events[0][0] <= until_ms:
-            self._at_ms, _, act, arguments = pop(events)
-            self._spent_ms = 0
-            act(*arguments)
-        self._at_ms, self._spent_ms = until_ms, 0
 
 
 class Suspended(BaseException):
@@ -71,12 +40,12 @@ class Suspended(BaseException):
 class VirtualLimiter(Limiter):
     """The limiter, its row in memory. `granted` are the slots of the room that runs again."""
 
-    def __init__(self, world: World, calls_per_second: float) -> None:
+    def __init__(self, timeline: Timeline, calls_per_second: float) -> None:
         super().__init__(
             "table",
             calls_per_second=calls_per_second,
-            now_ms=world.now_ms,
-            sleep=lambda seconds: world.spend(round(seconds * 1000)),
+            now_ms=timeline,
+            sleep=timeline.sleep,
         )
         self._next_ms: int | None = None
         self.granted: list[int] | None = None
@@ -97,7 +66,7 @@ class VirtualLimiter(Limiter):
 class VirtualStore(RecordingStore, frozen=True, kw_only=True):
     """The recordings in memory; `index` is told of every row that is written."""
 
-    world: World
+    timeline: Timeline
     index: VirtualIndex
     changed: Callable[[Recording, Recording], None]
 
@@ -113,7 +82,7 @@ class VirtualStore(RecordingStore, frozen=True, kw_only=True):
 
     def get(self, recording_id: str) -> Recording:
         """Return a recording as it is now."""
-        self.world.spend(TABLE_MS)
+        self.timeline.spend(TABLE_MS)
         try:
             return self.rows[recording_id]
         except KeyError:
@@ -131,7 +100,7 @@ class VirtualStore(RecordingStore, frozen=True, kw_only=True):
         if after == before:
             return before
         after = replace(after, version=before.version + 1)
-        self.world.spend(TABLE_MS)
+        self.timeline.spend(TABLE_MS)
         self.put(after)
         if before.session_end is not after.session_end or before.started_ms != after.started_ms:
             self.changed(before, after)

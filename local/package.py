@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import compileall
 import contextlib
+import copy
 import hashlib
 import io
-import json
 import py_compile
-import re
 import shutil
 import subprocess
 import sys
@@ -23,12 +22,10 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import yaml
-from samtranslator.yaml_helper import yaml_parse
+from local.template import ROOT, Template, definition, numbers, template
 
-ROOT = Path(__file__).parent.parent
+CODE_BUCKET = "local-code"
 BUILD = ROOT / ".build" / "local"
 _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 # CloudFormation resources that MiniStack refuses, so that the whole stack would fail.
@@ -42,8 +39,6 @@ REFUSED = frozenset(
 )
 # Resources that make no sense on loopback: the bucket's policy refuses plain HTTP.
 UNFIT = frozenset({"BucketPolicy"})
-
-Template = dict[str, Any]
 
 
 def build_layer() -> list[Path]:
@@ -118,34 +113,6 @@ def zip_function(folder: Path, start: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def parameters(template: Template, given: dict[str, Any]) -> dict[str, str]:
-    """Return every parameter's value: given, or its default."""
-    values = {
-        name: str(given.get(name, declared.get("Default", "")))
-        for name, declared in template["Parameters"].items()
-    }
-    unknown = set(given) - set(values)
-    if unknown:
-        raise KeyError(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
-    return values
-
-
-def definition(path: Path, numbers: dict[str, str]) -> dict[str, Any]:
-    """Return the state machine's definition with its numbers filled in; ARNs stay placeholders."""
-    text = re.sub(r"\$\{(\w+)\}", lambda match: numbers.get(match[1], match[0]), path.read_text())
-    found: dict[str, Any] = yaml.safe_load(text)
-    return found
-
-
-def numbers_of(substitutions: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
-    """Return the numbers among a definition's substitutions; the others are names and ARNs."""
-    return {
-        name: values[value["Ref"]] if isinstance(value, dict) else str(value)
-        for name, value in substitutions.items()
-        if isinstance(value, int) or (isinstance(value, dict) and _is_number(value, values))
-    }
-
-
 def localise(
     values: dict[str, str], environment: dict[str, str]
 ) -> tuple[Template, dict[str, bytes], list[str]]:
@@ -153,8 +120,8 @@ def localise(
 
     `environment` is added to every function's environment.
     """
-    template: Template = yaml_parse((ROOT / "template.yaml").read_text())
-    resources: dict[str, Template] = template["Resources"]
+    local = copy.deepcopy(template())
+    resources: dict[str, Template] = local["Resources"]
     dropped = sorted(
         name for name, each in resources.items() if each["Type"] in REFUSED or name in UNFIT
     )
@@ -162,7 +129,7 @@ def localise(
     start = bootstrap(build_layer())
     for name in dropped:
         del resources[name]
-    shared = template["Globals"]["Function"]
+    shared = local["Globals"]["Function"]
     shared["Runtime"] = "provided.al2023"
     shared["Architectures"] = ["x86_64"]
     shared.pop("Layers")
@@ -178,23 +145,11 @@ def localise(
             zips[key] = content
             properties["CodeUri"] = {"Bucket": CODE_BUCKET, "Key": key}
         elif resource["Type"] == "AWS::Serverless::StateMachine":
+            filled = numbers(values)
             names = properties["DefinitionSubstitutions"]
-            numbers = numbers_of(names, values)
-            machine = definition(ROOT / properties.pop("DefinitionUri"), numbers)
-            properties["Definition"] = machine
+            del properties["DefinitionUri"]
+            properties["Definition"] = definition(filled)
             properties["DefinitionSubstitutions"] = {
-                name: value for name, value in names.items() if name not in numbers
+                name: value for name, value in names.items() if name not in filled
             }
-    return template, zips, dropped
-
-
-CODE_BUCKET = "local-code"
-
-
-def _is_number(value: dict[str, Any], values: dict[str, str]) -> bool:
-    return values.get(value.get("Ref", ""), "").isdigit()
-
-
-def as_json(template: Template) -> str:
-    """Return the template as text for CloudFormation."""
-    return json.dumps(template)
+    return local, zips, dropped

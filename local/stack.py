@@ -20,13 +20,13 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from samtranslator.yaml_helper import yaml_parse
 
 from local.agora import AgoraSimulator, Options
 from local.api import send
 from local.emulator import HOST, REGION, ROOT, Emulator, EmulatorError, free_port
-from local.package import CODE_BUCKET, as_json, localise, parameters
-from local.package import ROOT as REPOSITORY
+from local.package import CODE_BUCKET, localise
+from local.template import ROOT as REPOSITORY
+from local.template import parameters
 
 STACK_NAME = "agora-recording"
 FACTS = REPOSITORY / "local" / "stack.json"
@@ -133,9 +133,7 @@ class EmbeddedStack:
         return self.agora.url
 
     def _deploy(self, agora_url: str) -> None:
-        declared = yaml_parse((REPOSITORY / "template.yaml").read_text())
         values = parameters(
-            declared,
             {
                 "AgoraAppId": APP_ID,
                 "AgoraBaseUrl": agora_url,
@@ -163,7 +161,7 @@ class EmbeddedStack:
         s3.create_bucket(Bucket=CODE_BUCKET)
         for key, content in zips.items():
             s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
-        s3.put_object(Bucket=CODE_BUCKET, Key="template.json", Body=as_json(template))
+        s3.put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
         try:
             cloudformation.create_stack(
                 StackName=STACK_NAME,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from tests.template.machine import ROOT
+from local.template import ROOT
 
 FOLDER = ROOT / ".build" / "evidence"
 # What stories put into requests, and nobody may find anywhere afterwards.

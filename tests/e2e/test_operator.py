@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local.api import send
-from local.package import ROOT
+from local.template import ROOT
 from operate import commands as command
 from tests.e2e.conftest import Stage, eventually
 from tests.e2e.test_one_recording import notification

@@ -39,7 +39,7 @@ from functions.refresh_ncs_addresses import app as refresh_ncs_addresses
 from functions.start_recording import app as start_recording
 from functions.stop_recording import app as stop_recording
 from functions.watch_recordings import app as watch_recordings
-from tests.template.machine import ROOT, functions, template
+from local.template import ROOT, functions, template
 from tests.world import webhook
 from tests.world.builders import (
     RECORDING_ID,

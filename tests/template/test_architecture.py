@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.machine import ROOT
+from local.template import ROOT
 
 LIBRARY = "layers/shared/agora_recording"
 

@@ -15,7 +15,7 @@ from samtranslator.translator.transform import transform
 import agora_recording
 from agora_recording.life.publication import DetailType, detail, file_name
 from agora_recording.recording.model import TERMINAL
-from tests.template.machine import ROOT, template
+from local.template import ROOT, template
 from tests.world.builders import ended, recording, running
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.template.machine import ROOT, definition, functions, room_of, template
+from local.template import ROOT, functions, template
+from tests.world.machine import definition, room_of
 
 TEXT = (ROOT / "template.yaml").read_text()
 RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]

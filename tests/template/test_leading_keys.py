@@ -12,7 +12,8 @@ from agora_recording.life.store import RecordingStore
 from agora_recording.notifications.envelope import Notification, key
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.timings import Timings
-from tests.template.machine import definition, functions, template
+from local.template import functions, template
+from tests.world.machine import definition
 
 ROOMS = functions()
 RECORDING = f"REC#{new_recording_id(0, bytes(10))}"

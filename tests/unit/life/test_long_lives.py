@@ -8,7 +8,8 @@ import pytest
 
 from agora_recording.agora.reply import Reply
 from tests.world.builders import reply, requested, silence
-from tests.world.house import AgoraSession, House, assert_sound
+from tests.world.house import House, assert_sound
+from tests.world.live_agora import AgoraSession
 
 HOUR = 3600
 

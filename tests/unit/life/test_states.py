@@ -55,8 +55,10 @@ from tests.world.builders import (
     state,
     stopped,
 )
-from tests.world.house import Execution, House, chosen, machine_definition
+from tests.world.house import House
+from tests.world.machine import Execution, Machine
 
+MACHINE = Machine.shipped()
 DOCUMENT = Path(__file__).parents[3] / "docs" / "states.md"
 Arrow = tuple[str, str]
 OUTSIDE = "[*]"
@@ -80,9 +82,8 @@ def _diagram(number: int) -> set[Arrow]:
 
 
 def _defined() -> set[Arrow]:
-    machine = machine_definition()
-    arrows = {(OUTSIDE, machine["StartAt"])}
-    for name, each in machine["States"].items():
+    arrows = {(OUTSIDE, MACHINE.start)}
+    for name, each in MACHINE.states.items():
         ways = [each, *each.get("Choices", ()), *each.get("Catch", ())]
         arrows |= {(name, way["Next"]) for way in ways if "Next" in way}
         if "Default" in each:
@@ -247,11 +248,13 @@ class Exploration:
     def __init__(self) -> None:
         self.agora = ScriptedAgora()
         self.house = House(agora=self.agora)
+        # One state at a time: what comes after it is a state of its own here.
+        self.house.machine.go = _stand_still  # type: ignore[method-assign]
         self.rooms = self.house.rooms
         self.statuses: set[Arrow] = {(OUTSIDE, "requested")}
         self.taken: set[Arrow] = set()
         first = State(
-            machine_definition()["StartAt"],
+            MACHINE.start,
             _data("", {}),
             _plain(requested(restart_limit=1, max_duration_seconds=60)),
         )
@@ -287,13 +290,12 @@ class Exploration:
                 yield before.status, self.house.row.status
 
     def _successors(self, before: State) -> Iterator[State]:
-        definition = machine_definition()["States"][before.name]
-        match definition["Type"]:
+        match MACHINE.type_of(before.name):
             case "Choice":
-                yield _moved(before, chosen(definition, json.loads(before.data)))
+                yield _moved(before, MACHINE.choose)
                 return
             case "Wait":
-                yield _moved(before, definition["Next"])
+                yield _moved(before, MACHINE.go_on)
             case "Task" if before.name == "Await end" and before.recording.task_token:
                 yield from self._wake(before)
             case "Task" if before.name == "Await upload" and before.recording.upload_token:
@@ -319,18 +321,16 @@ class Exploration:
     def _step(self, before: State, way: Try) -> State:
         execution = self._arrange(before, way)
         execution.tries.update(dict.fromkeys(range(9), 10**9))  # retried to the end
-        self.house.machine.step(execution)
+        self.house.machine.perform(execution)
         return self._state(execution)
 
     def _wake(self, before: State) -> Iterator[State]:
         """Let a parked machine go on: by a reason, or because the longest duration has come."""
         execution = self._arrange(before, Try(LATE))
-        execution.token = TOKEN
-        self.house.machine.step(execution)
+        self.house.machine.time_out(execution)
         yield self._state(execution)
         if wake_reason(before.recording):
             execution = self._arrange(before, Try(SOON))
-            execution.token = TOKEN
             self.house.machine.woken(TOKEN, {"reason": "any"})
             yield self._state(execution)
 
@@ -338,13 +338,10 @@ class Exploration:
         """Let files come, or not, and be looked at; or let the task's own time run out."""
         for now_ms, bucket in product((SOON, LATE), BUCKETS):
             execution = self._arrange(before, Try(now_ms, bucket=bucket))
-            execution.token = TOKEN
-            self.house.machine.tokens = {TOKEN}
             self.house.arrivals.act(RECORDING_ID, [Arrival(RECORDING_ID)])
             yield self._state(execution)
         execution = self._arrange(before, Try(LATE))
-        execution.token = TOKEN
-        self.house.machine.step(execution)
+        self.house.machine.time_out(execution)
         yield self._state(execution)
 
     def _arrange(self, before: State, way: Try) -> Execution:
@@ -359,12 +356,11 @@ class Exploration:
         self._fill(before.recording, way.bucket)
         self.agora.answers = deque(way.answers)
         house.rooms = dict.fromkeys(self.rooms, _fail) if way.is_broken else self.rooms
-        house.machine.cannot_park = way.is_broken
-        execution = Execution(RECORDING_ID, json.loads(before.data), before.name, way.now_ms)
-        house.machine.runs = {RECORDING_ID: execution}
-        house.machine.executions = {RECORDING_ID: "RUNNING"}
-        house.machine.tokens = set()
-        return execution
+        house.cannot_park = way.is_broken
+        house.machine.forget()
+        row = before.recording
+        token = row.upload_token if before.name == "Await upload" else row.task_token
+        return house.machine.settle(RECORDING_ID, json.loads(before.data), before.name, token)
 
     def _fill(self, row: Recording, bucket: str) -> None:
         for attempt in row.attempts:
@@ -377,13 +373,19 @@ class Exploration:
                     self.house.bucket.add(name, b"media")
 
     def _state(self, execution: Execution) -> State:
-        is_open = self.house.machine.executions[RECORDING_ID] == "RUNNING"
-        name = execution.state if is_open else OUTSIDE
+        name = execution.state if execution.status == "RUNNING" else OUTSIDE
         return State(name, _data(name, execution.data), _plain(self.house.row))
 
 
-def _moved(before: State, name: str) -> State:
-    return State(name, _data(name, json.loads(before.data)), before.row)
+def _stand_still(execution: Execution) -> None:
+    """Do nothing in the state that an execution has come to."""
+
+
+def _moved(before: State, move: Callable[[Execution], None]) -> State:
+    execution = Execution(RECORDING_ID, json.loads(before.data))
+    execution.state = before.name
+    move(execution)
+    return before._replace(name=execution.state, data=_data(execution.state, execution.data))
 
 
 def _adopted(row: Recording) -> Recording:

@@ -32,11 +32,11 @@ from tests.world.builders import (
     uploading,
 )
 from tests.world.clock import Clock
-from tests.world.house import filled, machine_definition
+from tests.world.machine import definition, filled
 from tests.world.table import TABLE
 from tests.world.webhook import NOW_MS
 
-PARK = machine_definition()["States"]["Await end"]["Parameters"]
+PARK = definition()["States"]["Await end"]["Parameters"]
 
 
 @pytest.fixture

@@ -49,14 +49,14 @@ from tests.world.builders import (
     stopped,
 )
 from tests.world.errors import error
-from tests.world.house import filled, machine_definition
+from tests.world.machine import definition, filled
 from tests.world.step_functions import FakeStepFunctions
 from tests.world.table import TABLE, FakeTable
 from tests.world.webhook import SID
 
 META = (f"REC#{RECORDING_ID}", "META")
 LATE = after(100_000)  # every look is due, and every deadline has come
-PARK = machine_definition()["States"]["Await end"]["Parameters"]
+PARK = definition()["States"]["Await end"]["Parameters"]
 
 
 class Suspended(BaseException):

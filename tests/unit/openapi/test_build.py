@@ -20,8 +20,8 @@ from agora_recording.refusals import REFUSALS, title
 from agora_recording.request.check import check_layout, check_recording, check_update
 from agora_recording.request.reading import Limits, read_request
 from functions.serve_openapi import app
+from local.template import template
 from openapi import build
-from tests.template.machine import template
 from tests.unit.api.test_get_recording_events import House as EventsHouse
 from tests.unit.api.test_get_recording_files import House as FilesHouse
 from tests.unit.api.test_get_recordings import House as ListingHouse

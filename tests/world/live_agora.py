@@ -1,0 +1,161 @@
+"""An Agora that lives: it keeps sessions, and sends their files and their notifications."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agora_recording.agora.reply import Reply
+from agora_recording.agora.task import Resource, Task
+from tests.world.builders import heard, reply
+from tests.world.faults import operation
+
+if TYPE_CHECKING:
+    from tests.world.house import House
+
+
+@dataclass
+class AgoraSession:
+    """One task at Agora: what it would bill from `started_ms` to `ended_ms`."""
+
+    sid: str
+    resource_id: str
+    cname: str
+    uid: str
+    prefix: str
+    started_ms: int
+    ended_ms: int | None = None
+    events: int = 0
+
+
+class LiveAgora:
+    """An AgoraClient that is Agora: resources, sessions, their files and their notifications.
+
+    `lose` counts down starts whose answer never arrives; `silent` is an Agora whose notifications
+    are all lost; `hidden` are sids that answer 404 although they run (a failover). `born` is told
+    of each session that starts. `upload_s` is how long files take after the end of a session.
+    """
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.faults = house.faults
+        self.resources: dict[str, tuple[str, str]] = {}  # resourceId -> (cname, uid)
+        self.sessions: dict[str, AgoraSession] = {}
+        self.lose = 0
+        self.silent = False
+        self.hidden: set[str] = set()
+        self.answers: dict[str, Reply] = {}  # by endpoint: what is answered instead
+        self.files = True  # whether a session leaves files
+        self.upload_s = 0.0
+        self.born: Callable[[AgoraSession], None] = lambda _: None
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def running(self) -> list[AgoraSession]:
+        """The sessions that are billed just now."""
+        return [each for each in self.sessions.values() if each.ended_ms is None]
+
+    def end(self, sid: str, event: int | None = 11, **details: Any) -> None:
+        """Let a session end by itself; its files are there, and it says so with an event."""
+        session = self.sessions[sid]
+        if session.ended_ms is None:
+            session.ended_ms = self.house.clock()
+            if event:
+                self.notify(session, event, **details)
+            if self.files and self.upload_s:
+                self.house.later(self.upload_s, partial(self._upload, session, tell=True))
+            elif self.files:
+                self._upload(session)
+
+    def notify(self, session: AgoraSession, event: int, **details: Any) -> None:
+        """Send a notification: a second later it is in the table's stream."""
+        session.events += 1
+        if self.silent:
+            return
+        at_ms = self.house.clock()
+        record = heard(
+            event,
+            details,
+            place=f"{session.sid}-{session.events}",
+            at_ms=at_ms,
+            sequence=session.events,
+            sid=session.sid,
+            uid=session.uid,
+        )
+        self.house.later(1, partial(self.house.apply, [record]))
+
+    def _upload(self, session: AgoraSession, *, tell: bool = False) -> None:
+        stem = f"{session.prefix}{session.sid}_{session.cname}"
+        name = f"{stem}_20231114221320000.ts"
+        self.house.bucket.add(name, b"media")
+        lines = ("#EXTM3U", "#EXTINF:15.0,", name.rpartition("/")[2], "#EXT-X-ENDLIST", "")
+        self.house.bucket.add(f"{stem}.m3u8", "\n".join(lines).encode())
+        if tell:
+            self.notify(session, 31, status=0)
+
+    # --- the client ---
+
+    def reserve_start(self) -> list[int]:
+        """Give slots."""
+        return [0, 0]
+
+    @operation
+    def acquire(self, cname: str, uid: str, fields: Mapping[str, Any], **_: Any) -> Reply:
+        """Give a resourceId."""
+        self.calls["acquire"] += 1
+        resource_id = f"resource-{len(self.resources) + 1}"
+        self.resources[resource_id] = cname, uid
+        return reply("acquire", resourceId=resource_id)
+
+    @operation
+    def start(self, resource: Resource, fields: Mapping[str, Any], **_: Any) -> Reply:
+        """Start a session, unless the resource or the uid has one."""
+        self.calls["start"] += 1
+        resource_id = resource.resource_id
+        cname, uid = self.resources[resource_id]
+        assert (cname, uid) == (resource.cname, resource.uid)
+        # The rule of the whole bundle: what will be billed is written down before.
+        self.house.must_name(resource_id, uid)
+        if any(each.resource_id == resource_id for each in self.sessions.values()):
+            return reply("start", 201, code=7, reason="already running")
+        if any((each.cname, each.uid) == (cname, uid) for each in self.running):
+            return reply("start", 400, code=53, reason="the uid is taken")
+        sid = f"{len(self.sessions) + 1:032x}"
+        (prefix,) = fields["storageConfig"]["fileNamePrefix"]
+        session = AgoraSession(sid, resource_id, cname, uid, prefix, self.house.clock())
+        self.sessions[sid] = session
+        self.notify(session, 40, status=0)
+        self.born(session)
+        if self.lose:
+            self.lose -= 1
+            return reply("start", None)
+        return reply("start", resourceId=resource_id, sid=sid)
+
+    @operation
+    def query(self, task: Task) -> Reply:
+        """Tell whether a session runs."""
+        self.calls["query"] += 1
+        if "query" in self.answers:
+            return self.answers["query"]
+        if not self._is_there(task):
+            return reply("query", 404, code=404, reason="failed to find worker")
+        return reply("query", sid=task.sid, serverResponse={"status": 5})
+
+    @operation
+    def stop(self, task: Task) -> Reply:
+        """Stop a session."""
+        self.calls["stop"] += 1
+        if "stop" in self.answers:
+            return self.answers["stop"]
+        if not self._is_there(task):
+            return reply("stop", 404, code=404, reason="failed to find worker")
+        self.end(task.sid, 11, exitStatus=0)
+        return reply("stop", sid=task.sid, serverResponse={})
+
+    def _is_there(self, task: Task) -> bool:
+        session = self.sessions[task.sid]
+        assert session.resource_id == task.resource_id, "a sid with another's resourceId"
+        return session.ended_ms is None and task.sid not in self.hidden
