@@ -1,6 +1,8 @@
-"""The shipped state machine, walked by a second interpreter (moto's) over scripted rooms.
+"""The shipped state machine, walked over scripted rooms.
 
 A path is a script: what each room answers, in turn. The test then says which states were walked.
+Each is told twice, in moto's interpreter and in the one of these tests (tests/world/machine.py). So
+what ours does, another one does.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from threading import Thread
 from typing import Any
 
 import boto3
@@ -17,36 +18,125 @@ from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.core.config import default_user_config
 
-from local.template import template
-from tests.world.machine import definition
+from tests.world.clock import Timeline
+from tests.world.machine import Machine, definition
+from tests.world.step_functions import Answer as Answered
+from tests.world.step_functions import Failed, StepFunctions
+from tests.world.table import FakeTable, table_properties
 
-ACCOUNT = "123456789012"
 STARTED = {"attempt": 1, "sid": "a" * 32, "maxDurationSeconds": 3600, "waitSeconds": 0}
 RECORDING = {**STARTED, "verdict": "recording"}
 Answer = dict[str, Any] | Exception
 
 
 class World:
-    """Moto with the table, the machine, and rooms that answer by script."""
+    """A table, the machine, and rooms that answer by script."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    dynamodb: Any
+    stepfunctions: Any
+    machine = "machine"
+
+    def __init__(self) -> None:
         self.scripts: dict[str, list[Answer]] = {}
         self.heard: list[tuple[str, dict[str, Any]]] = []
+
+    def script(self, **rooms: list[Answer]) -> None:
+        """Say what each room answers, in turn; the last answer is repeated."""
+        self.scripts = {_logical_id(name): answers for name, answers in rooms.items()}
+
+    def answer(self, name: str, payload: dict[str, Any]) -> Answer:
+        """Return what a room answers."""
+        self.heard.append((name, payload))
+        answers = self.scripts[name]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer == {"outcome": "complete"}:
+            # As the room does it: before it returns.
+            self._let_files_come(payload["taskToken"])
+        return answer
+
+    def row(self, **more: Any) -> None:
+        """Write the recording's row."""
+        item = {"PK": {"S": "REC#R1"}, "SK": {"S": "META"}, "version": {"N": "1"}, **more}
+        self.dynamodb.put_item(TableName="table", Item=item)
+
+    def walk(self, *, wake: bool = True, files_come: bool = False) -> tuple[str, list[str]]:
+        """Run an execution; return (status, states in order).
+
+        It is woken when it parks, and the files of a recording that waits for them come late.
+        """
+        arn = self.stepfunctions.start_execution(
+            stateMachineArn=self.machine, name="R1", input=json.dumps({"recordingId": "R1"})
+        )["executionArn"]
+        for _ in range(2000):
+            status = self.stepfunctions.describe_execution(executionArn=arn)["status"]
+            if status != "RUNNING":
+                return status, self.states(arn)
+            if wake:
+                self._wake()
+            if files_come:
+                waiting = [event for name, event in self.heard if name == "AwaitUploadFunction"]
+                for event in waiting:
+                    self._let_files_come(event["taskToken"])
+                    files_come = False
+            self.pause()
+        raise AssertionError("the execution never ended")
+
+    def states(self, arn: str) -> list[str]:
+        """Return the states that an execution entered."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Let 10 ms pass."""
+        raise NotImplementedError
+
+    def _let_files_come(self, token: str) -> None:
+        self.stepfunctions.send_task_success(
+            taskToken=token, output=json.dumps({"verdict": "complete"})
+        )
+
+    def _wake(self) -> None:
+        key = {"PK": {"S": "REC#R1"}, "SK": {"S": "META"}}
+        item = self.dynamodb.get_item(TableName="table", Key=key)["Item"]
+        if token := item.pop("taskToken", {}).get("S"):
+            self.dynamodb.put_item(TableName="table", Item=item)
+            self.stepfunctions.send_task_success(
+                taskToken=token, output=json.dumps({"reason": "STOP_REQUESTED"})
+            )
+
+
+class Ours(World):
+    """The interpreter of these tests, in virtual time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeline = Timeline(0)
+        self.dynamodb = FakeTable()
+        self.stepfunctions = StepFunctions(
+            Machine(_impatient()), self.timeline, self._invoke, self.dynamodb.change
+        )
+
+    def states(self, arn: str) -> list[str]:
+        history: list[str] = self.stepfunctions.runs["R1"].history
+        return history
+
+    def pause(self) -> None:
+        self.timeline.run(self.timeline() + 10)
+
+    def _invoke(self, function: str, event: Any, answered: Answered) -> None:
+        answer = self.answer(function, event)
+        answered(Failed(type(answer).__name__) if isinstance(answer, Exception) else answer)
+
+
+class Moto(World):
+    """Moto's interpreter, in real time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
         self.dynamodb = boto3.client("dynamodb")
         self.stepfunctions = boto3.client("stepfunctions")
-        properties = template()["Resources"]["Table"]["Properties"]
-        self.dynamodb.create_table(
-            TableName="table",
-            **{
-                name: properties[name]
-                for name in (
-                    "BillingMode",
-                    "AttributeDefinitions",
-                    "KeySchema",
-                    "GlobalSecondaryIndexes",
-                )
-            },
-        )
+        names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        properties = {name: table_properties()[name] for name in names}
+        self.dynamodb.create_table(TableName="table", **properties)
         role = boto3.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument="{}")[
             "Role"
         ]["Arn"]
@@ -63,6 +153,17 @@ class World:
             definition=json.dumps(_impatient()),
         )["stateMachineArn"]
 
+    def states(self, arn: str) -> list[str]:
+        history = self.stepfunctions.get_execution_history(executionArn=arn, maxResults=1000)
+        return [
+            each["stateEnteredEventDetails"]["name"]
+            for each in history["events"]
+            if "stateEnteredEventDetails" in each
+        ]
+
+    def pause(self) -> None:
+        time.sleep(0.01)
+
     def _create_function(self, name: str, role: str) -> None:
         boto3.client("lambda").create_function(
             FunctionName=name,
@@ -72,73 +173,13 @@ class World:
             Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18},
         )
 
-    def script(self, **rooms: list[Answer]) -> None:
-        """Say what each room answers, in turn; the last answer is repeated."""
-        self.scripts = {_logical_id(name): answers for name, answers in rooms.items()}
-
     def _invoke(self, function: Any, event: Any) -> tuple[str, bool, str]:
-        name = function.function_name
         payload = json.loads(event) if isinstance(event, str) else event
-        self.heard.append((name, payload))
-        answers = self.scripts[name]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if answer == {"outcome": "complete"}:
-            # As the room does it: before it returns.
-            self.stepfunctions.send_task_success(
-                taskToken=payload["taskToken"], output=json.dumps({"verdict": "complete"})
-            )
+        answer = self.answer(function.function_name, payload)
         if isinstance(answer, Exception):
             error = {"errorType": type(answer).__name__, "errorMessage": str(answer)}
             return json.dumps(error), True, ""
         return json.dumps(answer), False, ""
-
-    def row(self, **more: Any) -> None:
-        """Write the recording's row."""
-        item = {"PK": {"S": "REC#R1"}, "SK": {"S": "META"}, "version": {"N": "1"}, **more}
-        self.dynamodb.put_item(TableName="table", Item=item)
-
-    def walk(self, wake: bool = True) -> tuple[str, list[str]]:
-        """Run an execution, waking it when it parks; return (status, states in order)."""
-        arn = self.stepfunctions.start_execution(
-            stateMachineArn=self.machine, name="R1", input=json.dumps({"recordingId": "R1"})
-        )["executionArn"]
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            status = self.stepfunctions.describe_execution(executionArn=arn)["status"]
-            if status != "RUNNING":
-                events = self.stepfunctions.get_execution_history(
-                    executionArn=arn, maxResults=1000
-                )["events"]
-                return status, [
-                    each["stateEnteredEventDetails"]["name"]
-                    for each in events
-                    if "stateEnteredEventDetails" in each
-                ]
-            if wake:
-                self._wake()
-            time.sleep(0.01)
-        raise AssertionError("the execution never ended")
-
-    def let_files_come(self) -> None:
-        """Wait until the room has been given the token, and use it."""
-        end = time.monotonic() + 20
-        while not (given := [event for name, event in self.heard if name == "AwaitUploadFunction"]):
-            assert time.monotonic() < end, "the room was never asked"
-            time.sleep(0.01)
-        self.stepfunctions.send_task_success(
-            taskToken=given[0]["taskToken"], output=json.dumps({"verdict": "complete"})
-        )
-
-    def _wake(self) -> None:
-        key = {"PK": {"S": "REC#R1"}, "SK": {"S": "META"}}
-        item = self.dynamodb.get_item(TableName="table", Key=key)["Item"]
-        if token := item.get("taskToken", {}).get("S"):
-            self.dynamodb.update_item(
-                TableName="table", Key=key, UpdateExpression="REMOVE taskToken"
-            )
-            self.stepfunctions.send_task_success(
-                taskToken=token, output=json.dumps({"reason": "STOP_REQUESTED"})
-            )
 
 
 def _impatient() -> dict[str, Any]:
@@ -161,8 +202,11 @@ def _named(name: str) -> Exception:
     return error
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+@pytest.fixture(params=["ours", "moto"])
+def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    if request.param == "ours":
+        yield Ours()
+        return
     for name, value in (
         ("AWS_ACCESS_KEY_ID", "testing"),
         ("AWS_SECRET_ACCESS_KEY", "testing"),
@@ -172,7 +216,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.setitem(default_user_config, "stepfunctions", {"execute_state_machine": True})
     with mock_aws():
-        yield World(monkeypatch)
+        yield Moto(monkeypatch)
 
 
 HAPPY = [
@@ -250,10 +294,7 @@ def test_files_that_are_not_there_yet_are_waited_for(world: World) -> None:
         AwaitUpload=[{"outcome": "pending"}],
         Publish=ENDING["Publish"],
     )
-    token = Thread(target=world.let_files_come)
-    token.start()
-    assert world.walk() == ("SUCCEEDED", HAPPY)
-    token.join()
+    assert world.walk(files_come=True) == ("SUCCEEDED", HAPPY)
 
 
 def test_files_that_cannot_be_looked_at_are_tried_again_by_the_name_of_the_error(
