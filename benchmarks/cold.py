@@ -29,18 +29,15 @@ ROUNDS = 9
 _FLOOR = 'import boto3; boto3.client("dynamodb")'
 # What a first invocation does: the factories of the room, which it keeps in caches.
 _READY = """
+import os
 import app
-from agora_recording import aws
+from agora_recording.aws import clients
 for made in list(vars(app).values()):
     if hasattr(made, "cache_info") and made.__module__ == app.__name__:
         made()
-for settings in list(vars(app).values()):
-    if isinstance(settings, type) and settings.__module__ == app.__name__:
-        if hasattr(settings, "from_env"):
-            kept = settings.from_env()
-            if hasattr(kept, "agora"):
-                kept.agora()
-aws.dynamodb()
+if "AGORA_SECRET_ID" in os.environ:
+    import agora_recording.agora.client
+clients.dynamodb()
 """
 
 

@@ -20,20 +20,11 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
-from agora_recording.agora.client import AgoraClient, AgoraKeys
-from agora_recording.agora.storage import Storage, StorageKeys
-from agora_recording.aws.sealing import Sealer
-from agora_recording.aws.secrets import SecretStore
+from agora_recording.agora.client import AgoraKeys
+from agora_recording.agora.storage import StorageKeys
 from agora_recording.errors import RecordingError
-from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.due_index import DUE_SHARDS
-from agora_recording.life.executions import Waker, start_execution
-from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.publication import Publisher
-from agora_recording.life.query_recording import Confirmer
-from agora_recording.life.start_recording import Starter
-from agora_recording.life.stop_recording import Stopper
-from agora_recording.life.watch_recordings import Sweeper
+from agora_recording.life.executions import start_execution
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.ending import read_failure
@@ -49,6 +40,8 @@ from agora_recording.recording.model import (
     wake_reason,
 )
 from agora_recording.recording.timings import Timings
+from agora_recording.wiring.outside import Outside
+from agora_recording.wiring.parts import Parts
 from benchmarks.virtual import (
     Suspended,
     VirtualIndex,
@@ -57,13 +50,14 @@ from benchmarks.virtual import (
     VirtualStore,
 )
 from local import template
+from tests.world.builders import MACHINE
 from tests.world.clock import Timeline
 from tests.world.errors import ConditionalCheckFailedException, error
 from tests.world.machine import Machine
+from tests.world.settings import WorldSettings
 from tests.world.step_functions import Answer, Failed, StepFunctions
 
 START_MS = 1_700_000_000_000
-MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:recording"
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 SWEEP_S = 50
@@ -197,76 +191,36 @@ class Fleet:
 
     def _build(self) -> None:
         """Make the library's objects, with virtual adapters where AWS and Agora would be."""
-        now_ms = self.timeline
         self.limiter = VirtualLimiter(self.timeline, self.assumed.calls_per_second)
         self.index = VirtualIndex("table", timings=self.timings)
         self.session_rows = VirtualSessions("table")
         self.store = VirtualStore(
             "table", self.timings, timeline=self.timeline, index=self.index, changed=self._note
         )
-        secrets = cast(SecretStore, _Secrets())
-        agora = AgoraClient(
-            app_id="app",
-            secret_id="agora",
-            base_url="https://agora.test",
-            aws_region="us-east-1",
-            limiter=self.limiter,
-            secrets=secrets,
-            session=cast(Any, SimpleNamespace(request=self._request)),
+        outside = Outside(
+            http=cast(Any, SimpleNamespace(request=self._request)),
+            stepfunctions=cast(Any, self.machine),
+            now_ms=self.timeline,
             sleep=self.timeline.sleep,
+            random_bytes=self.random.randbytes,
         )
-        storage = Storage(
-            bucket="bucket", aws_region="us-east-1", secret_id="storage", secrets=secrets
-        )
-        stepfunctions = cast(Any, self.machine)
-        self.waker = Waker(self.store, stepfunctions)
-        arrivals = cast(ArrivalQueue, SimpleNamespace(ask=lambda *_: None))
-        self.applier = Applier(
+        self.parts = Parts(
+            WorldSettings(),
+            outside,
+            limiter=self.limiter,
             store=self.store,
             sessions=self.session_rows,
-            waker=self.waker,
-            arrivals=arrivals,
-            poison_queue_url="",
-            now_ms=now_ms,
-        )
-        self.starter = Starter(
-            store=self.store,
-            sessions=self.session_rows,
-            agora=agora,
-            storage=storage,
-            sealer=Sealer("key"),
-            uids=(4_200_000_000, 4_294_967_295),
-            randomness=partial(self.random.getrandbits, 64),
-            now_ms=now_ms,
-        )
-        self.confirmer = Confirmer(
-            store=self.store,
-            agora=agora,
-            publisher=cast(Publisher, SimpleNamespace(announce=lambda *_: None)),
-            timings=self.timings,
-            now_ms=now_ms,
-        )
-        self.stopper = Stopper(store=self.store, agora=agora, timings=self.timings, now_ms=now_ms)
-        self.sweeper = Sweeper(
-            store=self.store,
-            sessions=self.session_rows,
-            index=self.index,
-            agora=agora,
-            waker=self.waker,
-            storage=storage,
-            lease=cast(Any, None),
-            arrivals=arrivals,
-            timings=self.timings,
-            state_machine_arn=MACHINE_ARN,
-            stepfunctions=stepfunctions,
-            now_ms=now_ms,
+            due_index=self.index,
+            secrets=_Secrets(),
+            arrival_queue=SimpleNamespace(ask=lambda *_: None),
+            publisher=SimpleNamespace(announce=lambda *_: None),
         )
         self._rooms: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "StartRecordingFunction": lambda data: self.starter.start(data["recordingId"]),
-            "QueryRecordingFunction": lambda data: self.confirmer.confirm(
+            "StartRecordingFunction": lambda data: self.parts.starter.start(data["recordingId"]),
+            "QueryRecordingFunction": lambda data: self.parts.confirmer.confirm(
                 data["recordingId"], data["started"]
             ),
-            "StopRecordingFunction": lambda data: self.stopper.stop(
+            "StopRecordingFunction": lambda data: self.parts.stopper.stop(
                 data["recordingId"], read_failure(data.get("failure"))
             ),
             "AwaitUploadFunction": self._find_all_files,
@@ -334,7 +288,7 @@ class Fleet:
         life = self._life(now)
         self.store.put(self._row(life, now))
         self._leave_at(life, now + self._lifetime_ms())
-        start_execution(MACHINE_ARN, self.store.rows[life.recording_id], cast(Any, self.machine))
+        start_execution(MACHINE, self.store.rows[life.recording_id], cast(Any, self.machine))
 
     def _life(self, now: int) -> Life:
         recording_id = new_recording_id(now, self.random.randbytes(10))
@@ -390,7 +344,7 @@ class Fleet:
             self.timeline.at(at_ms, self._ask_to_stop, life)
 
     def _ask_to_stop(self, life: Life) -> None:
-        self.waker.stop(life.recording_id, self.timeline())
+        self.parts.waker.stop(life.recording_id, self.timeline())
 
     def _leave_channel(self, life: Life) -> None:
         life.left_ms = self.timeline()
@@ -458,7 +412,7 @@ class Fleet:
         self._sweeping = True
         self._sweep_end_ms = now + SWEEP_S * 1000
         shards = [self.index.shard(number, 0) for number in range(DUE_SHARDS)]
-        self._batches: Iterator[list[str]] = self.sweeper.batches(
+        self._batches: Iterator[list[str]] = self.parts.sweeper.batches(
             shards, self.random.randrange(DUE_SHARDS)
         )
         self._serve_batch()
@@ -476,7 +430,7 @@ class Fleet:
     def _look(self) -> None:
         recording_id = self._queue.popleft()
         self._attempt(
-            partial(self.sweeper.try_look, recording_id), partial(self._looked, recording_id)
+            partial(self.parts.sweeper.try_look, recording_id), partial(self._looked, recording_id)
         )
 
     def _looked(self, recording_id: str, look: str) -> None:
@@ -675,7 +629,7 @@ class Fleet:
             )
             for details in told
         ]
-        self.applier.apply_session(session.sid, news)
+        self.parts.applier.apply_session(session.sid, news)
 
     # --- what is measured ---
 

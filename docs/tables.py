@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
+from local.template import ROOT, template
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DESCRIPTION = ROOT / "functions" / "serve_openapi" / "openapi.json"
 
@@ -33,9 +32,8 @@ _NAMES = {
 
 def written(text: str) -> str:
     """Return the README with both tables as they should be."""
-    template: Json = yaml_parse((ROOT / "template.yaml").read_text())
     description: Json = json.loads(DESCRIPTION.read_text())
-    resources: Json = template["Resources"]
+    resources: Json = template()["Resources"]
     text = _between(text, "routes", ("Route", "Does", "Room"), routes(resources, description))
     return _between(text, "rights", ("Room", "May, and why"), rights(resources))
 

@@ -8,10 +8,19 @@ import boto3
 from botocore.exceptions import ClientError
 
 from agora_recording.errors import StackNotFoundError
-from agora_recording.wiring import AgoraSettings
+from agora_recording.wiring.settings import AgoraSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+
+
+class StackSettings(AgoraSettings, frozen=True, kw_only=True):
+    """What the operator's tools need to know of a stack: what its rooms have for variables."""
+
+    bucket_name: str
+    bus_name: str
+    arrivals_queue_url: str
+    poison_queue_url: str
 
 
 class Deployment(NamedTuple):
@@ -23,9 +32,9 @@ class Deployment(NamedTuple):
     parameters: dict[str, str]
 
     @property
-    def settings(self) -> AgoraSettings:
-        """The settings of a room that calls Agora, as this stack's rooms have them."""
-        return AgoraSettings(
+    def settings(self) -> StackSettings:
+        """What the tools need to know of this stack."""
+        return StackSettings(
             table_name=self.resources["Table"],
             speed=float(self.parameters["Speed"]),
             agora_app_id=self.parameters["AgoraAppId"],
@@ -33,6 +42,10 @@ class Deployment(NamedTuple):
             agora_base_url=self.parameters["AgoraBaseUrl"],
             agora_calls_per_second=float(self.parameters["AgoraCallsPerSecond"]),
             aws_region=self.region,
+            bucket_name=self.resources["Bucket"],
+            bus_name=self.resources["EventBus"],
+            arrivals_queue_url=self.resources["FileArrivals"],
+            poison_queue_url=self.resources["PoisonNotifications"],
         )
 
 

@@ -15,16 +15,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from agora_recording.agora.task import Task
-from agora_recording.api.get_recording_events import EventsQuery, Timeline
+from agora_recording.api.get_recording_events import EventsQuery
 from agora_recording.aws import clients
 from agora_recording.clock import iso, now_ms
 from agora_recording.errors import RecordingStateError, RoomFailedError
-from agora_recording.files.publish_recording import RecordingPublisher
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.apply_notifications import Applier
-from agora_recording.life.executions import Waker
-from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionRow, session_ended
@@ -34,7 +28,8 @@ from agora_recording.recording.due import due
 from agora_recording.recording.hearing import owned
 from agora_recording.recording.model import Attempt, Recording, orphan_ended
 from agora_recording.recording.view import public
-from operate.deployment import Deployment
+from agora_recording.wiring.parts import Parts
+from operate.deployment import Deployment, StackSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -49,30 +44,23 @@ _PATIENT = Config(read_timeout=320, retries={"total_max_attempts": 1})
 class Operator:
     """Acts on one stack, with the operator's own AWS credentials."""
 
-    def __init__(self, stack: Deployment) -> None:
+    def __init__(self, stack: Deployment, parts: Parts[StackSettings] | None = None) -> None:
         self._stack = stack
-        self._settings = stack.settings
-        self._store = self._settings.store()
-        self._sessions = self._settings.sessions()
-        self._index = self._settings.due_index()
-        self._waker = Waker(self._store)
-        self._applier = Applier(
-            store=self._store,
-            sessions=self._sessions,
-            waker=self._waker,
-            arrivals=ArrivalQueue(stack.resources["FileArrivals"]),
-            poison_queue_url=stack.resources["PoisonNotifications"],
-        )
+        self._parts = parts or Parts(stack.settings)
+        self._store = self._parts.store
+        self._sessions = self._parts.sessions
+        self._waker = self._parts.waker
+        self._applier = self._parts.applier
 
     # --- recordings ---
 
     def open(self) -> list[dict[str, Any]]:
         """Return the recordings that are not over, and when the sweeper looks at each next."""
-        found = self._store.get_all(self._index.open_recordings())
+        found = self._store.get_all(self._parts.due_index.open_recordings())
         return [self._open_view(each) for each in found]
 
     def _open_view(self, recording: Recording) -> dict[str, Any]:
-        look = due(recording, self._settings.timings)
+        look = due(recording, self._parts.settings.timings)
         seen = recording.last_seen_ms
         return {
             **public(recording),
@@ -86,7 +74,7 @@ class Operator:
         (SessionReport), and its whole timeline.
         """
         query = EventsQuery(_WHOLE_TIMELINE, None)
-        told = Timeline(self._store, self._sessions).page(recording_id, query)
+        told = self._parts.timeline.page(recording_id, query)
         recording = self._store.get(recording_id)
         reports = [report(sid, self._sessions.get(sid).facts) for sid in recording.sids]
         sessions = msgspec.to_builtins(reports)
@@ -101,10 +89,8 @@ class Operator:
 
         With `publish`, raises RecordingStateError if the recording is not over.
         """
-        bucket, timings = self._stack.resources["Bucket"], self._settings.timings
-        verifier = Verifier(sessions=self._sessions, bucket=bucket, timings=timings)
         recording = self._store.get(recording_id)
-        verdict = verifier.verify(recording)
+        verdict = self._parts.verifier.verify(recording)
         found: dict[str, Any] = {
             "recordingId": recording_id,
             "status": recording.status,
@@ -116,12 +102,7 @@ class Operator:
             "missing": verdict.missing,
         }
         if publish:
-            publisher = RecordingPublisher(
-                store=self._store,
-                verifier=verifier,
-                publisher=Publisher(bucket=bucket, bus_name=self._stack.resources["EventBus"]),
-                timings=timings,
-            )
+            publisher = self._parts.recording_publisher
             found["status"] = publisher.publish_again(recording_id)
             found["published"] = True
         return found
@@ -184,7 +165,7 @@ class Operator:
             uid=uid,
             base_url=attempt.base_url if attempt else None,
         )
-        reply = self._settings.agora().stop(task)
+        reply = self._parts.agora.stop(task)
         error = reply.error()
         if recording and error is None:
             now = now_ms()

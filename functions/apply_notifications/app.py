@@ -8,10 +8,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.life.apply_notifications import Applier
-from agora_recording.life.executions import Waker
-from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.observability import logger
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 class ApplySettings(TableSettings, frozen=True, kw_only=True):
@@ -23,15 +22,7 @@ class ApplySettings(TableSettings, frozen=True, kw_only=True):
 
 @cache
 def _applier() -> Applier:
-    settings = ApplySettings.from_env()
-    store = settings.store()
-    return Applier(
-        store=store,
-        sessions=settings.sessions(),
-        waker=Waker(store),
-        arrivals=ArrivalQueue(settings.arrivals_queue_url),
-        poison_queue_url=settings.poison_queue_url,
-    )
+    return Parts(ApplySettings.from_env()).applier
 
 
 @logger.inject_lambda_context

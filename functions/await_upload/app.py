@@ -8,21 +8,14 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.verifier import Verifier
 from agora_recording.observability import count, logger, observed
-from agora_recording.wiring import UploadSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import UploadSettings
 
 
 @cache
 def _watcher() -> UploadWatcher:
-    settings = UploadSettings.from_env()
-    return settings.uploads(
-        Verifier(
-            sessions=settings.sessions(),
-            bucket=settings.bucket_name,
-            timings=settings.timings,
-        )
-    )
+    return Parts(UploadSettings.from_env()).uploads
 
 
 @logger.inject_lambda_context

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -11,11 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.create_recording import Creator, read_prefer
 from agora_recording.api.gateway import answer, door, header, json_body, warned
-from agora_recording.aws.sealing import Sealer
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
-from agora_recording.request.reading import Limits
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 class CreateSettings(TableSettings, frozen=True, kw_only=True):
@@ -31,19 +29,7 @@ class CreateSettings(TableSettings, frozen=True, kw_only=True):
 
 @cache
 def _creator() -> Creator:
-    settings = CreateSettings.from_env()
-    return Creator(
-        store=settings.store(),
-        sealer=Sealer(settings.seal_key_id),
-        state_machine_arn=settings.state_machine_arn,
-        limits=Limits(
-            settings.max_duration_s,
-            settings.max_idle_time_s,
-            settings.restart_limit,
-            settings.postponed_transcoding,
-        ),
-        randomness=secrets.token_bytes,
-    )
+    return Parts(CreateSettings.from_env()).creator
 
 
 @logger.inject_lambda_context

@@ -12,7 +12,8 @@ from agora_recording.api.delete_recording import Deleter
 from agora_recording.api.gateway import answer, caller, door, nothing, path
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 class DeleteSettings(TableSettings, frozen=True, kw_only=True):
@@ -23,8 +24,7 @@ class DeleteSettings(TableSettings, frozen=True, kw_only=True):
 
 @cache
 def _deleter() -> Deleter:
-    settings = DeleteSettings.from_env()
-    return Deleter(store=settings.store(), bucket=settings.bucket_name)
+    return Parts(DeleteSettings.from_env()).deleter
 
 
 @logger.inject_lambda_context

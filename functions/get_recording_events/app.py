@@ -11,13 +11,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from agora_recording.api.gateway import answer, door, path, query
 from agora_recording.api.get_recording_events import Timeline, read_events_query
 from agora_recording.observability import logger
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 @cache
 def _timeline() -> Timeline:
-    settings = TableSettings.from_env()
-    return Timeline(settings.store(), settings.sessions())
+    return Parts(TableSettings.from_env()).timeline
 
 
 @logger.inject_lambda_context

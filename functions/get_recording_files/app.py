@@ -12,9 +12,9 @@ from agora_recording.api.gateway import answer, door, path, query, text
 from agora_recording.api.get_recording_files import list_files, read_files_query
 from agora_recording.api.get_recording_playlist import read_playlist_query, signed_playlist
 from agora_recording.api.media import Media
-from agora_recording.files.verifier import Verifier
 from agora_recording.observability import logger
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 class FilesSettings(TableSettings, frozen=True, kw_only=True):
@@ -25,10 +25,7 @@ class FilesSettings(TableSettings, frozen=True, kw_only=True):
 
 @cache
 def _media() -> Media:
-    settings = FilesSettings.from_env()
-    store, bucket = settings.store(), settings.bucket_name
-    verifier = Verifier(sessions=settings.sessions(), bucket=bucket, timings=settings.timings)
-    return Media(store=store, verifier=verifier, bucket=bucket)
+    return Parts(FilesSettings.from_env()).media
 
 
 @logger.inject_lambda_context

@@ -13,12 +13,13 @@ from agora_recording.api.get_recordings import Lister, read_recordings_query
 from agora_recording.clock import now_ms
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 @cache
 def _lister() -> Lister:
-    return Lister(TableSettings.from_env().store())
+    return Parts(TableSettings.from_env()).lister
 
 
 @logger.inject_lambda_context

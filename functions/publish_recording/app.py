@@ -9,11 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec.structs import replace
 
 from agora_recording.files.publish_recording import RecordingPublisher
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.recording.timings import Timings
-from agora_recording.wiring import TableSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import TableSettings
 
 
 class PublishSettings(TableSettings, frozen=True, kw_only=True):
@@ -31,15 +30,7 @@ class PublishSettings(TableSettings, frozen=True, kw_only=True):
 
 @cache
 def _publisher() -> RecordingPublisher:
-    settings = PublishSettings.from_env()
-    store, bucket, timings = settings.store(), settings.bucket_name, settings.timings
-    verifier = Verifier(sessions=settings.sessions(), bucket=bucket, timings=timings)
-    return RecordingPublisher(
-        store=store,
-        verifier=verifier,
-        publisher=Publisher(bucket=bucket, bus_name=settings.bus_name),
-        timings=timings,
-    )
+    return Parts(PublishSettings.from_env()).recording_publisher
 
 
 @logger.inject_lambda_context

@@ -7,10 +7,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.life.publication import Publisher
 from agora_recording.life.query_recording import Confirmer
 from agora_recording.observability import logger, observed
-from agora_recording.wiring import AgoraSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import AgoraSettings
 
 
 class QuerySettings(AgoraSettings, frozen=True, kw_only=True):
@@ -22,13 +22,7 @@ class QuerySettings(AgoraSettings, frozen=True, kw_only=True):
 
 @cache
 def _confirmer() -> Confirmer:
-    settings = QuerySettings.from_env()
-    return Confirmer(
-        store=settings.store(),
-        agora=settings.agora(),
-        publisher=Publisher(bucket=settings.bucket_name, bus_name=settings.bus_name),
-        timings=settings.timings,
-    )
+    return Parts(QuerySettings.from_env()).confirmer
 
 
 @logger.inject_lambda_context

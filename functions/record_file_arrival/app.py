@@ -7,13 +7,11 @@ from typing import Any, get_args
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.files.publish_recording import RecordingPublisher
 from agora_recording.files.record_file_arrival import Arrivals
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.publication import Publisher
 from agora_recording.observability import count, logger, observed
 from agora_recording.recording.model import Outcome
-from agora_recording.wiring import UploadSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import UploadSettings
 
 
 class ArrivalSettings(UploadSettings, frozen=True, kw_only=True):
@@ -24,17 +22,7 @@ class ArrivalSettings(UploadSettings, frozen=True, kw_only=True):
 
 @cache
 def _arrivals() -> Arrivals:
-    settings = ArrivalSettings.from_env()
-    store, bucket, timings = settings.store(), settings.bucket_name, settings.timings
-    verifier = Verifier(sessions=settings.sessions(), bucket=bucket, timings=timings)
-    publisher = RecordingPublisher(
-        store=store,
-        verifier=verifier,
-        publisher=Publisher(bucket=bucket, bus_name=settings.bus_name),
-        timings=timings,
-    )
-    uploads = settings.uploads(verifier)
-    return Arrivals(store=store, uploads=uploads, publisher=publisher, timings=timings)
+    return Parts(ArrivalSettings.from_env()).arrivals
 
 
 @logger.inject_lambda_context

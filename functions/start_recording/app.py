@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.aws.sealing import Sealer
 from agora_recording.life.start_recording import Starter
 from agora_recording.observability import count, logger, observed
-from agora_recording.wiring import StorageSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import StorageSettings
 
 
 class StartSettings(StorageSettings, frozen=True, kw_only=True):
@@ -24,16 +23,7 @@ class StartSettings(StorageSettings, frozen=True, kw_only=True):
 
 @cache
 def _starter() -> Starter:
-    settings = StartSettings.from_env()
-    return Starter(
-        store=settings.store(),
-        sessions=settings.sessions(),
-        agora=settings.agora(),
-        storage=settings.storage(),
-        sealer=Sealer(settings.seal_key_id),
-        uids=(settings.uid_from, settings.uid_to),
-        randomness=partial(secrets.randbits, 64),
-    )
+    return Parts(StartSettings.from_env()).starter
 
 
 @logger.inject_lambda_context

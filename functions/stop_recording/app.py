@@ -11,13 +11,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from agora_recording.life.stop_recording import Stopper
 from agora_recording.observability import count, logger, metrics, observed
 from agora_recording.recording.ending import read_failure
-from agora_recording.wiring import AgoraSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import AgoraSettings
 
 
 @cache
 def _stopper() -> Stopper:
-    settings = AgoraSettings.from_env()
-    return Stopper(store=settings.store(), agora=settings.agora(), timings=settings.timings)
+    return Parts(AgoraSettings.from_env()).stopper
 
 
 @logger.inject_lambda_context

@@ -12,13 +12,13 @@ from agora_recording.api.gateway import answer, door, json_body, path, warned
 from agora_recording.api.update_recording import Updater
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
-from agora_recording.wiring import AgoraSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import AgoraSettings
 
 
 @cache
 def _updater() -> Updater:
-    settings = AgoraSettings.from_env()
-    return Updater(store=settings.store(), agora=settings.agora())
+    return Parts(AgoraSettings.from_env()).layout_updater
 
 
 @logger.inject_lambda_context

@@ -10,10 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, json_body, path, warned
 from agora_recording.api.update_recording import Updater
-from agora_recording.aws.sealing import Sealer
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
-from agora_recording.wiring import AgoraSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import AgoraSettings
 
 
 class UpdateSettings(AgoraSettings, frozen=True, kw_only=True):
@@ -24,9 +24,7 @@ class UpdateSettings(AgoraSettings, frozen=True, kw_only=True):
 
 @cache
 def _updater() -> Updater:
-    settings = UpdateSettings.from_env()
-    sealer = Sealer(settings.seal_key_id)
-    return Updater(store=settings.store(), agora=settings.agora(), sealer=sealer)
+    return Parts(UpdateSettings.from_env()).updater
 
 
 @logger.inject_lambda_context

@@ -8,13 +8,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.aws.lease import Lease
 from agora_recording.life.due_index import DUE_SHARDS
-from agora_recording.life.executions import Waker
-from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.observability import count, logger, observed
-from agora_recording.wiring import StorageSettings
+from agora_recording.wiring.parts import Parts
+from agora_recording.wiring.settings import StorageSettings
 
 SWEEP_S = 50  # ends well before the next run, a minute later
 
@@ -28,20 +26,7 @@ class WatchSettings(StorageSettings, frozen=True, kw_only=True):
 
 @cache
 def _sweeper() -> Sweeper:
-    settings = WatchSettings.from_env()
-    store = settings.store()
-    return Sweeper(
-        store=store,
-        sessions=settings.sessions(),
-        index=settings.due_index(),
-        agora=settings.agora(),
-        waker=Waker(store),
-        storage=settings.storage(),
-        lease=Lease(settings.table_name),
-        arrivals=ArrivalQueue(settings.arrivals_queue_url),
-        timings=settings.timings,
-        state_machine_arn=settings.state_machine_arn,
-    )
+    return Parts(WatchSettings.from_env()).sweeper
 
 
 @logger.inject_lambda_context

@@ -172,7 +172,7 @@ def event(**more: Any) -> dict[str, Any]:
 
 def sweep(house: House, cloudwatch: CloudWatch, at_s: float) -> None:
     """Let the sweeper's room run once."""
-    watch_recordings.lambda_handler({}, CONTEXT, sweeper=house.sweeper)
+    watch_recordings.lambda_handler({}, CONTEXT, sweeper=house.parts.sweeper)
     cloudwatch.read(at_s)
 
 
@@ -184,7 +184,7 @@ def test_a_recording_that_agora_refuses_rings(cloudwatch: CloudWatch) -> None:
     house = House(
         requested(status="starting", attempt=attempt(end="REFUSED"), session_end="REFUSED")
     )
-    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.parts.recording_publisher)
     cloudwatch.read(0)
     assert cloudwatch.rings("FailedRecordingsAlarm", 300)
     assert cloudwatch.values("RecordingFailed", endReason="REFUSED") == [1]
@@ -197,7 +197,7 @@ def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
     playlist = "#EXTM3U\n#EXTINF:15.0,\nlost_20231114221320000.ts\n#EXT-X-ENDLIST\n"
     house.bucket.add(f"{row.prefix}{row.sid}_{row.cname}.m3u8", playlist.encode())
     house.clock.advance(86_400)
-    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.parts.recording_publisher)
     cloudwatch.read(0)
     assert cloudwatch.rings("IncompleteRecordingsAlarm", 300)
     assert cloudwatch.values("FilesMissing") == [1]
@@ -240,7 +240,7 @@ def test_one_repair_that_helps_does_not_ring(cloudwatch: CloudWatch) -> None:
 def test_a_loss_found_late_rings(cloudwatch: CloudWatch, unseen_s: float, expected: bool) -> None:
     lost = running(end="DIED", ended_ms=after(7 + unseen_s))
     house = House(ended("DIED", attempt=lost))
-    stop_recording.lambda_handler(event(), CONTEXT, stopper=house.stopper)
+    stop_recording.lambda_handler(event(), CONTEXT, stopper=house.parts.stopper)
     cloudwatch.read(0)
     assert cloudwatch.values("DetectionSeconds") == [unseen_s]
     assert cloudwatch.values("SessionLost") == [1]
@@ -249,7 +249,7 @@ def test_a_loss_found_late_rings(cloudwatch: CloudWatch, unseen_s: float, expect
 
 def test_a_session_that_was_stopped_is_not_counted_as_lost(cloudwatch: CloudWatch) -> None:
     house = House(ended("STOPPED", stop_reason="STOP_REQUESTED"))
-    stop_recording.lambda_handler(event(), CONTEXT, stopper=house.stopper)
+    stop_recording.lambda_handler(event(), CONTEXT, stopper=house.parts.stopper)
     cloudwatch.read(0)
     assert cloudwatch.values("SessionLost") == []
 
@@ -314,7 +314,7 @@ def test_a_notification_that_cannot_be_applied_rings(cloudwatch: CloudWatch) -> 
     house = House()
     broken = heard(31)
     del broken["dynamodb"]["NewImage"]["body"]
-    apply_notifications.lambda_handler({"Records": [broken]}, CONTEXT, applier=house.applier)
+    apply_notifications.lambda_handler({"Records": [broken]}, CONTEXT, applier=house.parts.applier)
     variables = functions()["ApplyNotificationsFunction"]["Environment"]["Variables"]
     assert variables["POISON_QUEUE_URL"] == {"Ref": "PoisonNotifications"}
     _measure_queue(cloudwatch, "PoisonNotifications", len(house.queue.messages))
@@ -330,9 +330,9 @@ def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -
 
     sessions: Any = SimpleNamespace(amend=away)
     applier = Applier(
-        store=house.store,
+        store=house.parts.store,
         sessions=sessions,
-        waker=house.waker,
+        waker=house.parts.waker,
         arrivals=house.queue,  # type: ignore[arg-type]
         poison_queue_url="poison",
         sqs=FakeQueue(),  # type: ignore[arg-type]
@@ -502,7 +502,7 @@ def test_a_healthy_recording_rings_nothing(cloudwatch: CloudWatch) -> None:
         sweep(house, cloudwatch, minute * MINUTE)
     house.stop()
     house.run()
-    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.publisher)
+    publish_recording.lambda_handler(event(), CONTEXT, publisher=house.parts.recording_publisher)
     cloudwatch.read(19 * MINUTE)
     assert cloudwatch.values("RecordingCompleted", endReason="STOP_REQUESTED") == [1]
     ringing = [

@@ -15,28 +15,17 @@ from typing import Any
 import msgspec
 
 from agora_recording.aws.dynamodb import from_item
-from agora_recording.aws.lease import Lease
-from agora_recording.aws.sealing import Sealer
 from agora_recording.clock import from_iso
-from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.publish_recording import RecordingPublisher
-from agora_recording.files.record_file_arrival import Arrival, Arrivals
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.apply_notifications import Applier
-from agora_recording.life.due_index import DueIndex
-from agora_recording.life.executions import Waker, start_execution
-from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.publication import Publisher
-from agora_recording.life.query_recording import Confirmer
-from agora_recording.life.sessions import SessionStore
-from agora_recording.life.start_recording import Starter
-from agora_recording.life.stop_recording import Stopper
-from agora_recording.life.store import RecordingStore, row_of
-from agora_recording.life.watch_recordings import Sweeper, Swept
+from agora_recording.files.record_file_arrival import Arrival
+from agora_recording.life.executions import start_execution
+from agora_recording.life.store import row_of
+from agora_recording.life.watch_recordings import Swept
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.model import RANK, TERMINAL, Recording, from_row
+from agora_recording.wiring.outside import Outside
+from agora_recording.wiring.parts import Parts
 from tests.world.agora import ScriptedAgora
-from tests.world.bucket import BUCKET, FakeBucket
+from tests.world.bucket import FakeBucket
 from tests.world.builders import MACHINE, RECORDING_ID, TIMINGS, requested
 from tests.world.bus import FakeBus
 from tests.world.clock import Timeline
@@ -46,12 +35,12 @@ from tests.world.faults import Crash, Faults
 from tests.world.live_agora import LiveAgora
 from tests.world.machine import Machine
 from tests.world.queue import FakeQueue
+from tests.world.settings import WorldSettings
 from tests.world.step_functions import Answer, Failed, StepFunctions
 from tests.world.storage import FakeStorage
-from tests.world.table import TABLE, FakeTable
+from tests.world.table import FakeTable
 from tests.world.webhook import NOW_MS
 
-UIDS = (4_200_000_000, 4_294_967_295)
 MINUTE_MS = 60_000  # from one sweep to the next
 EVENTS_OF_A_LIFE = 30_000  # more than these, and it goes on for ever
 
@@ -112,78 +101,35 @@ class House:
         self.table.add(row_of(row or requested(), TIMINGS))
 
     def _build(self, agora: Any) -> None:
-        client: Any = self.table
-        machine: Any = self.machine
-        bucket: Any = self.bucket
-        bus: Any = self.bus
-        queue: Any = self.queue
-        storage: Any = FakeStorage()
-        self.store = RecordingStore(TABLE, TIMINGS, client)
-        sessions = SessionStore(TABLE, client)
-        world: dict[str, Any] = {"store": self.store, "now_ms": self.clock}
-        publisher = Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus)
-        self.waker = Waker(self.store, machine)
-        self.starter = Starter(
-            sessions=sessions,
-            agora=agora,
-            storage=storage,
-            sealer=Sealer("key"),
-            uids=UIDS,
-            randomness=lambda: 0,
+        world: dict[str, Any] = {
+            "dynamodb": self.table,
+            "events": self.bus,
+            "s3": self.bucket,
+            "sqs": self.queue,
+            "stepfunctions": self.machine,
+        }
+        outside = Outside(
             **world,
+            now_ms=self.clock,
+            monotonic=lambda: self.clock() / 1000,
+            sleep=self.clock.sleep,
+            random_bytes=bytes,
         )
-        self.confirmer = Confirmer(agora=agora, publisher=publisher, timings=TIMINGS, **world)
-        self.stopper = Stopper(agora=agora, timings=TIMINGS, **world)
-        verifier = Verifier(
-            sessions=sessions, bucket=BUCKET, timings=TIMINGS, s3=bucket, now_ms=self.clock
-        )
-        self.publisher = RecordingPublisher(
-            verifier=verifier, publisher=publisher, timings=TIMINGS, **world
-        )
-        arrivals = ArrivalQueue("arrivals", queue)
-        uploads = UploadWatcher(
-            store=self.store,
-            verifier=verifier,
-            waker=self.waker,
-            arrivals=arrivals,
-            timings=TIMINGS,
-        )
-        self.arrivals = Arrivals(
-            uploads=uploads, publisher=self.publisher, timings=TIMINGS, **world
-        )
-        self.applier = Applier(
-            sessions=sessions,
-            waker=self.waker,
-            arrivals=arrivals,
-            poison_queue_url="poison",
-            sqs=queue,
-            **world,
-        )
-        self.sweeper = Sweeper(
-            sessions=sessions,
-            index=DueIndex(TABLE, client),
-            agora=agora,
-            waker=self.waker,
-            storage=storage,
-            lease=Lease(TABLE, client, self.clock),
-            arrivals=arrivals,
-            timings=TIMINGS,
-            state_machine_arn=MACHINE,
-            stepfunctions=machine,
-            **world,
-        )
+        self.parts = parts = Parts(WorldSettings(), outside, agora=agora, storage=FakeStorage())
         self.rooms: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "StartRecordingFunction": lambda data: self.starter.start(data["recordingId"]),
-            "QueryRecordingFunction": lambda data: self.confirmer.confirm(
+            "StartRecordingFunction": lambda data: parts.starter.start(data["recordingId"]),
+            "QueryRecordingFunction": lambda data: parts.confirmer.confirm(
                 data["recordingId"], data["started"]
             ),
-            "StopRecordingFunction": lambda data: self.stopper.stop(
+            "StopRecordingFunction": lambda data: parts.stopper.stop(
                 data["recordingId"], read_failure(data.get("failure"))
             ),
             "AwaitUploadFunction": lambda data: {
-                "outcome": uploads.park(data["recordingId"], data["taskToken"])
+                "outcome": parts.uploads.park(data["recordingId"], data["taskToken"])
             },
-            "PublishRecordingFunction": lambda data: self.publisher.publish(data["recordingId"]),
+            "PublishRecordingFunction": lambda data: parts.recording_publisher.publish(
+                data["recordingId"]
+            ),
         }
 
     # --- what a test looks at ---
@@ -191,7 +137,7 @@ class House:
     @property
     def row(self) -> Recording:
         """The recording as it is."""
-        return RecordingStore(TABLE, TIMINGS, self.table).get(RECORDING_ID)  # type: ignore[arg-type]
+        return from_row(self.table.row(f"REC#{RECORDING_ID}", "META"))
 
     @property
     def notes(self) -> list[dict[str, Any]]:
@@ -252,11 +198,11 @@ class House:
 
     def stop(self) -> None:
         """Ask to stop, once: an app that gets no answer does not ask again here."""
-        self.background(self.waker.stop, RECORDING_ID, self.clock())
+        self.background(self.parts.waker.stop, RECORDING_ID, self.clock())
 
     def apply(self, records: list[dict[str, Any]]) -> None:
         """Bring a batch of the stream; what fails comes again."""
-        failed = self.background(self.applier.apply, records)
+        failed = self.background(self.parts.applier.apply, records)
         if failed is None:
             again = records
         else:
@@ -266,14 +212,14 @@ class House:
 
     def arrive(self, recording_id: str) -> None:
         """Bring a wish to look; what fails comes again when its message is visible again."""
-        done = self.background(self.arrivals.act, recording_id, [Arrival(recording_id)])
+        done = self.background(self.parts.arrivals.act, recording_id, [Arrival(recording_id)])
         if done is None:
             self.later(300, partial(self.arrive, recording_id))
 
     def sweep(self) -> Counter[str]:
         """Sweep once."""
         self._swept_ms = self.clock()
-        swept: Swept | None = self.background(partial(self.sweeper.sweep, seconds=50))
+        swept: Swept | None = self.background(partial(self.parts.sweeper.sweep, seconds=50))
         looks = swept.looks if swept else Counter()
         assert not looks["failed"], "a look raised"
         return looks

@@ -15,7 +15,6 @@ import responses
 from moto import mock_aws
 from msgspec.structs import replace
 
-from agora_recording import wiring
 from agora_recording.aws import clients
 from agora_recording.aws.lease import Lease
 from agora_recording.errors import (
@@ -26,6 +25,8 @@ from agora_recording.errors import (
     SettingsError,
 )
 from agora_recording.firewall import addresses, refresh
+from agora_recording.wiring.outside import Outside
+from agora_recording.wiring.parts import Parts
 from functions.refresh_ncs_addresses import app
 from tests.world import firewall
 from tests.world.firewall import HOUR_MS, TABLE, client_of, create_group, create_table, let_in
@@ -109,8 +110,8 @@ class World:
     def run(self, event: dict[str, Any] | None = None, *, hours: float = 0) -> dict[str, Any]:
         self.now_ms += round(hours * HOUR_MS)
         self._capsys.readouterr()
-        made = self.settings.refresher(now=lambda: self.now_ms)
-        refresher = replace(made, get=self.get, sleep=self.sleep)
+        outside = Outside(now_ms=lambda: self.now_ms, sleep=self.sleep)
+        refresher = replace(Parts(self.settings, outside).refresher, get=self.get)
         handler: Callable[..., dict[str, Any]] = app.lambda_handler
         return handler(event or {}, CONTEXT, refresher=refresher)
 
@@ -527,11 +528,10 @@ def test_rules_that_cannot_be_taken_back_do_not_hold_up_the_stack(
 def test_agora_is_asked_with_the_keys_of_the_secret_at_the_documented_hosts() -> None:
     keys = {"customerId": "me", "customerSecret": "secret"}
     client_of("secretsmanager").create_secret(Name="agora", SecretString=json.dumps(keys))
-    wiring._agora.cache_clear()
     with responses.RequestsMock() as agora:
         for url, status in zip(addresses.ENDPOINTS, (404, 200), strict=True):
             agora.get(url, status=status, body=answer("8.8.8.8"))
-        found = addresses.fetch(SETTINGS.ask, addresses.ENDPOINTS)
+        found = addresses.fetch(Parts(SETTINGS).refresher.get, addresses.ENDPOINTS)
         sent = [call.request.headers["Authorization"] for call in agora.calls]
     assert found == {"8.8.8.8/32"}
     assert sent == ["Basic bWU6c2VjcmV0"] * 2

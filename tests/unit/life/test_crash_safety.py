@@ -221,7 +221,7 @@ def test_a_repeated_publication_says_the_same() -> None:
     house = _life(_the_app_stops_it, Faults())
     first, row = house.bus.events[-1], house.row
     manifest = house.bucket.json(f"{row.prefix}manifest.json")
-    told = house.publisher.publish(row.recording_id)
+    told = house.parts.recording_publisher.publish(row.recording_id)
     assert (told["status"], told["endReason"]) == (row.status, row.end_reason)
     assert house.bus.events[-1] == first
     assert house.row == row

@@ -280,7 +280,7 @@ class Exploration:
     def _upgrades(self, row: str) -> Iterator[Arrow]:
         """Look again at what is over, by the clock and by an operator's hand."""
         before = replace(_recording(row), late_until_ms=LATE, ended_ms=after(10))
-        publisher = self.house.publisher
+        publisher = self.house.parts.recording_publisher
         for bucket, look in product(BUCKETS, (publisher.look_again, publisher.publish_again)):
             state = State("Publish recording", _data("", {}), json.dumps(to_row(before)))
             self._arrange(state, Try(LATE, bucket=bucket))
@@ -338,7 +338,7 @@ class Exploration:
         """Let files come, or not, and be looked at; or let the task's own time run out."""
         for now_ms, bucket in product((SOON, LATE), BUCKETS):
             execution = self._arrange(before, Try(now_ms, bucket=bucket))
-            self.house.arrivals.act(RECORDING_ID, [Arrival(RECORDING_ID)])
+            self.house.parts.arrivals.act(RECORDING_ID, [Arrival(RECORDING_ID)])
             yield self._state(execution)
         execution = self._arrange(before, Try(LATE))
         self.house.machine.time_out(execution)

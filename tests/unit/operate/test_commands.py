@@ -22,7 +22,8 @@ from agora_recording.life import apply_notifications
 from agora_recording.life.store import row_of
 from agora_recording.recording.due import RISKS
 from agora_recording.recording.model import Recording
-from agora_recording.wiring import AgoraSettings
+from agora_recording.wiring.outside import Outside
+from agora_recording.wiring.parts import Parts
 from operate import commands, deployment
 from operate.deployment import Deployment
 from operate.operations import RISK_NAMES, Operator
@@ -119,13 +120,16 @@ class World:
         self.secrets = FakeSecrets('{"secrets": []}')
         self.agora = ScriptedAgora()
         self.clients: dict[str, Any] = {}
-        monkeypatch.setattr(clients, "dynamodb", lambda: self.table)
         monkeypatch.setattr(clients, "sqs", lambda: self.queues)
         monkeypatch.setattr(clients, "secretsmanager", lambda: self.secrets)
-        monkeypatch.setattr(clients, "s3", lambda: FakeBucket(Clock(NOW_MS)))
-        monkeypatch.setattr(AgoraSettings, "agora", lambda _: self.agora)
         monkeypatch.setattr(boto3, "client", lambda name, **_: self.clients[name])
-        self.operator = Operator(STACK)
+        table: Any = self.table
+        self.bucket = FakeBucket(Clock(after(700)))
+        self.bus = FakeBus()
+        bucket: Any = self.bucket
+        bus: Any = self.bus
+        outside = Outside(dynamodb=table, s3=bucket, events=bus)
+        self.operator = Operator(STACK, Parts(STACK.settings, outside, agora=self.agora))
 
     def add(self, row: Recording) -> None:
         self.table.add(row_of(row, TIMINGS))
@@ -371,25 +375,21 @@ def test_a_recording_that_is_not_over_is_not_published(world: World) -> None:
         world.operator.verify(RECORDING_ID, publish=True)
 
 
-def test_a_recording_that_was_put_in_order_is_published_as_completed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recording_that_was_put_in_order_is_published_as_completed(world: World) -> None:
     attempt = running(ended_ms=after(600), end="STOPPED")
     row = recording(
         status="incomplete", attempt=attempt, session_end="STOPPED", ended_ms=after(600)
     )
     world.add(row)
-    bucket, bus = FakeBucket(Clock(after(700))), FakeBus()
+    bucket = world.bucket
     playlist = "#EXTM3U\n#EXTINF:15.0,\n{0}\n#EXT-X-ENDLIST\n"
     slice_name = f"{SID}_{row.cname}_20231114221320000.ts"
     bucket.add(row.prefix + slice_name, b"media")
     bucket.add(f"{row.prefix}{SID}_{row.cname}.m3u8", playlist.format(slice_name).encode())
-    monkeypatch.setattr(clients, "s3", lambda: bucket)
-    monkeypatch.setattr(clients, "events", lambda: bus)
     found = world.operator.verify(RECORDING_ID, publish=True)
     assert (found["status"], found["published"]) == ("completed", True)
     assert world.row()["status"] == "completed"
-    assert bus.types == ["Recording Completed"]
+    assert world.bus.types == ["Recording Completed"]
     assert bucket.json(f"{row.prefix}manifest.json")["verdict"] == "complete"
 
 

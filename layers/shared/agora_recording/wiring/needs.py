@@ -1,0 +1,168 @@
+"""Which variables each part reads of a room's settings. For the type checker alone.
+
+A room that takes a part without having declared its variables does not pass mypy.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from agora_recording.recording.timings import Timings
+
+
+class Table(Protocol):
+    """The table, and the thresholds by which its rows are due."""
+
+    @property
+    def table_name(self) -> str: ...
+    @property
+    def timings(self) -> Timings: ...
+
+
+class Bucket(Protocol):
+    """The bucket."""
+
+    @property
+    def bucket_name(self) -> str: ...
+
+
+class ArrivalQueue(Protocol):
+    """The queue of arrived files."""
+
+    @property
+    def arrivals_queue_url(self) -> str: ...
+
+
+class StateMachine(Protocol):
+    """The state machine."""
+
+    @property
+    def state_machine_arn(self) -> str: ...
+
+
+class SealKey(Protocol):
+    """The key that seals an app's secrets."""
+
+    @property
+    def seal_key_id(self) -> str: ...
+
+
+class Agora(Table, Protocol):
+    """Agora's API, and the limiter's row."""
+
+    @property
+    def agora_app_id(self) -> str: ...
+    @property
+    def agora_secret_id(self) -> str: ...
+    @property
+    def agora_base_url(self) -> str: ...
+    @property
+    def agora_calls_per_second(self) -> float: ...
+    @property
+    def aws_region(self) -> str: ...
+
+
+class Storage(Bucket, Protocol):
+    """What Agora is told of the bucket, and the secret with its keys."""
+
+    @property
+    def aws_region(self) -> str: ...
+    @property
+    def storage_secret_id(self) -> str: ...
+    @property
+    def storage_credentials(self) -> Literal["keys", "temporary"]: ...
+    @property
+    def storage_sse(self) -> str: ...
+    @property
+    def storage_tag(self) -> str: ...
+    @property
+    def partition(self) -> str: ...
+
+
+class Bus(Bucket, Protocol):
+    """The bus, and the bucket with the event files."""
+
+    @property
+    def bus_name(self) -> str: ...
+
+
+class Verifier(Table, Bucket, Protocol):
+    """What the bucket holds, against what the table tells."""
+
+
+class RecordingPublisher(Table, Bus, Protocol):
+    """Manifest, event and row."""
+
+
+class Starter(Agora, Storage, SealKey, Protocol):
+    """A start."""
+
+    @property
+    def uid_from(self) -> int: ...
+    @property
+    def uid_to(self) -> int: ...
+
+
+class Confirmer(Agora, Bus, Protocol):
+    """The confirmation of a start."""
+
+
+class Sweeper(Agora, Storage, ArrivalQueue, StateMachine, Protocol):
+    """Every kind of look."""
+
+
+class Applier(Table, ArrivalQueue, Protocol):
+    """Stored notifications, and the queue for those that cannot be applied."""
+
+    @property
+    def poison_queue_url(self) -> str: ...
+
+
+class Uploads(Table, Bucket, ArrivalQueue, Protocol):
+    """The wait for files."""
+
+
+class Arrivals(Uploads, Bus, Protocol):
+    """Files that arrive, in time or late."""
+
+
+class Creator(Table, SealKey, StateMachine, Protocol):
+    """A request to record, and the limits of it."""
+
+    @property
+    def max_duration_s(self) -> int: ...
+    @property
+    def max_idle_time_s(self) -> int: ...
+    @property
+    def restart_limit(self) -> int: ...
+    @property
+    def postponed_transcoding(self) -> bool: ...
+
+
+class Updater(Agora, SealKey, Protocol):
+    """A change while it records."""
+
+
+class Refresher(Agora, Protocol):
+    """The firewalls, and how cautious to be; an empty text leaves a target out."""
+
+    @property
+    def speed(self) -> float: ...
+    @property
+    def stack_name(self) -> str: ...
+    @property
+    def security_group_ids(self) -> str: ...
+    @property
+    def security_group_tag(self) -> str: ...
+    @property
+    def security_group_quota(self) -> int: ...
+    @property
+    def prefix_list_id(self) -> str: ...
+    @property
+    def waf_ip_set_v4(self) -> str: ...
+    @property
+    def waf_ip_set_v6(self) -> str: ...
+    @property
+    def grace_hours(self) -> float: ...
+    @property
+    def allow_documentation_addresses(self) -> bool: ...

@@ -1,0 +1,479 @@
+"""The one place where the library is put together: what a room is made of, and from what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec.structs import replace
+
+from agora_recording.wiring.outside import Outside
+
+if TYPE_CHECKING:
+    from agora_recording.agora.client import AgoraClient
+    from agora_recording.agora.limiter import Limiter
+    from agora_recording.agora.storage import Storage
+    from agora_recording.api.create_recording import Creator
+    from agora_recording.api.delete_recording import Deleter
+    from agora_recording.api.get_recording_events import Timeline
+    from agora_recording.api.get_recordings import Lister
+    from agora_recording.api.media import Media
+    from agora_recording.api.update_recording import Updater
+    from agora_recording.aws.lease import Lease
+    from agora_recording.aws.sealing import Sealer
+    from agora_recording.aws.secrets import SecretStore
+    from agora_recording.files.await_upload import UploadWatcher
+    from agora_recording.files.publish_recording import RecordingPublisher
+    from agora_recording.files.record_file_arrival import Arrivals
+    from agora_recording.files.verifier import Verifier
+    from agora_recording.firewall.refresh import Refresher
+    from agora_recording.firewall.target import Target, Targets
+    from agora_recording.life.apply_notifications import Applier
+    from agora_recording.life.due_index import DueIndex
+    from agora_recording.life.executions import Waker
+    from agora_recording.life.look_queue import ArrivalQueue
+    from agora_recording.life.publication import Publisher
+    from agora_recording.life.query_recording import Confirmer
+    from agora_recording.life.sessions import SessionStore
+    from agora_recording.life.start_recording import Starter
+    from agora_recording.life.stop_recording import Stopper
+    from agora_recording.life.store import RecordingStore
+    from agora_recording.life.watch_recordings import Sweeper
+    from agora_recording.wiring import needs
+
+S_co = TypeVar("S_co", covariant=True)
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+class _Part(Generic[P, T]):
+    """A part that is made when it is first asked for, and kept. Its type says what it needs."""
+
+    def __init__(self, make: Callable[[P], T]) -> None:
+        self._make = make
+
+    def __get__(self, parts: P, owner: object) -> T:
+        made = self._make(parts)
+        vars(parts)[self._make.__name__] = made  # found there before this descriptor from now on
+        return made
+
+
+class Parts(Generic[S_co]):
+    """Everything that rooms are made of. `given` are parts to take instead of making them."""
+
+    def __init__(self, settings: S_co, outside: Outside | None = None, **given: Any) -> None:
+        self.settings = settings
+        self.outside = outside or Outside()
+        vars(self).update(given)
+
+    # --- the table ---
+
+    @_Part
+    def store(self: Parts[needs.Table]) -> RecordingStore:
+        """The recordings."""
+        from agora_recording.life.store import RecordingStore
+
+        settings = self.settings
+        return RecordingStore(settings.table_name, settings.timings, self.outside.dynamodb)
+
+    @_Part
+    def sessions(self: Parts[needs.Table]) -> SessionStore:
+        """What Agora's notifications say of each session, and whose it is."""
+        from agora_recording.life.sessions import SessionStore
+
+        return SessionStore(self.settings.table_name, self.outside.dynamodb)
+
+    @_Part
+    def due_index(self: Parts[needs.Table]) -> DueIndex:
+        """The recordings by their next look."""
+        from agora_recording.life.due_index import DueIndex
+
+        return DueIndex(self.settings.table_name, self.outside.dynamodb)
+
+    @_Part
+    def sweep_lease(self: Parts[needs.Table]) -> Lease:
+        """The right to sweep."""
+        from agora_recording.aws.lease import Lease
+
+        return Lease(self.settings.table_name, self.outside.dynamodb, self.outside.now_ms)
+
+    # --- Agora ---
+
+    @_Part
+    def secrets(self: Parts[object]) -> SecretStore:
+        """The secrets, kept for a while."""
+        from agora_recording.aws.secrets import SecretStore
+
+        return SecretStore(self.outside.secretsmanager, self.outside.monotonic)
+
+    @_Part
+    def limiter(self: Parts[needs.Agora]) -> Limiter:
+        """The pace of all calls of Agora."""
+        from agora_recording.agora.limiter import Limiter
+
+        return Limiter(
+            self.settings.table_name,
+            calls_per_second=self.settings.agora_calls_per_second,
+            client=self.outside.dynamodb,
+            now_ms=self.outside.now_ms,
+            sleep=self.outside.sleep,
+        )
+
+    @_Part
+    def agora(self: Parts[needs.Agora]) -> AgoraClient:
+        """Agora's client, paced by the limiter."""
+        # requests costs 20 ms, and most rooms never call Agora.
+        import requests
+
+        from agora_recording.agora.client import AgoraClient
+
+        settings = self.settings
+        return AgoraClient(
+            app_id=settings.agora_app_id,
+            secret_id=settings.agora_secret_id,
+            base_url=settings.agora_base_url,
+            aws_region=settings.aws_region,
+            limiter=self.limiter,
+            secrets=self.secrets,
+            session=self.outside.http or requests.Session(),
+            sleep=self.outside.sleep,
+        )
+
+    @_Part
+    def storage(self: Parts[needs.Storage]) -> Storage:
+        """What tells Agora where to upload to."""
+        from agora_recording.agora.storage import Storage
+
+        settings = self.settings
+        return Storage(
+            bucket=settings.bucket_name,
+            aws_region=settings.aws_region,
+            secret_id=settings.storage_secret_id,
+            credentials=settings.storage_credentials,
+            partition=settings.partition,
+            sse=settings.storage_sse,
+            tag=settings.storage_tag,
+            secrets=self.secrets,
+        )
+
+    @_Part
+    def sealer(self: Parts[needs.SealKey]) -> Sealer:
+        """What keeps an app's secrets unreadable in the table."""
+        from agora_recording.aws.sealing import Sealer
+
+        return Sealer(self.settings.seal_key_id, self.outside.kms)
+
+    # --- the life of a recording ---
+
+    @_Part
+    def waker(self: Parts[needs.Table]) -> Waker:
+        """What wakes executions."""
+        from agora_recording.life.executions import Waker
+
+        return Waker(self.store, self.outside.stepfunctions)
+
+    @_Part
+    def arrival_queue(self: Parts[needs.ArrivalQueue]) -> ArrivalQueue:
+        """The queue of looks at files."""
+        from agora_recording.life.look_queue import ArrivalQueue
+
+        return ArrivalQueue(self.settings.arrivals_queue_url, self.outside.sqs)
+
+    @_Part
+    def publisher(self: Parts[needs.Bus]) -> Publisher:
+        """What writes event files and sends events."""
+        from agora_recording.life.publication import Publisher
+
+        return Publisher(
+            bucket=self.settings.bucket_name,
+            bus_name=self.settings.bus_name,
+            s3=self.outside.s3,
+            events=self.outside.events,
+        )
+
+    @_Part
+    def starter(self: Parts[needs.Starter]) -> Starter:
+        """What starts sessions."""
+        from agora_recording.life.start_recording import Starter
+
+        return Starter(
+            store=self.store,
+            sessions=self.sessions,
+            agora=self.agora,
+            storage=self.storage,
+            sealer=self.sealer,
+            uids=(self.settings.uid_from, self.settings.uid_to),
+            randomness=lambda: int.from_bytes(self.outside.random_bytes(8), "little"),
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def confirmer(self: Parts[needs.Confirmer]) -> Confirmer:
+        """What confirms starts."""
+        from agora_recording.life.query_recording import Confirmer
+
+        return Confirmer(
+            store=self.store,
+            agora=self.agora,
+            publisher=self.publisher,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def stopper(self: Parts[needs.Agora]) -> Stopper:
+        """What stops sessions."""
+        from agora_recording.life.stop_recording import Stopper
+
+        return Stopper(
+            store=self.store,
+            agora=self.agora,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def sweeper(self: Parts[needs.Sweeper]) -> Sweeper:
+        """What looks after every recording that is not over."""
+        from agora_recording.life.watch_recordings import Sweeper
+
+        return Sweeper(
+            store=self.store,
+            sessions=self.sessions,
+            index=self.due_index,
+            agora=self.agora,
+            waker=self.waker,
+            storage=self.storage,
+            lease=self.sweep_lease,
+            arrivals=self.arrival_queue,
+            timings=self.settings.timings,
+            state_machine_arn=self.settings.state_machine_arn,
+            stepfunctions=self.outside.stepfunctions,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def applier(self: Parts[needs.Applier]) -> Applier:
+        """What applies stored notifications."""
+        from agora_recording.life.apply_notifications import Applier
+
+        return Applier(
+            store=self.store,
+            sessions=self.sessions,
+            waker=self.waker,
+            arrivals=self.arrival_queue,
+            poison_queue_url=self.settings.poison_queue_url,
+            sqs=self.outside.sqs,
+            now_ms=self.outside.now_ms,
+        )
+
+    # --- files ---
+
+    @_Part
+    def verifier(self: Parts[needs.Verifier]) -> Verifier:
+        """What compares the bucket with what it should hold."""
+        from agora_recording.files.verifier import Verifier
+
+        return Verifier(
+            sessions=self.sessions,
+            bucket=self.settings.bucket_name,
+            timings=self.settings.timings,
+            s3=self.outside.s3,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def recording_publisher(self: Parts[needs.RecordingPublisher]) -> RecordingPublisher:
+        """What publishes recordings that are over."""
+        from agora_recording.files.publish_recording import RecordingPublisher
+
+        return RecordingPublisher(
+            store=self.store,
+            verifier=self.verifier,
+            publisher=self.publisher,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def uploads(self: Parts[needs.Uploads]) -> UploadWatcher:
+        """What parks executions until their files are there."""
+        from agora_recording.files.await_upload import UploadWatcher
+
+        return UploadWatcher(
+            store=self.store,
+            verifier=self.verifier,
+            waker=self.waker,
+            arrivals=self.arrival_queue,
+            timings=self.settings.timings,
+        )
+
+    @_Part
+    def arrivals(self: Parts[needs.Arrivals]) -> Arrivals:
+        """What takes the files that arrive."""
+        from agora_recording.files.record_file_arrival import Arrivals
+
+        return Arrivals(
+            store=self.store,
+            uploads=self.uploads,
+            publisher=self.recording_publisher,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    # --- the API ---
+
+    @_Part
+    def creator(self: Parts[needs.Creator]) -> Creator:
+        """What makes recordings."""
+        from agora_recording.api.create_recording import Creator
+        from agora_recording.request.reading import Limits
+
+        settings = self.settings
+        return Creator(
+            store=self.store,
+            sealer=self.sealer,
+            state_machine_arn=settings.state_machine_arn,
+            limits=Limits(
+                settings.max_duration_s,
+                settings.max_idle_time_s,
+                settings.restart_limit,
+                settings.postponed_transcoding,
+            ),
+            randomness=self.outside.random_bytes,
+            stepfunctions=self.outside.stepfunctions,
+            now_ms=self.outside.now_ms,
+            sleep=self.outside.sleep,
+        )
+
+    @_Part
+    def lister(self: Parts[needs.Table]) -> Lister:
+        """What lists recordings."""
+        from agora_recording.api.get_recordings import Lister
+
+        return Lister(self.store)
+
+    @_Part
+    def updater(self: Parts[needs.Updater]) -> Updater:
+        """What changes recordings while they run."""
+        from agora_recording.api.update_recording import Updater
+
+        return Updater(
+            store=self.store,
+            agora=self.agora,
+            sealer=self.sealer,
+            now_ms=self.outside.now_ms,
+            sleep=self.outside.sleep,
+        )
+
+    @_Part
+    def layout_updater(self: Parts[needs.Agora]) -> Updater:
+        """What changes layouts alone: they have no secrets."""
+        from agora_recording.api.update_recording import Updater
+
+        return Updater(
+            store=self.store,
+            agora=self.agora,
+            now_ms=self.outside.now_ms,
+            sleep=self.outside.sleep,
+        )
+
+    @_Part
+    def deleter(self: Parts[needs.Verifier]) -> Deleter:
+        """What deletes recordings."""
+        from agora_recording.api.delete_recording import Deleter
+
+        return Deleter(
+            store=self.store,
+            bucket=self.settings.bucket_name,
+            s3=self.outside.s3,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def media(self: Parts[needs.Verifier]) -> Media:
+        """What finds the files of recordings, and signs addresses for them."""
+        from agora_recording.api.media import Media
+        from agora_recording.aws import clients
+
+        return Media(
+            store=self.store,
+            verifier=self.verifier,
+            bucket=self.settings.bucket_name,
+            s3=self.outside.s3,
+            keys=self.outside.keys or clients.keys,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def timeline(self: Parts[needs.Table]) -> Timeline:
+        """What tells the timelines of recordings."""
+        from agora_recording.api.get_recording_events import Timeline
+
+        return Timeline(self.store, self.sessions)
+
+    # --- the firewall ---
+
+    @_Part
+    def refresher(self: Parts[needs.Refresher]) -> Refresher:
+        """What keeps firewalls open to Agora's notification servers."""
+        from urllib.parse import urlsplit
+
+        from agora_recording.aws.lease import Lease
+        from agora_recording.firewall.addresses import endpoints
+        from agora_recording.firewall.plan import Policy
+        from agora_recording.firewall.refresh import LEASE, Refresher
+
+        settings, outside = self.settings, self.outside
+
+        def ask(url: str) -> tuple[int | None, bytes]:
+            """Ask Agora at the URL's host, paced like every other call; see AgoraClient.ncs_ip."""
+            where = urlsplit(url)
+            there = replace(self.agora, base_url=f"{where.scheme}://{where.netloc}")
+            return there.ncs_ip(where.path)
+
+        return Refresher(
+            get=ask,
+            urls=endpoints(settings.agora_base_url),
+            allow_documentation=settings.allow_documentation_addresses,
+            find_targets=partial(_firewalls, settings, outside),
+            lease=Lease(settings.table_name, outside.dynamodb, outside.now_ms, LEASE),
+            policy=Policy(grace_s=settings.grace_hours * 3600 / settings.speed),
+            now=outside.now_ms,
+            sleep=outside.sleep,
+        )
+
+
+def _firewalls(settings: needs.Refresher, outside: Outside) -> Targets:
+    """Find the targets that the settings name, each source by itself."""
+    from agora_recording.firewall.allow_list import ALLOW_LIST, AllowListTarget
+    from agora_recording.firewall.prefix_list import PrefixListTarget
+    from agora_recording.firewall.security_group import (
+        SecurityGroupTarget,
+        discover_security_groups,
+    )
+    from agora_recording.firewall.target import TargetMemories, Targets
+    from agora_recording.firewall.waf import WafIpSetTarget
+
+    table, stack, ec2 = settings.table_name, settings.stack_name, outside.ec2
+
+    def groups(ids: Iterable[str]) -> list[Target]:
+        quota = settings.security_group_quota
+        return [SecurityGroupTarget(group_id, stack, quota, ec2) for group_id in ids]
+
+    def ip_set(reference: str) -> list[Target]:
+        return [WafIpSetTarget(reference, outside.wafv2)]
+
+    sources: dict[str, Callable[[], Iterable[Target]]] = {
+        ALLOW_LIST: lambda: [AllowListTarget(table, outside.dynamodb)]
+    }
+    if ids := [name.strip() for name in settings.security_group_ids.split(",") if name.strip()]:
+        sources["security groups"] = lambda: groups(ids)
+    if tag := settings.security_group_tag:
+        sources[tag] = lambda: groups(discover_security_groups(tag, ec2))
+    if list_id := settings.prefix_list_id:
+        sources[list_id] = lambda: [PrefixListTarget(list_id, stack, ec2, outside.sleep)]
+    for reference in filter(None, (settings.waf_ip_set_v4, settings.waf_ip_set_v6)):
+        sources[reference] = partial(ip_set, reference)
+    return Targets.find(sources, TargetMemories(table, outside.dynamodb))

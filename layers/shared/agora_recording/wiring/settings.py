@@ -1,0 +1,48 @@
+"""The variables that several rooms share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agora_recording.recording.timings import Timings
+from agora_recording.settings import Settings
+
+
+class TableSettings(Settings, frozen=True, kw_only=True):
+    """What every room that touches the table needs."""
+
+    table_name: str
+    speed: float = 1
+
+    @property
+    def timings(self) -> Timings:
+        """The thresholds at this speed."""
+        return Timings().at_speed(self.speed)
+
+
+class UploadSettings(TableSettings, frozen=True, kw_only=True):
+    """What a room that looks for awaited files needs besides."""
+
+    bucket_name: str
+    arrivals_queue_url: str
+
+
+class AgoraSettings(TableSettings, frozen=True, kw_only=True):
+    """What a room that calls Agora needs besides."""
+
+    agora_app_id: str
+    agora_secret_id: str
+    agora_base_url: str
+    agora_calls_per_second: float = 7
+    aws_region: str
+
+
+class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
+    """What a room that hands storage credentials to Agora needs besides."""
+
+    bucket_name: str
+    storage_secret_id: str
+    storage_credentials: Literal["keys", "temporary"] = "keys"
+    storage_sse: str = ""
+    storage_tag: str = ""
+    partition: str = "aws"
