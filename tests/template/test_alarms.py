@@ -25,11 +25,11 @@ from agora_recording.errors import (
 from agora_recording.firewall import target
 from agora_recording.firewall.plan import Policy
 from agora_recording.firewall.refresh import Refresher
-from agora_recording.life.apply_notifications import Applier
 from agora_recording.life.store import row_of
 from agora_recording.observability import metrics
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import TERMINAL, Outcome
+from agora_recording.wiring.parts import Parts
 from functions.apply_notifications import app as apply_notifications
 from functions.get_recordings import app as get_recordings
 from functions.publish_recording import app as publish_recording
@@ -41,6 +41,7 @@ from functions.stop_recording import app as stop_recording
 from functions.watch_recordings import app as watch_recordings
 from local.template import ROOT, functions, template
 from tests.world import webhook
+from tests.world.api import Context
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
@@ -54,7 +55,6 @@ from tests.world.builders import (
     uploading,
 )
 from tests.world.house import House
-from tests.world.queue import FakeQueue
 from tests.world.webhook import NOW_MS
 
 STACK = "stack"
@@ -63,12 +63,7 @@ ALARMS: dict[str, dict[str, Any]] = {
     for name, each in template()["Resources"].items()
     if each["Type"] == "AWS::CloudWatch::Alarm"
 }
-CONTEXT: Any = SimpleNamespace(
-    function_name="room",
-    memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:room",
-    aws_request_id="00000000-0000-4000-8000-000000000000",
-)
+CONTEXT: Any = Context()
 MINUTE, HOUR = 60, 3600
 
 Metric = tuple[str, str, frozenset[tuple[str, str]]]
@@ -328,15 +323,8 @@ def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -
     def away(*_: Any) -> None:
         raise errors.StoreUnavailableError("the table does not answer")
 
-    sessions: Any = SimpleNamespace(amend=away)
-    applier = Applier(
-        store=house.parts.store,
-        sessions=sessions,
-        waker=house.parts.waker,
-        arrivals=house.queue,  # type: ignore[arg-type]
-        poison_queue_url="poison",
-        sqs=FakeQueue(),  # type: ignore[arg-type]
-    )
+    sessions = SimpleNamespace(amend=away)
+    applier = Parts(house.settings, house.outside, sessions=sessions).applier
     answer = apply_notifications.lambda_handler({"Records": [heard(31)]}, CONTEXT, applier=applier)
     assert answer["batchItemFailures"]
     stored = functions()["ApplyNotificationsFunction"]["Events"]["Stored"]["Properties"]

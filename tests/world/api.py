@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from agora_recording.aws.sealing import Sealer
-from agora_recording.life.sessions import SessionStore
-from agora_recording.life.store import RecordingStore, row_of
-from agora_recording.recording.model import Recording
-from tests.world.agora import ScriptedAgora
-from tests.world.bucket import FakeBucket
-from tests.world.builders import RECORDING_ID, TIMINGS
-from tests.world.clock import Clock
+from tests.world.builders import RECORDING_ID
 from tests.world.errors import error
-from tests.world.kms import FakeKms
-from tests.world.step_functions import FakeStepFunctions
-from tests.world.table import TABLE, FakeTable
-from tests.world.webhook import NOW_MS
 
 
 @dataclass
@@ -82,41 +71,17 @@ def read(answer: dict[str, Any]) -> Response:
     return Response(answer["statusCode"], answer["headers"], body)
 
 
-class Api:
-    """A table, a bucket, Agora and a clock that moves when somebody sleeps."""
-
-    def __init__(self, *rows: Recording) -> None:
-        self.clock = Clock(NOW_MS)
-        self.table = FakeTable()
-        self.bucket = FakeBucket(self.clock)
-        self.agora = ScriptedAgora()
-        self.kms = FakeKms()
-        self.machine = FakeStepFunctions()
-        client: Any = self.table
-        kms: Any = self.kms
-        self.store = RecordingStore(TABLE, TIMINGS, client)
-        self.sessions = SessionStore(TABLE, client)
-        self.sealer = Sealer("key", kms)
-        for row in rows:
-            self.add(row)
-
-    def add(self, row: Recording) -> None:
-        """Let a recording be there."""
-        self.table.add(row_of(row, TIMINGS))
-
-    @property
-    def row(self) -> Recording:
-        """The recording as it is."""
-        return self.store.get(RECORDING_ID)
-
-    @property
-    def notes(self) -> list[dict[str, Any]]:
-        """The timeline."""
-        return self.table.rows(f"REC#{RECORDING_ID}", "LOG#")
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.clock.advance(seconds)
+def pages(get: Callable[..., Response], name: str, **query: str) -> list[list[Any]]:
+    """Return the entries of every page that a room gives, one page after the other."""
+    found: list[list[Any]] = []
+    cursor = None
+    while cursor or not found:
+        answer = get(**query, **({"cursor": cursor} if cursor else {}))
+        assert answer.status == 200, answer.body
+        found.append(answer.body[name])
+        cursor = answer.body.get("cursor")
+        assert len(found) < 100, "the pages never end"
+    return found
 
 
 def refusal(code: str = "ThrottlingException") -> Exception:

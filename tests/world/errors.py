@@ -44,6 +44,10 @@ class NoSuchKey(ClientError):
     """There is no such object."""
 
 
+class ResourceNotFoundException(ClientError):
+    """There is no such secret, or no such version of it."""
+
+
 def error(kind: type[ClientError] | str, **more: Any) -> ClientError:
     """Return an error as botocore would raise it."""
     code = kind if isinstance(kind, str) else kind.__name__

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -18,28 +18,19 @@ from agora_recording.aws.dynamodb import from_item
 from agora_recording.clock import from_iso
 from agora_recording.files.record_file_arrival import Arrival
 from agora_recording.life.executions import start_execution
-from agora_recording.life.store import row_of
 from agora_recording.life.watch_recordings import Swept
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.model import RANK, TERMINAL, Recording, from_row
-from agora_recording.wiring.outside import Outside
-from agora_recording.wiring.parts import Parts
 from tests.world.agora import ScriptedAgora
-from tests.world.bucket import FakeBucket
-from tests.world.builders import MACHINE, RECORDING_ID, TIMINGS, requested
-from tests.world.bus import FakeBus
-from tests.world.clock import Timeline
+from tests.world.builders import MACHINE, RECORDING_ID, requested
 from tests.world.errors import error
 from tests.world.expressions import Item
 from tests.world.faults import Crash, Faults
 from tests.world.live_agora import LiveAgora
 from tests.world.machine import Machine
 from tests.world.queue import FakeQueue
-from tests.world.settings import WorldSettings
 from tests.world.step_functions import Answer, Failed, StepFunctions
-from tests.world.storage import FakeStorage
-from tests.world.table import FakeTable
-from tests.world.webhook import NOW_MS
+from tests.world.world import World
 
 MINUTE_MS = 60_000  # from one sweep to the next
 EVENTS_OF_A_LIFE = 30_000  # more than these, and it goes on for ever
@@ -62,14 +53,14 @@ class Queue(FakeQueue):
             self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
 
 
-# --- the house ----------------------------------------------------------------------------------
-
-
-class House:
+class House(World):
     """All rooms around one table, and the time that passes in them.
 
     Agora is a world of its own, or a script.
     """
+
+    agora: LiveAgora
+    machine: StepFunctions
 
     def __init__(
         self,
@@ -78,17 +69,14 @@ class House:
         faults: Faults | None = None,
         agora: ScriptedAgora | None = None,
     ) -> None:
-        self.clock = Timeline(NOW_MS)
-        self.faults = faults or Faults()
-        self.table = FakeTable(self.faults, self._written)
-        self.bucket = FakeBucket(self.clock, self.faults)
-        self.bus = FakeBus(self.faults)
+        super().__init__(faults=faults)
+        self.table.watch = self._written
         self.queue = Queue(self)
-        self.agora = LiveAgora(self)
+        self.later = self.clock.later
         self.machine = StepFunctions(
             Machine.shipped(), self.clock, self._invoke, self._park, faults=self.faults
         )
-        self.later = self.clock.later
+        self.agora = cast(LiveAgora, agora) if agora else LiveAgora(self)
         self.statuses: list[str] = []
         self.crashes = 0
         self.crash_name = "Lambda.Unknown"  # what Step Functions calls a crash
@@ -97,52 +85,34 @@ class House:
         self._sweep_ms: int | None = None  # when the sweeper comes next
         self._sweep_event = 0
         self._swept_ms = 0
-        self._build(agora or self.agora)
-        self.table.add(row_of(row or requested(), TIMINGS))
-
-    def _build(self, agora: Any) -> None:
-        world: dict[str, Any] = {
-            "dynamodb": self.table,
-            "events": self.bus,
-            "s3": self.bucket,
-            "sqs": self.queue,
-            "stepfunctions": self.machine,
-        }
-        outside = Outside(
-            **world,
-            now_ms=self.clock,
-            monotonic=lambda: self.clock() / 1000,
-            sleep=self.clock.sleep,
-            random_bytes=bytes,
-        )
-        self.parts = parts = Parts(WorldSettings(), outside, agora=agora, storage=FakeStorage())
         self.rooms: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "StartRecordingFunction": lambda data: parts.starter.start(data["recordingId"]),
-            "QueryRecordingFunction": lambda data: parts.confirmer.confirm(
-                data["recordingId"], data["started"]
-            ),
-            "StopRecordingFunction": lambda data: parts.stopper.stop(
-                data["recordingId"], read_failure(data.get("failure"))
-            ),
-            "AwaitUploadFunction": lambda data: {
-                "outcome": parts.uploads.park(data["recordingId"], data["taskToken"])
-            },
-            "PublishRecordingFunction": lambda data: parts.recording_publisher.publish(
-                data["recordingId"]
-            ),
+            "StartRecordingFunction": self._start,
+            "QueryRecordingFunction": self._query,
+            "StopRecordingFunction": self._stop,
+            "AwaitUploadFunction": self._await_upload,
+            "PublishRecordingFunction": self._publish,
         }
+        self.add(row or requested())
+
+    # --- the rooms of the state machine ---
+
+    def _start(self, event: dict[str, Any]) -> dict[str, Any]:
+        return self.parts.starter.start(event["recordingId"])
+
+    def _query(self, event: dict[str, Any]) -> dict[str, Any]:
+        return self.parts.confirmer.confirm(event["recordingId"], event["started"])
+
+    def _stop(self, event: dict[str, Any]) -> dict[str, Any]:
+        failure = read_failure(event.get("failure"))
+        return self.parts.stopper.stop(event["recordingId"], failure)
+
+    def _await_upload(self, event: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": self.parts.uploads.park(event["recordingId"], event["taskToken"])}
+
+    def _publish(self, event: dict[str, Any]) -> dict[str, Any]:
+        return self.parts.recording_publisher.publish(event["recordingId"])
 
     # --- what a test looks at ---
-
-    @property
-    def row(self) -> Recording:
-        """The recording as it is."""
-        return from_row(self.table.row(f"REC#{RECORDING_ID}", "META"))
-
-    @property
-    def notes(self) -> list[dict[str, Any]]:
-        """The timeline, oldest first."""
-        return self.table.rows(f"REC#{RECORDING_ID}", "LOG#")
 
     @property
     def ends(self) -> list[str]:

@@ -10,11 +10,12 @@ from tests.world.faults import Faults, operation
 
 
 class FakeQueue:
-    """An SQS client with one queue."""
+    """An SQS client with one queue; `delays` are those of its messages, in seconds."""
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.faults = faults or Faults()
         self.messages: list[dict[str, Any]] = []
+        self.delays: list[int] = []
 
     @operation
     def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
@@ -22,6 +23,7 @@ class FakeQueue:
         assert DelaySeconds in range(901)
         message = msgspec.json.decode(MessageBody)
         self.messages.append(message)
+        self.delays.append(DelaySeconds)
         self.taken(message, DelaySeconds)
 
     def taken(self, message: dict[str, Any], delay_s: int) -> None:

@@ -13,11 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from agora_recording.aws.dynamodb import from_item, to_item
-from agora_recording.life.due_index import DueIndex
-from agora_recording.life.sessions import SessionStore
-from agora_recording.life.store import RecordingStore, row_of
-from agora_recording.recording.model import Recording
-from agora_recording.recording.timings import Timings
 from local.template import template
 from tests.world.errors import (
     ConditionalCheckFailedException,
@@ -274,29 +269,3 @@ class FakeTable:
         self._found.clear()
         self.items[self._key(item)] = item
         self.watch(item)
-
-
-class Shelf:
-    """A table with recordings in it, and what reads and writes it."""
-
-    def __init__(self, *rows: Recording, faults: Faults | None = None) -> None:
-        self.table = FakeTable(faults)
-        client: Any = self.table
-        self.store = RecordingStore(TABLE, Timings(), client)
-        self.sessions = SessionStore(TABLE, client)
-        self.index = DueIndex(TABLE, client)
-        for row in rows:
-            self.put(row)
-
-    def put(self, row: Recording) -> None:
-        """Let a recording be there."""
-        self.table.add(row_of(row, Timings()))
-
-    def row(self, recording_id: str) -> Recording:
-        """Return a recording as it is."""
-        return self.store.get(recording_id)
-
-    def kinds(self, recording_id: str) -> list[str]:
-        """Return the kinds of a recording's notes, sorted."""
-        notes = self.table.rows(f"REC#{recording_id}", "LOG#")
-        return sorted(note["kind"] for note in notes)

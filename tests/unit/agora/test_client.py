@@ -14,6 +14,7 @@ from agora_recording.agora.limiter import Limiter
 from agora_recording.agora.task import Resource
 from agora_recording.aws.secrets import SecretStore
 from tests.world.clock import Clock
+from tests.world.secrets import FakeSecretsManager
 from tests.world.table import FakeTable
 
 URL = "https://api.agora.io"
@@ -45,19 +46,9 @@ class FakeSession:
         return [url.split("/")[2] for _, url, _ in self.asked]
 
 
-class FakeSecretsManager:
-    """One secret, which may be rotated."""
-
-    class exceptions:  # noqa: N801 - as boto3 names it
-        ResourceNotFoundException = KeyError
-
-    def __init__(self) -> None:
-        self.secret = "first"
-
-    def get_secret_value(self, SecretId: str) -> dict[str, str]:
-        return {
-            "SecretString": json.dumps({"customerId": "id", "customerSecret": self.secret}),
-        }
+def keys(secret: str = "first") -> str:
+    """Return the text of Agora's secret."""
+    return json.dumps({"customerId": "id", "customerSecret": secret})
 
 
 def client(
@@ -65,7 +56,7 @@ def client(
 ) -> tuple[AgoraClient, list[float]]:
     """Return a client over a scripted session, and the pauses it makes."""
     clock, slept = Clock(1_800_000_000_000), list[float]()
-    store = SecretStore(manager or FakeSecretsManager())  # type: ignore[arg-type]
+    store = SecretStore(manager or FakeSecretsManager(secret=keys()))  # type: ignore[arg-type]
     agora = AgoraClient(
         app_id="app",
         secret_id="secret",
@@ -151,7 +142,7 @@ def test_no_host_at_all_is_no_answer() -> None:
 
 
 def test_a_rotated_secret_is_read_anew_once() -> None:
-    manager = FakeSecretsManager()
+    manager = FakeSecretsManager(secret=keys())
     session = FakeSession(
         (200, {"resourceId": "r"}),
         (401, {"message": "Invalid authentication credentials"}),
@@ -159,7 +150,7 @@ def test_a_rotated_secret_is_read_anew_once() -> None:
     )
     agora = client(session, manager)[0]
     agora.acquire("c", "1", {})
-    manager.secret = "second"
+    manager.put_secret_value(SecretId="secret", SecretString=keys("second"))
     assert agora.acquire("c", "1", {}).is_ok
     assert [how["auth"][1] for _, _, how in session.asked] == ["first", "first", "second"]
 

@@ -19,24 +19,10 @@ from agora_recording.agora.storage import (
 from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import SecretUnavailableError, StorageRegionError
 from tests.world.examples import stored
+from tests.world.secrets import FakeSecretsManager
 
 PREFIX = "recordings/01ARZ3NDEKTSV4RRFFQ69G5FAV/"
 KEYS = StorageKeys("AKIAEXAMPLE", "hush")
-
-
-class FakeSecretsManager:
-    """Secrets by id."""
-
-    class exceptions:  # noqa: N801 - as boto3 names it
-        ResourceNotFoundException = KeyError
-
-    def __init__(self, **secrets: str) -> None:
-        self.secrets = secrets
-        self.reads = 0
-
-    def get_secret_value(self, SecretId: str) -> dict[str, str]:
-        self.reads += 1
-        return {"SecretString": self.secrets[SecretId]}
 
 
 class FakeSts:

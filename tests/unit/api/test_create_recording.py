@@ -13,21 +13,18 @@ from msgspec.structs import replace
 
 from agora_recording.api.create_recording import (
     MAX_WAIT_S,
-    Creator,
     fingerprint,
     read_prefer,
 )
 from agora_recording.errors import IdempotencyConflictError, WriteConflictError
 from agora_recording.recording.ids import is_recording_id
 from agora_recording.recording.model import Recording
-from agora_recording.request.reading import Limits
 from functions.create_recording import app
 from tests.unit.api.test_gateway import anything
-from tests.world.api import Api, Context, Response, read, refusal, request
-from tests.world.builders import MACHINE
+from tests.world.api import Context, Response, read, refusal, request
 from tests.world.webhook import NOW_MS
+from tests.world.world import World
 
-LIMITS = Limits(max_duration_s=14_400, max_idle_time_s=300, restart_limit=3)
 TOKEN = "an-rtc-token-nobody-may-see"
 BODY: dict[str, Any] = {
     "cname": "standup",
@@ -37,37 +34,26 @@ BODY: dict[str, Any] = {
 }
 
 
-class House(Api):
-    """The room's creator on the fakes; `on_sleep` is what happens while an answer is held."""
+class Room(World):
+    """The room that makes recordings; `on_sleep` is what happens while an answer is held."""
 
     def __init__(self) -> None:
         super().__init__()
         self.made = 0
         self.on_sleep: Callable[[], object] = lambda: None
-        machine: Any = self.machine
-        self.creator = Creator(
-            store=self.store,
-            sealer=self.sealer,
-            state_machine_arn=MACHINE,
-            limits=LIMITS,
-            randomness=self._random,
-            stepfunctions=machine,
-            now_ms=self.clock,
-            sleep=self._sleep,
-        )
 
-    def _random(self, count: int) -> bytes:
+    def random_bytes(self, count: int) -> bytes:
         self.made += 1
         return self.made.to_bytes(count, "big")
 
-    def _sleep(self, seconds: float) -> None:
-        self.sleep(seconds)
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
         self.on_sleep()
 
     def post(self, body: Any, **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         event = request(body, resource="/recordings", recording_id=None, headers=named)
-        return read(app.lambda_handler(event, Context(), creator=self.creator))
+        return read(app.lambda_handler(event, Context(), creator=self.parts.creator))
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -75,15 +61,15 @@ class House(Api):
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def room() -> Room:
+    return Room()
 
 
 # --- what is taken ---
 
 
-def test_a_request_is_answered_with_the_recording_and_where_it_is(house: House) -> None:
-    answer = house.post(BODY)
+def test_a_request_is_answered_with_the_recording_and_where_it_is(room: Room) -> None:
+    answer = room.post(BODY)
     recording_id = answer.body["recordingId"]
     assert answer.status == 202
     assert is_recording_id(recording_id)
@@ -93,32 +79,32 @@ def test_a_request_is_answered_with_the_recording_and_where_it_is(house: House) 
     assert "Preference-Applied" not in answer.headers
 
 
-def test_the_execution_that_owns_it_has_its_name(house: House) -> None:
-    recording_id = house.post(BODY).body["recordingId"]
-    assert house.machine.executions == {recording_id: "RUNNING"}
+def test_the_execution_that_owns_it_has_its_name(room: Room) -> None:
+    recording_id = room.post(BODY).body["recordingId"]
+    assert room.machine.executions == {recording_id: "RUNNING"}
 
 
-def test_no_secret_is_in_the_row_or_in_the_answer(house: House) -> None:
-    answer = house.post(BODY)
+def test_no_secret_is_in_the_row_or_in_the_answer(room: Room) -> None:
+    answer = room.post(BODY)
     assert TOKEN not in json.dumps(answer.body)
-    (row,) = house.rows
+    (row,) = room.rows
     assert TOKEN not in json.dumps(row)
-    unsealed = house.sealer.unseal(row["recordingId"], row["sealed"])
+    unsealed = room.parts.sealer.unseal(row["recordingId"], row["sealed"])
     assert unsealed == {"/token": TOKEN}
 
 
-def test_what_the_caller_leaves_out_is_the_stacks_default(house: House) -> None:
-    answer = house.post({"cname": "standup"})
+def test_what_the_caller_leaves_out_is_the_stacks_default(room: Room) -> None:
+    answer = room.post({"cname": "standup"})
     assert answer.body["mode"] == "mix"
     assert answer.body["maxDurationSeconds"] == 14_400
     assert answer.body["restartLimit"] == 3
-    (row,) = house.rows
+    (row,) = room.rows
     assert row["clientRequest"]["recordingConfig"] == {"channelType": 0, "maxIdleTime": 300}
 
 
-def test_what_is_doubtful_is_taken_with_a_warning(house: House) -> None:
+def test_what_is_doubtful_is_taken_with_a_warning(room: Room) -> None:
     body = {**BODY, "clientRequest": {"recordingConfig": {"channelType": 1, "newField": 1}}}
-    answer = house.post(body)
+    answer = room.post(body)
     assert answer.status == 202
     (warning,) = answer.body["warnings"]
     assert warning["path"] == "clientRequest.recordingConfig.newField"
@@ -135,29 +121,29 @@ def test_what_is_doubtful_is_taken_with_a_warning(house: House) -> None:
     ],
 )
 def test_a_token_that_some_attempt_cannot_use_is_warned_of(
-    house: House, changes: dict[str, Any], warned: list[str]
+    room: Room, changes: dict[str, Any], warned: list[str]
 ) -> None:
-    warnings = house.post({**BODY, **changes}).body.get("warnings", [])
+    warnings = room.post({**BODY, **changes}).body.get("warnings", [])
     assert [each["path"] for each in warnings] == warned
     for each in warnings:
         assert "unless the token was built for uid 0" in each["rule"]
         assert TOKEN not in each["rule"]
 
 
-def test_a_recording_is_made_though_its_execution_could_not_be_started(house: House) -> None:
+def test_a_recording_is_made_though_its_execution_could_not_be_started(room: Room) -> None:
     def fails(**_: Any) -> None:
         raise refusal()
 
-    house.machine.start_execution = fails  # type: ignore[assignment,method-assign]
-    assert house.post(BODY).status == 202
-    assert house.rows[0]["dueShard"]  # the sweeper will find it
+    room.machine.start_execution = fails  # type: ignore[assignment,method-assign]
+    assert room.post(BODY).status == 202
+    assert room.rows[0]["dueShard"]  # the sweeper will find it
 
 
 # --- what is refused ---
 
 
-def test_every_problem_is_told_at_once_and_nothing_is_stored(house: House) -> None:
-    answer = house.post(
+def test_every_problem_is_told_at_once_and_nothing_is_stored(room: Room) -> None:
+    answer = room.post(
         {
             "cname": "",
             "uid": 7,
@@ -181,12 +167,12 @@ def test_every_problem_is_told_at_once_and_nothing_is_stored(house: House) -> No
         "tags.long",
         "cnames",
     }
-    assert not house.table.items
-    assert not house.machine.executions
+    assert not room.table.items
+    assert not room.machine.executions
 
 
-def test_unknown_fields_without_end_do_not_make_an_answer_without_end(house: House) -> None:
-    answer = house.post({f"field{number}": 1 for number in range(10_000)})
+def test_unknown_fields_without_end_do_not_make_an_answer_without_end(room: Room) -> None:
+    answer = room.post({f"field{number}": 1 for number in range(10_000)})
     assert answer.status == 400
     assert len(answer.body["problems"]) <= 101
 
@@ -194,7 +180,7 @@ def test_unknown_fields_without_end_do_not_make_an_answer_without_end(house: Hou
 @given(anything, st.booleans())
 def test_no_body_breaks_the_room(body: str | None, encoded: bool) -> None:
     event = {**request(resource="/recordings"), "body": body, "isBase64Encoded": encoded}
-    answer = read(app.lambda_handler(event, Context(), creator=House().creator))
+    answer = read(app.lambda_handler(event, Context(), creator=Room().parts.creator))
     assert answer.status in (202, 400)
 
 
@@ -207,66 +193,66 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*BODY, "uid", "maxDurationSeconds", "x"]), JSON))
 def test_no_field_of_any_type_breaks_the_room(body: dict[str, Any]) -> None:
-    assert House().post(body).status in (202, 400)
+    assert Room().post(body).status in (202, 400)
 
 
 # --- once ---
 
 
-def test_the_same_key_gives_the_same_recording(house: House) -> None:
-    one = house.post(BODY, Idempotency_Key="k")
-    house.clock.advance(60)
-    other = house.post(dict(reversed(BODY.items())), Idempotency_Key="k")
+def test_the_same_key_gives_the_same_recording(room: Room) -> None:
+    one = room.post(BODY, Idempotency_Key="k")
+    room.clock.advance(60)
+    other = room.post(dict(reversed(BODY.items())), Idempotency_Key="k")
     assert other.body == one.body
-    assert len(house.rows) == 1
+    assert len(room.rows) == 1
 
 
-def test_without_a_key_every_request_is_a_recording(house: House) -> None:
-    house.post(BODY)
-    house.post(BODY)
-    assert len(house.rows) == 2
+def test_without_a_key_every_request_is_a_recording(room: Room) -> None:
+    room.post(BODY)
+    room.post(BODY)
+    assert len(room.rows) == 2
 
 
-def test_a_key_of_another_request_is_refused(house: House) -> None:
-    house.post(BODY, Idempotency_Key="k")
-    answer = house.post({**BODY, "cname": "other"}, Idempotency_Key="k")
+def test_a_key_of_another_request_is_refused(room: Room) -> None:
+    room.post(BODY, Idempotency_Key="k")
+    answer = room.post({**BODY, "cname": "other"}, Idempotency_Key="k")
     assert answer.status == 422
     assert "use a new key" in answer.body["detail"]
 
 
-def test_a_key_whose_recording_was_deleted_is_refused(house: House) -> None:
-    recording_id = house.post(BODY, Idempotency_Key="k").body["recordingId"]
-    house.store.delete(recording_id)
+def test_a_key_whose_recording_was_deleted_is_refused(room: Room) -> None:
+    recording_id = room.post(BODY, Idempotency_Key="k").body["recordingId"]
+    room.parts.store.delete(recording_id)
     with pytest.raises(IdempotencyConflictError, match="was deleted"):
-        house.creator.create(BODY, "k")
+        room.parts.creator.create(BODY, "k")
 
 
-def test_a_key_that_is_being_used_just_now_is_to_be_tried_again(house: House) -> None:
-    house.table.before_write.append(lambda: None)
-    house.post(BODY, Idempotency_Key="k")
-    key = next(key for key in house.table.items if key[1] == "IDEM")
-    lost = house.table.items[key]
+def test_a_key_that_is_being_used_just_now_is_to_be_tried_again(room: Room) -> None:
+    room.table.before_write.append(lambda: None)
+    room.post(BODY, Idempotency_Key="k")
+    key = next(key for key in room.table.items if key[1] == "IDEM")
+    lost = room.table.items[key]
     reads = iter([None, lost])
 
     def read_nothing_yet(*, Key: Any, **_: Any) -> dict[str, Any]:
         item = next(reads)
         return {"Item": item} if item else {}
 
-    house.table.get_item = read_nothing_yet  # type: ignore[method-assign]
+    room.table.get_item = read_nothing_yet  # type: ignore[method-assign]
     with pytest.raises(WriteConflictError):
-        house.creator.create(BODY, "k")
+        room.parts.creator.create(BODY, "k")
 
 
-def test_a_key_can_be_used_again_when_it_is_forgotten(house: House) -> None:
-    house.post(BODY, Idempotency_Key="k")
-    row = next(house.table.row(*key) for key in house.table.items if key[1] == "IDEM")
+def test_a_key_can_be_used_again_when_it_is_forgotten(room: Room) -> None:
+    room.post(BODY, Idempotency_Key="k")
+    row = next(room.table.row(*key) for key in room.table.items if key[1] == "IDEM")
     assert row["expiresAt"] == NOW_MS // 1000 + 7 * 86_400
     assert row["PK"] != "IDEM#k"  # a key may be somebody's secret
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_1_to_255_characters(house: House, key: str) -> None:
-    answer = house.post(BODY, Idempotency_Key=key)
+def test_a_key_has_1_to_255_characters(room: Room, key: str) -> None:
+    answer = room.post(BODY, Idempotency_Key=key)
     assert answer.status == 400
     assert answer.body["problems"][0]["path"] == "Idempotency-Key"
 
@@ -307,32 +293,32 @@ def test_no_preference_is_an_error(prefer: str) -> None:
     assert seconds is None or 0 <= seconds <= MAX_WAIT_S
 
 
-def change(house: House, **changes: Any) -> None:
-    (row,) = house.rows
-    house.store.amend(row["recordingId"], lambda one: replace(one, **changes))
+def change(room: Room, **changes: Any) -> None:
+    (row,) = room.rows
+    room.parts.store.amend(row["recordingId"], lambda one: replace(one, **changes))
 
 
 @pytest.mark.parametrize("status", ["recording", "failed", "stopping", "completed"])
-def test_an_answer_is_held_until_it_records_or_is_over(house: House, status: Any) -> None:
-    house.on_sleep = lambda: change(house, status=status) if house.clock() > NOW_MS + 3000 else None
-    answer = house.post(BODY, Prefer="wait=20")
+def test_an_answer_is_held_until_it_records_or_is_over(room: Room, status: Any) -> None:
+    room.on_sleep = lambda: change(room, status=status) if room.clock() > NOW_MS + 3000 else None
+    answer = room.post(BODY, Prefer="wait=20")
     assert answer.status == 202
     assert answer.body["status"] == status
     assert answer.headers["Preference-Applied"] == "wait=20"
-    assert house.clock() == NOW_MS + 3500
+    assert room.clock() == NOW_MS + 3500
 
 
-def test_an_answer_is_not_held_for_longer_than_was_asked(house: House) -> None:
-    house.on_sleep = lambda: change(house, status="starting")
-    answer = house.post(BODY, Prefer="wait=4")
+def test_an_answer_is_not_held_for_longer_than_was_asked(room: Room) -> None:
+    room.on_sleep = lambda: change(room, status="starting")
+    answer = room.post(BODY, Prefer="wait=4")
     assert answer.body["status"] == "starting"
-    assert house.clock() == NOW_MS + 4000
+    assert room.clock() == NOW_MS + 4000
 
 
-def test_what_records_already_is_not_waited_for(house: House) -> None:
-    recording = house.creator.create(BODY, "k")[0]
+def test_what_records_already_is_not_waited_for(room: Room) -> None:
+    recording = room.parts.creator.create(BODY, "k")[0]
     assert isinstance(recording, Recording)
-    change(house, status="recording")
-    answer = house.post(BODY, Idempotency_Key="k", Prefer="wait=20")
+    change(room, status="recording")
+    answer = room.post(BODY, Idempotency_Key="k", Prefer="wait=20")
     assert answer.body["status"] == "recording"
-    assert house.clock() == NOW_MS
+    assert room.clock() == NOW_MS

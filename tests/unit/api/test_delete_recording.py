@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agora_recording.api.delete_recording import Deleter, may_be_deleted
+from agora_recording.api.delete_recording import may_be_deleted
 from agora_recording.errors import RecordingStateError
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.model import TERMINAL, Recording, Upload
 from functions.delete_recording import app
-from tests.world.api import Api, Context, Response, read, request
+from tests.world.api import Context, Response, read, request
 from tests.world.builders import RECORDING_ID, after, ended, recording, running
 from tests.world.webhook import NOW_MS, SID
+from tests.world.world import World
 
 PREFIX = f"recordings/{RECORDING_ID}/"
 OTHER_ID = "0" * 26
@@ -35,16 +36,15 @@ def over(**changes: Any) -> Recording:
     return ended("STOPPED", **{**fields, **changes})
 
 
-class House(Api):
-    """The room on the fakes, with files and rows of two recordings."""
+class Room(World):
+    """The room that deletes, beside files and rows of two recordings."""
 
     def __init__(self, row: Recording | None = None) -> None:
         super().__init__(row or over(), over(recording_id=OTHER_ID))
-        client: Any = self.bucket
-        self.deleter = Deleter(store=self.store, bucket="films", s3=client, now_ms=self.clock)
-        self.store.note(RECORDING_ID, Note(NOW_MS, "a", "A."), Note(NOW_MS, "b", "B."))
-        self.store.note(OTHER_ID, Note(NOW_MS, "a", "A."))
-        self.store.update_lease(RECORDING_ID, self.clock).take(60)
+        store = self.parts.store
+        store.note(RECORDING_ID, Note(NOW_MS, "a", "A."), Note(NOW_MS, "b", "B."))
+        store.note(OTHER_ID, Note(NOW_MS, "a", "A."))
+        store.update_lease(RECORDING_ID, self.clock).take(60)
         for sid in (SID, "1" * 32, OTHER_SID):
             self.table.add({"PK": f"SID#{sid}", "SK": "SESSION", "version": 1})
             for number in range(30):
@@ -58,7 +58,7 @@ class House(Api):
     def delete(self, *remaining_ms: int, recording_id: str = RECORDING_ID) -> Response:
         context = Context(remaining_ms=list(remaining_ms) or [29_000])
         event = request(recording_id=recording_id)
-        return read(app.lambda_handler(event, context, deleter=self.deleter))
+        return read(app.lambda_handler(event, context, deleter=self.parts.deleter))
 
     @property
     def is_gone(self) -> bool:
@@ -82,25 +82,25 @@ class House(Api):
 
 
 def test_everything_of_it_goes_and_nothing_of_another() -> None:
-    house = House()
-    answer = house.delete()
+    room = Room()
+    answer = room.delete()
     assert (answer.status, answer.body) == (204, "")
-    assert house.is_gone
-    assert house.other_is_whole
+    assert room.is_gone
+    assert room.other_is_whole
 
 
 def test_every_version_goes_since_the_bucket_keeps_them() -> None:
-    house = House()
-    assert len(house.mine) == 6
-    house.delete()
-    assert house.mine == []
+    room = Room()
+    assert len(room.mine) == 6
+    room.delete()
+    assert room.mine == []
 
 
 def test_a_deletion_leaves_one_audit_line(caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
+    room = Room()
     with caplog.at_level(logging.INFO):
-        house.delete(29_000, 4000)
-        house.delete()
+        room.delete(29_000, 4000)
+        room.delete()
     (line,) = (vars(each) for each in caplog.records if each.message == "recording deleted")
     assert line["recordingId"] == RECORDING_ID
     assert line["by"] == "arn:aws:iam::123456789012:user/app"
@@ -109,20 +109,20 @@ def test_a_deletion_leaves_one_audit_line(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_what_is_gone_is_not_found() -> None:
-    house = House()
-    house.delete()
-    assert house.delete().status == 404
-    assert house.delete(recording_id="x").status == 404
+    room = Room()
+    room.delete()
+    assert room.delete().status == 404
+    assert room.delete(recording_id="x").status == 404
 
 
 @pytest.mark.parametrize("status", ["requested", "starting", "recording", "stopping", "uploading"])
 def test_what_goes_on_cannot_be_deleted(status: Any) -> None:
-    house = House(recording(status=status))
-    answer = house.delete()
+    room = Room(recording(status=status))
+    answer = room.delete()
     assert answer.status == 409
     assert f"its status is {status}" in answer.body["detail"]
-    assert len(house.mine) == 6
-    assert house.row.deleting_ms is None
+    assert len(room.mine) == 6
+    assert room.row.deleting_ms is None
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
@@ -138,91 +138,91 @@ def test_what_may_still_be_written_to_cannot_be_deleted() -> None:
 
 
 def test_a_recording_that_never_started_is_deleted_too() -> None:
-    house = House(over(status="failed", attempt=None, past_attempts=[]))
-    assert house.delete().status == 204
-    assert house.table.rows(f"REC#{RECORDING_ID}") == []
+    room = Room(over(status="failed", attempt=None, past_attempts=[]))
+    assert room.delete().status == 204
+    assert room.table.rows(f"REC#{RECORDING_ID}") == []
 
 
 # --- in several goes ---
 
 
 def test_when_time_runs_short_the_same_request_goes_on() -> None:
-    house = House()
-    house.bucket.page_size = 2
-    answer = house.delete(29_000, 4000)
+    room = Room()
+    room.bucket.page_size = 2
+    answer = room.delete(29_000, 4000)
     assert (answer.status, answer.headers["Retry-After"]) == (202, "1")
     assert answer.body["deletingAt"] == "2023-11-14T22:13:20.000Z"
-    assert 0 < len(house.mine) < 6
-    house.clock.advance(5)
-    assert house.delete().status == 204
-    assert house.is_gone
+    assert 0 < len(room.mine) < 6
+    room.clock.advance(5)
+    assert room.delete().status == 204
+    assert room.is_gone
 
 
 def test_rows_are_deleted_in_several_goes_and_the_recordings_row_last() -> None:
-    house = House()
-    answer = house.delete(29_000, 29_000, 4000)
+    room = Room()
+    answer = room.delete(29_000, 29_000, 4000)
     assert answer.status == 202
-    assert house.row.deleting_ms == NOW_MS
-    assert house.row.sids == ["1" * 32, SID]  # known as long as there is anything to find by them
-    assert house.delete().status == 204
-    assert house.is_gone
+    assert room.row.deleting_ms == NOW_MS
+    assert room.row.sids == ["1" * 32, SID]  # known as long as there is anything to find by them
+    assert room.delete().status == 204
+    assert room.is_gone
 
 
 @given(st.lists(st.lists(st.sampled_from([4000, 29_000]), max_size=12), max_size=8))
 def test_however_often_it_is_cut_short_all_of_it_goes(goes: list[list[int]]) -> None:
-    house = House()
-    house.bucket.page_size = 2
+    room = Room()
+    room.bucket.page_size = 2
     for remaining in goes:
-        answer = house.delete(*remaining, 4000)
+        answer = room.delete(*remaining, 4000)
         assert answer.status in (202, 204, 404)
-        assert (answer.status == 202) is (RECORDING_ID in str(list(house.table.items)))
-    house.delete()
-    assert house.is_gone
-    assert house.other_is_whole
+        assert (answer.status == 202) is (RECORDING_ID in str(list(room.table.items)))
+    room.delete()
+    assert room.is_gone
+    assert room.other_is_whole
 
 
 def test_a_file_that_comes_while_it_is_deleted_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House()
+    room = Room()
     delete_rows = RecordingStore.delete_rows
 
     def late(store: RecordingStore, keys: Any) -> None:
-        house.bucket.add(PREFIX + "manifest.json", b"late")
+        room.bucket.add(PREFIX + "manifest.json", b"late")
         delete_rows(store, keys)
 
     monkeypatch.setattr(RecordingStore, "delete_rows", late)
-    house.delete()
-    assert house.is_gone
+    room.delete()
+    assert room.is_gone
 
 
 def test_two_at_the_same_time_do_no_harm() -> None:
-    house = House()
-    house.bucket.page_size = 2
+    room = Room()
+    room.bucket.page_size = 2
 
     def somebody_else() -> None:
-        house.deleter.delete(RECORDING_ID, lambda: 29_000)
+        room.parts.deleter.delete(RECORDING_ID, lambda: 29_000)
 
-    house.table.before_write.append(somebody_else)
-    assert house.delete().status in (204, 404)
-    assert house.is_gone
+    room.table.before_write.append(somebody_else)
+    assert room.delete().status in (204, 404)
+    assert room.is_gone
 
 
 def test_a_file_that_cannot_be_deleted_is_told_and_the_row_stays() -> None:
-    house = House()
-    house.bucket.stuck = {PREFIX + "a_1.ts"}
-    answer = house.delete()
+    room = Room()
+    room.bucket.stuck = {PREFIX + "a_1.ts"}
+    answer = room.delete()
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert "AccessDenied" in answer.body["detail"]
-    assert house.row.deleting_ms
-    house.bucket.stuck = set()
-    assert house.delete().status == 204
+    assert room.row.deleting_ms
+    room.bucket.stuck = set()
+    assert room.delete().status == 204
 
 
 def test_a_busy_table_is_asked_again() -> None:
-    house = House()
-    house.table.busy = 3
-    assert house.delete().status == 204
-    assert house.is_gone
-    house = House()
-    house.table.busy = 100
-    assert house.delete().status == 503
-    assert house.row.deleting_ms
+    room = Room()
+    room.table.busy = 3
+    assert room.delete().status == 204
+    assert room.is_gone
+    room = Room()
+    room.table.busy = 100
+    assert room.delete().status == 503
+    assert room.row.deleting_ms

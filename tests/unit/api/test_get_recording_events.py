@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agora_recording.api.get_recording_events import Cursor, EventsQuery, Timeline, one_page
+from agora_recording.api.get_recording_events import Cursor, EventsQuery, one_page
 from agora_recording.api.paging import read_cursor
 from agora_recording.api.timeline import Entry
 from agora_recording.clock import iso
@@ -18,15 +18,16 @@ from agora_recording.notifications import envelope
 from agora_recording.recording.model import Recording
 from functions.get_recording_events import app
 from tests.world import webhook
-from tests.world.api import Api, Context, Response, read, request
+from tests.world.api import Context, Response, pages, read, request
 from tests.world.builders import RECORDING_ID, after, ended, recording, running
 from tests.world.webhook import NOW_MS, SID
+from tests.world.world import World
 
 PAST = "1" * 32
 
 
-class House(Api):
-    """The room on the fakes."""
+class Room(World):
+    """The room that tells the timeline."""
 
     def __init__(self, row: Recording | None = None) -> None:
         super().__init__(row or recording())
@@ -38,37 +39,26 @@ class House(Api):
         self.table.items[item["PK"]["S"], item["SK"]["S"]] = item
 
     def note(self, at_ms: int, kind: str) -> None:
-        self.store.note(RECORDING_ID, Note(at_ms, kind, f"It was {kind}.", {"n": 1}))
+        self.parts.store.note(RECORDING_ID, Note(at_ms, kind, f"It was {kind}.", {"n": 1}))
 
     def get(self, recording_id: str = RECORDING_ID, **query: str) -> Response:
         event = request(
             resource="/recordings/{recordingId}/events", recording_id=recording_id, query=query
         )
-        timeline = Timeline(self.store, self.sessions)
-        return read(app.lambda_handler(event, Context(), timeline=timeline))
+        return read(app.lambda_handler(event, Context(), timeline=self.parts.timeline))
 
     def pages(self, **query: str) -> list[list[dict[str, Any]]]:
         """Return every page's entries."""
-        found: list[list[dict[str, Any]]] = []
-        cursor = None
-        while cursor or not found:
-            body = self.get(**query, **({"cursor": cursor} if cursor else {})).body
-            found.append(body["events"])
-            cursor = body.get("cursor")
-            assert len(found) < 100, "the pages never end"
-        return found
-
-    def kinds(self, **query: str) -> list[str]:
-        return [each["kind"] for page in self.pages(**query) for each in page]
+        return pages(self.get, "events", **query)
 
 
 def test_notifications_and_decisions_are_told_in_the_order_in_which_they_happened() -> None:
-    house = House()
-    house.note(after(1), "acquired")
-    house.note(after(5), "query")
-    house.hear(40, after(3), sequence=0)
-    house.hear(33, after(60), sequence=1)
-    answer = house.get()
+    room = Room()
+    room.note(after(1), "acquired")
+    room.note(after(5), "query")
+    room.hear(40, after(3), sequence=0)
+    room.hear(33, after(60), sequence=1)
+    answer = room.get()
     assert answer.status == 200
     assert [each["kind"] for each in answer.body["events"]] == [
         "acquired",
@@ -90,58 +80,58 @@ def test_notifications_and_decisions_are_told_in_the_order_in_which_they_happene
 
 def test_the_sessions_of_all_attempts_are_told() -> None:
     past = running(1, sid=PAST, uid="7", ended_ms=after(60), end="DIED")
-    house = House(ended(past_attempts=[past], attempt=running(2)))
-    house.hear(40, after(3), sid=PAST, uid="7")
-    house.hear(40, after(70))
-    house.hear(40, after(70), sid="2" * 32)  # somebody else's
-    assert [each["data"]["sid"] for each in house.get().body["events"]] == [PAST, SID]
+    room = Room(ended(past_attempts=[past], attempt=running(2)))
+    room.hear(40, after(3), sid=PAST, uid="7")
+    room.hear(40, after(70))
+    room.hear(40, after(70), sid="2" * 32)  # somebody else's
+    assert [each["data"]["sid"] for each in room.get().body["events"]] == [PAST, SID]
 
 
 def test_what_did_not_arrive_is_marked() -> None:
-    house = House()
-    house.hear(40, after(3), sequence=0)
-    house.hear(33, after(60), sequence=3)
-    gap = house.get().body["events"][1]
+    room = Room()
+    room.hear(40, after(3), sequence=0)
+    room.hear(33, after(60), sequence=3)
+    gap = room.get().body["events"][1]
     assert (gap["kind"], gap["data"]["first"], gap["data"]["last"]) == ("gap", 1, 2)
 
 
 def test_no_stream_key_is_told() -> None:
-    house = House()
-    house.hear(100, after(3), details={"rtmpUrl": "rtmp://a.example.com/app/KEY", "status": "x"})
-    assert "KEY" not in json.dumps(house.get().body)
+    room = Room()
+    room.hear(100, after(3), details={"rtmpUrl": "rtmp://a.example.com/app/KEY", "status": "x"})
+    assert "KEY" not in json.dumps(room.get().body)
 
 
 def test_nothing_yet_is_an_empty_page() -> None:
-    assert House().get().body == {"events": []}
+    assert Room().get().body == {"events": []}
 
 
 @pytest.mark.parametrize("recording_id", ["x", "0" * 26])
 def test_what_is_not_there_has_no_events(recording_id: str) -> None:
-    assert House().get(recording_id).status == 404
+    assert Room().get(recording_id).status == 404
 
 
 @pytest.mark.parametrize(
     "query", [{"limit": "0"}, {"limit": "1001"}, {"cursor": "x"}, {"cursor": "e30="}]
 )
 def test_what_cannot_be_meant_is_refused(query: dict[str, str]) -> None:
-    assert House().get(**query).status == 400
+    assert Room().get(**query).status == 400
 
 
 def test_pages_are_as_long_as_asked_for() -> None:
-    house = House()
+    room = Room()
     for number in range(10):
-        house.hear(33, after(number), sequence=number)
-    assert [len(page) for page in house.pages(limit="4")] == [4, 4, 2]
+        room.hear(33, after(number), sequence=number)
+    assert [len(page) for page in room.pages(limit="4")] == [4, 4, 2]
 
 
 def test_what_happens_meanwhile_comes_on_a_later_page() -> None:
-    house = House()
+    room = Room()
     for number in range(4):
-        house.note(after(number), f"n{number}")
-    cursor = house.get(limit="2").body["cursor"]
-    house.note(after(0.5), "late")
-    house.note(after(9), "new")
-    rest = house.get(cursor=cursor).body["events"]
+        room.note(after(number), f"n{number}")
+    cursor = room.get(limit="2").body["cursor"]
+    room.note(after(0.5), "late")
+    room.note(after(9), "new")
+    rest = room.get(cursor=cursor).body["events"]
     assert [each["kind"] for each in rest] == ["n2", "n3", "new"]
 
 

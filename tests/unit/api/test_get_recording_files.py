@@ -10,27 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agora_recording.api.media import Media
 from agora_recording.aws.signing import Keys
 from agora_recording.files import documents
-from agora_recording.files.publish_recording import RecordingPublisher
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.publication import Publisher
 from agora_recording.recording.model import Recording
 from functions.get_recording_files import app
-from tests.world.api import Api, Context, Response, read, request
-from tests.world.bucket import BUCKET
+from tests.world.api import Context, Response, pages, read, request
 from tests.world.builders import (
     CNAME,
     RECORDING_ID,
-    TIMINGS,
     after,
     recording,
     requested,
     uploading,
 )
-from tests.world.bus import FakeBus
 from tests.world.webhook import NOW_MS, SID
+from tests.world.world import World
 
 PREFIX = f"recordings/{RECORDING_ID}/"
 STEM = f"{SID}_{CNAME}"
@@ -48,29 +42,11 @@ def index(names: list[str], *, closed: bool = True) -> bytes:
     return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if closed else []), ""]).encode()
 
 
-class House(Api):
-    """The room on the fakes."""
+class Room(World):
+    """The room that shows files."""
 
     def __init__(self, row: Recording | None = None) -> None:
         super().__init__(row or uploading())
-        client: Any = self.bucket
-        bus: Any = FakeBus()
-        world: dict[str, Any] = {"s3": client, "now_ms": self.clock}
-        self.verifier = Verifier(sessions=self.sessions, bucket=BUCKET, timings=TIMINGS, **world)
-        self.publisher = RecordingPublisher(
-            store=self.store,
-            verifier=self.verifier,
-            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=client, events=bus),
-            timings=TIMINGS,
-            now_ms=self.clock,
-        )
-        self.media = Media(
-            store=self.store,
-            verifier=self.verifier,
-            bucket=BUCKET,
-            keys=lambda: Keys("AKID", "secret", "token"),
-            **world,
-        )
 
     def slices(
         self, count: int, stem: str = STEM, *, from_s: int = 10, closed: bool = True
@@ -84,33 +60,25 @@ class House(Api):
 
     def publish(self) -> None:
         self.clock.advance(3600)
-        self.publisher.publish(RECORDING_ID)
+        self.parts.recording_publisher.publish(RECORDING_ID)
         self.bucket.reads.clear()
 
     def files(self, recording_id: str = RECORDING_ID, **query: str) -> Response:
         event = request(
             resource="/recordings/{recordingId}/files", recording_id=recording_id, query=query
         )
-        return read(app.lambda_handler(event, Context(), media=self.media))
+        return read(app.lambda_handler(event, Context(), media=self.parts.media))
 
     def pages(self, **query: str) -> list[list[dict[str, Any]]]:
         """Return every page's files."""
-        found: list[list[dict[str, Any]]] = []
-        cursor = None
-        while cursor or not found:
-            answer = self.files(**query, **({"cursor": cursor} if cursor else {}))
-            assert answer.status == 200, answer.body
-            found.append(answer.body["files"])
-            cursor = answer.body.get("cursor")
-            assert len(found) < 100, "the pages never end"
-        return found
+        return pages(self.files, "files", **query)
 
     def names(self, **query: str) -> list[str]:
         return [each["key"].removeprefix(PREFIX) for page in self.pages(**query) for each in page]
 
     def playlist(self, **query: str) -> Response:
         event = request(resource="/recordings/{recordingId}/playlist", query=query)
-        return read(app.lambda_handler(event, Context(), media=self.media))
+        return read(app.lambda_handler(event, Context(), media=self.parts.media))
 
     def played(self, **query: str) -> list[str]:
         """Return the names of the slices that a player would fetch."""
@@ -127,11 +95,11 @@ class House(Api):
 
 
 def test_the_manifest_tells_what_there_is() -> None:
-    house = House()
-    house.slices(4)
-    house.bucket.add(f"{PREFIX}{STEM}_0.mp4", b"y" * 50)
-    house.publish()
-    body = house.files().body
+    room = Room()
+    room.slices(4)
+    room.bucket.add(f"{PREFIX}{STEM}_0.mp4", b"y" * 50)
+    room.publish()
+    body = room.files().body
     assert (body["source"], body["status"], body["verdict"]) == (
         "manifest",
         "completed",
@@ -141,7 +109,7 @@ def test_the_manifest_tells_what_there_is() -> None:
     assert body["gaps"]["count"] == 0
     assert body["tracks"]["count"] == 1
     assert [(each["kind"], each["bytes"]) for each in body["files"]] == [
-        ("playlist", len(house.bucket.objects[f"{PREFIX}{STEM}.m3u8"][0])),
+        ("playlist", len(room.bucket.objects[f"{PREFIX}{STEM}.m3u8"][0])),
         ("mp4", 50),
         *[("segment", 100)] * 4,
     ]
@@ -151,10 +119,10 @@ def test_the_manifest_tells_what_there_is() -> None:
 
 
 def test_an_address_opens_one_file_for_the_time_asked_for() -> None:
-    house = House()
-    house.slices(1)
-    house.publish()
-    body = house.files(expires="60").body
+    room = Room()
+    room.slices(1)
+    room.publish()
+    body = room.files(expires="60").body
     url = urlsplit(body["files"][1]["url"])
     query = parse_qs(url.query)
     assert f"{url.scheme}://{url.netloc}" == "https://films.s3.us-east-1.amazonaws.com"
@@ -166,12 +134,12 @@ def test_an_address_opens_one_file_for_the_time_asked_for() -> None:
 
 
 def test_what_is_missing_or_empty_has_no_address() -> None:
-    house = House()
-    names = house.slices(3)
-    del house.bucket.objects[PREFIX + names[0]]
-    house.bucket.add(PREFIX + names[1], b"")
-    house.publish()
-    body = house.files().body
+    room = Room()
+    names = room.slices(3)
+    del room.bucket.objects[PREFIX + names[0]]
+    room.bucket.add(PREFIX + names[1], b"")
+    room.publish()
+    body = room.files().body
     states = [(each.get("state"), "url" in each) for each in body["files"][1:]]
     assert states == [("missing", False), ("empty", False), (None, True)]
     assert body["verdict"] == "incomplete"
@@ -180,11 +148,11 @@ def test_what_is_missing_or_empty_has_no_address() -> None:
 
 def test_each_track_has_its_own_files() -> None:
     row = uploading(mode="individual")
-    house = House(row)
+    room = Room(row)
     for uid, track in (("7", "audio"), ("7", "video"), ("8", "video")):
-        house.slices(2, f"{STEM}__uid_s_{uid}__uid_e_{track}")
-    house.publish()
-    body = house.files().body
+        room.slices(2, f"{STEM}__uid_s_{uid}__uid_e_{track}")
+    room.publish()
+    body = room.files().body
     segments = [(each["uid"], each["trackType"]) for each in body["files"] if "state" not in each]
     assert sorted(set(segments)) == [("7", "audio"), ("7", "video"), ("8", "video")]
     assert body["tracks"]["count"] == 3
@@ -192,12 +160,12 @@ def test_each_track_has_its_own_files() -> None:
 
 @given(st.integers(1, 12), st.integers(0, 30))
 def test_pages_together_are_everything_once(limit: int, count: int) -> None:
-    house = House()
-    house.slices(count)
-    house.publish()
-    pages = house.pages(limit=str(limit))
+    room = Room()
+    room.slices(count)
+    room.publish()
+    pages = room.pages(limit=str(limit))
     together = [each["key"] for page in pages for each in page]
-    assert together == [each["key"] for each in house.files(limit="1000").body["files"]]
+    assert together == [each["key"] for each in room.files(limit="1000").body["files"]]
     assert len(set(together)) == len(together) == count + 1
     assert all(len(page) == limit for page in pages[:-1])
 
@@ -207,61 +175,61 @@ def test_of_a_long_recording_only_the_part_that_is_shown_is_read(
 ) -> None:
     monkeypatch.setattr(documents, "_ROOM_FOR_SEGMENTS", 100)
     monkeypatch.setattr(documents, "_SEGMENTS_A_PART", 10)
-    house = House()
-    names = house.slices(35)
-    house.publish()
-    assert house.names(limit="7") == [f"{STEM}.m3u8", *names]
-    cursor = house.files(limit="25").body["cursor"]
-    house.bucket.reads.clear()
-    house.files(limit="5", cursor=cursor)
-    assert [key.removeprefix(PREFIX) for key in house.bucket.reads] == [
+    room = Room()
+    names = room.slices(35)
+    room.publish()
+    assert room.names(limit="7") == [f"{STEM}.m3u8", *names]
+    cursor = room.files(limit="25").body["cursor"]
+    room.bucket.reads.clear()
+    room.files(limit="5", cursor=cursor)
+    assert [key.removeprefix(PREFIX) for key in room.bucket.reads] == [
         "manifest.json",
         "manifest/segments-00003.json",
     ]
 
 
 def test_a_cursor_of_a_manifest_that_was_replaced_is_refused() -> None:
-    house = House()
-    house.slices(5)
-    house.publish()
-    cursor = house.files(limit="2").body["cursor"]
-    row = house.row
-    house.clock.advance(1)
-    verdict = house.verifier.verify(row)
+    room = Room()
+    room.slices(5)
+    room.publish()
+    cursor = room.files(limit="2").body["cursor"]
+    row = room.row
+    room.clock.advance(1)
+    verdict = room.parts.verifier.verify(row)
     for key, body in documents.documents(verdict, {}):
-        house.bucket.add(key, body)
-    answer = house.files(limit="2", cursor=cursor)
+        room.bucket.add(key, body)
+    answer = room.files(limit="2", cursor=cursor)
     assert answer.status == 400
     assert "begin again" in answer.body["detail"]
 
 
 def test_an_answer_stays_below_what_a_function_may_say() -> None:
-    house = House(uploading(cname="é" * 400, mode="web"))
-    house.media.keys = lambda: Keys("AKID", "secret", "/+=" * 300)
-    house.slices(900, f"{SID}_{'-' * 400}")
-    house.publish()
+    room = Room(uploading(cname="é" * 400, mode="web"))
+    room.parts.media.keys = lambda: Keys("AKID", "secret", "/+=" * 300)
+    room.slices(900, f"{SID}_{'-' * 400}")
+    room.publish()
     event = request(resource="/recordings/{recordingId}/files", query={"limit": "1000"})
-    answer = app.lambda_handler(event, Context(), media=house.media)
+    answer = app.lambda_handler(event, Context(), media=room.parts.media)
     assert 3_000_000 < len(answer["body"].encode()) < 5_500_000
-    assert len(house.names(limit="1000")) == 901
+    assert len(room.names(limit="1000")) == 901
 
 
 # --- snapshots ---
 
 
-def snapshots(house: House, count: int) -> list[str]:
+def snapshots(room: Room, count: int) -> list[str]:
     names = [f"{STEM}__uid_s_7__uid_e_video_{utc17(after(10 + n))}.jpg" for n in range(count)]
     for name in names:
-        house.bucket.add(PREFIX + name, b"j" * 10)
+        room.bucket.add(PREFIX + name, b"j" * 10)
     return names
 
 
 def test_snapshots_come_after_everything_else() -> None:
-    house = House(uploading(mode="individual", client_request={"snapshotConfig": {}}))
-    pictures = snapshots(house, 5)
-    house.publish()
-    assert house.names(limit="2") == pictures
-    first = house.files().body["files"][0]
+    room = Room(uploading(mode="individual", client_request={"snapshotConfig": {}}))
+    pictures = snapshots(room, 5)
+    room.publish()
+    assert room.names(limit="2") == pictures
+    first = room.files().body["files"][0]
     assert (first["kind"], first["uid"], first["contentType"]) == ("snapshot", "7", "image/jpeg")
     assert first["startedAt"] == "2023-11-14T22:13:30.000Z"
 
@@ -269,22 +237,22 @@ def test_snapshots_come_after_everything_else() -> None:
 def test_snapshots_are_found_among_many_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agora_recording.api.get_recording_files._SNAPSHOT_LISTINGS", 2)
     request = {"snapshotConfig": {}, "recordingFileConfig": {"avFileType": ["hls"]}}
-    house = House(uploading(mode="individual", client_request=request))
-    slices = house.slices(40, f"{STEM}__uid_s_7__uid_e_video", from_s=1000)
-    pictures = snapshots(house, 3)
-    house.bucket.page_size = 5
-    house.publish()
-    assert house.names(limit="10")[1:] == [*slices, *pictures]
+    room = Room(uploading(mode="individual", client_request=request))
+    slices = room.slices(40, f"{STEM}__uid_s_7__uid_e_video", from_s=1000)
+    pictures = snapshots(room, 3)
+    room.bucket.page_size = 5
+    room.publish()
+    assert room.names(limit="10")[1:] == [*slices, *pictures]
 
 
 # --- what goes on ---
 
 
 def test_while_it_goes_on_the_bucket_is_looked_into() -> None:
-    house = House(recording())
-    names = house.slices(3, closed=False)
-    house.clock.advance(3 * 3600)  # nothing is overdue, however long it runs
-    body = house.files().body
+    room = Room(recording())
+    names = room.slices(3, closed=False)
+    room.clock.advance(3 * 3600)  # nothing is overdue, however long it runs
+    body = room.files().body
     assert (body["source"], body["status"], body["verdict"]) == ("bucket", "recording", "pending")
     assert [each["key"] for each in body["files"]] == sorted(
         PREFIX + name for name in [f"{STEM}.m3u8", *names]
@@ -294,53 +262,53 @@ def test_while_it_goes_on_the_bucket_is_looked_into() -> None:
 
 
 def test_a_growing_recording_shifts_no_page() -> None:
-    house = House(recording(mode="individual"))
-    house.slices(2, f"{STEM}__uid_s_7__uid_e_video", closed=False)
-    house.slices(2, f"{STEM}__uid_s_8__uid_e_video", closed=False)
-    first = house.files(limit="4").body
-    house.slices(3, f"{STEM}__uid_s_7__uid_e_video", closed=False)
-    second = house.files(limit="4", cursor=first["cursor"]).body
+    room = Room(recording(mode="individual"))
+    room.slices(2, f"{STEM}__uid_s_7__uid_e_video", closed=False)
+    room.slices(2, f"{STEM}__uid_s_8__uid_e_video", closed=False)
+    first = room.files(limit="4").body
+    room.slices(3, f"{STEM}__uid_s_7__uid_e_video", closed=False)
+    second = room.files(limit="4", cursor=first["cursor"]).body
     keys = [each["key"] for page in (first, second) for each in page["files"]]
     assert keys == sorted(set(keys))
     assert keys[-1].endswith(f"{utc17(after(25))}.ts")
 
 
 def test_a_page_begun_before_it_was_published_goes_on_behind_it() -> None:
-    house = House()
-    house.slices(5)
-    cursor = house.files(limit="2").body["cursor"]
-    house.publish()
-    rest = house.files(cursor=cursor).body
+    room = Room()
+    room.slices(5)
+    cursor = room.files(limit="2").body["cursor"]
+    room.publish()
+    rest = room.files(cursor=cursor).body
     assert rest["source"] == "manifest"
     assert len(rest["files"]) == 4
 
 
 def test_nothing_yet_is_no_error() -> None:
-    house = House(requested())
-    body = house.files().body
+    room = Room(requested())
+    body = room.files().body
     assert (body["files"], body["tracks"]) == ([], {"count": 0, "items": []})
-    assert house.playlist().status == 404
+    assert room.playlist().status == 404
 
 
 def test_what_retention_has_removed_is_gone() -> None:
-    house = House()
-    house.slices(3)
-    house.publish()
-    house.bucket.objects.clear()
-    body = house.files().body
+    room = Room()
+    room.slices(3)
+    room.publish()
+    room.bucket.objects.clear()
+    body = room.files().body
     assert (body["source"], body["files"]) == ("bucket", [])
-    assert house.playlist().status == 404
+    assert room.playlist().status == 404
 
 
 def test_what_is_being_deleted_is_shown_no_more() -> None:
-    house = House(uploading(status="completed", deleting_ms=NOW_MS))
-    assert house.files().status == 409
-    assert house.playlist().status == 409
+    room = Room(uploading(status="completed", deleting_ms=NOW_MS))
+    assert room.files().status == 409
+    assert room.playlist().status == 409
 
 
 @pytest.mark.parametrize("recording_id", ["x", "0" * 26])
 def test_what_is_not_there_has_no_files(recording_id: str) -> None:
-    assert House().files(recording_id).status == 404
+    assert Room().files(recording_id).status == 404
 
 
 @pytest.mark.parametrize(
@@ -355,6 +323,6 @@ def test_what_is_not_there_has_no_files(recording_id: str) -> None:
     ],
 )
 def test_files_that_cannot_be_meant_are_refused(query: dict[str, str], path: str) -> None:
-    answer = House().files(**query)
+    answer = Room().files(**query)
     assert answer.status == 400
     assert answer.body["problems"][0]["path"] == path

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from agora_recording.agora.bodies import start_fields
 from agora_recording.agora.redaction import redact, restore
-from agora_recording.api.update_recording import Updater, running, with_layout, with_update, words
+from agora_recording.api.update_recording import running, with_layout, with_update, words
 from agora_recording.aws.lease import UPDATE_LEASE_S
 from agora_recording.errors import RateLimitedError, RecordingBusyError, RecordingStateError
 from agora_recording.recording.model import TERMINAL, Recording
@@ -22,7 +22,7 @@ from functions.update_layout import app as layout_app
 from functions.update_recording import app as update_app
 from tests.unit.api.test_gateway import anything
 from tests.world import builders
-from tests.world.api import Api, Context, Response, read, request
+from tests.world.api import Context, Response, read, request
 from tests.world.builders import (
     HOST,
     RECORDING_ID,
@@ -33,6 +33,7 @@ from tests.world.builders import (
     silence,
 )
 from tests.world.webhook import NOW_MS, SID, UID
+from tests.world.world import World
 
 KEY = "a-stream-key-nobody-may-see"
 OTHER_KEY = "another-stream-key"
@@ -52,26 +53,18 @@ PAGE = {
 WEB = {"extensionServiceConfig": {"extensionServices": [PAGE]}}
 
 
-class House(Api):
-    """Both rooms on the fakes."""
+class Room(World):
+    """The two rooms that change recordings."""
 
     def __init__(self, *rows: Recording) -> None:
         super().__init__(*(rows or (recording(),)))
-        agora: Any = self.agora
-        self.updater = Updater(
-            store=self.store,
-            agora=agora,
-            sealer=self.sealer,
-            now_ms=self.clock,
-            sleep=self.sleep,
-        )
 
     def patch(self, body: Any) -> Response:
-        return read(update_app.lambda_handler(request(body), Context(), updater=self.updater))
+        return read(update_app.lambda_handler(request(body), Context(), updater=self.parts.updater))
 
     def put(self, body: Any) -> Response:
         event = request(body, resource="/recordings/{recordingId}/layout")
-        return read(layout_app.lambda_handler(event, Context(), updater=self.updater))
+        return read(layout_app.lambda_handler(event, Context(), updater=self.parts.layout_updater))
 
     @property
     def told(self) -> list[Any]:
@@ -79,19 +72,19 @@ class House(Api):
         return [call["body"]["clientRequest"] for _, call in self.agora.calls]
 
 
-def web(outputs: list[str] | None = None) -> House:
-    """Return a house in which a page is being recorded, its addresses sealed."""
+def web(outputs: list[str] | None = None) -> Room:
+    """Return a room in which a page is being recorded, its addresses sealed."""
     services: list[Any] = [PAGE]
     if outputs is not None:
         param = {"outputs": [{"rtmpUrl": each} for each in outputs]}
         services.append({"serviceName": "rtmp_publish_service", "serviceParam": param})
     whole = {"extensionServiceConfig": {"extensionServices": services}}
-    house = House()
+    room = Room()
     shown, secrets = redact(whole)
-    sealed = house.sealer.seal(RECORDING_ID, secrets)
-    house.add(recording(mode="web", client_request=shown, sealed=sealed))
-    house.kms.calls.clear()
-    return house
+    sealed = room.parts.sealer.seal(RECORDING_ID, secrets)
+    room.add(recording(mode="web", client_request=shown, sealed=sealed))
+    room.kms.calls.clear()
+    return room
 
 
 def accepted(endpoint: Any = "update") -> Any:
@@ -102,42 +95,42 @@ def accepted(endpoint: Any = "update") -> Any:
 
 
 def test_an_update_is_passed_on_as_it_is() -> None:
-    house = House()
-    house.agora.then(accepted())
-    answer = house.patch(SUBSCRIBE)
+    room = Room()
+    room.agora.then(accepted())
+    answer = room.patch(SUBSCRIBE)
     assert answer.status == 200
     assert answer.body["recordingId"] == RECORDING_ID
-    ((endpoint, call),) = house.agora.calls
+    ((endpoint, call),) = room.agora.calls
     assert endpoint == "update"
     assert (call["resource_id"], call["sid"], call["base_url"]) == (RESOURCE_ID, SID, HOST)
     assert call["body"] == {"cname": "consultation-7", "uid": UID, "clientRequest": SUBSCRIBE}
 
 
 def test_a_layout_is_passed_on_as_it_is() -> None:
-    house = House()
-    house.agora.then(accepted("updateLayout"))
-    assert house.put(LAYOUT).status == 200
-    assert house.agora.endpoints == ["updateLayout"]
-    assert house.told == [LAYOUT]
+    room = Room()
+    room.agora.then(accepted("updateLayout"))
+    assert room.put(LAYOUT).status == 200
+    assert room.agora.endpoints == ["updateLayout"]
+    assert room.told == [LAYOUT]
 
 
 def test_what_is_doubtful_is_passed_on_with_a_warning() -> None:
-    house = House()
-    house.agora.then(accepted())
-    answer = house.patch({**SUBSCRIBE, "newField": 1})
+    room = Room()
+    room.agora.then(accepted())
+    answer = room.patch({**SUBSCRIBE, "newField": 1})
     assert [each["path"] for each in answer.body["warnings"]] == ["newField"]
-    assert house.told[0]["newField"] == 1
+    assert room.told[0]["newField"] == 1
 
 
 def test_a_change_is_on_the_timeline_and_a_sign_of_life() -> None:
-    house = House()
-    house.clock.advance(100)
-    house.agora.then(accepted())
-    house.patch(SUBSCRIBE)
-    (note,) = house.notes
+    room = Room()
+    room.clock.advance(100)
+    room.agora.then(accepted())
+    room.patch(SUBSCRIBE)
+    (note,) = room.notes
     assert (note["kind"], note["data"]) == ("update", {"fields": ["streamSubscribe"]})
     assert note["text"] == "The app changed the subscriptions."
-    assert house.row.last_seen_ms == house.clock()
+    assert room.row.last_seen_ms == room.clock()
 
 
 @pytest.mark.parametrize(
@@ -177,37 +170,37 @@ def test_a_change_is_told_in_words(endpoint: Any, body: dict[str, Any], text: st
     ],
 )
 def test_what_agora_would_refuse_is_refused(body: dict[str, Any], path: str) -> None:
-    house = House()
-    answer = house.patch(body)
+    room = Room()
+    answer = room.patch(body)
     assert answer.status == 400
     assert answer.body["problems"][0]["path"].startswith(path)
-    assert not house.agora.calls
+    assert not room.agora.calls
 
 
 def test_only_a_mix_recording_has_a_layout() -> None:
-    house = web()
-    assert house.put(LAYOUT).status == 400
-    assert not house.agora.calls
+    room = web()
+    assert room.put(LAYOUT).status == 400
+    assert not room.agora.calls
 
 
 @given(anything, st.booleans())
 def test_no_body_breaks_either_room(body: str | None, encoded: bool) -> None:
-    house = House()
-    house.agora.answers.extend([accepted(), accepted("updateLayout")])
+    room = Room()
+    room.agora.answers.extend([accepted(), accepted("updateLayout")])
     event = {**request(), "body": body, "isBase64Encoded": encoded}
-    update = update_app.lambda_handler(event, Context(), updater=house.updater)
+    update = update_app.lambda_handler(event, Context(), updater=room.parts.updater)
     assert read(update).status in (200, 400)
-    house.agora.answers.clear()
-    house.agora.then(accepted("updateLayout"))
-    layout = layout_app.lambda_handler(event, Context(), updater=house.updater)
+    room.agora.answers.clear()
+    room.agora.then(accepted("updateLayout"))
+    layout = layout_app.lambda_handler(event, Context(), updater=room.parts.updater)
     assert read(layout).status in (200, 400)
 
 
 @pytest.mark.parametrize("recording_id", ["x", "0" * 26])
 def test_what_is_not_there_cannot_be_changed(recording_id: str) -> None:
-    house = House()
+    room = Room()
     event = request(SUBSCRIBE, recording_id=recording_id)
-    answer = read(update_app.lambda_handler(event, Context(), updater=house.updater))
+    answer = read(update_app.lambda_handler(event, Context(), updater=room.parts.updater))
     assert answer.status == 404
 
 
@@ -215,8 +208,8 @@ def test_what_is_not_there_cannot_be_changed(recording_id: str) -> None:
     "status", ["requested", "starting", "stopping", "uploading", *sorted(TERMINAL)]
 )
 def test_only_what_records_can_be_changed(status: Any) -> None:
-    house = House(recording(status=status))
-    answer = house.patch(SUBSCRIBE)
+    room = Room(recording(status=status))
+    answer = room.patch(SUBSCRIBE)
     assert answer.status == 409
     assert answer.body["detail"].endswith(f"it is {status}.")
     assert "Retry-After" not in answer.headers
@@ -239,7 +232,7 @@ def test_what_is_being_stopped_can_be_changed_no_more() -> None:
 def test_between_two_sessions_a_change_is_to_be_tried_again(row: Recording) -> None:
     with pytest.raises(RecordingBusyError, match="being restarted"):
         running(row)
-    answer = House(row).patch(SUBSCRIBE)
+    answer = Room(row).patch(SUBSCRIBE)
     assert (answer.status, answer.headers["Retry-After"]) == (409, "2")
 
 
@@ -247,23 +240,23 @@ def test_between_two_sessions_a_change_is_to_be_tried_again(row: Recording) -> N
 
 
 def test_a_refusal_has_agoras_reason_and_changes_nothing() -> None:
-    house = House()
-    house.agora.then(reply("updateLayout", 400, code=1028, reason="bad layout"))
-    answer = house.put(LAYOUT)
+    room = Room()
+    room.agora.then(reply("updateLayout", 400, code=1028, reason="bad layout"))
+    answer = room.put(LAYOUT)
     assert answer.status == 422
     assert "bad layout" in answer.body["detail"]
-    assert house.row.client_request == recording().client_request
-    assert [note["kind"] for note in house.notes] == ["refused"]
+    assert room.row.client_request == recording().client_request
+    assert [note["kind"] for note in room.notes] == ["refused"]
 
 
 def test_agoras_words_stay_out_of_the_timeline_since_they_may_repeat_an_address(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = web()
-    house.agora.then(reply("update", 400, code=2, reason=f"invalid rtmp://x/{KEY}"))
+    room = web()
+    room.agora.then(reply("update", 400, code=2, reason=f"invalid rtmp://x/{KEY}"))
     with caplog.at_level(logging.DEBUG):
-        assert house.patch(CDN).status == 422
-    assert KEY not in json.dumps([list(house.table.rows(key[0])) for key in house.table.items])
+        assert room.patch(CDN).status == 422
+    assert KEY not in json.dumps([list(room.table.rows(key[0])) for key in room.table.items])
     assert KEY not in str([vars(each) for each in caplog.records])
 
 
@@ -271,10 +264,10 @@ def test_agoras_words_stay_out_of_the_timeline_since_they_may_repeat_an_address(
     "first", [reply("update", 206, code=65), reply("update", 504, code=62), reply("update", 500)]
 )
 def test_what_was_not_completed_is_tried_a_second_time(first: Any) -> None:
-    house = House()
-    house.agora.then(first, accepted())
-    assert house.patch(SUBSCRIBE).status == 200
-    assert house.clock() == NOW_MS + 3000
+    room = Room()
+    room.agora.then(first, accepted())
+    assert room.patch(SUBSCRIBE).status == 200
+    assert room.clock() == NOW_MS + 3000
 
 
 @pytest.mark.parametrize(
@@ -288,25 +281,25 @@ def test_what_was_not_completed_is_tried_a_second_time(first: Any) -> None:
     ],
 )
 def test_what_agora_cannot_do_now_may_be_tried_later(answers: Any, retry_after: str) -> None:
-    house = House()
-    house.agora.then(*answers)
-    answer = house.patch(SUBSCRIBE)
+    room = Room()
+    room.agora.then(*answers)
+    answer = room.patch(SUBSCRIBE)
     assert (answer.status, answer.headers["Retry-After"]) == (503, retry_after)
-    assert not house.agora.answers
-    assert house.row.client_request == recording().client_request
+    assert not room.agora.answers
+    assert room.row.client_request == recording().client_request
 
 
 def test_a_404_makes_the_sweeper_look_sooner() -> None:
-    house = House()
-    house.agora.then(gone("update"))
-    house.patch(SUBSCRIBE)
-    assert house.row.gap_seen
+    room = Room()
+    room.agora.then(gone("update"))
+    room.patch(SUBSCRIBE)
+    assert room.row.gap_seen
 
 
 def test_what_is_leaving_can_be_changed_no_more() -> None:
-    house = House()
-    house.agora.then(reply("update", 200, code=501))
-    answer = house.patch(SUBSCRIBE)
+    room = Room()
+    room.agora.then(reply("update", 200, code=501))
+    answer = room.patch(SUBSCRIBE)
     assert answer.status == 409
     assert "ending" in answer.body["detail"]
 
@@ -315,94 +308,94 @@ def test_what_is_leaving_can_be_changed_no_more() -> None:
 
 
 def test_a_change_waits_for_the_one_before_it() -> None:
-    house = House()
-    other = house.store.update_lease(RECORDING_ID, house.clock)
+    room = Room()
+    other = room.parts.store.update_lease(RECORDING_ID, room.clock)
     assert other.take(UPDATE_LEASE_S)
 
     def sleep(seconds: float) -> None:
-        if house.clock.advance(seconds) == NOW_MS + 1000:
+        if room.clock.advance(seconds) == NOW_MS + 1000:
             other.release()
 
-    house.updater.sleep = sleep
-    house.agora.then(accepted())
-    assert house.patch(SUBSCRIBE).status == 200
-    assert house.clock() == NOW_MS + 1000
+    room.parts.updater.sleep = sleep
+    room.agora.then(accepted())
+    assert room.patch(SUBSCRIBE).status == 200
+    assert room.clock() == NOW_MS + 1000
 
 
 def test_a_change_does_not_wait_for_ever() -> None:
-    house = House()
-    house.store.update_lease(RECORDING_ID, house.clock).take(UPDATE_LEASE_S)
-    answer = house.patch(SUBSCRIBE)
+    room = Room()
+    room.parts.store.update_lease(RECORDING_ID, room.clock).take(UPDATE_LEASE_S)
+    answer = room.patch(SUBSCRIBE)
     assert (answer.status, answer.headers["Retry-After"]) == (409, "2")
     assert "not answered yet" in answer.body["detail"]
-    assert house.clock() == NOW_MS + 5000
-    assert not house.agora.calls
+    assert room.clock() == NOW_MS + 5000
+    assert not room.agora.calls
 
 
 def test_a_change_whose_room_died_holds_up_the_next_for_a_minute_at_most() -> None:
-    house = House()
-    house.store.update_lease(RECORDING_ID, house.clock).take(UPDATE_LEASE_S)
-    house.clock.advance(UPDATE_LEASE_S + 1)
-    house.agora.then(accepted())
-    assert house.patch(SUBSCRIBE).status == 200
+    room = Room()
+    room.parts.store.update_lease(RECORDING_ID, room.clock).take(UPDATE_LEASE_S)
+    room.clock.advance(UPDATE_LEASE_S + 1)
+    room.agora.then(accepted())
+    assert room.patch(SUBSCRIBE).status == 200
 
 
 def test_after_a_refusal_the_next_change_is_free_to_go() -> None:
-    house = House()
-    house.agora.then(reply("update", 400, code=2), accepted())
-    assert house.patch(SUBSCRIBE).status == 422
-    assert house.patch(SUBSCRIBE).status == 200
-    assert house.clock() == NOW_MS
+    room = Room()
+    room.agora.then(reply("update", 400, code=2), accepted())
+    assert room.patch(SUBSCRIBE).status == 422
+    assert room.patch(SUBSCRIBE).status == 200
+    assert room.clock() == NOW_MS
 
 
 def test_changes_of_two_recordings_do_not_wait_for_each_other() -> None:
-    house = House()
-    house.store.update_lease("0" * 26, house.clock).take(UPDATE_LEASE_S)
-    house.agora.then(accepted())
-    assert house.patch(SUBSCRIBE).status == 200
-    assert house.clock() == NOW_MS
+    room = Room()
+    room.parts.store.update_lease("0" * 26, room.clock).take(UPDATE_LEASE_S)
+    room.agora.then(accepted())
+    assert room.patch(SUBSCRIBE).status == 200
+    assert room.clock() == NOW_MS
 
 
 def test_a_stop_that_comes_while_a_change_waits_is_heeded() -> None:
-    house = House()
-    lease = house.store.update_lease(RECORDING_ID, house.clock)
+    room = Room()
+    lease = room.parts.store.update_lease(RECORDING_ID, room.clock)
     lease.take(UPDATE_LEASE_S)
 
     def sleep(seconds: float) -> None:
-        house.clock.advance(seconds)
-        house.store.amend(RECORDING_ID, lambda row: replace(row, stop_reason="STOP_REQUESTED"))
+        room.clock.advance(seconds)
+        room.parts.store.amend(RECORDING_ID, lambda row: replace(row, stop_reason="STOP_REQUESTED"))
         lease.release()
 
-    house.updater.sleep = sleep
-    assert house.patch(SUBSCRIBE).status == 409
-    assert not house.agora.calls
+    room.parts.updater.sleep = sleep
+    assert room.patch(SUBSCRIBE).status == 409
+    assert not room.agora.calls
 
 
 def test_a_restart_that_comes_between_is_told() -> None:
-    house = House()
+    room = Room()
 
     def restarted() -> Any:
         begun = builders.running(2, sid="1" * 32)
-        house.store.amend(RECORDING_ID, lambda row: replace(row, attempt=begun))
+        room.parts.store.amend(RECORDING_ID, lambda row: replace(row, attempt=begun))
         return accepted()
 
-    house.agora.then(restarted)
-    answer = house.patch(SUBSCRIBE)
+    room.agora.then(restarted)
+    answer = room.patch(SUBSCRIBE)
     assert answer.status == 409
     assert "send it again" in answer.body["detail"]
-    assert "subscribeAudioUids" in house.row.client_request["recordingConfig"]
+    assert "subscribeAudioUids" in room.row.client_request["recordingConfig"]
 
 
 # --- what holds after a restart ---
 
 
 def test_a_session_started_anew_begins_with_what_held_last() -> None:
-    house = web([f"rtmp://old.example.com/app/{OTHER_KEY}"])
-    house.agora.then(accepted(), accepted())
-    assert house.patch(CDN).status == 200
-    assert house.patch({"webRecordingConfig": {"onhold": True}}).status == 200
-    row = house.row
-    whole = restore(row.client_request, house.sealer.unseal(RECORDING_ID, row.sealed))
+    room = web([f"rtmp://old.example.com/app/{OTHER_KEY}"])
+    room.agora.then(accepted(), accepted())
+    assert room.patch(CDN).status == 200
+    assert room.patch({"webRecordingConfig": {"onhold": True}}).status == 200
+    row = room.row
+    whole = restore(row.client_request, room.parts.sealer.unseal(RECORDING_ID, row.sealed))
     begun = start_fields(whole, None)
     told = begun["extensionServiceConfig"]["extensionServices"]
     assert told == [
@@ -415,22 +408,22 @@ def test_a_session_started_anew_begins_with_what_held_last() -> None:
 
 
 def test_a_stream_key_is_only_ever_kept_sealed() -> None:
-    house = web([f"rtmp://old.example.com/app/{OTHER_KEY}"])
-    house.agora.then(accepted())
-    answer = house.patch(CDN)
-    kept = json.dumps([house.table.row(*key) for key in house.table.items])
+    room = web([f"rtmp://old.example.com/app/{OTHER_KEY}"])
+    room.agora.then(accepted())
+    answer = room.patch(CDN)
+    kept = json.dumps([room.table.row(*key) for key in room.table.items])
     assert KEY not in kept
     assert KEY not in json.dumps(answer.body)
-    secrets = house.sealer.unseal(RECORDING_ID, house.row.sealed)
+    secrets = room.parts.sealer.unseal(RECORDING_ID, room.row.sealed)
     assert KEY in json.dumps(secrets)
     assert OTHER_KEY not in json.dumps(secrets)
 
 
 def test_what_has_no_secret_needs_no_key() -> None:
-    house = web()
-    house.agora.then(accepted())
-    house.patch({"webRecordingConfig": {"onhold": True}})
-    assert house.kms.calls == []
+    room = web()
+    room.agora.then(accepted())
+    room.patch({"webRecordingConfig": {"onhold": True}})
+    assert room.kms.calls == []
 
 
 def services(request: dict[str, Any]) -> dict[str, Any]:

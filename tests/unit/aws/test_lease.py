@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from agora_recording.aws.lease import Lease
-from tests.world.builders import after
-from tests.world.clock import Clock
-from tests.world.table import TABLE, FakeTable
+from tests.world.table import TABLE
+from tests.world.world import World
 
 
-class Two:
+class Two(World):
     """Two who want the same lease."""
 
     def __init__(self, **key: Any) -> None:
-        self.table = FakeTable()
-        self.clock = Clock(after(0))
+        super().__init__()
         client: Any = self.table
         self.one = Lease(TABLE, client, self.clock, **key)
         self.other = Lease(TABLE, client, self.clock, **key)

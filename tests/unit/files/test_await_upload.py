@@ -9,27 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from agora_recording.files.await_upload import UploadWatcher
-from agora_recording.files.publish_recording import RecordingPublisher
-from agora_recording.files.record_file_arrival import Arrival, Arrivals
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.executions import Waker
-from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.publication import Publisher
+from agora_recording.files.record_file_arrival import Arrival
 from agora_recording.notifications import events
 from agora_recording.recording.due import due
 from agora_recording.recording.hearing import is_worth_a_look
 from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 from local.template import template
-from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, uploading
-from tests.world.bus import FakeBus
-from tests.world.clock import Clock
 from tests.world.faults import Faults
-from tests.world.queue import FakeQueue
-from tests.world.step_functions import FakeStepFunctions
-from tests.world.table import Shelf
 from tests.world.webhook import SID
+from tests.world.world import World
 
 STEM = f"recordings/{RECORDING_ID}/{SID}_{CNAME}"
 SLICES = [f"{STEM}_2023111422132{number}000.ts" for number in range(2)]
@@ -37,56 +27,15 @@ DEADLINE = after(600 + TIMINGS.upload_s)
 TOKEN = "upload-token"
 
 
-class Room:
-    """The rooms that look for files, around one recording and its bucket."""
+class Room(World):
+    """The rooms that look for files, beside one recording and its bucket."""
 
     def __init__(self, row: Recording | None = None, *, timings: Timings = TIMINGS) -> None:
-        self.shelf = Shelf(row or uploading())
-        self.clock = Clock(after(610))
-        self.bucket = FakeBucket(self.clock)
-        self.queue = Delays()
-        self.machine = FakeStepFunctions()
+        super().__init__(row or uploading(), now_ms=after(610), thresholds=timings)
         self.machine.tokens = {TOKEN}
-        s3: Any = self.bucket
-        sqs: Any = self.queue
-        machine: Any = self.machine
-        store = self.shelf.store
-        verifier = Verifier(
-            sessions=self.shelf.sessions,
-            bucket=BUCKET,
-            timings=timings,
-            s3=s3,
-            now_ms=self.clock,
-        )
-        bus: Any = FakeBus()
-        publisher = RecordingPublisher(
-            store=store,
-            verifier=verifier,
-            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=s3, events=bus),
-            timings=timings,
-            now_ms=self.clock,
-        )
-        self.uploads = UploadWatcher(
-            store=store,
-            verifier=verifier,
-            waker=Waker(store, machine),
-            arrivals=ArrivalQueue("arrivals", sqs),
-            timings=timings,
-        )
-        self.arrivals = Arrivals(
-            store=store,
-            uploads=self.uploads,
-            publisher=publisher,
-            timings=timings,
-            now_ms=self.clock,
-        )
         lines = [line for name in SLICES for line in ("#EXTINF:1.0,", name.rpartition("/")[2])]
         index = "\n".join(["#EXTM3U", *lines, "#EXT-X-ENDLIST", ""])
         self.bucket.add(f"{STEM}.m3u8", index.encode())
-
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
 
     def deliver(self, *names: str) -> Room:
         for name in names:
@@ -94,22 +43,11 @@ class Room:
         return self
 
     def park(self) -> Outcome:
-        return self.uploads.park(RECORDING_ID, TOKEN)
+        return self.parts.uploads.park(RECORDING_ID, TOKEN)
 
     def arrive(self) -> str:
-        return self.arrivals.act(RECORDING_ID, [Arrival(RECORDING_ID, f"{STEM}.m3u8")])
-
-
-class Delays(FakeQueue):
-    """A queue that notes after how many seconds each look is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.delays: list[int] = []
-
-    def taken(self, message: dict[str, Any], delay_s: int) -> None:
-        assert message == {"recordingId": RECORDING_ID}
-        self.delays.append(delay_s)
+        arrival = Arrival(RECORDING_ID, f"{STEM}.m3u8")
+        return self.parts.arrivals.act(RECORDING_ID, [arrival])
 
 
 def test_an_execution_whose_files_are_all_there_goes_on_at_once() -> None:
@@ -285,7 +223,7 @@ def _meet(number: int, outer: str) -> tuple[Room, bool]:
     acts: dict[str, Callable[[], object]] = {"park": room.park, "arrive": arrive}
     first, second = (acts["park"], arrive) if outer == "park" else (arrive, acts["park"])
     faults = Between(number, second)
-    for each in (room.shelf.table, room.bucket, room.machine, room.queue):
+    for each in (room.table, room.bucket, room.machine, room.queue):
         each.faults = faults
     first()
     if faults.left > 0:

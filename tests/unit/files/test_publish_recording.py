@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 
 from agora_recording.errors import EventNotSentError
-from agora_recording.files.publish_recording import RecordingPublisher
-from agora_recording.files.verifier import Verifier
-from agora_recording.life.publication import Publisher
 from agora_recording.recording.model import Recording
-from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
@@ -24,11 +20,9 @@ from tests.world.builders import (
     running,
     uploading,
 )
-from tests.world.bus import FakeBus
-from tests.world.clock import Clock
 from tests.world.faults import Crash, Faults
-from tests.world.table import Shelf
 from tests.world.webhook import SID
+from tests.world.world import World
 
 PREFIX = f"recordings/{RECORDING_ID}/"
 OTHER_SID = "1" * 32
@@ -37,30 +31,11 @@ FAILED = f"{PREFIX}events/recording-failed.json"
 MANIFEST = f"{PREFIX}manifest.json"
 
 
-class Room:
-    """The room that publishes, around one recording and its bucket."""
+class Room(World):
+    """The room that publishes, beside one recording and its bucket."""
 
     def __init__(self, row: Recording, faults: Faults | None = None) -> None:
-        self.shelf = Shelf(row, faults=faults)
-        self.clock = Clock(after(610))
-        self.bucket = FakeBucket(self.clock, faults)
-        self.bus = FakeBus(faults)
-        bucket: Any = self.bucket
-        bus: Any = self.bus
-        store, now_ms = self.shelf.store, self.clock
-        self.publisher = RecordingPublisher(
-            store=store,
-            verifier=Verifier(
-                sessions=self.shelf.sessions,
-                bucket=BUCKET,
-                timings=TIMINGS,
-                s3=bucket,
-                now_ms=now_ms,
-            ),
-            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),
-            timings=TIMINGS,
-            now_ms=now_ms,
-        )
+        super().__init__(row, now_ms=after(610), faults=faults)
 
     def record(self, sid: str = SID, *, slices: int = 2, missing: int = 0) -> Room:
         """Let Agora's files be there, but for the last of the slices."""
@@ -73,12 +48,8 @@ class Room:
         self.bucket.add(f"{PREFIX}{stem}.m3u8", text.encode())
         return self
 
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
-
     def publish(self) -> dict[str, Any]:
-        return self.publisher.publish(RECORDING_ID)
+        return self.parts.recording_publisher.publish(RECORDING_ID)
 
 
 # --- publishing ----------------------------------------------------------------------------------
@@ -101,7 +72,7 @@ def test_a_complete_recording_is_published() -> None:
     assert detail["recording"]["status"] == "completed"
     assert room.bucket.json(ENDED)["detail"] == detail
     assert room.bucket.json(MANIFEST)["verdict"] == "complete"
-    assert room.shelf.kinds(RECORDING_ID) == ["published"]
+    assert room.kinds == ["published"]
 
 
 def test_an_incomplete_recording_says_what_is_missing() -> None:

@@ -23,6 +23,7 @@ from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.notifications.store import NotificationStore
 from agora_recording.observability import metrics
 from functions.receive_notification import app
+from tests.world.api import Context
 from tests.world.webhook import NOW_MS, SECRET, SID, body, request, signature
 
 STREAM_KEY = "a-stream-key-nobody-may-see"
@@ -99,15 +100,11 @@ class Room:
     now_ms: int = NOW_MS
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
-        return app.lambda_handler(event, _Context(), self.store, self.secrets, lambda: self.now_ms)
+        return app.lambda_handler(event, Context(), self.store, self.secrets, lambda: self.now_ms)
 
     def status(self, event: dict[str, Any]) -> int:
         status: int = self(event)["statusCode"]
         return status
-
-
-class _Context:
-    aws_request_id = "00000000-0000-4000-8000-000000000000"
 
 
 def open_room(manager: FakeSecrets | None = None, table: FakeTable | None = None) -> Room:

@@ -7,7 +7,6 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from functions.refresh_ncs_addresses import app
 from tests.world import firewall
+from tests.world.api import Context
 from tests.world.firewall import HOUR_MS, TABLE, client_of, create_group, create_table, let_in
 
 SETTINGS = app.RefreshSettings(
@@ -39,12 +39,7 @@ SETTINGS = app.RefreshSettings(
     aws_region="us-east-1",
     stack_name="rec",
 )
-CONTEXT: Any = SimpleNamespace(
-    function_name="refresh",
-    memory_limit_in_mb=256,
-    invoked_function_arn="arn:aws:lambda:us-east-1:1:function:refresh",
-    aws_request_id="1",
-)
+CONTEXT: Any = Context()
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,6 @@ from botocore.exceptions import ConnectTimeoutError
 from hypothesis import given as holding
 from hypothesis import strategies as st
 
-from agora_recording.life.apply_notifications import Applier
-from agora_recording.life.executions import Waker
-from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.sessions import SessionStore
 from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import NOTHING, SessionFacts
@@ -35,53 +32,32 @@ from tests.world.builders import (
     starting,
     uploading,
 )
-from tests.world.clock import Clock
 from tests.world.errors import error
-from tests.world.queue import FakeQueue
-from tests.world.step_functions import FakeStepFunctions
-from tests.world.table import Shelf
 from tests.world.webhook import SID, UID
+from tests.world.world import World
 
 OTHER_SID = "1" * 32
 LOST = requested(status="starting", attempt=acquired())  # its start was never answered
 
 
-class Room:
-    """The stream's room, around one recording."""
+class Room(World):
+    """The stream's room, beside recordings of which one may be parked."""
 
     def __init__(self, *rows: Recording) -> None:
-        self.shelf = Shelf(*rows)
-        self.clock = Clock(after(300))
-        self.machine = FakeStepFunctions()
+        super().__init__(*rows, now_ms=after(300))
         self.machine.tokens = {"token"}
-        self.queue = FakeQueue()
-        machine: Any = self.machine
-        queue: Any = self.queue
-        self.applier = Applier(
-            store=self.shelf.store,
-            sessions=self.shelf.sessions,
-            waker=Waker(self.shelf.store, machine),
-            arrivals=ArrivalQueue("arrivals", queue),
-            poison_queue_url="poison",
-            sqs=queue,
-            now_ms=self.clock,
-        )
-
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
 
     def session(self, sid: str = SID) -> dict[str, Any]:
-        return self.shelf.table.row(f"SID#{sid}", "SESSION")
+        return self.table.row(f"SID#{sid}", "SESSION")
 
     def apply(self, *records: dict[str, Any]) -> list[str]:
-        return self.applier.apply(records)
+        return self.parts.applier.apply(records)
 
 
 def _owned_room(row: Recording) -> Room:
     """A room in which the session is known to be the recording's."""
     room = Room(row)
-    room.shelf.sessions.adopt(SID, RECORDING_ID, CNAME)
+    room.parts.sessions.adopt(SID, RECORDING_ID, CNAME)
     return room
 
 
@@ -145,7 +121,7 @@ def test_an_end_wakes_the_execution(event: int, details: dict[str, Any], end: st
     room.apply(heard(event, details))
     assert room.row.session_end == end
     assert room.machine.sent == [("token", {"reason": end})]
-    assert room.shelf.kinds(RECORDING_ID) == ["notified"]
+    assert room.kinds == ["notified"]
 
 
 def test_an_exit_after_our_stop_is_a_stop() -> None:
@@ -178,7 +154,7 @@ def test_a_gap_that_opens_asks_for_a_query_once() -> None:
     assert not room.row.gap_seen
     room.apply(heard(33, {"progress": 1}, sequence=2))
     assert room.row.gap_seen
-    room.shelf.put(recording())
+    room.add(recording())
     room.apply(heard(33, {"progress": 2}, sequence=3))
     assert not room.row.gap_seen
 
@@ -256,7 +232,7 @@ def test_a_lost_start_is_adopted() -> None:
     assert room.row.attempt
     assert room.row.attempt.started_ms == after(300)
     assert room.session()["recordingId"] == RECORDING_ID
-    assert room.shelf.kinds(RECORDING_ID) == ["adopted"]
+    assert room.kinds == ["adopted"]
 
 
 def test_a_lost_start_that_has_ended_already_wakes_too() -> None:
@@ -264,7 +240,7 @@ def test_a_lost_start_that_has_ended_already_wakes_too() -> None:
     begin = heard(40, {"status": 0}, at_ms=after(3))
     room.apply(begin, heard(41, {"leaveCode": 4}, sequence=1, at_ms=after(200)))
     assert room.row.session_end == "IDLE"
-    assert room.shelf.kinds(RECORDING_ID) == ["adopted", "notified"]
+    assert room.kinds == ["adopted", "notified"]
 
 
 def test_a_lost_start_that_was_given_up_becomes_an_orphan() -> None:
@@ -323,7 +299,7 @@ def test_what_cannot_be_read_is_put_aside() -> None:
 
 def test_what_cannot_be_applied_is_put_aside() -> None:
     room = Room()
-    room.shelf.sessions.adopt(SID, "01HF7YAT00000000000000GONE", CNAME)
+    room.parts.sessions.adopt(SID, "01HF7YAT00000000000000GONE", CNAME)
     assert room.apply(heard(33), heard(33, sequence=1)) == []
     assert [each["error"] for each in room.queue.messages] == ["RecordingNotFoundError"] * 2
 

@@ -11,32 +11,23 @@ import pytest
 from botocore.exceptions import ClientError
 
 from agora_recording.errors import RecordingNotFoundError
-from agora_recording.life.executions import Waker
 from agora_recording.recording.model import Recording, end_session, wake_reason
 from tests.world.builders import RECORDING_ID, after, ended, recording, requested, uploading
 from tests.world.errors import InvalidToken, TaskDoesNotExist, TaskTimedOut, error
-from tests.world.step_functions import FakeStepFunctions
-from tests.world.table import Shelf
+from tests.world.world import World
 
 PARKED = recording(task_token="token")
 
 
-class Room:
-    """A waker beside one recording, whose execution is parked on `token`."""
+class Room(World):
+    """A recording whose execution is parked on one of the tokens."""
 
     def __init__(self, row: Recording, *tokens: str) -> None:
-        self.shelf = Shelf(row)
-        self.machine = FakeStepFunctions()
+        super().__init__(row)
         self.machine.tokens = set(tokens)
-        machine: Any = self.machine
-        self.waker = Waker(self.shelf.store, machine)
-
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
 
     def stop(self, seconds: float = 60) -> Recording:
-        return self.waker.stop(RECORDING_ID, after(seconds))
+        return self.parts.waker.stop(RECORDING_ID, after(seconds))
 
 
 def test_a_reason_is_a_wish_to_stop_or_an_end() -> None:
@@ -52,7 +43,7 @@ def test_a_stop_is_written_and_wakes_the_execution() -> None:
     assert (row.stop_reason, row.stop_ms) == ("STOP_REQUESTED", after(60))
     assert room.row == row
     assert room.machine.sent == [("token", {"reason": "STOP_REQUESTED"})]
-    assert room.shelf.kinds(RECORDING_ID) == ["stop asked"]
+    assert room.kinds == ["stop asked"]
 
 
 def test_a_stop_twice_is_the_same_as_once() -> None:
@@ -60,7 +51,7 @@ def test_a_stop_twice_is_the_same_as_once() -> None:
     first = room.stop(60)
     assert room.stop(70) == first
     assert len(room.machine.sent) == 1
-    assert room.shelf.kinds(RECORDING_ID) == ["stop asked"]
+    assert room.kinds == ["stop asked"]
 
 
 def test_a_stop_before_anybody_parks_is_only_written() -> None:
@@ -79,7 +70,7 @@ def test_a_stop_of_what_is_over_changes_nothing() -> None:
 @pytest.mark.parametrize("unknown", [RECORDING_ID[:-1] + "1", "", "../../etc", "x" * 500])
 def test_a_stop_of_nothing_finds_nothing(unknown: str) -> None:
     with pytest.raises(RecordingNotFoundError) as refusal:
-        Room(PARKED).waker.stop(unknown, after(60))
+        Room(PARKED).parts.waker.stop(unknown, after(60))
     assert len(str(refusal.value)) < 100
 
 
@@ -93,23 +84,23 @@ def test_the_token_is_that_of_the_row_as_it_was_written() -> None:
     """Whoever parks between the read and the write makes the write fail, and is seen."""
     room = Room(recording(), "token")
     parked = recording(task_token="token", version=2)
-    room.shelf.table.before_write.append(lambda: room.shelf.put(parked))
+    room.table.before_write.append(lambda: room.add(parked))
     room.stop()
     assert room.machine.sent == [("token", {"reason": "STOP_REQUESTED"})]
 
 
 def test_any_change_may_carry_the_reason() -> None:
     room = Room(PARKED, "token")
-    room.waker.wake(RECORDING_ID, lambda row: end_session(row, "IDLE", after(60)))
+    room.parts.waker.wake(RECORDING_ID, lambda row: end_session(row, "IDLE", after(60)))
     assert room.machine.sent == [("token", {"reason": "IDLE"})]
     assert room.row.session_end == "IDLE"
 
 
 def test_a_change_without_a_reason_wakes_nobody() -> None:
     room = Room(PARKED, "token")
-    room.waker.wake(RECORDING_ID, lambda row: row)
+    room.parts.waker.wake(RECORDING_ID, lambda row: row)
     assert room.machine.tokens == {"token"}
-    assert not room.waker.send(room.row)
+    assert not room.parts.waker.send(room.row)
 
 
 @pytest.mark.parametrize("kind", [TaskTimedOut, TaskDoesNotExist, InvalidToken])
@@ -120,7 +111,7 @@ def test_an_execution_that_is_awake_or_gone_is_no_error(kind: type[ClientError])
         raise error(kind)
 
     room.machine.send_task_success = refuse  # type: ignore[method-assign]
-    assert not room.waker.send(room.row)
+    assert not room.parts.waker.send(room.row)
 
 
 def test_step_functions_out_of_order_is_an_error_that_is_repeated() -> None:

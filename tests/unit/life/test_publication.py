@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from agora_recording.errors import EventNotSentError
-from agora_recording.life.publication import DetailType, Publisher, detail, file_name
+from agora_recording.life.publication import DetailType, detail, file_name
 from agora_recording.recording.model import Recording, Status, Upload
-from tests.world.bucket import BUCKET, FakeBucket
-from tests.world.builders import RECORDING_ID, after, recording, running, uploading
-from tests.world.bus import FakeBus
-from tests.world.clock import Clock
+from tests.world.bucket import BUCKET
+from tests.world.builders import RECORDING_ID, recording, running, uploading
+from tests.world.world import World
 
 KINDS: tuple[DetailType, ...] = get_args(DetailType)
 SECRET = recording(task_token="a-token", sealed=["ciphertext"])
-
-
-class Room:
-    """A publisher."""
-
-    def __init__(self) -> None:
-        self.bucket = FakeBucket(Clock(after(0)))
-        self.bus = FakeBus()
-        bucket: Any = self.bucket
-        bus: Any = self.bus
-        self.publisher = Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus)
 
 
 def test_an_event_says_where_everything_is() -> None:
@@ -69,10 +57,10 @@ def test_there_is_one_file_for_the_start_and_one_for_the_end() -> None:
 
 
 def test_the_file_is_there_before_the_event_tells_of_it() -> None:
-    room = Room()
+    room = World()
     room.bus.refuse = 1
     with pytest.raises(EventNotSentError, match=f"{RECORDING_ID}-started"):
-        room.publisher.announce(recording(), "Recording Started")
+        room.parts.publisher.announce(recording(), "Recording Started")
     key = f"recordings/{RECORDING_ID}/events/recording-started.json"
     assert room.bucket.json(key) == {
         "detailType": "Recording Started",
@@ -90,10 +78,10 @@ def test_the_file_is_there_before_the_event_tells_of_it() -> None:
     ],
 )
 def test_the_end_is_announced_as_the_status_says(status: Status, kind: str) -> None:
-    room = Room()
+    room = World()
     row: Recording = uploading(status=status)
-    room.publisher.announce_end(row)
-    room.publisher.announce_end(row)
+    room.parts.publisher.announce_end(row)
+    room.parts.publisher.announce_end(row)
     first, second = room.bus.events
     assert first == second
     assert first[0] == kind

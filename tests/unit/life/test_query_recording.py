@@ -7,12 +7,8 @@ from typing import Any
 import pytest
 
 from agora_recording.errors import EventNotSentError, RateLimitedError
-from agora_recording.life.publication import Publisher
-from agora_recording.life.query_recording import Confirmer
 from agora_recording.recording.model import Recording, ask_to_stop, begin_attempt
 from agora_recording.recording.observing import verdict
-from tests.world.agora import ScriptedAgora
-from tests.world.bucket import BUCKET, FakeBucket
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
@@ -28,41 +24,21 @@ from tests.world.builders import (
     starting,
     state,
 )
-from tests.world.bus import FakeBus
-from tests.world.clock import Clock
 from tests.world.faults import Crash
-from tests.world.table import Shelf
 from tests.world.webhook import SID
+from tests.world.world import World
 
 STARTED = {"attempt": 1, "sid": SID, "maxDurationSeconds": 14_400, "waitSeconds": 5}
 
 
-class Room:
-    """The room that queries, around one recording and a script."""
+class Room(World):
+    """The room that queries, beside one recording and a script."""
 
     def __init__(self, row: Recording, *answers: Any) -> None:
-        self.shelf = Shelf(row)
-        self.clock = Clock(after(7))
-        self.agora = ScriptedAgora(*answers)
-        self.bus = FakeBus()
-        self.bucket = FakeBucket(self.clock)
-        agora: Any = self.agora
-        bucket: Any = self.bucket
-        bus: Any = self.bus
-        self.confirmer = Confirmer(
-            store=self.shelf.store,
-            agora=agora,
-            publisher=Publisher(bucket=BUCKET, bus_name="bus", s3=bucket, events=bus),
-            timings=TIMINGS,
-            now_ms=self.clock,
-        )
-
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
+        super().__init__(row, script=answers, now_ms=after(7))
 
     def confirm(self, **started: Any) -> dict[str, Any]:
-        return self.confirmer.confirm(RECORDING_ID, {**STARTED, **started})
+        return self.parts.confirmer.confirm(RECORDING_ID, {**STARTED, **started})
 
 
 def judged(row: Recording, seconds: float = 7) -> str:
@@ -86,7 +62,7 @@ def test_a_session_that_records_is_announced() -> None:
     assert room.bus.types == ["Recording Started"]
     key = f"recordings/{RECORDING_ID}/events/recording-started.json"
     assert room.bucket.json(key)["detailType"] == "Recording Started"
-    assert room.shelf.kinds(RECORDING_ID) == ["query"]
+    assert room.kinds == ["query"]
 
 
 def test_a_session_on_its_way_is_waited_for_longer_and_longer() -> None:
@@ -136,7 +112,7 @@ def test_a_stop_ends_the_confirmation_without_a_query() -> None:
 
 def test_a_stop_that_comes_during_the_query_is_seen() -> None:
     def stopped_meanwhile() -> Any:
-        room.shelf.put(ask_to_stop(room.row, "STOP_REQUESTED", after(7)))
+        room.add(ask_to_stop(room.row, "STOP_REQUESTED", after(7)))
         return state(5)
 
     room = Room(starting(), stopped_meanwhile)
@@ -154,10 +130,10 @@ def test_what_the_row_says_was_announced() -> None:
 
 def test_an_announcement_whose_room_died_is_repeated_with_the_same_id() -> None:
     room = Room(starting(), state(5), state(5))
-    room.shelf.table.before_write.append(room.shelf.table.faults.kill)
+    room.table.before_write.append(room.table.faults.kill)
     with pytest.raises(Crash):
         room.confirm()
-    room.shelf.table.faults.begin()
+    room.table.faults.begin()
     room.confirm()
     first, second = room.bus.events
     assert first[1]["id"] == second[1]["id"] == f"{RECORDING_ID}-started"
@@ -200,7 +176,7 @@ def test_without_a_slot_nothing_is_judged() -> None:
 
 def test_an_answer_about_an_earlier_session_is_not_taken_for_the_new_one() -> None:
     def restarted() -> Any:
-        room.shelf.put(begin_attempt(room.row, "8", after(7)))
+        room.add(begin_attempt(room.row, "8", after(7)))
         return state(5)
 
     room = Room(starting(), restarted)

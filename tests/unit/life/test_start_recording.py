@@ -9,7 +9,6 @@ from hypothesis import given as holding
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agora_recording.aws.sealing import Sealer
 from agora_recording.errors import (
     AgoraError,
     AgoraRefusedError,
@@ -23,7 +22,6 @@ from agora_recording.errors import (
     UidTakenError,
     WriteConflictError,
 )
-from agora_recording.life.start_recording import Starter
 from agora_recording.recording.model import (
     Recording,
     ask_to_stop,
@@ -33,7 +31,6 @@ from agora_recording.recording.model import (
     started,
 )
 from agora_recording.recording.starting import choose_uid, next_step
-from tests.world.agora import ScriptedAgora
 from tests.world.builders import (
     CNAME,
     HOST,
@@ -54,42 +51,30 @@ from tests.world.builders import (
     starting,
     uploading,
 )
-from tests.world.clock import Clock
-from tests.world.storage import FakeStorage
-from tests.world.table import Shelf
 from tests.world.webhook import SID
+from tests.world.world import World
 
 OTHER_SID = "1" * 32
 WAITING = requested(status="starting", attempt=acquired())  # its start may have been sent before
 
 
-class Room:
-    """The room that starts, around one recording and a script."""
+class Room(World):
+    """The room that starts, beside one recording and a script."""
 
     def __init__(self, row: Recording, *answers: Any, temporary: bool = False) -> None:
-        self.shelf = Shelf(row)
-        self.clock = Clock(after(10))
-        self.agora = ScriptedAgora(*answers)
-        self.storage = FakeStorage(is_temporary=temporary)
-        agora: Any = self.agora
-        storage: Any = self.storage
-        self.starter = Starter(
-            store=self.shelf.store,
-            sessions=self.shelf.sessions,
-            agora=agora,
-            storage=storage,
-            sealer=Sealer("key"),
-            uids=(100, 199),
-            randomness=lambda: 7,
-            now_ms=self.clock,
-        )
+        credentials = "temporary" if temporary else "keys"
+        variables: dict[str, Any] = {
+            "uid_from": 100,
+            "uid_to": 199,
+            "storage_credentials": credentials,
+        }
+        super().__init__(row, script=answers, now_ms=after(10), **variables)
 
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
+    def random_bytes(self, count: int) -> bytes:
+        return (7).to_bytes(count, "little")
 
     def start(self) -> dict[str, Any]:
-        return self.starter.start(RECORDING_ID)
+        return self.parts.starter.start(RECORDING_ID)
 
     def refused(self, kind: type[AgoraError]) -> None:
         """Start, and be refused with this very error."""
@@ -182,7 +167,7 @@ def test_a_start_acquires_and_starts() -> None:
         sid=SID,
         started_ms=after(10),
     )
-    assert room.shelf.kinds(RECORDING_ID) == ["acquired", "attempt", "started"]
+    assert room.kinds == ["acquired", "attempt", "started"]
 
 
 def test_both_calls_take_their_slots_together() -> None:
@@ -195,7 +180,7 @@ def test_both_calls_take_their_slots_together() -> None:
 def test_the_session_is_written_to_be_the_recordings() -> None:
     room = Room(requested(), given(), begun())
     room.start()
-    session = room.shelf.table.row(f"SID#{SID}", "SESSION")
+    session = room.table.row(f"SID#{SID}", "SESSION")
     assert (session["recordingId"], session["cname"]) == (RECORDING_ID, CNAME)
 
 
@@ -240,7 +225,7 @@ def test_a_repetition_after_the_end_calls_nobody() -> None:
 def test_a_repetition_makes_good_whose_the_session_is() -> None:
     room = Room(starting(), temporary=True)
     room.start()
-    assert room.shelf.table.row(f"SID#{SID}", "SESSION")["recordingId"] == RECORDING_ID
+    assert room.table.row(f"SID#{SID}", "SESSION")["recordingId"] == RECORDING_ID
     # A notification brought the sid: nobody had noted when the credentials were made.
     assert room.row.storage_token_ms == after(10)
 
@@ -265,7 +250,7 @@ def test_no_answer_leaves_the_attempt_as_it_is() -> None:
     room = Room(WAITING, silence("start"))
     room.refused(AgoraUnavailableError)
     assert replace(room.row, version=1) == change_attempt(WAITING, unanswered=1)
-    assert room.shelf.kinds(RECORDING_ID) == ["refused"]
+    assert room.kinds == ["refused"]
 
 
 def test_a_start_that_three_repetitions_did_not_help_is_followed_by_one_with_a_new_uid() -> None:
@@ -323,7 +308,7 @@ def test_running_already_with_a_sid_is_as_good_as_a_start() -> None:
 )
 def test_a_sid_that_a_notification_brought_meanwhile_is_the_answer(answer: Any) -> None:
     def adopted() -> Any:
-        room.shelf.put(started(room.row, SID, after(9), number=1))
+        room.add(started(room.row, SID, after(9), number=1))
         return answer
 
     room = Room(WAITING, adopted)
@@ -335,9 +320,7 @@ def test_a_sid_that_a_notification_brought_meanwhile_is_the_answer(answer: Any) 
 
 def test_a_resource_that_came_after_its_attempt_was_replaced_is_not_started() -> None:
     def replaced() -> Any:
-        room.shelf.put(
-            begin_attempt(end_session(room.row, "START_FAILED", after(9)), "2", after(9))
-        )
+        room.add(begin_attempt(end_session(room.row, "START_FAILED", after(9)), "2", after(9)))
         return given()
 
     room = Room(requested(), replaced)
@@ -350,7 +333,7 @@ def test_a_resource_that_came_after_its_attempt_was_replaced_is_not_started() ->
 def test_a_sid_that_comes_in_the_last_moment_is_not_ended_by_a_refusal() -> None:
     room = Room(WAITING, reply("start", 400, code=109))
     adopted = started(room.row, SID, after(9), number=1)
-    room.shelf.table.before_write.append(lambda: room.shelf.put(replace(adopted, version=2)))
+    room.table.before_write.append(lambda: room.add(replace(adopted, version=2)))
     room.refused(TokenRejectedError)
     assert (room.row.sid, room.row.session_end) == (SID, None)
     assert next_step(room.row) == "done"
@@ -358,7 +341,7 @@ def test_a_sid_that_comes_in_the_last_moment_is_not_ended_by_a_refusal() -> None
 
 def test_the_answer_and_the_notification_say_the_same() -> None:
     def adopted() -> Any:
-        room.shelf.put(started(room.row, SID, after(9), number=1))
+        room.add(started(room.row, SID, after(9), number=1))
         return begun()
 
     room = Room(WAITING, adopted)
@@ -428,7 +411,7 @@ def test_acquire_can_be_refused_for_good_too() -> None:
 def test_a_full_service_is_asked_again_in_the_same_attempt() -> None:
     room = Room(requested(), reply("acquire", 400, code=406), given(), begun())
     room.refused(ServiceFullError)
-    assert room.shelf.kinds(RECORDING_ID) == ["attempt", "limited"]
+    assert room.kinds == ["attempt", "limited"]
     room.start()
     assert len(room.row.attempts) == 1
 
@@ -467,7 +450,7 @@ def test_a_stop_before_the_start_prevents_it() -> None:
 def test_a_stop_in_the_last_moment_before_the_attempt_prevents_it() -> None:
     room = Room(requested())
     row = ask_to_stop(requested(version=2), "STOP_REQUESTED", after(9))
-    room.shelf.table.before_write.append(lambda: room.shelf.put(row))
+    room.table.before_write.append(lambda: room.add(row))
     with pytest.raises(StopRequestedError):
         room.start()
     assert room.agora.calls == []
@@ -477,7 +460,7 @@ def test_a_stop_in_the_last_moment_before_the_attempt_prevents_it() -> None:
 def test_a_stop_during_the_start_does_not_make_it_forget_the_session() -> None:
     def stopped_meanwhile() -> Any:
         row = room.row
-        room.shelf.put(ask_to_stop(row, "STOP_REQUESTED", after(9)))
+        room.add(ask_to_stop(row, "STOP_REQUESTED", after(9)))
         return begun()
 
     room = Room(requested(), given(), stopped_meanwhile)

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from agora_recording.agora.reply import Reply
 from agora_recording.errors import AgoraRefusedError, AgoraUnavailableError, RateLimitedError
-from agora_recording.life.stop_recording import Stopper
 from agora_recording.recording.ending import (
     Next,
     after_orphan_stop,
@@ -21,7 +20,6 @@ from agora_recording.recording.ending import (
     read_failure,
 )
 from agora_recording.recording.model import RANK, RESTARTABLE, Recording, SessionEnd, started
-from tests.world.agora import ScriptedAgora
 from tests.world.builders import (
     RECORDING_ID,
     RESOURCE_ID,
@@ -40,9 +38,8 @@ from tests.world.builders import (
     stopped,
     uploading,
 )
-from tests.world.clock import Clock
-from tests.world.table import Shelf
 from tests.world.webhook import SID
+from tests.world.world import World
 
 STOPPING = recording(stop_reason="STOP_REQUESTED", stop_ms=after(60))
 ANSWERS = [
@@ -62,26 +59,16 @@ ANSWERS = [
 ]
 
 
-class Room:
-    """The room that stops, around one recording and a script."""
+class Room(World):
+    """The room that stops, beside one recording and a script."""
 
     def __init__(self, row: Recording, *answers: Any) -> None:
-        self.shelf = Shelf(row)
-        self.clock = Clock(after(100))
-        self.agora = ScriptedAgora(*answers)
-        agora: Any = self.agora
-        self.stopper = Stopper(
-            store=self.shelf.store, agora=agora, timings=TIMINGS, now_ms=self.clock
-        )
-
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
+        super().__init__(row, script=answers, now_ms=after(100))
 
     def stop(self, failure: str | None = None, words: str = "") -> Next:
         cause = json.dumps({"errorMessage": words})
         read = read_failure({"Error": failure, "Cause": cause} if failure else None)
-        told: Next = self.stopper.stop(RECORDING_ID, read)["next"]
+        told: Next = self.parts.stopper.stop(RECORDING_ID, read)["next"]
         return told
 
 
@@ -211,7 +198,7 @@ def test_a_stop_ends_the_session_and_awaits_the_upload() -> None:
     assert call["body"]["clientRequest"] == {"async_stop": True}
     assert (room.row.status, room.row.session_end) == ("uploading", "STOPPED")
     assert room.row.task_token is None
-    assert room.shelf.kinds(RECORDING_ID) == ["ended", "stop"]
+    assert room.kinds == ["ended", "stop"]
 
 
 def test_a_session_that_ended_by_itself_is_not_stopped() -> None:
@@ -228,7 +215,7 @@ def test_a_session_that_died_is_followed_by_another() -> None:
 
 def test_the_time_until_a_death_was_found_out_is_told() -> None:
     room = Room(ended("DIED", last_seen_ms=after(300)))
-    told = room.stopper.stop(RECORDING_ID)
+    told = room.parts.stopper.stop(RECORDING_ID)
     assert told == {"next": "start", "sessionEnd": "DIED", "unseenSeconds": 300}
 
 
@@ -263,7 +250,7 @@ def test_no_answer_is_an_error_since_it_may_still_run(answer: Reply) -> None:
     with pytest.raises(AgoraUnavailableError):
         room.stop()
     assert room.row.session_end is None
-    assert room.shelf.kinds(RECORDING_ID) == ["refused"]
+    assert room.kinds == ["refused"]
 
 
 def test_too_many_requests_are_an_error_too() -> None:
@@ -278,7 +265,7 @@ def test_a_stop_that_is_refused_for_good_is_not_repeated(code: int) -> None:
     room = Room(STOPPING, reply("stop", 400, code=code, reason="no"))
     assert room.stop() == "await upload"
     assert room.row.session_end == "STOP_REFUSED"
-    assert room.shelf.kinds(RECORDING_ID) == ["ended", "refused", "stop"]
+    assert room.kinds == ["ended", "refused", "stop"]
 
 
 @pytest.mark.parametrize(
@@ -362,7 +349,7 @@ def test_why_a_start_failed_is_told_in_our_own_words() -> None:
     room = Room(requested(status="starting", attempt=acquired(), restart_limit=0))
     room.stop("SecretUnavailableError", "The secret agora has no customerId.")
     assert room.row.reason == "The secret agora has no customerId."
-    assert room.shelf.kinds(RECORDING_ID) == ["failed"]
+    assert room.kinds == ["failed"]
 
 
 @pytest.mark.parametrize("name", ["ClientError", "Lambda.Unknown", "States.Timeout", "Problem"])

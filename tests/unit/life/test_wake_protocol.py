@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
@@ -24,10 +24,7 @@ from msgspec.structs import replace
 from agora_recording.agora.reply import Reply
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.life.executions import Waker
-from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.stop_recording import Stopper
-from agora_recording.life.store import RecordingStore, row_of
-from agora_recording.life.watch_recordings import Sweeper
+from agora_recording.life.store import row_of
 from agora_recording.recording.ending import Failure
 from agora_recording.recording.model import (
     Recording,
@@ -39,8 +36,9 @@ from agora_recording.recording.model import (
     started,
     wake_reason,
 )
+from agora_recording.wiring.outside import Outside
+from agora_recording.wiring.parts import Parts
 from tests.world.builders import (
-    MACHINE,
     RECORDING_ID,
     RESOURCE_ID,
     TIMINGS,
@@ -50,8 +48,9 @@ from tests.world.builders import (
 )
 from tests.world.errors import error
 from tests.world.machine import definition, filled
+from tests.world.settings import WorldSettings
 from tests.world.step_functions import FakeStepFunctions
-from tests.world.table import TABLE, FakeTable
+from tests.world.table import FakeTable
 from tests.world.webhook import SID
 
 META = (f"REC#{RECORDING_ID}", "META")
@@ -188,52 +187,34 @@ class Desk:
         return stopped()
 
 
-def _store(desk: Desk) -> RecordingStore:
+def _parts(desk: Desk, now_ms: int = LATE) -> Parts[WorldSettings]:
+    """Return the parts of a process at a desk."""
     client: Any = desk
-    return RecordingStore(TABLE, TIMINGS, client)
-
-
-def _waker(desk: Desk) -> Waker:
-    client: Any = desk
-    return Waker(_store(desk), client)
+    outside = Outside(dynamodb=client, stepfunctions=client, now_ms=lambda: now_ms)
+    queue = SimpleNamespace(ask=lambda _: desk.once(lambda: None))
+    return Parts(WorldSettings(), outside, agora=desk, arrival_queue=queue, storage=None)
 
 
 # --- the processes ------------------------------------------------------------------------------
 
 
 def the_app_stops(desk: Desk) -> None:
-    _waker(desk).stop(RECORDING_ID, after(50))
+    _parts(desk).waker.stop(RECORDING_ID, after(50))
 
 
 def a_notification_ends_the_session(desk: Desk) -> None:
-    _waker(desk).wake(RECORDING_ID, lambda row: end_session(row, "DIED", after(60), sid=SID))
+    _parts(desk).waker.wake(RECORDING_ID, lambda row: end_session(row, "DIED", after(60), sid=SID))
 
 
 def the_sweeper_looks(desk: Desk, now_ms: int = LATE) -> None:
-    client: Any = desk
-    unused: Any = None
-    Sweeper(
-        store=_store(desk),
-        sessions=unused,
-        index=unused,
-        agora=unused,
-        waker=_waker(desk),
-        storage=unused,
-        lease=unused,
-        arrivals=cast(ArrivalQueue, SimpleNamespace(ask=lambda _: desk.once(lambda: None))),
-        timings=TIMINGS,
-        state_machine_arn=MACHINE,
-        stepfunctions=client,
-        now_ms=lambda: now_ms,
-    ).look(RECORDING_ID)
+    _parts(desk, now_ms).sweeper.look(RECORDING_ID)
 
 
 @cache
 def _stop_room(failure: str | None) -> Callable[[Desk], str]:
     def room(desk: Desk) -> str:
-        agora: Any = desk
-        stopper = Stopper(store=_store(desk), agora=agora, timings=TIMINGS, now_ms=lambda: LATE)
-        return str(stopper.stop(RECORDING_ID, Failure(failure) if failure else None)["next"])
+        known = Failure(failure) if failure else None
+        return str(_parts(desk).stopper.stop(RECORDING_ID, known)["next"])
 
     return room
 
@@ -261,7 +242,7 @@ def _start_again(desk: Desk) -> None:
         row = change_attempt(begin_attempt(row, "2", after(70)), resource_id=RESOURCE_ID)
         return confirmed(started(row, "2" * 32, after(70), number=2), after(80))
 
-    _store(desk).amend(RECORDING_ID, change)
+    _parts(desk).store.amend(RECORDING_ID, change)
 
 
 # --- the execution: which process it is, and what comes after it ---------------------------------

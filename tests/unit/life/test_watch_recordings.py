@@ -17,17 +17,14 @@ from agora_recording.aws.lease import Lease
 from agora_recording.errors import RateLimitedError
 from agora_recording.life import watch_recordings
 from agora_recording.life.due_index import DUE_SHARDS
-from agora_recording.life.executions import Waker, execution_arn
-from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.executions import execution_arn
 from agora_recording.life.store import RecordingStore
-from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.due import due
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.looking import Look, choose_look, is_unheard, stop_reason
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
-from tests.world.agora import ScriptedAgora
 from tests.world.builders import (
     MACHINE,
     RECORDING_ID,
@@ -48,15 +45,12 @@ from tests.world.builders import (
     stopped,
     uploading,
 )
-from tests.world.clock import Clock
 from tests.world.errors import error
 from tests.world.faults import Crash, Faults
-from tests.world.queue import FakeQueue
-from tests.world.step_functions import FakeStepFunctions
-from tests.world.storage import FakeStorage
-from tests.world.table import TABLE, Shelf
+from tests.world.table import TABLE
 from tests.world.threads import OneThread
 from tests.world.webhook import NOW_MS, SID
+from tests.world.world import World
 
 OTHER_SID = "1" * 32
 LATE = after(100_000)
@@ -76,8 +70,8 @@ def overdue(**changes: Any) -> Recording:
     return uploading(**{"looked_ms": OVERDUE, **changes})
 
 
-class Room:
-    """The sweeper, around some recordings and a script."""
+class Room(World):
+    """The sweeper, beside some recordings and a script."""
 
     def __init__(
         self,
@@ -87,50 +81,27 @@ class Room:
         faults: Faults | None = None,
         temporary: bool = False,
     ) -> None:
-        self.faults = faults or Faults()
-        self.shelf = Shelf(*rows, faults=self.faults)
-        self.clock = Clock(after(seconds))
-        self.agora = ScriptedAgora(*script)
-        self.machine = FakeStepFunctions(self.faults)
-        self.queue = FakeQueue(self.faults)
-        self.storage = FakeStorage(is_temporary=temporary)
+        credentials = "temporary" if temporary else "keys"
+        super().__init__(
+            *rows,
+            script=script,
+            now_ms=after(seconds),
+            faults=faults,
+            storage_credentials=credentials,
+        )
         for row in rows:
             self.machine.executions[row.recording_id] = "RUNNING"
-        client: Any = self.shelf.table
-        agora: Any = self.agora
-        machine: Any = self.machine
-        storage: Any = self.storage
-        queue: Any = self.queue
-        self.lease = Lease(TABLE, client, self.clock)
-        self.sweeper = Sweeper(
-            store=self.shelf.store,
-            sessions=self.shelf.sessions,
-            index=self.shelf.index,
-            agora=agora,
-            waker=Waker(self.shelf.store, machine),
-            storage=storage,
-            lease=self.lease,
-            arrivals=ArrivalQueue("arrivals", queue),
-            timings=TIMINGS,
-            state_machine_arn=MACHINE,
-            stepfunctions=machine,
-            now_ms=self.clock,
-        )
-
-    @property
-    def row(self) -> Recording:
-        return self.shelf.row(RECORDING_ID)
 
     def look(self) -> Look:
-        return self.sweeper.look(RECORDING_ID)
+        return self.parts.sweeper.look(RECORDING_ID)
 
     def sweep(self, seconds: float = 50) -> Counter[str]:
-        return self.sweeper.sweep(seconds=seconds).looks
+        return self.parts.sweeper.sweep(seconds=seconds).looks
 
     @property
     def fence(self) -> int:
         """How often the lease was ever taken."""
-        row = self.shelf.table.items.get(("SWEEPER", "LEASE"))
+        row = self.table.items.get(("SWEEPER", "LEASE"))
         return int(row["fence"]["N"]) if row else 0
 
 
@@ -236,7 +207,7 @@ def test_a_silent_recording_is_asked_and_found_alive() -> None:
     assert (call["resource_id"], call["sid"]) == (RESOURCE_ID, SID)
     assert (room.row.last_seen_ms, room.row.looked_ms) == (after(400), after(400))
     assert due(room.row, TIMINGS) == (3, after(400 + TIMINGS.silence_s))
-    assert room.sweeper.unheard == {RECORDING_ID}
+    assert room.parts.sweeper.unheard == {RECORDING_ID}
 
 
 def test_a_silent_death_is_confirmed_and_wakes_the_execution() -> None:
@@ -289,7 +260,7 @@ def test_a_stop_that_nobody_takes_is_looked_after_in_half_a_minute() -> None:
 
 def test_an_answer_about_an_earlier_session_changes_nothing() -> None:
     def restarted() -> Any:
-        room.shelf.put(replace(recording(), attempt=running(2, sid=OTHER_SID)))
+        room.add(replace(recording(), attempt=running(2, sid=OTHER_SID)))
         return state(20)
 
     room = Room(recording(), script=(restarted,))
@@ -329,7 +300,7 @@ def test_a_recording_is_stopped_at_its_deadline() -> None:
     assert room.look() == "stop"
     assert (room.row.stop_reason, room.row.stop_ms) == ("MAX_DURATION", after(400))
     assert room.machine.sent == [("token", {"reason": "MAX_DURATION"})]
-    assert room.shelf.kinds(RECORDING_ID) == ["deadline"]
+    assert room.kinds == ["deadline"]
 
 
 def test_the_uploaders_credentials_are_renewed() -> None:
@@ -339,20 +310,20 @@ def test_the_uploaders_credentials_are_renewed() -> None:
     ((_, call),) = room.agora.calls
     assert call["body"]["clientRequest"]["storageConfig"]["number"] == 1
     assert room.row.storage_token_ms == after(3700)
-    assert room.shelf.kinds(RECORDING_ID) == ["storage"]
+    assert room.kinds == ["storage"]
 
 
 def test_credentials_that_agora_did_not_take_are_renewed_soon() -> None:
     row = recording(storage_token_ms=after(2), last_seen_ms=after(3700))
     room = Room(row, script=(reply("update", 500),), seconds=3700, temporary=True)
-    assert room.sweeper.try_look(RECORDING_ID) == "agora failed"
+    assert room.parts.sweeper.try_look(RECORDING_ID) == "agora failed"
     assert room.row.storage_token_ms == after(2)
 
 
 def test_credentials_wait_for_the_apps_update_to_be_answered() -> None:
     row = recording(storage_token_ms=after(2), last_seen_ms=after(3700))
     room = Room(row, seconds=3700, temporary=True)
-    room.shelf.store.update_lease(RECORDING_ID, room.clock).take(60)
+    room.parts.store.update_lease(RECORDING_ID, room.clock).take(60)
     room.look()
     assert room.agora.calls == []
     assert room.row.looked_ms == after(3700)
@@ -373,7 +344,7 @@ def test_an_execution_that_was_never_started_is_started() -> None:
     del room.machine.executions[RECORDING_ID]
     assert room.look() == "repair"
     assert room.machine.executions == {RECORDING_ID: "RUNNING"}
-    assert room.shelf.kinds(RECORDING_ID) == ["repair"]
+    assert room.kinds == ["repair"]
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])
@@ -396,7 +367,7 @@ def test_a_repair_that_comes_too_late_does_not_take_the_new_executions_token() -
     room = Room(overdue(), seconds=4000)
     room.machine.executions[RECORDING_ID] = "FAILED"
     parked = overdue(version=2, execution=1, task_token="of the new one")
-    room.shelf.table.before_write.append(lambda: room.shelf.put(parked))
+    room.table.before_write.append(lambda: room.add(parked))
     room.machine.executions[f"{RECORDING_ID}-1"] = "RUNNING"
     room.look()
     assert room.row == parked
@@ -412,7 +383,7 @@ def test_a_session_given_up_is_stopped() -> None:
     ((_, call),) = room.agora.calls
     assert (call["resource_id"], call["sid"]) == (RESOURCE_ID, SID)
     assert room.row.orphans == []
-    assert room.shelf.kinds(RECORDING_ID) == ["orphan"]
+    assert room.kinds == ["orphan"]
     assert due(room.row, TIMINGS) is None
 
 
@@ -451,8 +422,8 @@ def test_a_sweep_looks_at_all_that_is_due_and_at_nothing_else() -> None:
     silent = _many(5, recording())
     heard = _many(3, recording(last_seen_ms=after(390)), first=5)
     room = Room(*silent, *heard, script=(state(5),) * 5)
-    assert room.sweeper.sweep(seconds=50) == ({"query": 5}, 8, 5)
-    assert room.sweeper.sweep(seconds=50) == ({}, 8, 0)
+    assert room.parts.sweeper.sweep(seconds=50) == ({"query": 5}, 8, 5)
+    assert room.parts.sweeper.sweep(seconds=50) == ({}, 8, 0)
 
 
 def test_the_lease_is_taken_only_where_something_is_due() -> None:
@@ -475,7 +446,7 @@ def test_shards_of_any_fill_are_swept_alike(page: int, monkeypatch: pytest.Monke
         *_many(20, late, first=60),
     ]
     room = Room(*rows, script=(state(5),) * 40)
-    looks, count_open, _ = room.sweeper.sweep(seconds=50)
+    looks, count_open, _ = room.parts.sweeper.sweep(seconds=50)
     assert looks == {"query": 40, "files": 20}
     assert count_open == 60
 
@@ -489,8 +460,8 @@ def test_a_sweep_goes_by_risk(page: int) -> None:
         *_many(2, requested(), first=6),
     ]
     room = Room(*rows, script=(state(5),) * 4, seconds=5000)
-    shards = [room.shelf.index.shard(number, page) for number in range(DUE_SHARDS)]
-    order = [each for batch in room.sweeper.batches(shards, 0) for each in batch]
+    shards = [room.parts.due_index.shard(number, page) for number in range(DUE_SHARDS)]
+    order = [each for batch in room.parts.sweeper.batches(shards, 0) for each in batch]
     number = {row.recording_id: place // 2 for place, row in enumerate(rows)}
     assert [number[each] for each in order] == [3, 3, 2, 2, 1, 1, 0, 0]
 
@@ -499,7 +470,7 @@ def test_a_sweep_goes_by_risk(page: int) -> None:
 def test_every_shard_is_swept_wherever_it_begins(first: int) -> None:
     rows = _many(40, recording())
     room = Room(*rows, script=(state(5),) * 40)
-    assert room.sweeper.sweep(seconds=50, first_shard=first).looks == {"query": 40}
+    assert room.parts.sweeper.sweep(seconds=50, first_shard=first).looks == {"query": 40}
 
 
 def test_a_row_that_cannot_be_moved_on_does_not_hold_up_a_sweep() -> None:
@@ -551,12 +522,12 @@ def test_a_sweep_ends_in_time() -> None:
 
 
 def _read(room: Room) -> Any:
-    return lambda row: room.shelf.row(row.recording_id)
+    return lambda row: room.parts.store.get(row.recording_id)
 
 
 def test_a_sweep_gives_way_to_another() -> None:
     room = Room(recording())
-    client: Any = room.shelf.table
+    client: Any = room.table
     other = Lease(TABLE, client, room.clock)
     assert other.take(60)
     assert room.sweep() == {"lease held": 1}
@@ -579,7 +550,7 @@ def test_a_sweep_whose_lease_has_run_out_stops() -> None:
 def test_the_lease_is_given_back_after_a_sweep() -> None:
     room = Room(recording(), script=(state(5),))
     room.sweep()
-    client: Any = room.shelf.table
+    client: Any = room.table
     assert Lease(TABLE, client, room.clock).take(60) == 2
 
 
@@ -614,6 +585,6 @@ def test_a_crash_in_the_middle_of_a_sweep_loses_nothing() -> None:
         room = life(Faults(number, after=True))
         assert room.machine.tokens == set(), f"after operation {number}"
         assert rows[4].recording_id in room.machine.executions
-        healthy = [room.shelf.row(each.recording_id) for each in rows[:2]]
+        healthy = [room.parts.store.get(each.recording_id) for each in rows[:2]]
         assert all(row.last_seen_ms and row.last_seen_ms > after(900) for row in healthy)
-        assert room.shelf.row(rows[2].recording_id).stop_reason == "MAX_DURATION"
+        assert room.parts.store.get(rows[2].recording_id).stop_reason == "MAX_DURATION"

@@ -22,9 +22,9 @@ from agora_recording.request.reading import Limits, read_request
 from functions.serve_openapi import app
 from local.template import template
 from openapi import build
-from tests.unit.api.test_get_recording_events import House as EventsHouse
-from tests.unit.api.test_get_recording_files import House as FilesHouse
-from tests.unit.api.test_get_recordings import House as ListingHouse
+from tests.unit.api.test_get_recording_events import Room as EventsRoom
+from tests.unit.api.test_get_recording_files import Room as FilesRoom
+from tests.unit.api.test_get_recordings import Room as ListingRoom
 from tests.world.api import Context, Response, read, request
 from tests.world.builders import RECORDING_ID, recording, recordings
 
@@ -227,23 +227,23 @@ def test_any_recording_is_shown_as_described(row: Recording) -> None:
 
 
 def test_files_are_shown_as_described() -> None:
-    house = FilesHouse()
-    names = house.slices(3)
-    del house.bucket.objects[f"{house.row.prefix}{names[0]}"]
-    conforms(house.files(limit="2").body, strict("Files"))
-    house.publish()
-    conforms(house.files(limit="2").body, strict("Files"))
+    room = FilesRoom()
+    names = room.slices(3)
+    del room.bucket.objects[f"{room.row.prefix}{names[0]}"]
+    conforms(room.files(limit="2").body, strict("Files"))
+    room.publish()
+    conforms(room.files(limit="2").body, strict("Files"))
 
 
 def test_events_are_shown_as_described() -> None:
-    house = EventsHouse()
-    house.hear(40, 1_700_000_000_000)
-    house.note(1_700_000_000_001, "query")
-    conforms(house.get(limit="1").body, strict("Events"))
+    room = EventsRoom()
+    room.hear(40, 1_700_000_000_000)
+    room.note(1_700_000_000_001, "query")
+    conforms(room.get(limit="1").body, strict("Events"))
 
 
 def test_a_problem_is_told_as_described() -> None:
-    answer = FilesHouse().files(limit="x")
+    answer = FilesRoom().files(limit="x")
     conforms(answer.body, strict("Problem"))
 
 
@@ -257,14 +257,14 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
 def test_every_room_knows_the_parameters_that_are_described_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listing = ListingHouse(monkeypatch)
+    listing = ListingRoom(monkeypatch)
     listing.add(recording())
     rooms: dict[str, Callable[..., Response]] = {
         "/recordings": listing.get,
         "/recordings/{recordingId}": partial(listing.get, RECORDING_ID),
-        "/recordings/{recordingId}/events": EventsHouse().get,
-        "/recordings/{recordingId}/files": FilesHouse().files,
-        "/recordings/{recordingId}/playlist": FilesHouse().playlist,
+        "/recordings/{recordingId}/events": EventsRoom().get,
+        "/recordings/{recordingId}/files": FilesRoom().files,
+        "/recordings/{recordingId}/playlist": FilesRoom().playlist,
     }
     described = {route for method, route in OPERATIONS if method == "get"} - {"/openapi.json"}
     assert rooms.keys() == described

@@ -19,21 +19,15 @@ from agora_recording.aws.dynamodb import from_item
 from agora_recording.clock import iso
 from agora_recording.errors import RecordingStateError, RoomFailedError, StackNotFoundError
 from agora_recording.life import apply_notifications
-from agora_recording.life.store import row_of
 from agora_recording.recording.due import RISKS
-from agora_recording.recording.model import Recording
-from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from operate import commands, deployment
 from operate.deployment import Deployment
 from operate.operations import RISK_NAMES, Operator
-from tests.world.agora import ScriptedAgora
-from tests.world.bucket import FakeBucket
 from tests.world.builders import (
     MACHINE,
     RECORDING_ID,
     RESOURCE_ID,
-    TIMINGS,
     acquired,
     after,
     heard,
@@ -42,10 +36,9 @@ from tests.world.builders import (
     running,
     stopped,
 )
-from tests.world.bus import FakeBus
-from tests.world.clock import Clock
-from tests.world.table import FakeTable
+from tests.world.secrets import FakeSecretsManager
 from tests.world.webhook import NOW_MS, SID, UID
+from tests.world.world import World
 
 STACK = Deployment(
     name="stack",
@@ -81,7 +74,7 @@ class FakeQueues:
     def put(self, queue: str, body: object) -> None:
         self.bodies[queue][f"receipt-{len(self.bodies[queue])}"] = json.dumps(body)
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
         self.put(QueueUrl, json.loads(MessageBody))
 
     def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:
@@ -97,42 +90,19 @@ class FakeQueues:
         del self.bodies[QueueUrl][ReceiptHandle]
 
 
-class FakeSecrets:
-    """Secrets Manager with one secret."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:
-        assert SecretId == "notifications"
-        return {"SecretString": self.text}
-
-    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:
-        self.text = SecretString
-
-
-class World:
+class Desk(World):
     """An operator, and what it acts upon."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.table = FakeTable()
-        self.queues = FakeQueues()
-        self.secrets = FakeSecrets('{"secrets": []}')
-        self.agora = ScriptedAgora()
+        super().__init__(now_ms=after(700))
+        self.secrets = FakeSecretsManager(notifications='{"secrets": []}')
+        self.queue = self.queues = FakeQueues()
         self.clients: dict[str, Any] = {}
         monkeypatch.setattr(clients, "sqs", lambda: self.queues)
         monkeypatch.setattr(clients, "secretsmanager", lambda: self.secrets)
         monkeypatch.setattr(boto3, "client", lambda name, **_: self.clients[name])
-        table: Any = self.table
-        self.bucket = FakeBucket(Clock(after(700)))
-        self.bus = FakeBus()
-        bucket: Any = self.bucket
-        bus: Any = self.bus
-        outside = Outside(dynamodb=table, s3=bucket, events=bus)
-        self.operator = Operator(STACK, Parts(STACK.settings, outside, agora=self.agora))
-
-    def add(self, row: Recording) -> None:
-        self.table.add(row_of(row, TIMINGS))
+        parts = Parts(STACK.settings, self.outside, agora=self.agora)
+        self.operator = Operator(STACK, parts)
 
     def hear(self, record: dict[str, Any]) -> dict[str, str]:
         """Store a notification; return its key."""
@@ -146,7 +116,9 @@ class World:
         facts = {"firstSeenMs": after(3), "lastSeenMs": after(9), "uids": [uid]}
         self.table.add({**row, "version": 1, "facts": facts, **more})
 
-    def row(self) -> dict[str, Any]:
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The recording's row."""
         return self.table.row(f"REC#{RECORDING_ID}", "META")
 
     def outcomes(self, *, discard: bool = False) -> list[tuple[str, bool]]:
@@ -155,25 +127,25 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(monkeypatch)
+def world(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(monkeypatch)
 
 
 # --- replay -------------------------------------------------------------------------------------
 
 
-def test_a_notification_put_aside_is_applied_and_removed(world: World) -> None:
+def test_a_notification_put_aside_is_applied_and_removed(world: Desk) -> None:
     world.add(recording())
     world.session(recordingId=RECORDING_ID)
     key = world.hear(heard(11, {"exitStatus": 0}, at_ms=after(60)))
     world.queues.put("poison", key)
     assert world.outcomes() == [("applied", True)]
-    assert world.row()["sessionEnd"] == "EXITED"
+    assert world.meta["sessionEnd"] == "EXITED"
     assert world.queues.bodies["poison"] == {}
 
 
 def test_what_fails_again_stays_until_it_is_discarded(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("a bug")
@@ -186,7 +158,7 @@ def test_what_fails_again_stays_until_it_is_discarded(
     assert world.queues.bodies["poison"] == {}
 
 
-def test_a_notification_that_has_expired_is_no_longer_asked_for(world: World) -> None:
+def test_a_notification_that_has_expired_is_no_longer_asked_for(world: Desk) -> None:
     world.queues.put("poison", {"PK": "SID#1", "SK": "EVT#1", "error": "KeyError"})
     assert world.outcomes() == [("its row has expired", True)]
 
@@ -227,7 +199,7 @@ def streamed(record: dict[str, Any], place: str) -> dict[str, Any]:
     }
 
 
-def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: World) -> None:
+def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: Desk) -> None:
     world.add(recording())
     world.session(recordingId=RECORDING_ID)
     other = {"PK": {"S": f"REC#{RECORDING_ID}"}, "SK": {"S": "META"}}
@@ -239,11 +211,11 @@ def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: World) -
     )
     world.queues.put("dead", BATCH)
     assert world.outcomes() == [("applied, 1 of them", True)]
-    assert world.row()["upload"]["state"] == "uploaded"
-    assert "sessionEnd" not in world.row()
+    assert world.meta["upload"]["state"] == "uploaded"
+    assert "sessionEnd" not in world.meta
 
 
-def test_a_batch_older_than_the_stream_stays_until_it_is_discarded(world: World) -> None:
+def test_a_batch_older_than_the_stream_stays_until_it_is_discarded(world: Desk) -> None:
     def trimmed(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetShardIterator")
 
@@ -257,14 +229,14 @@ def test_a_batch_older_than_the_stream_stays_until_it_is_discarded(world: World)
 
 @pytest.mark.parametrize("letter", [{"source": "aws.s3"}, {"recordingId": RECORDING_ID}])
 def test_a_late_file_that_was_given_up_is_handed_over_again(
-    world: World, letter: dict[str, str]
+    world: Desk, letter: dict[str, str]
 ) -> None:
     world.queues.put("dead", letter)
     assert world.outcomes() == [("handed over again", True)]
     assert [json.loads(each) for each in world.queues.bodies["arrivals"].values()] == [letter]
 
 
-def test_a_scheduled_run_that_was_given_up_is_shown(world: World) -> None:
+def test_a_scheduled_run_that_was_given_up_is_shown(world: Desk) -> None:
     world.queues.put("dead", {})
     assert world.outcomes() == [("given up; the schedule has run since, or will", False)]
 
@@ -272,7 +244,7 @@ def test_a_scheduled_run_that_was_given_up_is_shown(world: World) -> None:
 # --- sessions that no recording owns ------------------------------------------------------------
 
 
-def test_a_session_is_adopted_by_the_recording_whose_start_was_lost(world: World) -> None:
+def test_a_session_is_adopted_by_the_recording_whose_start_was_lost(world: Desk) -> None:
     world.add(requested(status="starting", attempt=acquired()))
     world.session()
     world.hear(heard(40, {"status": 0}, at_ms=after(3)))
@@ -289,22 +261,22 @@ def test_a_session_is_adopted_by_the_recording_whose_start_was_lost(world: World
     ],
 )
 def test_a_session_of_others_is_not_adopted(
-    world: World, session: dict[str, Any], attempt: Any, refusal: str
+    world: Desk, session: dict[str, Any], attempt: Any, refusal: str
 ) -> None:
     world.add(requested(status="starting", attempt=attempt))
     world.session(**session)
     with pytest.raises(RecordingStateError, match=refusal):
         world.operator.adopt(SID, RECORDING_ID)
-    assert "sid" not in world.row()["attempt"]
+    assert "sid" not in world.meta["attempt"]
 
 
-def test_a_session_that_nobody_has_heard_of_is_not_adopted(world: World) -> None:
+def test_a_session_that_nobody_has_heard_of_is_not_adopted(world: Desk) -> None:
     world.add(requested(status="starting", attempt=acquired()))
     with pytest.raises(RecordingStateError, match="No notification"):
         world.operator.adopt(SID, RECORDING_ID)
 
 
-def test_an_orphan_is_stopped_with_the_resource_its_recording_knows(world: World) -> None:
+def test_an_orphan_is_stopped_with_the_resource_its_recording_knows(world: Desk) -> None:
     given_up = running(end="NOT_CONFIRMED", ended_ms=None)
     world.add(recording(past_attempts=[given_up], attempt=running(2, sid="2" * 32)))
     world.session(recordingId=RECORDING_ID)
@@ -313,10 +285,10 @@ def test_an_orphan_is_stopped_with_the_resource_its_recording_knows(world: World
     assert (found["means"], found["refusal"]) == ("ok", None)
     ((_, call),) = world.agora.calls
     assert call["resource_id"] == RESOURCE_ID
-    assert "endedMs" in world.row()["pastAttempts"][0]
+    assert "endedMs" in world.meta["pastAttempts"][0]
 
 
-def test_an_orphan_of_nobody_needs_its_resource(world: World) -> None:
+def test_an_orphan_of_nobody_needs_its_resource(world: Desk) -> None:
     world.session()
     with pytest.raises(RecordingStateError, match="resourceId"):
         world.operator.stop_orphan(SID)
@@ -324,7 +296,7 @@ def test_an_orphan_of_nobody_needs_its_resource(world: World) -> None:
     assert world.operator.stop_orphan(SID, resource_id="r", mode="mix")["status"] == 200
 
 
-def test_the_session_of_an_open_recording_is_no_orphan(world: World) -> None:
+def test_the_session_of_an_open_recording_is_no_orphan(world: Desk) -> None:
     world.add(recording())
     world.session(recordingId=RECORDING_ID)
     with pytest.raises(RecordingStateError, match="stop that"):
@@ -339,7 +311,7 @@ def test_every_risk_has_a_name() -> None:
 # --- show ---------------------------------------------------------------------------------------
 
 
-def test_a_recording_is_shown_with_what_agora_told_of_each_session(world: World) -> None:
+def test_a_recording_is_shown_with_what_agora_told_of_each_session(world: Desk) -> None:
     world.add(recording(past_attempts=[running(sid="2" * 32, end="DIED")], attempt=running(2)))
     world.session(recordingId=RECORDING_ID)
     unheard, heard_of = world.operator.show(RECORDING_ID)["sessions"]
@@ -354,28 +326,29 @@ def test_a_recording_is_shown_with_what_agora_told_of_each_session(world: World)
     ("before", "live"),
     [('{"secrets": []}', 1), ("bare", 2), ('{"secrets": ["current", "older"]}', 3)],
 )
-def test_a_new_secret_becomes_the_current_version(world: World, before: str, live: int) -> None:
+def test_a_new_secret_becomes_the_current_version(world: Desk, before: str, live: int) -> None:
     """The version before it stays live by itself (functions/test_receive_notification.py)."""
-    world.secrets.text = before
+    world.secrets.versions["notifications"] = [before]
     told = world.operator.rotate_secret("new")
-    assert world.secrets.text == '{"secrets":["new"]}'
+    assert world.secrets.versions["notifications"][-1] == '{"secrets":["new"]}'
     assert told == {"secretId": "notifications", "live": live}
 
 
-def test_a_secret_that_is_current_is_not_stored_again(world: World) -> None:
+def test_a_secret_that_is_current_is_not_stored_again(world: Desk) -> None:
     """It would become its own predecessor, and the real one would be dead at once."""
-    world.secrets.text = before = '{"secrets": ["new", "older"]}'
+    before = '{"secrets": ["new", "older"]}'
+    world.secrets.versions["notifications"] = [before]
     assert world.operator.rotate_secret("new")["live"] == 2
-    assert world.secrets.text == before
+    assert world.secrets.versions["notifications"] == [before]
 
 
-def test_a_recording_that_is_not_over_is_not_published(world: World) -> None:
+def test_a_recording_that_is_not_over_is_not_published(world: Desk) -> None:
     world.add(recording())
     with pytest.raises(RecordingStateError, match="recording: nothing can be published again"):
         world.operator.verify(RECORDING_ID, publish=True)
 
 
-def test_a_recording_that_was_put_in_order_is_published_as_completed(world: World) -> None:
+def test_a_recording_that_was_put_in_order_is_published_as_completed(world: Desk) -> None:
     attempt = running(ended_ms=after(600), end="STOPPED")
     row = recording(
         status="incomplete", attempt=attempt, session_end="STOPPED", ended_ms=after(600)
@@ -388,12 +361,12 @@ def test_a_recording_that_was_put_in_order_is_published_as_completed(world: Worl
     bucket.add(f"{row.prefix}{SID}_{row.cname}.m3u8", playlist.format(slice_name).encode())
     found = world.operator.verify(RECORDING_ID, publish=True)
     assert (found["status"], found["published"]) == ("completed", True)
-    assert world.row()["status"] == "completed"
+    assert world.meta["status"] == "completed"
     assert world.bus.types == ["Recording Completed"]
     assert bucket.json(f"{row.prefix}manifest.json")["verdict"] == "complete"
 
 
-def test_an_error_of_an_invoked_room_is_the_operators_error(world: World) -> None:
+def test_an_error_of_an_invoked_room_is_the_operators_error(world: Desk) -> None:
     error = json.dumps({"errorType": "FirewallError", "errorMessage": "1 of 2 targets"}).encode()
     answer = {"FunctionError": "Unhandled", "Payload": SimpleNamespace(read=lambda: error)}
     world.clients["lambda"] = SimpleNamespace(invoke=lambda **_: answer)

@@ -9,7 +9,7 @@ from agora_recording.settings import Settings
 
 
 class TableSettings(Settings, frozen=True, kw_only=True):
-    """What every room that touches the table needs."""
+    """The settings of every room that uses the table."""
 
     table_name: str
     speed: float = 1
@@ -21,14 +21,14 @@ class TableSettings(Settings, frozen=True, kw_only=True):
 
 
 class UploadSettings(TableSettings, frozen=True, kw_only=True):
-    """What a room that looks for awaited files needs besides."""
+    """The further settings of a room that looks for awaited files."""
 
     bucket_name: str
     arrivals_queue_url: str
 
 
 class AgoraSettings(TableSettings, frozen=True, kw_only=True):
-    """What a room that calls Agora needs besides."""
+    """The further settings of a room that calls Agora."""
 
     agora_app_id: str
     agora_secret_id: str
@@ -38,7 +38,7 @@ class AgoraSettings(TableSettings, frozen=True, kw_only=True):
 
 
 class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
-    """What a room that hands storage credentials to Agora needs besides."""
+    """The further settings of a room that gives storage credentials to Agora."""
 
     bucket_name: str
     storage_secret_id: str
