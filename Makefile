@@ -45,7 +45,7 @@ pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process
 	$(BIN)/pytest tests/unit
 
-workflow: $(VENV)/test.done ## the state machine in moto's interpreter
+workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 	$(BIN)/pytest tests/workflow
 
 template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies

@@ -1,6 +1,6 @@
-"""Which variables each part reads of a room's settings. For the type checker alone.
+"""Which settings each part reads. Only for the type checker; nothing imports it at run time.
 
-A room that takes a part without having declared its variables does not pass mypy.
+mypy refuses a room that takes a part and does not declare the variables of that part.
 """
 
 from __future__ import annotations

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """A client that is None is the process's own, made when it is needed.
+    """Clients, clocks and random bytes. None means the process's own client, made when needed.
 
-    `now_ms` is the wall clock in ms, `monotonic` a clock in seconds, `sleep` takes seconds.
+    `now_ms` returns epoch milliseconds, `monotonic` seconds; `sleep` takes seconds. `keys` returns
+    the credentials that sign addresses.
     """
 
     dynamodb: DynamoDBClient | None = None

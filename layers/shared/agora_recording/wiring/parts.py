@@ -1,4 +1,4 @@
-"""The one place where the library is put together: what a room is made of, and from what."""
+"""The parts of the rooms, and how each is made from settings and from what is outside."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class _Part(Generic[P, T]):
-    """A part that is made when it is first asked for, and kept. Its type says what it needs."""
+    """A part: made on first use, then kept. The type of its `self` says which settings it reads."""
 
     def __init__(self, make: Callable[[P], T]) -> None:
         self._make = make
@@ -60,7 +60,11 @@ class _Part(Generic[P, T]):
 
 
 class Parts(Generic[S_co]):
-    """Everything that rooms are made of. `given` are parts to take instead of making them."""
+    """Everything that rooms are made of, made on first use.
+
+    `settings` are the variables of one room. `given` are parts, by name, that are used instead of
+    being made: tests and benchmarks replace parts this way.
+    """
 
     def __init__(self, settings: S_co, outside: Outside | None = None, **given: Any) -> None:
         self.settings = settings
@@ -71,7 +75,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def store(self: Parts[needs.Table]) -> RecordingStore:
-        """The recordings."""
+        """Reads and changes recordings."""
         from agora_recording.life.store import RecordingStore
 
         settings = self.settings
@@ -79,21 +83,21 @@ class Parts(Generic[S_co]):
 
     @_Part
     def sessions(self: Parts[needs.Table]) -> SessionStore:
-        """What Agora's notifications say of each session, and whose it is."""
+        """Reads and changes sessions: what Agora's notifications told, and whose they are."""
         from agora_recording.life.sessions import SessionStore
 
         return SessionStore(self.settings.table_name, self.outside.dynamodb)
 
     @_Part
     def due_index(self: Parts[needs.Table]) -> DueIndex:
-        """The recordings by their next look."""
+        """Finds recordings by their next look."""
         from agora_recording.life.due_index import DueIndex
 
         return DueIndex(self.settings.table_name, self.outside.dynamodb)
 
     @_Part
     def sweep_lease(self: Parts[needs.Table]) -> Lease:
-        """The right to sweep."""
+        """The lease of whoever sweeps."""
         from agora_recording.aws.lease import Lease
 
         return Lease(self.settings.table_name, self.outside.dynamodb, self.outside.now_ms)
@@ -102,14 +106,14 @@ class Parts(Generic[S_co]):
 
     @_Part
     def secrets(self: Parts[object]) -> SecretStore:
-        """The secrets, kept for a while."""
+        """Reads secrets, and keeps them for a while."""
         from agora_recording.aws.secrets import SecretStore
 
         return SecretStore(self.outside.secretsmanager, self.outside.monotonic)
 
     @_Part
     def limiter(self: Parts[needs.Agora]) -> Limiter:
-        """The pace of all calls of Agora."""
+        """Paces all calls to Agora."""
         from agora_recording.agora.limiter import Limiter
 
         return Limiter(
@@ -122,7 +126,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def agora(self: Parts[needs.Agora]) -> AgoraClient:
-        """Agora's client, paced by the limiter."""
+        """Calls Agora, paced by the limiter."""
         # requests costs 20 ms, and most rooms never call Agora.
         import requests
 
@@ -142,7 +146,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def storage(self: Parts[needs.Storage]) -> Storage:
-        """What tells Agora where to upload to."""
+        """Makes storageConfigs, which tell Agora where to upload to."""
         from agora_recording.agora.storage import Storage
 
         settings = self.settings
@@ -159,7 +163,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def sealer(self: Parts[needs.SealKey]) -> Sealer:
-        """What keeps an app's secrets unreadable in the table."""
+        """Seals and unseals an app's secrets."""
         from agora_recording.aws.sealing import Sealer
 
         return Sealer(self.settings.seal_key_id, self.outside.kms)
@@ -168,21 +172,21 @@ class Parts(Generic[S_co]):
 
     @_Part
     def waker(self: Parts[needs.Table]) -> Waker:
-        """What wakes executions."""
+        """Wakes executions."""
         from agora_recording.life.executions import Waker
 
         return Waker(self.store, self.outside.stepfunctions)
 
     @_Part
     def arrival_queue(self: Parts[needs.ArrivalQueue]) -> ArrivalQueue:
-        """The queue of looks at files."""
+        """Asks for looks at files."""
         from agora_recording.life.look_queue import ArrivalQueue
 
         return ArrivalQueue(self.settings.arrivals_queue_url, self.outside.sqs)
 
     @_Part
     def publisher(self: Parts[needs.Bus]) -> Publisher:
-        """What writes event files and sends events."""
+        """Writes event files and sends events."""
         from agora_recording.life.publication import Publisher
 
         return Publisher(
@@ -194,7 +198,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def starter(self: Parts[needs.Starter]) -> Starter:
-        """What starts sessions."""
+        """Starts sessions."""
         from agora_recording.life.start_recording import Starter
 
         return Starter(
@@ -210,7 +214,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def confirmer(self: Parts[needs.Confirmer]) -> Confirmer:
-        """What confirms starts."""
+        """Confirms starts, and announces them."""
         from agora_recording.life.query_recording import Confirmer
 
         return Confirmer(
@@ -223,7 +227,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def stopper(self: Parts[needs.Agora]) -> Stopper:
-        """What stops sessions."""
+        """Stops sessions."""
         from agora_recording.life.stop_recording import Stopper
 
         return Stopper(
@@ -235,7 +239,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def sweeper(self: Parts[needs.Sweeper]) -> Sweeper:
-        """What looks after every recording that is not over."""
+        """Looks after every recording that is not over."""
         from agora_recording.life.watch_recordings import Sweeper
 
         return Sweeper(
@@ -255,7 +259,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def applier(self: Parts[needs.Applier]) -> Applier:
-        """What applies stored notifications."""
+        """Applies stored notifications."""
         from agora_recording.life.apply_notifications import Applier
 
         return Applier(
@@ -272,7 +276,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def verifier(self: Parts[needs.Verifier]) -> Verifier:
-        """What compares the bucket with what it should hold."""
+        """Compares the bucket with what it should hold."""
         from agora_recording.files.verifier import Verifier
 
         return Verifier(
@@ -285,7 +289,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def recording_publisher(self: Parts[needs.RecordingPublisher]) -> RecordingPublisher:
-        """What publishes recordings that are over."""
+        """Publishes recordings that are over."""
         from agora_recording.files.publish_recording import RecordingPublisher
 
         return RecordingPublisher(
@@ -298,7 +302,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def uploads(self: Parts[needs.Uploads]) -> UploadWatcher:
-        """What parks executions until their files are there."""
+        """Parks executions until their files are there."""
         from agora_recording.files.await_upload import UploadWatcher
 
         return UploadWatcher(
@@ -311,7 +315,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def arrivals(self: Parts[needs.Arrivals]) -> Arrivals:
-        """What takes the files that arrive."""
+        """Handles files that arrive, in time or late."""
         from agora_recording.files.record_file_arrival import Arrivals
 
         return Arrivals(
@@ -326,7 +330,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def creator(self: Parts[needs.Creator]) -> Creator:
-        """What makes recordings."""
+        """Makes recordings."""
         from agora_recording.api.create_recording import Creator
         from agora_recording.request.reading import Limits
 
@@ -349,14 +353,14 @@ class Parts(Generic[S_co]):
 
     @_Part
     def lister(self: Parts[needs.Table]) -> Lister:
-        """What lists recordings."""
+        """Lists recordings."""
         from agora_recording.api.get_recordings import Lister
 
         return Lister(self.store)
 
     @_Part
     def updater(self: Parts[needs.Updater]) -> Updater:
-        """What changes recordings while they run."""
+        """Changes recordings while they run."""
         from agora_recording.api.update_recording import Updater
 
         return Updater(
@@ -369,7 +373,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def layout_updater(self: Parts[needs.Agora]) -> Updater:
-        """What changes layouts alone: they have no secrets."""
+        """Changes layouts only: they have no secrets, so no sealer is needed."""
         from agora_recording.api.update_recording import Updater
 
         return Updater(
@@ -381,7 +385,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def deleter(self: Parts[needs.Verifier]) -> Deleter:
-        """What deletes recordings."""
+        """Deletes recordings."""
         from agora_recording.api.delete_recording import Deleter
 
         return Deleter(
@@ -393,7 +397,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def media(self: Parts[needs.Verifier]) -> Media:
-        """What finds the files of recordings, and signs addresses for them."""
+        """Finds the files of recordings, and signs addresses for them."""
         from agora_recording.api.media import Media
         from agora_recording.aws import clients
 
@@ -408,7 +412,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def timeline(self: Parts[needs.Table]) -> Timeline:
-        """What tells the timelines of recordings."""
+        """Shows the timelines of recordings."""
         from agora_recording.api.get_recording_events import Timeline
 
         return Timeline(self.store, self.sessions)
@@ -417,7 +421,7 @@ class Parts(Generic[S_co]):
 
     @_Part
     def refresher(self: Parts[needs.Refresher]) -> Refresher:
-        """What keeps firewalls open to Agora's notification servers."""
+        """Keeps firewalls open to Agora's notification servers."""
         from urllib.parse import urlsplit
 
         from agora_recording.aws.lease import Lease
