@@ -24,10 +24,11 @@ up: $(VENV)/demo.done ## the embedded stack, until Ctrl-C: make up ARGS="--speed
 
 test: lint types static pytest ## everything a change must pass
 
-lint: $(VENV)/test.done ## ruff: rules and format; the architecture: which folder may see which
+lint: $(VENV)/test.done ## rules and format, the architecture, and nothing dead
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
 
 types: $(VENV)/test.done ## mypy, strict
 	$(BIN)/mypy
