@@ -28,6 +28,6 @@ foreign        reads Agora's JSON, also with missing or unknown fields
 import gc
 
 # Imports make some 65,000 objects that are never freed. With the interpreter's threshold (700), the
-# garbage collector checks them hundreds of times: about 15 ms of each cold start. With one that they
-# pass (50,000), it checks all of them once, in the middle of the start: 13 ms.
+# garbage collector checks them hundreds of times: about 15 ms of each cold start. With a threshold
+# that they pass (50,000), it checks all of them once, in the middle of the start: 13 ms.
 gc.set_threshold(100_000, 10, 10)
