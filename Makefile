@@ -58,7 +58,7 @@ e2e: $(VENV)/test.done $(TOOLS)/hls.done ## stories on the embedded stack
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks
 
-openapi: $(VENV)/demo.done ## write the description of the API anew, from openapi.yaml and the types
+openapi: $(VENV)/demo.done ## write the descriptions of the API and of the manifest again, from the types
 	@$(BIN)/python -m openapi.build
 
 readme: $(VENV)/demo.done ## write the tables of the README anew from the template

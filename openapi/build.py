@@ -1,10 +1,12 @@
-"""Writes openapi.json: openapi.yaml with schemas and limits from the code (`make openapi`).
+"""Writes the descriptions that come from the types of the code (`make openapi`).
 
-The file is in the folder of the room `serve_openapi`; a test checks that it is up to date.
+These are openapi.json (openapi.yaml with schemas and limits), in the folder of the room
+`serve_openapi`, and the JSON Schema of the manifest, in docs/. Tests check that they are current.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Mapping
@@ -15,9 +17,12 @@ from typing import Any
 import msgspec
 import yaml
 
+from agora_recording.files.manifest import Manifest
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "openapi" / "openapi.yaml"
 TARGET = ROOT / "functions" / "serve_openapi" / "openapi.json"
+MANIFEST_SCHEMA = ROOT / "docs" / "manifest.schema.json"
 
 Json = dict[str, Any]
 
@@ -38,6 +43,16 @@ def document() -> Json:
 def text() -> str:
     """Return the document as its file has it."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def manifest_schema() -> str:
+    """Return the JSON Schema (2020-12) of `manifest.json`; a part is an array of its items."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Manifest of a recording",
+        **_dedented(msgspec.json.schema(Manifest)),
+    }
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _filled(part: Any, schemas: Json) -> Any:
@@ -84,6 +99,7 @@ def _schema(kind: Any, schemas: Json) -> Json:
     (schema,), found = msgspec.json.schema_components(
         [kind], ref_template="#/components/schemas/{name}"
     )
+    schema, found = _dedented(schema), _dedented(found)
     if "$ref" in schema:
         schema = found.pop(kind.__name__)
     for name, each in found.items():
@@ -92,6 +108,20 @@ def _schema(kind: Any, schemas: Json) -> Json:
             raise ValueError(f"two types are shown as {_shown(name)}")
     tidied: Json = _tidy(schema)
     return tidied
+
+
+def _dedented(schema: Any) -> Any:
+    """Return a schema whose descriptions are the same on every Python: 3.13 strips docstrings."""
+    if isinstance(schema, list | tuple):
+        return [_dedented(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: inspect.cleandoc(each)
+        if name == "description" and isinstance(each, str)
+        else _dedented(each)
+        for name, each in schema.items()
+    }
 
 
 def _shown(name: str) -> str:
@@ -121,3 +151,4 @@ def _tidy(schema: Any) -> Any:
 
 if __name__ == "__main__":
     TARGET.write_text(text(), encoding="utf-8")
+    MANIFEST_SCHEMA.write_text(manifest_schema(), encoding="utf-8")

@@ -196,12 +196,3 @@ def encode(value: Entry | Sequence[Entry] | str) -> bytes:
 def decode(data: bytes) -> Manifest:
     """Return the manifest that `encode` wrote; raise msgspec.DecodeError for anything else."""
     return msgspec.json.decode(data, type=Manifest)
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of `manifest.json`; a part is an array of its items."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Manifest of a recording",
-        **msgspec.json.schema(Manifest),
-    }
