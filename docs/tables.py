@@ -70,7 +70,8 @@ def _right(condition: str, statement: Json) -> str:
     actions = statement["Action"]
     shown = [actions] if isinstance(actions, str) else actions
     only = f" (only if `{condition}`)" if condition else ""
-    return f"{', '.join(f'`{each}`' for each in shown)} to {sentence(statement['Sid'])}{only}"
+    link = "to" if statement["Effect"] == "Allow" else "is denied:"
+    return f"{', '.join(f'`{each}`' for each in shown)} {link} {sentence(statement['Sid'])}{only}"
 
 
 def sentence(sid: str) -> str:

@@ -4,7 +4,8 @@ What differs from AWS, and why: - functions run as `provided.al2023` with AWS's 
 (awslambdaric), because the emulator's Python worker loses the names of errors; the same bootstrap
 puts the layer on PYTHONPATH. awslambdaric is for Linux; elsewhere `local/runtime.py` replaces it; -
 the state machine's YAML becomes JSON, with numbers filled in; - resources that the emulator refuses
-are left out, and their names are returned.
+are left out, and their names are returned; - alarms on several metrics become alarms on one, since
+the emulator knows no others; - Agora may be a simulator, which speaks plain HTTP.
 """
 
 from __future__ import annotations
@@ -113,6 +114,23 @@ def zip_function(folder: Path, start: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def _simplify(alarm: Template) -> None:
+    """Make an alarm one that the emulator can make: on one metric. It never rings there."""
+    alarm["Type"] = "AWS::CloudWatch::Alarm"
+    properties = alarm["Properties"]
+    if properties.pop("Metrics", None) or properties.pop("AlarmRule", None):
+        properties |= {
+            "Namespace": "Embedded",
+            "MetricName": "None",
+            "Statistic": "Sum",
+            "Period": 300,
+            "EvaluationPeriods": 1,
+            "Threshold": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "TreatMissingData": "notBreaching",
+        }
+
+
 def localise(
     values: dict[str, str], environment: dict[str, str]
 ) -> tuple[Template, dict[str, bytes], list[str]]:
@@ -129,6 +147,10 @@ def localise(
     start = bootstrap(build_layer())
     for name in dropped:
         del resources[name]
+    for resource in resources.values():
+        if resource["Type"] in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+            _simplify(resource)
+    local["Parameters"]["AgoraBaseUrl"]["AllowedPattern"] = "https?://[^/]+"
     shared = local["Globals"]["Function"]
     shared["Runtime"] = "provided.al2023"
     shared["Architectures"] = ["x86_64"]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # Of recording.due.Risk, in its order.
 RISK_NAMES = ("starting", "ending", "silent", "unseen", "late files")
 _WHOLE_TIMELINE = 100_000
+_EMPTY_PAGES = 500  # of a shard, in a row
 # Seconds: longer than any function may run. A call is never repeated.
 _PATIENT = Config(read_timeout=320, retries={"total_max_attempts": 1})
 
@@ -245,7 +246,7 @@ class Operator:
             return "a scheduled run", "given up; the schedule has run since, or will", False
         what = f"{batch['batchSize']} notifications of {batch['approximateArrivalOfFirstRecord']}"
         try:
-            records = list(_stream_records(batch))
+            records, is_whole = _stream_records(batch)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code not in ("TrimmedDataAccessException", "ResourceNotFoundException"):
@@ -254,6 +255,8 @@ class Operator:
         failed = self._applier.apply(records)
         if failed:
             return what, f"{len(failed)} fail again", False
+        if not is_whole:
+            return what, f"applied, {len(records)} of them; the stream does not have its end", False
         return what, f"applied, {len(records)} of them", True
 
     # --- the rest ---
@@ -315,8 +318,14 @@ def _messages(url: str) -> Iterator[MessageTypeDef]:
             return
 
 
-def _stream_records(batch: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the notifications of a batch, read from the table's stream again."""
+def _stream_records(batch: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], bool]:
+    """Return the notifications of a batch, read from the table's stream again, and whether these
+    are all.
+
+    A page of a shard may be empty although records follow (DynamoDB Streams: GetRecords), so the
+    shard is read until the last record of the batch, or until its end. An open shard has no end:
+    after `_EMPTY_PAGES` in a row, the last record is not there.
+    """
     client = boto3.client("dynamodbstreams")
     place = client.get_shard_iterator(
         StreamArn=batch["streamArn"],
@@ -324,15 +333,18 @@ def _stream_records(batch: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         ShardIteratorType="AT_SEQUENCE_NUMBER",
         SequenceNumber=batch["startSequenceNumber"],
     )["ShardIterator"]
-    last = int(batch["endSequenceNumber"])
-    while place:
+    found: list[Mapping[str, Any]] = []
+    last, empty = int(batch["endSequenceNumber"]), 0
+    while place and empty < _EMPTY_PAGES:
         page = client.get_records(ShardIterator=place)
         for record in page["Records"]:
-            if int(record["dynamodb"]["SequenceNumber"]) > last:
-                return
+            number = int(record["dynamodb"]["SequenceNumber"])
             sort = record["dynamodb"]["Keys"]["SK"]["S"]
-            if record["eventName"] == "INSERT" and (sort.startswith("EVT#") or sort == "NOTICE"):
-                yield record
-        if not page["Records"]:
-            return
+            is_told = sort.startswith("EVT#") or sort == "NOTICE"
+            if number <= last and record["eventName"] == "INSERT" and is_told:
+                found.append(record)
+            if number >= last:
+                return found, True
+        empty = 0 if page["Records"] else empty + 1
         place = page.get("NextShardIterator", "")
+    return found, False

@@ -38,12 +38,14 @@ def _publisher() -> RecordingPublisher:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, publisher: RecordingPublisher | None = None
 ) -> dict[str, Any]:
-    """Return {status, endReason, missing, awaited} of the published recording."""
+    """Return {status, endReason, missing, awaited, wentWrong} of the published recording."""
     closed = (publisher or _publisher()).publish(event["recordingId"])
     # RecordingCompleted, RecordingIncomplete or RecordingFailed, and each again by its reason. A
     # recording that waits only for transcoding counts as incomplete when it is given up
     # (record_file_arrival).
     count("RecordingAwaited" if closed["awaited"] else f"Recording{closed['status'].capitalize()}")
+    if closed["wentWrong"]:
+        count("RecordingFailedByFault")
     count("FilesMissing", closed["missing"])
     metrics.add_dimensions(service=metrics.service, endReason=closed["endReason"])
     logger.info("recording published", status=closed["status"], endReason=closed["endReason"])

@@ -50,6 +50,7 @@ from tests.world.builders import (
     ended,
     heard,
     recording,
+    reply,
     requested,
     running,
     uploading,
@@ -58,11 +59,19 @@ from tests.world.house import House
 from tests.world.webhook import NOW_MS
 
 STACK = "stack"
+KINDS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 ALARMS: dict[str, dict[str, Any]] = {
     name: each["Properties"]
     for name, each in template()["Resources"].items()
-    if each["Type"] == "AWS::CloudWatch::Alarm"
+    if each["Type"] in KINDS
 }
+# The parts of composite alarms: they have a state, and tell nobody.
+PARTS: dict[str, list[str]] = {
+    name: re.findall(r'ALARM\("\$\{(\w+)\}"\)', each["AlarmRule"]["Fn::Sub"])
+    for name, each in ALARMS.items()
+    if "AlarmRule" in each
+}
+TELLING = set(ALARMS) - {part for parts in PARTS.values() for part in parts}
 CONTEXT: Any = Context()
 MINUTE, HOUR = 60, 3600
 
@@ -114,23 +123,62 @@ class CloudWatch:
 
     def rings(self, name: str, at_s: float) -> bool:
         """Tell whether an alarm is in ALARM at an instant that ends one of its periods."""
+        if parts := PARTS.get(name):
+            assert ALARMS[name]["AlarmRule"]["Fn::Sub"].count(" AND ") == len(parts) - 1
+            return all(self.rings(part, at_s) for part in parts)
         alarm = ALARMS[name]
-        points = self._points[alarm["Namespace"], alarm["MetricName"], _dimensions(alarm)]
-        period, count = alarm["Period"], alarm["EvaluationPeriods"]
+        period, count = _period(alarm), alarm["EvaluationPeriods"]
         assert at_s % period == 0
+        ends = [at_s - period * number for number in range(count)]
+        if alarm["TreatMissingData"] == "ignore":  # the state stays until there is data again
+            every = [at_s - period * number for number in range(int(at_s // period))]
+            ends = [end for end in every if self._value(alarm, end) is not None][:count]
+            if len(ends) < count:
+                return False
         breaches = 0
-        for end in (at_s - period * number for number in range(count)):
-            values = [value for at, value in points if end - period <= at < end]
-            if values:
-                value = _STATISTICS[alarm["Statistic"]](values)
-                breaches += _COMPARE[alarm["ComparisonOperator"]](value, alarm["Threshold"])
-            else:
+        for end in ends:
+            value = self._value(alarm, end)
+            if value is None:
                 breaches += alarm["TreatMissingData"] == "breaching"
+            else:
+                breaches += _COMPARE[alarm["ComparisonOperator"]](value, alarm["Threshold"])
         return bool(breaches >= alarm.get("DatapointsToAlarm", count))
 
+    def _value(self, alarm: dict[str, Any], end: float) -> float | None:
+        """Return what an alarm looks at, of the period that ends then; None without data."""
+        if "Metrics" not in alarm:
+            return self._statistic(alarm, alarm["Statistic"], end - alarm["Period"], end)
+        (result,) = [each for each in alarm["Metrics"] if each.get("ReturnData", True)]
+        values = {
+            each["Id"]: self._statistic(stat["Metric"], stat["Stat"], end - stat["Period"], end)
+            for each in alarm["Metrics"]
+            if (stat := each.get("MetricStat"))
+        }
+        first, second = re.fullmatch(r"(\w+) - FILL\((\w+), 0\)", result["Expression"]).groups()  # type: ignore[union-attr]
+        minuend = values[first]
+        return None if minuend is None else minuend - (values[second] or 0)
 
-def _dimensions(alarm: dict[str, Any]) -> frozenset[tuple[str, str]]:
-    return frozenset((each["Name"], _text(each["Value"])) for each in alarm["Dimensions"])
+    def _statistic(
+        self, metric: dict[str, Any], statistic: str, begin: float, end: float
+    ) -> float | None:
+        points = self._points[metric["Namespace"], metric["MetricName"], _dimensions(metric)]
+        values = [value for at, value in points if begin <= at < end]
+        return _STATISTICS[statistic](values) if values else None
+
+
+def _period(alarm: dict[str, Any]) -> int:
+    periods = [each["MetricStat"]["Period"] for each in _stats(alarm)] or [alarm["Period"]]
+    assert len(set(periods)) == 1
+    found: int = periods[0]
+    return found
+
+
+def _stats(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in alarm.get("Metrics", ()) if "MetricStat" in each]
+
+
+def _dimensions(metric: dict[str, Any]) -> frozenset[tuple[str, str]]:
+    return frozenset((each["Name"], _text(each["Value"])) for each in metric["Dimensions"])
 
 
 def _text(value: Any) -> str:
@@ -185,6 +233,59 @@ def test_a_recording_that_agora_refuses_rings(cloudwatch: CloudWatch) -> None:
     assert cloudwatch.values("RecordingFailed", endReason="REFUSED") == [1]
 
 
+def test_a_recording_whose_files_are_gone_rings_although_it_was_stopped(
+    cloudwatch: CloudWatch,
+) -> None:
+    house = House()
+    house.agora.files = False  # Agora accepts the stop, so it has recorded something
+    house.begin()
+    house.run(60)
+    house.stop()
+    _publish_what_is_there(house, cloudwatch)
+    assert cloudwatch.rings("FailedRecordingsAlarm", 300)
+
+
+def test_a_recording_that_was_stopped_before_it_began_rings_nothing(cloudwatch: CloudWatch) -> None:
+    house = House()
+    house.stop()
+    _publish_what_is_there(house, cloudwatch)
+    assert not cloudwatch.rings("FailedRecordingsAlarm", 300)
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_an_empty_room_rings_nothing(cloudwatch: CloudWatch, is_stopped: bool) -> None:
+    house = House()
+    house.agora.files = False
+    house.begin()
+    house.run(60)
+    (session,) = house.agora.running
+    if is_stopped:
+        house.agora.answers["stop"] = reply("stop", 206, code=435)
+        house.stop()
+    else:
+        house.agora.end(session.sid, 41, leaveCode=4)
+    _publish_what_is_there(house, cloudwatch)
+    assert not cloudwatch.rings("FailedRecordingsAlarm", 300)
+
+
+def _publish_what_is_there(house: House, cloudwatch: CloudWatch) -> None:
+    """Let the room publish a recording that nothing is left to happen to."""
+    publish = house.rooms["PublishRecordingFunction"]
+
+    def counted(event: dict[str, Any]) -> dict[str, Any]:
+        publisher: Any = SimpleNamespace(publish=lambda _: publish(event))
+        told: dict[str, Any] = publish_recording.lambda_handler(event, CONTEXT, publisher=publisher)
+        return told
+
+    house.rooms["PublishRecordingFunction"] = counted
+    if RECORDING_ID not in house.machine.executions:
+        house.begin()
+    house.run(2 * HOUR)
+    cloudwatch.read(0)
+    assert house.row.status == "failed"
+    assert cloudwatch.values("RecordingFailed") == [1]
+
+
 @rings("IncompleteRecordingsAlarm")
 def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
     row = uploading()
@@ -199,8 +300,9 @@ def test_a_recording_with_a_hole_rings(cloudwatch: CloudWatch) -> None:
 
 
 def test_what_transcoding_will_make_rings_only_when_it_is_given_up(cloudwatch: CloudWatch) -> None:
-    closed = {"status": "incomplete", "endReason": "STOP_REQUESTED", "missing": 1, "awaited": True}
-    publisher: Any = SimpleNamespace(publish=lambda _: closed)
+    closed = {"status": "incomplete", "endReason": "STOP_REQUESTED", "missing": 1}
+    told = {**closed, "awaited": True, "wentWrong": False}
+    publisher: Any = SimpleNamespace(publish=lambda _: told)
     publish_recording.lambda_handler(event(), CONTEXT, publisher=publisher)
     cloudwatch.read(0)
     assert not cloudwatch.rings("IncompleteRecordingsAlarm", 300)
@@ -327,11 +429,43 @@ def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -
     applier = Parts(house.settings, house.outside, sessions=sessions).applier
     answer = apply_notifications.lambda_handler({"Records": [heard(31)]}, CONTEXT, applier=applier)
     assert answer["batchItemFailures"]
-    stored = functions()["ApplyNotificationsFunction"]["Events"]["Stored"]["Properties"]
+    stored = template()["Resources"]["ApplyNotificationsFunctionStored"]["Properties"]
     given_up = stored["DestinationConfig"]["OnFailure"]["Destination"]
     assert given_up == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
     _measure_queue(cloudwatch, "DeadLetters", 1)
     assert cloudwatch.rings("DeadLettersAlarm", 300)
+
+
+@rings("ThrottledNotificationsAlarm")
+@pytest.mark.parametrize(("answered", "expected"), [(90, True), (995, False), (None, True)])
+def test_requests_that_the_webhook_refuses_ring(
+    cloudwatch: CloudWatch, answered: int | None, expected: bool
+) -> None:
+    """1,000 requests arrive; so many reach the function (None: it never ran)."""
+    route = {"Resource": "/notifications", "Method": "POST"}
+    api = {"ApiName": STACK, "Stage": "v1", **route}
+    cloudwatch.put("AWS/ApiGateway", "Count", api, 0, 1000)
+    if answered is not None:
+        room = {"FunctionName": "ReceiveNotificationFunction"}
+        cloudwatch.put("AWS/Lambda", "Invocations", room, 0, answered)
+    assert cloudwatch.rings("ThrottledNotificationsAlarm", 300) is expected
+
+
+def test_the_route_that_the_alarm_looks_at_has_numbers_of_its_own() -> None:
+    (room,) = functions()["ReceiveNotificationFunction"]["Events"].values()
+    settings = template()["Resources"]["Api"]["Properties"]["MethodSettings"]
+    (route,) = [each for each in settings if each.get("MetricsEnabled")]
+    named = (route["ResourcePath"].replace("~1", ""), route["HttpMethod"])
+    assert named == (room["Properties"]["Path"], room["Properties"]["Method"])
+
+
+@rings("LateNotificationsAlarm")
+def test_a_stream_that_is_applied_late_rings(cloudwatch: CloudWatch) -> None:
+    room = {"FunctionName": "ApplyNotificationsFunction"}
+    for minute in range(20):
+        cloudwatch.put("AWS/Lambda", "IteratorAge", room, minute * MINUTE, 10_000 * minute)
+    assert not cloudwatch.rings("LateNotificationsAlarm", 10 * MINUTE)
+    assert cloudwatch.rings("LateNotificationsAlarm", 15 * MINUTE)
 
 
 @rings("WaitingFilesAlarm")
@@ -392,6 +526,16 @@ def test_a_sweeper_that_does_not_run_rings(cloudwatch: CloudWatch) -> None:
         house.clock.advance(MINUTE)
     assert not cloudwatch.rings("MissedSweepsAlarm", 20 * MINUTE)
     assert cloudwatch.rings("MissedSweepsAlarm", 30 * MINUTE)
+
+
+def test_a_new_stack_does_not_ring_before_the_first_sweep(cloudwatch: CloudWatch) -> None:
+    house = House()
+    assert cloudwatch.rings("NoRecentSweep", 10 * MINUTE)
+    assert not cloudwatch.rings("MissedSweepsAlarm", 10 * MINUTE)
+    sweep(house, cloudwatch, 10 * MINUTE)
+    assert not cloudwatch.rings("MissedSweepsAlarm", 15 * MINUTE)
+    for minute in (25, 600):  # and it goes on ringing
+        assert cloudwatch.rings("MissedSweepsAlarm", minute * MINUTE)
 
 
 @rings("FailedExecutionsAlarm")
@@ -496,26 +640,28 @@ def test_a_healthy_recording_rings_nothing(cloudwatch: CloudWatch) -> None:
     ringing = [
         name
         for name, alarm in ALARMS.items()
-        if cloudwatch.rings(name, 24 * HOUR if alarm["Period"] == HOUR else 20 * MINUTE)
+        if name in TELLING
+        and cloudwatch.rings(name, 24 * HOUR if alarm.get("Period") == HOUR else 20 * MINUTE)
     ]
     assert ringing == []
 
 
 def test_every_alarm_is_rung_by_a_test() -> None:
-    assert set(ALARMS) == RUNG
+    assert TELLING == RUNG
 
 
 def test_every_alarm_has_its_entry_in_the_runbook() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     entries = set(re.findall(r"^#+ (\w+Alarm)$", text, re.MULTILINE))
-    assert entries == set(ALARMS)
+    assert entries == TELLING
 
 
 def test_every_alarm_tells_the_topic_that_it_rings_and_that_it_is_over() -> None:
     told = {"Fn::If": ["TellSomebody", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
     for name, alarm in ALARMS.items():
-        assert alarm["AlarmActions"] == told, name
-        assert alarm["OKActions"] == told, name
+        tells = told if name in TELLING else None
+        assert alarm.get("AlarmActions") == tells, name
+        assert alarm.get("OKActions") == tells, name
         assert alarm["AlarmDescription"], name
 
 
@@ -526,7 +672,7 @@ WIDGETS: list[dict[str, Any]] = json.loads(DASHBOARD)["widgets"]
 
 
 def test_the_dashboard_is_short_and_no_widget_covers_another() -> None:
-    assert len(DASHBOARD.splitlines()) <= 60
+    assert len(DASHBOARD.splitlines()) <= 80
     cells = [
         (x, y)
         for each in WIDGETS
@@ -538,7 +684,24 @@ def test_the_dashboard_is_short_and_no_widget_covers_another() -> None:
 
 
 def test_the_dashboard_shows_every_alarm() -> None:
-    assert set(re.findall(r"\$\{(\w+Alarm)\.Arn\}", DASHBOARD)) == set(ALARMS)
+    assert set(re.findall(r"\$\{(\w+Alarm)\.Arn\}", DASHBOARD)) == TELLING
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_the_dashboard_shows_every_functions_errors_and_throttles(metric: str) -> None:
+    (widget,) = [each for each in WIDGETS if metric in str(each["properties"].get("metrics"))]
+    lines = widget["properties"]["metrics"]
+    assert lines[0][:3] == ["AWS/Lambda", metric, "FunctionName"]
+    assert {line[-1] for line in lines} == {f"${{{name}}}" for name in functions()}
+
+
+def test_the_dashboard_shows_how_old_is_what_waits() -> None:
+    queues = {
+        name for name, each in template()["Resources"].items() if each["Type"] == "AWS::SQS::Queue"
+    }
+    (widget,) = [each for each in WIDGETS if "IteratorAge" in str(each)]
+    named = str(widget["properties"]["metrics"])
+    assert set(re.findall(r"\$\{(\w+)\.QueueName\}", named)) == queues
 
 
 def test_alarms_and_dashboard_name_only_metrics_that_are_emitted() -> None:
@@ -550,7 +713,8 @@ def test_alarms_and_dashboard_name_only_metrics_that_are_emitted() -> None:
     emitted = set(re.findall(r'"([A-Z][A-Za-z]+)"', code)) | set(vars(errors))
     emitted |= {f"Recording{each.capitalize()}" for each in TERMINAL}
     emitted |= {f"Verdict{each.capitalize()}" for each in get_args(Outcome)}
-    named = {each["MetricName"] for each in ALARMS.values() if each["Namespace"] == emf.NAMESPACE}
+    looked_at = [each for each in ALARMS.values() if "MetricName" in each]
+    named = {each["MetricName"] for each in looked_at if each["Namespace"] == emf.NAMESPACE}
     named |= {line[1] for each in WIDGETS for line in _lines(each) if line[0] == emf.NAMESPACE}
     assert len(named) > 20
     assert named <= emitted, named - emitted

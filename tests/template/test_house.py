@@ -92,14 +92,16 @@ def test_every_asynchronous_edge_has_a_dead_letter_queue() -> None:
             properties = event.get("Properties", {})
             if event["Type"] in ("ScheduleV2", "EventBridgeRule"):
                 assert "DeadLetterConfig" in properties, name
-            elif event["Type"] == "SQS":
-                queue = RESOURCES[_target(properties["Queue"])]
-                assert "RedrivePolicy" in queue["Properties"], name
-            elif event["Type"] in ("DynamoDB", "Kinesis"):
-                assert "OnFailure" in properties["DestinationConfig"], name
     for name, each in RESOURCES.items():
+        properties = each.get("Properties", {})
         if each["Type"] == "AWS::Events::Rule":
-            assert all("DeadLetterConfig" in to for to in each["Properties"]["Targets"]), name
+            assert all("DeadLetterConfig" in to for to in properties["Targets"]), name
+        elif each["Type"] == "AWS::Lambda::EventSourceMapping":
+            source = RESOURCES[_target(properties["EventSourceArn"])]
+            if source["Type"] == "AWS::SQS::Queue":
+                assert "RedrivePolicy" in source["Properties"], name
+            else:
+                assert "OnFailure" in properties["DestinationConfig"], name
 
 
 def test_what_lambda_repeats_by_itself_comes_to_an_end() -> None:
@@ -187,7 +189,25 @@ def _statements(function: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["Table", "Bucket"])
+def test_every_policy_is_of_the_present_version() -> None:
+    """Without it, IAM takes the version of 2008, in which `${…}` is no variable."""
+    policies = list(_policies(template()))
+    assert len(policies) > 20
+    assert [each for each in policies if each.get("Version") != "2012-10-17"] == []
+
+
+def _policies(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        if "Statement" in part:
+            yield part
+        for each in part.values():
+            yield from _policies(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _policies(each)
+
+
+@pytest.mark.parametrize("name", ["Table", "Bucket", "BucketPolicy"])
 def test_what_is_kept_outlives_the_stack_but_not_a_create_that_failed(name: str) -> None:
     assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
@@ -203,6 +223,20 @@ def test_only_the_webhook_route_is_open() -> None:
     ]
     assert opened == ["ReceiveNotificationFunction"]
     assert RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+
+
+def test_the_open_route_has_a_rate_of_its_own_and_none_behind_a_load_balancer() -> None:
+    settings = RESOURCES["Api"]["Properties"]["MethodSettings"]
+    (route,) = [each for each in settings if each["ResourcePath"] == "/~1notifications"]
+    for limit, parameter in (("Rate", "NotificationRate"), ("Burst", "NotificationBurst")):
+        expected = {"Fn::If": ["UseLoadBalancer", 0, {"Ref": parameter}]}
+        assert route[f"Throttling{limit}Limit"] == expected
+
+
+def test_lambdas_own_lines_are_few_unless_they_are_asked_for() -> None:
+    logging = template()["Globals"]["Function"]["LoggingConfig"]
+    assert logging["SystemLogLevel"] == {"Ref": "SystemLogLevel"}
+    assert template()["Parameters"]["SystemLogLevel"]["Default"] == "WARN"
 
 
 def test_every_parameter_is_described() -> None:

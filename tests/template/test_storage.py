@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agora_recording.agora.storage import REGION_NUMBERS
-from agora_recording.files.record_file_arrival import LEASE_S
+from agora_recording.files import names
 from local.template import functions, template
 
 TEMPLATE = template()
@@ -85,18 +85,53 @@ def test_the_pattern_has_no_wildcards() -> None:
     assert "wildcard" not in str(RESOURCES["FileArrivalsRule"])
 
 
-def test_a_message_stays_hidden_while_its_room_may_run() -> None:
-    room = functions()["RecordFileArrivalFunction"]
-    gathered = room["Events"]["Arrived"]["Properties"]["MaximumBatchingWindowInSeconds"]
-    hidden = RESOURCES["FileArrivals"]["Properties"]["VisibilityTimeout"]
-    assert hidden >= gathered + room["Timeout"]
-    assert room["Timeout"] <= LEASE_S
-
-
 def test_agora_may_only_write_unless_transcoding_is_asked_for() -> None:
     assert PARAMETERS["PostponedTranscoding"]["Default"] == "false"
-    always = [each["Action"] for each in _statements() if "Fn::If" not in each]
-    assert always == ["s3:PutObject", "s3:AbortMultipartUpload"]
+    always = [each for each in _statements() if "Fn::If" not in each]
+    allowed = [each["Action"] for each in always if each["Effect"] == "Allow"]
+    assert allowed == ["s3:PutObject", "s3:AbortMultipartUpload"]
+
+
+def test_agora_may_not_write_what_the_stack_writes_itself() -> None:
+    """The same places as in the policies of the rooms that write them."""
+    (denied,) = [each for each in _statements() if each.get("Effect") == "Deny"]
+    assert denied["Action"] == "s3:PutObject"
+    written = {
+        place
+        for room in functions().values()
+        for policy in room.get("Policies", ())
+        for each in policy["Statement"]
+        if each.get("Action") == "s3:PutObject"
+        for place in _places(each)
+    }
+    assert (
+        set(_places(denied))
+        == written
+        == {
+            "${Bucket.Arn}/recordings/*/manifest*",
+            "${Bucket.Arn}/recordings/*/events/*",
+        }
+    )
+
+
+def _places(statement: dict[str, Any]) -> list[str]:
+    resources = statement["Resource"]
+    listed = resources if isinstance(resources, list) else [resources]
+    return [each["Fn::Sub"] for each in listed]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest/segments-00001.json", "events/x.json"])
+def test_no_file_of_agoras_has_a_name_that_it_may_not_write(name: str) -> None:
+    assert names.parse(name, None, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "is_allowed"),
+    [("https://api.agora.io", 1), ("http://api.agora.io", 0), ("http://127.0.0.1:8000", 0)],
+)
+def test_agora_is_called_over_https_alone(url: str, is_allowed: int) -> None:
+    pattern = PARAMETERS["AgoraBaseUrl"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, url)) == bool(is_allowed)
 
 
 def test_agora_may_read_what_it_is_to_transcode() -> None:

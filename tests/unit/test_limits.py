@@ -42,10 +42,7 @@ def kinds(name: str) -> list[dict[str, object]]:
 STAGE = RESOURCES["Api"]["Properties"]["MethodSettings"][0]
 RATE, BURST = STAGE["ThrottlingRateLimit"], STAGE["ThrottlingBurstLimit"]
 (STREAM,) = (
-    event["Properties"]
-    for each in functions().values()
-    for event in each.get("Events", {}).values()
-    if event["Type"] == "DynamoDB"
+    each for each in kinds("AWS::Lambda::EventSourceMapping") if "StartingPosition" in each
 )
 RESERVED = sum("ReservedConcurrentExecutions" in each for each in functions().values())
 QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in each]
@@ -64,7 +61,10 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
         f"stopped {Timings().expiry_margin_s / 60:g} minutes before",
         # AWS's
         f"throttle is {RATE:,}/s, burst {BURST:,}",
-        f"{RATE * 60:,} recordings with event 33",
+        f"`NotificationRate` {DEFAULTS['NotificationRate']}/s, "
+        f"`NotificationBurst` {DEFAULTS['NotificationBurst']} | "
+        f"{DEFAULTS['NotificationRate'] * 60:,} recordings with event 33",
+        f"stream: `StreamParallelism` {DEFAULTS['StreamParallelism']} batches of a shard",
         f"{RESERVED} are reserved with `ReserveConcurrency`",
         f"limiter: two a call at most, {2 * CALLS}/s",
         f"`clientRequest` has {conformance.MOST_BYTES // KB} KB at most",

@@ -21,6 +21,7 @@ from agora_recording.life.executions import start_execution
 from agora_recording.life.watch_recordings import Swept
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.model import RANK, TERMINAL, Recording, from_row
+from local.template import template
 from tests.world.agora import ScriptedAgora
 from tests.world.builders import MACHINE, RECORDING_ID, requested
 from tests.world.errors import error
@@ -33,6 +34,8 @@ from tests.world.step_functions import Answer, Failed, StepFunctions
 from tests.world.world import World
 
 MINUTE_MS = 60_000  # from one sweep to the next
+# How long a message that failed is hidden before it comes again.
+HIDDEN_S = template()["Resources"]["FileArrivals"]["Properties"]["VisibilityTimeout"]
 EVENTS_OF_A_LIFE = 30_000  # more than these, and it goes on for ever
 
 
@@ -184,7 +187,7 @@ class House(World):
         """Bring a wish to look; what fails comes again when its message is visible again."""
         done = self.background(self.parts.arrivals.act, recording_id, [Arrival(recording_id)])
         if done is None:
-            self.later(300, partial(self.arrive, recording_id))
+            self.later(HIDDEN_S, partial(self.arrive, recording_id))
 
     def sweep(self) -> Counter[str]:
         """Sweep once."""

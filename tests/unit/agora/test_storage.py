@@ -89,7 +89,9 @@ def test_temporary_credentials_are_limited_to_the_prefix_and_live_twelve_hours()
     assert config["accessKey"] == "ASIATEMP"
     asked = sts.asked[0]
     assert asked["DurationSeconds"] >= 4 * 3600
-    statement = json.loads(asked["Policy"])["Statement"][0]
+    policy = json.loads(asked["Policy"])
+    assert policy["Version"] == "2012-10-17"
+    statement = policy["Statement"][0]
     assert statement["Resource"] == f"arn:aws:s3:::bucket/{PREFIX}*"
     assert "s3:GetObject" not in statement["Action"]
     assert stored(config).problems == ()

@@ -21,7 +21,7 @@ from agora_recording.errors import RecordingStateError, RoomFailedError, StackNo
 from agora_recording.life import apply_notifications
 from agora_recording.recording.due import RISKS
 from agora_recording.wiring.parts import Parts
-from operate import commands, deployment
+from operate import commands, deployment, operations
 from operate.deployment import Deployment
 from operate.operations import RISK_NAMES, Operator
 from tests.world.builders import (
@@ -176,17 +176,25 @@ BATCH = {
 
 
 class FakeStream:
-    """A table's stream of one shard."""
+    """A table's stream of one shard, which is open: its last page is followed by empty ones.
 
-    def __init__(self, *records: dict[str, Any]) -> None:
-        self.pages = deque([list(records), []])
+    `empty` pages come before every record.
+    """
+
+    def __init__(self, *records: dict[str, Any], empty: int = 0) -> None:
+        self.pages = deque[list[Any]]([])
+        for record in records:
+            self.pages += [*([[]] * empty), [record]]
+        self.reads = 0
 
     def get_shard_iterator(self, **request: Any) -> dict[str, str]:
         assert (request["ShardId"], request["SequenceNumber"]) == ("shard", "5")
         return {"ShardIterator": "iterator"}
 
     def get_records(self, *, ShardIterator: str) -> dict[str, Any]:
-        return {"Records": self.pages.popleft(), "NextShardIterator": ShardIterator}
+        self.reads += 1
+        records = self.pages.popleft() if self.pages else []
+        return {"Records": records, "NextShardIterator": ShardIterator}
 
 
 def streamed(record: dict[str, Any], place: str) -> dict[str, Any]:
@@ -199,7 +207,9 @@ def streamed(record: dict[str, Any], place: str) -> dict[str, Any]:
     }
 
 
-def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: Desk) -> None:
+@pytest.mark.parametrize("empty", [0, 3])
+def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: Desk, empty: int) -> None:
+    """A page may be empty although records follow."""
     world.add(recording())
     world.session(recordingId=RECORDING_ID)
     other = {"PK": {"S": f"REC#{RECORDING_ID}"}, "SK": {"S": "META"}}
@@ -208,11 +218,19 @@ def test_a_batch_that_was_given_up_is_read_from_the_stream_again(world: Desk) ->
         streamed(heard(31, {"status": 0}, at_ms=after(60)), "5"),
         {"eventName": "MODIFY", "dynamodb": ours},
         streamed(heard(11, {"exitStatus": 0}, at_ms=after(61)), "7"),  # the next batch's
+        empty=empty,
     )
     world.queues.put("dead", BATCH)
     assert world.outcomes() == [("applied, 1 of them", True)]
     assert world.meta["upload"]["state"] == "uploaded"
     assert "sessionEnd" not in world.meta
+
+
+def test_a_batch_whose_end_is_not_in_the_stream_is_not_looked_for_for_ever(world: Desk) -> None:
+    stream = world.clients["dynamodbstreams"] = FakeStream()
+    world.queues.put("dead", BATCH)
+    assert world.outcomes() == [("applied, 0 of them; the stream does not have its end", False)]
+    assert stream.reads == operations._EMPTY_PAGES
 
 
 def test_a_batch_older_than_the_stream_stays_until_it_is_discarded(world: Desk) -> None:

@@ -25,6 +25,7 @@ from agora_recording.files.verdict import Verdict
 from agora_recording.files.verifier import Verifier
 from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.ending import went_wrong
 from agora_recording.recording.model import Recording, Status
 from agora_recording.recording.timings import Timings
 from agora_recording.recording.view import public
@@ -42,9 +43,10 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
     def publish(self, recording_id: str) -> dict[str, Any]:
         """Write the manifest, announce the end, close the row.
 
-        Returns {status, endReason, missing, awaited}: `missing` is how many files are missing;
-        `awaited` says whether all of these are files of postponed transcoding, which take days. May
-        be repeated at any point: until the row is closed, it writes and returns the same again.
+        Returns {status, endReason, missing, awaited, wentWrong}: `missing` is how many files are
+        missing; `awaited` says whether all of these are files of postponed transcoding, which take
+        days; `wentWrong` whether it failed although there should be files. May be repeated at any
+        point: until the row is closed, it writes and returns the same again.
         """
         recording = self.store.get(recording_id)
         if recording.is_terminal:
@@ -128,4 +130,5 @@ def _told(recording: Recording) -> dict[str, Any]:
         "endReason": recording.end_reason,
         "missing": recording.upload.missing,
         "awaited": False,
+        "wentWrong": went_wrong(recording),
     }

@@ -26,7 +26,7 @@ from agora_recording.recording.model import RANK, Recording, seen
 from agora_recording.recording.timings import Timings
 
 _WORDS = {"mp4": "An MP4 file", "audio": "An audio file", "playlist": "A playlist"}
-LEASE_S = 300  # as long as the room may run: its holder is alive, or the lease has expired
+LEASE_S = 120  # as long as the room may run: its holder is alive, or the lease has expired
 
 
 class _Object(msgspec.Struct):

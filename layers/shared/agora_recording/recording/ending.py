@@ -14,6 +14,7 @@ from agora_recording import errors
 from agora_recording.agora.reply import Reply
 from agora_recording.recording.due import expiry_ms
 from agora_recording.recording.model import (
+    EMPTY_ENDS,
     RESTARTABLE,
     Recording,
     SessionEnd,
@@ -129,6 +130,19 @@ def unseen_s(recording: Recording) -> float | None:
     if recording.last_seen_ms is None:
         return None
     return max(0, attempt.ended_ms - recording.last_seen_ms) / 1000
+
+
+def went_wrong(recording: Recording) -> bool:
+    """Tell whether a recording failed although there should be files.
+
+    Nothing went wrong if it was stopped before its first attempt, or if nobody published: each
+    session then ended with one of `EMPTY_ENDS`. A session that accepted our stop has recorded:
+    without data, Agora answers 435 (`NOTHING_RECORDED`).
+    """
+    if recording.status != "failed":
+        return False
+    ends = [attempt.end for attempt in recording.attempts if attempt.end]
+    return any(end not in EMPTY_ENDS for end in ends) or not (ends or recording.stop_reason)
 
 
 class Failure(NamedTuple):

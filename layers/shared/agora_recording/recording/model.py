@@ -62,6 +62,9 @@ SessionEnd = Literal[
 RESTARTABLE: frozenset[SessionEnd] = frozenset(
     {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
 )
+# The ends after which there need not be files: Agora says that nobody published, or ended an empty
+# session by itself.
+EMPTY_ENDS: frozenset[SessionEnd] = frozenset({"NOTHING_RECORDED", "IDLE", "EXITED"})
 # The ends that are our own verdict: the session may still run, and must then be stopped.
 GIVEN_UP: frozenset[SessionEnd] = frozenset(
     {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED"}
