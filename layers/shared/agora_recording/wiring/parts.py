@@ -344,6 +344,7 @@ class Parts(Generic[S_co]):
                 settings.max_idle_time_s,
                 settings.restart_limit,
                 settings.postponed_transcoding,
+                settings.aws_region,
             ),
             randomness=self.outside.random_bytes,
             stepfunctions=self.outside.stepfunctions,
