@@ -235,7 +235,7 @@ class Updater(msgspec.Struct, kw_only=True):
     ) -> None:
         """Send the change; return when Agora has accepted. An error of Agora is retried once."""
         reply = self._call(task, endpoint, body)
-        if reply.outcome.handling == "retry_same" and reply.status is not None:
+        if reply.outcome.handling in ("retry_same", "slow_down") and reply.status is not None:
             self.sleep(_AGAIN_S)
             reply = self._call(task, endpoint, body)
         error = reply.error()
