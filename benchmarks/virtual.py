@@ -62,6 +62,9 @@ class VirtualLimiter(Limiter):
         self._next_ms = first + self._gap_ms * slots
         raise Suspended([first + self._gap_ms * number for number in range(slots)])
 
+    def pause(self) -> None:
+        """Do nothing: this Agora refuses no call because of its rate."""
+
 
 class VirtualStore(RecordingStore, frozen=True, kw_only=True):
     """The recordings in memory; `index` is told of every row that is written."""

@@ -40,6 +40,7 @@ class Deployment(NamedTuple):
             agora_app_id=self.parameters["AgoraAppId"],
             agora_secret_id=self.resources["AgoraSecret"],
             agora_base_url=self.parameters["AgoraBaseUrl"],
+            agora_concurrent_tasks=float(self.parameters["AgoraConcurrentTasks"]),
             agora_calls_per_second=float(self.parameters["AgoraCallsPerSecond"]),
             aws_region=self.region,
             bucket_name=self.resources["Bucket"],

@@ -261,7 +261,9 @@ def eventually(
 def stage() -> Iterator[Stage]:
     """The stack, for all stories."""
     # After an abnormal exit, status 20 can be seen until the sweeper looks.
-    with EmbeddedStack(speed=SPEED, options={"abnormal_linger_s": 600}) as stack:
+    # The account may run so many recordings that the stories need not wait for each other's calls.
+    given = {"AgoraConcurrentTasks": "100"}
+    with EmbeddedStack(speed=SPEED, options={"abnormal_linger_s": 600}, given=given) as stack:
         stage = Stage(stack)
         yield stage
         stage.tellers.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from agora_recording.agora import client
-from agora_recording.agora.limiter import gap_ms
+from agora_recording.agora.limiter import gap_ms, pace
 from agora_recording.api import (
     create_recording,
     gateway,
@@ -27,7 +27,8 @@ from local.template import ROOT, functions, parameters, template
 LIMITS = (ROOT / "docs" / "limits.md").read_text()
 DEFAULTS = {name: int(value) for name, value in parameters({}).items() if value.isdigit()}
 RESOURCES = template()["Resources"]
-CALLS = DEFAULTS["AgoraCallsPerSecond"]
+CALLS, TASKS = DEFAULTS["AgoraCallsPerSecond"], DEFAULTS["AgoraConcurrentTasks"]
+PACE = pace(TASKS, CALLS)
 SILENCE_S = int(Timings().silence_s)
 NOTICED_S = round(int(Timings().silence_s + Timings().failover_s), -2)
 KB = 1024
@@ -52,8 +53,12 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
     "phrase",
     [
         # Agora's
-        f"{CALLS} are used (`AgoraCallsPerSecond`), {gap_ms(CALLS)} ms apart",
-        f"{CALLS / 2:g} starts a second (acquire and start)",
+        f"so {PACE:g} with Agora's usual {TASKS}",
+        f"{PACE / 2:g} starts a second (acquire and start); or {PACE:g} {TIMES} {SILENCE_S} = "
+        f"{PACE * SILENCE_S:,.0f} recordings",
+        f"{CALLS} are used at most (`AgoraCallsPerSecond`), {gap_ms(CALLS)} ms apart, "
+        f"if the account may run {CALLS * 10} recordings or more",
+        f"{CALLS / 2:g} starts a second (acquire and start) at best",
         f"{CALLS} {TIMES} {SILENCE_S} = {CALLS * SILENCE_S:,} recordings",
         f"queue for up to {client.LONG_PATIENCE_S:g} s",
         f"{CALLS * 3600 // 4:,} recordings of one hour at a time",

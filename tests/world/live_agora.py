@@ -47,7 +47,8 @@ class LiveAgora:
         self.lose = 0
         self.silent = False
         self.hidden: set[str] = set()
-        self.answers: dict[str, Reply] = {}  # by endpoint: what is answered instead
+        self.answers: dict[str, Reply] = {}  # by endpoint: what is answered instead, always
+        self.once: dict[str, list[Reply]] = {}  # by endpoint: what is answered first, in turn
         self.files = True  # whether a session leaves files
         self.upload_s = 0.0
         self.born: Callable[[AgoraSession], None] = lambda _: None
@@ -106,6 +107,8 @@ class LiveAgora:
     def acquire(self, cname: str, uid: str, fields: Mapping[str, Any], **_: Any) -> Reply:
         """Give a resourceId."""
         self.calls["acquire"] += 1
+        if answer := self._scripted("acquire"):
+            return answer
         resource_id = f"resource-{len(self.resources) + 1}"
         self.resources[resource_id] = cname, uid
         return reply("acquire", resourceId=resource_id)
@@ -114,6 +117,8 @@ class LiveAgora:
     def start(self, resource: Resource, fields: Mapping[str, Any], **_: Any) -> Reply:
         """Start a session, unless the resource or the uid has one."""
         self.calls["start"] += 1
+        if answer := self._scripted("start"):
+            return answer
         resource_id = resource.resource_id
         cname, uid = self.resources[resource_id]
         assert (cname, uid) == (resource.cname, resource.uid)
@@ -138,8 +143,8 @@ class LiveAgora:
     def query(self, task: Task) -> Reply:
         """Tell whether a session runs."""
         self.calls["query"] += 1
-        if "query" in self.answers:
-            return self.answers["query"]
+        if answer := self._scripted("query"):
+            return answer
         if not self._is_there(task):
             return reply("query", 404, code=404, reason="failed to find worker")
         return reply("query", sid=task.sid, serverResponse={"status": 5})
@@ -148,12 +153,16 @@ class LiveAgora:
     def stop(self, task: Task) -> Reply:
         """Stop a session."""
         self.calls["stop"] += 1
-        if "stop" in self.answers:
-            return self.answers["stop"]
+        if answer := self._scripted("stop"):
+            return answer
         if not self._is_there(task):
             return reply("stop", 404, code=404, reason="failed to find worker")
         self.end(task.sid, 11, exitStatus=0)
         return reply("stop", sid=task.sid, serverResponse={})
+
+    def _scripted(self, endpoint: str) -> Reply | None:
+        first = self.once.get(endpoint)
+        return first.pop(0) if first else self.answers.get(endpoint)
 
     def _is_there(self, task: Task) -> bool:
         session = self.sessions[task.sid]

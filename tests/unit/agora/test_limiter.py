@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter, gap_ms
+from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter, gap_ms, pace
 from agora_recording.errors import RateLimitedError
 from tests.world.clock import Clock
 from tests.world.table import FakeTable
@@ -67,6 +67,43 @@ def test_waiting_sleeps_until_the_slot() -> None:
     waiter.wait(NOW + 250)
     waiter.wait(NOW - 50)
     assert slept == [0.25, 0]
+
+
+@pytest.mark.parametrize(
+    ("concurrent_tasks", "calls"),
+    [(10, 1), (50, 5), (69, 6.9), (70, 7), (200, 7), (1000, 7), (100_000, 7)],
+)
+def test_the_pace_is_a_tenth_of_the_recordings_that_may_run_and_seven_at_most(
+    concurrent_tasks: float, calls: float
+) -> None:
+    assert pace(concurrent_tasks, 7) == calls
+
+
+@given(st.floats(10, 1e9), st.floats(1, 10))
+def test_the_pace_is_never_above_agoras_ten_calls(concurrent_tasks: float, most: float) -> None:
+    assert 1 <= pace(concurrent_tasks, most) <= 10
+
+
+def test_after_a_refusal_no_slot_comes_in_the_next_second() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    limiter(table, clock).take()
+    limiter(table, clock).pause()
+    limiter(table, clock).pause()
+    assert limiter(table, clock).take(patience_s=5) == [NOW + 1000]
+    assert limiter(table, clock).take(patience_s=5) == [NOW + 1125]
+
+
+def test_a_pause_brings_no_slot_closer() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    limiter(table, clock).take(20)
+    limiter(table, clock).pause()
+    assert limiter(table, clock).take(patience_s=5) == [NOW + 2500]
+
+
+def test_a_pause_of_an_idle_limiter_holds_too() -> None:
+    table, clock = FakeTable(), Clock(NOW)
+    limiter(table, clock).pause()
+    assert limiter(table, clock).take(patience_s=5) == [NOW + 1000]
 
 
 def test_a_race_for_the_first_slot_is_run_again() -> None:

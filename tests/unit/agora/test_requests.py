@@ -78,20 +78,21 @@ BOTH_SERVICES = WEB["extensionServiceConfig"]["extensionServices"]
 
 FIELDS = [
     # acquire
-    Field("ClientRequest.scene", "mix", "", (0,), (3, -1, "0", False, None)),
+    Field("ClientRequest.scene", "mix", "", (0,), (3, -1, "0", False)),
     Field("ClientRequest.resourceExpiredHour", "mix", "", (1, 720), (0, 721, 1.5, True, "72")),
     Field("ClientRequest.region", "mix", "", ("CN", "AP", "EU", "NA"), ("eu", "US", 0, [])),
+    Field("ClientRequest.regionAffinity", "mix", "", (0, 1, 2, 3, 4), (5, -1, "1", True, 1.0)),
     Field("ClientRequest.excludeResourceIds", "mix", "", ([], ["a", "b"]), ("a", [""], [1])),
     Field(
         "ClientRequest.startParameter",
         "postponed",
         "",
         (bodies.split(MIXED_LATER)[1],),
-        ("x", [], None, 1),
+        ("x", [], 1),
     ),
     # start
-    Field("StartFields.token", "mix", "", ("", "007eJx"), (1, None, ["t"])),
-    Field("StartFields.recordingConfig", "mix", "", ({},), ("x", [], 1, None)),
+    Field("StartFields.token", "mix", "", ("", "007eJx"), (1, ["t"])),
+    Field("StartFields.recordingConfig", "mix", "", ({},), ("x", [], 1)),
     Field("StartFields.recordingFileConfig", "mix", "", ({},), ("hls", ["hls"])),
     Field(
         "StartFields.snapshotConfig", "individual", "", ({"fileType": ["jpg"]},), (True, ["jpg"])
@@ -144,6 +145,13 @@ FIELDS = [
         (*UIDS_BAD, ["#allstream#"]),
     ),
     Field(
+        "RecordingConfig.unSubscribeAudioUids",
+        "individual",
+        RECORDING,
+        UIDS_GOOD,
+        (*UIDS_BAD, ["#allstream#"]),
+    ),
+    Field(
         "RecordingConfig.subscribeVideoUids",
         "mix",
         RECORDING,
@@ -158,11 +166,25 @@ FIELDS = [
         (*UIDS_BAD, ["#allstream#"]),
     ),
     Field(
+        "RecordingConfig.unSubscribeVideoUids",
+        "individual",
+        RECORDING,
+        UIDS_GOOD,
+        (*UIDS_BAD, ["#allstream#"]),
+    ),
+    Field(
+        "RecordingConfig.privateParams",
+        "mix",
+        RECORDING,
+        ('{"correctEXTINF":true}',),
+        ({"correctEXTINF": True}, 1),
+    ),
+    Field(
         "RecordingConfig.subscribeUidGroup",
         "individual",
         RECORDING,
         tuple(range(6)),
-        (6, -1, "1", True, ...),
+        (6, -1, "1", True),
     ),
     Field(
         "RecordingConfig.streamMode",
@@ -175,7 +197,7 @@ FIELDS = [
     Field("RecordingConfig.transcodingConfig", "mix", RECORDING, ({},), ([], "x")),
     # transcodingConfig and its layout
     Field("TranscodingConfig.width", "mix", TRANSCODING, (1, 1920), (0, -1, 640.0, "640", True)),
-    Field("TranscodingConfig.height", "mix", TRANSCODING, (1, 1080), (0, "360", None)),
+    Field("TranscodingConfig.height", "mix", TRANSCODING, (1, 1080), (0, "360")),
     Field("TranscodingConfig.fps", "mix", TRANSCODING, (1, 15, 30), (0, "15", 29.97)),
     Field("TranscodingConfig.bitrate", "mix", TRANSCODING, (1, 500), (0, "500", True)),
     Field(
@@ -205,7 +227,7 @@ FIELDS = [
         "mix",
         TRANSCODING,
         ("http://example.com/a.bmp",),
-        ("a.bmp", "", None),
+        ("a.bmp", ""),
     ),
     Field(
         "Layout.layoutConfig",
@@ -298,7 +320,7 @@ FIELDS = [
         "web",
         RECORDER,
         ("error_abort",),
-        ("error_ignore", None),
+        ("error_ignore", ""),
     ),
     Field(
         "WebRecorderService.serviceParam",
@@ -355,7 +377,7 @@ FIELDS = [
     Field("WebRecorderParam.maxRecordingHour", "web", PAGE, (1, 720), (0, 721, "3", ...)),
     Field("WebRecorderParam.videoBitrate", "web", PAGE, (1, 2000), (0, "2000")),
     Field("WebRecorderParam.videoFps", "web", PAGE, (5, 60), (4, 61, "30")),
-    Field("WebRecorderParam.mobile", "web", PAGE, (True, False), (1, "true", None)),
+    Field("WebRecorderParam.mobile", "web", PAGE, (True, False), (1, "true")),
     Field("WebRecorderParam.maxVideoDuration", "web", PAGE, (30, 240), (29, 241)),
     Field("WebRecorderParam.onhold", "web", PAGE, (True, False), (0, "false")),
     Field("WebRecorderParam.readyTimeout", "web", PAGE, (0, 60), (-1, 61, True)),
@@ -412,8 +434,20 @@ AUDIO_LIST = f"{SUBSCRIBE}.audioUidList"
 VIDEO_LIST = f"{SUBSCRIBE}.videoUidList"
 UPDATES = [
     Field("UpdateFields.streamSubscribe", "mix", "", ({},), ([], 1)),
-    Field("StreamSubscribe.audioUidList", "mix", SUBSCRIBE, ({},), (["1"],)),
-    Field("StreamSubscribe.videoUidList", "mix", SUBSCRIBE, ({},), ("1",)),
+    Field(
+        "StreamSubscribe.audioUidList",
+        "mix",
+        SUBSCRIBE,
+        ({"subscribeAudioUids": ["1"]},),
+        (["1"], {}, {"subscribeVideoUids": ["1"]}),
+    ),
+    Field(
+        "StreamSubscribe.videoUidList",
+        "mix",
+        SUBSCRIBE,
+        ({"unSubscribeVideoUids": []},),
+        ("1", {}),
+    ),
     Field(
         "AudioUidList.subscribeAudioUids",
         "mix",
@@ -422,8 +456,10 @@ UPDATES = [
         UIDS_BAD,
     ),
     Field("AudioUidList.unsubscribeAudioUids", "individual", AUDIO_LIST, UIDS_GOOD, UIDS_BAD),
+    Field("AudioUidList.unSubscribeAudioUids", "mix", AUDIO_LIST, UIDS_GOOD, UIDS_BAD),
     Field("VideoUidList.subscribeVideoUids", "individual", VIDEO_LIST, UIDS_GOOD, UIDS_BAD),
     Field("VideoUidList.unsubscribeVideoUids", "mix", VIDEO_LIST, UIDS_GOOD, UIDS_BAD),
+    Field("VideoUidList.unSubscribeVideoUids", "individual", VIDEO_LIST, UIDS_GOOD, UIDS_BAD),
     Field("UpdateFields.webRecordingConfig", "web", "", ({},), (True,)),
     Field("WebRecordingConfig.onhold", "web", "webRecordingConfig", (True, False), (1, "true")),
     Field("UpdateFields.rtmpPublishConfig", "web", "", ({},), ("rtmp://a/b",)),
@@ -498,6 +534,21 @@ def test_a_layout_field_takes_what_its_rule_allows_and_nothing_else(field: Field
 @pytest.mark.parametrize("field", STORED, ids=lambda field: field.name)
 def test_a_storage_field_takes_what_its_rule_allows_and_nothing_else(field: Field) -> None:
     hold(field, STORAGE, stored, "storageConfig.")
+
+
+@pytest.mark.parametrize("field", [*FIELDS, *UPDATES], ids=lambda field: field.name)
+def test_a_field_that_is_null_counts_as_absent(field: Field) -> None:
+    """Typed clients write null for each field that was not set."""
+    is_update = field in UPDATES
+    base = WEB_UPDATE if is_update else REQUESTS[field.request][1]
+
+    def look(request: Json) -> Checked:
+        if is_update:
+            return check.check_update(field.request, request)
+        return start(REQUESTS[field.request][0], request)
+
+    null = put(base, field.path, None)
+    assert look(null) == look(put(null, field.path, ...))
 
 
 def test_a_problem_never_repeats_a_value() -> None:
@@ -575,7 +626,7 @@ def test_every_field_appears_in_the_documentation() -> None:
 
 
 def test_every_test_that_the_documentation_names_exists() -> None:
-    here = Path(__file__).parents[1]
+    here = Path(__file__).parents[2]
     names = set(re.findall(r"`(test_\w+)`", DOCS.read_text("utf-8")))
     defined = {
         name

@@ -48,14 +48,16 @@ def test_every_session_of_a_recording_is_expected() -> None:
 
 
 def test_what_is_expected_follows_from_the_request() -> None:
-    def wanted(**request: Any) -> tuple[bool, bool, bool]:
-        found = expectation(uploading(client_request=request), {}, TIMINGS)
+    def wanted(mode: str = "individual", **request: Any) -> tuple[bool, bool, bool]:
+        found = expectation(uploading(mode=mode, client_request=request), {}, TIMINGS)
         return found.hls, found.mp4, found.snapshots
 
     assert wanted() == (True, False, False)
     assert wanted(recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
     assert wanted(snapshotConfig={"captureInterval": 5}) == (False, False, True)
     assert wanted(snapshotConfig={}, recordingFileConfig={}) == (True, False, True)
+    # Agora takes no snapshots of a mix, and does not refuse the request either.
+    assert wanted("mix", snapshotConfig={}) == (True, False, False)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ STACK = Deployment(
         "Speed": "1",
         "AgoraAppId": "app",
         "AgoraBaseUrl": "https://api.agora.io",
-        "AgoraCallsPerSecond": "8",
+        "AgoraConcurrentTasks": "80",
+        "AgoraCallsPerSecond": "7",
     },
 )
 

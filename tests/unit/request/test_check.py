@@ -89,7 +89,7 @@ def test_everything_wrong_is_reported_at_once() -> None:
 
 
 def test_a_problem_tells_the_rule_in_words() -> None:
-    found = start("mix", put(MIX, "recordingConfig.maxIdleTime", "30"))
+    found = start("mix", put(MIX, "recordingConfig.maxIdleTime", 4))
 
     assert found.problems == (
         Problem(
@@ -97,6 +97,60 @@ def test_a_problem_tells_the_rule_in_words() -> None:
             "must be a whole number from 5 to 2592000",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("recordingConfig.maxIdleTime", "30", "a whole number, not text"),
+        ("recordingConfig.maxIdleTime", 30.0, "a whole number, not a decimal number"),
+        ("recordingConfig.maxIdleTime", True, "a whole number, not true or false"),
+        ("recordingConfig.channelType", "1", "a whole number, not text"),
+        ("recordingConfig.channelType", 1.0, "a whole number, not a decimal number"),
+        ("recordingConfig.channelType", False, "a whole number, not true or false"),
+        ("recordingConfig.channelType", [1], "a whole number, not an array"),
+        (f"{TRANSCODING}.layoutConfig[0].alpha", "1", "a number, not text"),
+        (f"{TRANSCODING}.backgroundColor", 0, "text, not a whole number"),
+        ("recordingConfig.subscribeVideoUids[0]", 101, "text, not a whole number"),
+        ("recordingConfig.subscribeVideoUids[0]", None, "text, not null"),
+        ("recordingConfig.subscribeVideoUids", "101", "an array, not text"),
+        ("recordingConfig.transcodingConfig", [], "an object, not an array"),
+        ("recordingFileConfig.avFileType[1]", {}, "text, not an object"),
+        ("region", 1, "text, not a whole number"),
+        ("token", 1.5, "text, not a decimal number"),
+    ],
+)
+def test_a_wrong_type_is_told_by_name(path: str, value: Any, words: str) -> None:
+    assert start("mix", put(MIX, path, value)).problems == (
+        Problem(f"clientRequest.{path}", f"must be {words}"),
+    )
+
+
+def test_true_and_false_are_a_type_too() -> None:
+    path = f"{PAGE}.mobile"
+    for value, name in (("true", "text"), (1, "a whole number"), ([], "an array")):
+        (problem,) = start("web", put(WEB, path, value)).problems
+        assert problem == Problem(f"clientRequest.{path}", f"must be true or false, not {name}")
+
+
+def test_what_is_missing_comes_first_then_wrong_types_then_all_other_rules() -> None:
+    request: Json = {
+        "resourceExpiredHour": 1000,
+        "recordingConfig": {"maxIdleTime": "30", "decryptionMode": 1, "streamTypes": 9},
+        "snapshotConfig": {},
+    }
+
+    found = start("individual", request, cname=7, uid="x")
+
+    assert [(each.path.rpartition(".")[2], each.rule) for each in found.problems] == [
+        ("fileType", "is required"),
+        ("secret", "is required with decryptionMode 1"),
+        ("cname", "must be text, not a whole number"),
+        ("maxIdleTime", "must be a whole number, not text"),
+        ("uid", "must be a whole number from 1 to 4294967295, written as text"),
+        ("streamTypes", "must be one of 0, 1, 2"),
+        ("resourceExpiredHour", "must be a whole number from 1 to 720"),
+    ]
 
 
 def test_an_endless_list_of_mistakes_is_reported_up_to_a_limit() -> None:
@@ -109,7 +163,7 @@ def test_an_endless_list_of_mistakes_is_reported_up_to_a_limit() -> None:
     "path",
     [
         "newField",
-        "recordingConfig.privateParams",
+        "recordingConfig.newField",
         "recordingConfig.transcodingConfig.layoutConfig[0].border",
         "recordingFileConfig.newField",
     ],
@@ -126,12 +180,12 @@ def test_a_field_that_is_not_documented_is_a_warning_and_passed_on(path: str) ->
 
 
 def test_a_field_in_the_wrong_case_is_named() -> None:
-    request = put(INDIVIDUAL, "recordingConfig.unSubscribeAudioUids", ["1"])
+    request = put(INDIVIDUAL, "recordingConfig.maxidletime", 30)
 
     (warning,) = start("individual", request).warnings
 
-    assert warning.path == "clientRequest.recordingConfig.unSubscribeAudioUids"
-    assert "unsubscribeAudioUids" in warning.rule
+    assert warning.path == "clientRequest.recordingConfig.maxidletime"
+    assert "did you mean maxIdleTime?" in warning.rule
 
 
 @pytest.mark.parametrize("where", ["storageConfig", "startParameter.storageConfig"])
@@ -145,12 +199,17 @@ def test_a_storage_of_the_caller_is_refused(where: str) -> None:
     )
 
 
-@pytest.mark.parametrize("request_", [None, [], "x", 1, True])
-def test_a_request_that_is_no_object_is_refused(request_: Any) -> None:
-    assert Problem("clientRequest", "must be an object") in start("mix", request_).problems
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [([], "an array"), ("x", "text"), (1, "a whole number"), (True, "true or false")],
+)
+def test_a_request_that_is_no_object_is_refused(request_: Any, kind: str) -> None:
+    assert start("mix", request_).problems == (
+        Problem("clientRequest", f"must be an object, not {kind}"),
+    )
 
 
-@pytest.mark.parametrize("mode", [None, "", "composite", "Mix", 1, ["mix"], {}])
+@pytest.mark.parametrize("mode", ["", "composite", "Mix", 1, ["mix"], {}])
 def test_a_mode_that_is_none_of_the_three_is_refused(mode: Any) -> None:
     assert paths(start(mode, {}).problems) == {"mode"}
 
@@ -195,44 +254,67 @@ def test_the_name_of_a_web_recording_is_refused_beyond_that(cname: Any) -> None:
     ("mode", "path", "value"),
     [
         ("web", "recordingConfig", {}),
+        ("web", "recordingConfig", {"decryptionMode": 1}),
         ("mix", "recordingConfig.streamMode", "standard"),
+        ("mix", "recordingConfig.streamMode", "original"),
         ("individual", "recordingConfig.audioProfile", 0),
         ("individual", "recordingConfig.transcodingConfig", {}),
+        ("individual", "recordingConfig.transcodingConfig", {"width": 5000, "height": 5000}),
         ("mix", "snapshotConfig", {"fileType": ["jpg"]}),
         ("web", "snapshotConfig", {"fileType": ["jpg"]}),
         ("mix", "extensionServiceConfig", WEB["extensionServiceConfig"]),
         ("individual", "extensionServiceConfig", WEB["extensionServiceConfig"]),
         ("mix", "appsCollection", {"combinationPolicy": "default"}),
+        ("mix", "appsCollection", {"combinationPolicy": "postpone_transcoding"}),
         ("web", "appsCollection", {}),
         ("mix", "transcodeOptions", {"transConfig": {"transMode": "audioMix"}}),
         ("web", "transcodeOptions", {"transConfig": {"transMode": "audioMix"}}),
-        ("mix", "scene", 1),
-        ("mix", "scene", 2),
-        ("individual", "scene", 1),
-        ("web", "scene", 0),
-        ("web", "scene", 2),
     ],
 )
-def test_a_field_of_another_mode_is_refused(mode: str, path: str, value: Any) -> None:
+def test_a_field_that_is_not_for_the_mode_is_warned_of_and_breaks_no_other_rule(
+    mode: str, path: str, value: Any
+) -> None:
     found = start(mode, put(REQUESTS[mode][1], path, value))
 
-    assert f"clientRequest.{path}" in paths(found.problems)
+    assert found.problems == ()
+    (warning,) = found.warnings
+    assert warning.path == f"clientRequest.{path}"
+    assert warning.rule.endswith("mode only: it has no effect here")
 
 
 @pytest.mark.parametrize(
-    ("mode", "request_", "path"),
-    [
-        ("individual", {}, "recordingConfig.subscribeUidGroup"),
-        (
-            "individual",
-            {"recordingConfig": {"channelType": 0}},
-            "recordingConfig.subscribeUidGroup",
-        ),
-        ("web", {}, "extensionServiceConfig"),
-    ],
+    ("mode", "scene"),
+    [("mix", 1), ("mix", 2), ("individual", 1), ("web", 0), ("web", 2)],
 )
-def test_a_mode_asks_for_its_own_fields(mode: str, request_: Json, path: str) -> None:
-    assert paths(start(mode, request_).problems) == {f"clientRequest.{path}"}
+def test_a_scene_of_another_mode_is_refused(mode: str, scene: int) -> None:
+    found = start(mode, put(REQUESTS[mode][1], "scene", scene))
+
+    assert "clientRequest.scene" in paths(found.problems)
+
+
+def test_web_mode_asks_for_its_page() -> None:
+    assert paths(start("web", {}).problems) == {"clientRequest.extensionServiceConfig"}
+
+
+@pytest.mark.parametrize("request_", [{}, {"recordingConfig": {"channelType": 0}}])
+def test_individual_mode_warns_without_a_size_of_the_group(request_: Json) -> None:
+    found = start("individual", request_)
+
+    assert found.problems == ()
+    assert paths(found.warnings) == {"clientRequest.recordingConfig.subscribeUidGroup"}
+
+
+def whole_bodies(inner: Json) -> list[Json]:
+    return [
+        {"clientRequest": inner},
+        {"cname": "room", "uid": "1", "clientRequest": inner},
+        {**inner, "cname": "room", "clientRequest": inner},
+    ]
+
+
+@pytest.mark.parametrize("body", whole_bodies({"recordingConfig": {"channelType": 1}}))
+def test_the_whole_body_of_a_call_is_no_client_request(body: Json) -> None:
+    assert paths(start("mix", body).problems) == {"clientRequest.clientRequest"}
 
 
 def broken(name: str, changes: Json) -> set[str]:
@@ -461,8 +543,20 @@ def test_a_layout_is_for_mix_alone(mode: str) -> None:
     assert paths(check.check_layout(mode, CUSTOM_LAYOUT).problems) == {"body"}
 
 
-def test_a_layout_may_be_empty_and_resets_all() -> None:
-    assert check.check_layout("mix", {}) == Checked()
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"unknown": 1}, {"layoutConfig": None}, *whole_bodies({"mixedVideoLayout": 1})[:2]],
+)
+def test_a_layout_without_a_field_of_a_layout_is_refused(body: Json) -> None:
+    found = check.check_layout("mix", body)
+
+    assert "body" in paths(found.problems)
+    assert ("clientRequest" in body) == ("clientRequest" in paths(found.problems))
+
+
+@pytest.mark.parametrize("body", whole_bodies(UPDATE)[:2])
+def test_the_whole_body_of_an_update_is_no_change(body: Json) -> None:
+    assert paths(check.check_update("mix", body).problems) == {"body", "clientRequest"}
 
 
 @pytest.mark.parametrize(

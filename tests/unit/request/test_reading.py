@@ -60,30 +60,51 @@ def test_every_problem_has_its_path_and_its_rule() -> None:
     tag = "must be a name of 1 to 128 characters and a text of at most 256"
     assert rules.pop("cname").startswith("must be 1 to 64 characters, each a letter, a digit")
     assert rules == {
-        "uid": "must be a whole number from 1 to 4294967295, written as a string",
+        "uid": "must be text, not a whole number",
         "mode": "must be one of individual, mix, web",
         "clientRequest.storageConfig": "must be left out: the bundle adds the storage itself",
         "clientRequest.scene": "must be one of 0, 1, 2",
         "maxDurationSeconds": "must be a whole number from 1 to 2592000",
-        "restartLimit": "must be a whole number from 0 to 20",
+        "restartLimit": "must be a whole number, not true or false",
         "tags.": tag,
         "tags.long": tag,
         f"tags.{'n' * 64}...": tag,
-        "tags.number": tag,
+        "tags.number": "must be text, not a whole number",
         "cnames": "is not a field of this call",
     }
 
 
-@pytest.mark.parametrize("tags", [[], "x", None, {str(n): "" for n in range(21)}])
-def test_tags_are_an_object_of_few_entries(tags: Any) -> None:
-    rule = "must be an object with at most 20 entries"
+@pytest.mark.parametrize(
+    ("tags", "rule"),
+    [
+        ([], "must be an object, not an array"),
+        ("x", "must be an object, not text"),
+        ({str(n): "" for n in range(21)}, "must be an object with at most 20 entries"),
+    ],
+)
+def test_tags_are_an_object_of_few_entries(tags: Any, rule: str) -> None:
     assert problems({**BODY, "tags": tags}) == (Problem("tags", rule),)
 
 
-@pytest.mark.parametrize("value", [-1, 21, 1.0, "3", None, True])
-def test_restarts_are_a_whole_number_up_to_twenty(value: Any) -> None:
-    rule = "must be a whole number from 0 to 20"
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (-1, "must be a whole number from 0 to 20"),
+        (21, "must be a whole number from 0 to 20"),
+        (1.0, "must be a whole number, not a decimal number"),
+        ("3", "must be a whole number, not text"),
+        (True, "must be a whole number, not true or false"),
+    ],
+)
+def test_restarts_are_a_whole_number_up_to_twenty(value: Any, rule: str) -> None:
     assert problems({**BODY, "restartLimit": value}) == (Problem("restartLimit", rule),)
+
+
+def test_a_field_that_is_null_counts_as_absent() -> None:
+    absent = {"mode": None, "uid": None, "tags": None, "restartLimit": None}
+    nulls = {"cname": "standup", "clientRequest": None, "maxDurationSeconds": None, **absent}
+    assert read_request(nulls, LIMITS) == read_request({"cname": "standup"}, LIMITS)
+    assert problems({"cname": None}) == (Problem("cname", "is required"),)
 
 
 @pytest.mark.parametrize("tags", [[], "x", {"a": 1}, {str(n): "" for n in range(21)}])
@@ -92,7 +113,7 @@ def test_tags_are_few_short_texts(tags: Any) -> None:
         read_request({**BODY, "tags": tags}, LIMITS)
 
 
-@pytest.mark.parametrize("value", [2_592_001, -1, 1.5, "60", None, [], False])
+@pytest.mark.parametrize("value", [2_592_001, -1, 1.5, "60", [], False])
 def test_a_duration_is_whole_seconds_up_to_thirty_days(value: Any) -> None:
     with pytest.raises(RequestInvalidError, match="maxDurationSeconds: must be a whole number"):
         read_request({**BODY, "maxDurationSeconds": value}, LIMITS)
@@ -112,6 +133,68 @@ def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() ->
 
 
 # --- what is doubtful -----------------------------------------------------------------------------
+
+
+def warned(mode: str = "mix", **body: Any) -> dict[str, str]:
+    """Return the warnings about a request of this stack by their paths."""
+    request = read_request({"cname": "standup", "mode": mode, **body}, LIMITS)
+    return {each.path: each.rule for each in request.warnings}
+
+
+@pytest.mark.parametrize(
+    ("hours", "duration_s", "is_warned"),
+    [(1, None, True), (24, None, False), (1, 3599, False), (1, 3600, True), (24, 86_401, True)],
+)
+def test_a_resource_that_ends_before_the_recording_is_warned_of(
+    hours: int, duration_s: int | None, is_warned: bool
+) -> None:
+    path = "clientRequest.resourceExpiredHour"
+    found = warned(clientRequest={"resourceExpiredHour": hours}, maxDurationSeconds=duration_s)
+    assert (path in found) == is_warned
+    if is_warned:
+        assert f"the longest duration of {duration_s or 14_400} s" in found[path]
+
+
+@pytest.mark.parametrize(("duration_s", "is_warned"), [(3600, False), (3601, True), (None, False)])
+def test_a_page_that_ends_before_the_named_duration_is_warned_of(
+    duration_s: int | None, is_warned: bool
+) -> None:
+    services = WEB["extensionServiceConfig"]["extensionServices"]
+    page = {**services[0], "serviceParam": {**services[0]["serviceParam"], "maxRecordingHour": 1}}
+    request = {"extensionServiceConfig": {"extensionServices": [page]}}
+    found = warned("web", clientRequest=request, maxDurationSeconds=duration_s)
+    assert any(path.endswith("maxRecordingHour") for path in found) == is_warned
+
+
+@pytest.mark.parametrize(("hours", "is_warned"), [(24, False), (25, True)])
+def test_a_token_that_ends_before_the_recording_is_warned_of(hours: int, is_warned: bool) -> None:
+    request = {"token": TOKEN}
+    found = warned(clientRequest=request, maxDurationSeconds=hours * 3600, restartLimit=0, uid="7")
+    assert ("maxDurationSeconds" in found) == is_warned
+    assert "maxDurationSeconds" not in warned(maxDurationSeconds=hours * 3600)
+
+
+@pytest.mark.parametrize(
+    ("region", "aws_region", "is_warned"),
+    [
+        ("EU", "eu-central-1", False),
+        ("NA", "us-east-1", False),
+        ("NA", "ca-central-1", False),
+        ("AP", "ap-southeast-1", False),
+        ("CN", "cn-north-1", False),
+        ("EU", "us-east-1", True),
+        ("CN", "ap-southeast-1", True),
+        ("NA", "sa-east-1", True),
+        ("EU", "", False),
+        (None, "us-east-1", False),
+    ],
+)
+def test_a_region_in_which_the_bucket_is_not_is_warned_of(
+    region: str | None, aws_region: str, is_warned: bool
+) -> None:
+    body = {"cname": "standup", "clientRequest": {"region": region}}
+    found = read_request(body, LIMITS._replace(aws_region=aws_region)).warnings
+    assert ("clientRequest.region" in [each.path for each in found]) == is_warned
 
 
 def test_a_web_page_needs_no_token_so_none_is_warned_of() -> None:

@@ -141,6 +141,8 @@ class AgoraClient(msgspec.Struct, kw_only=True):
             has_sid=bool(answer.sid),
             has_resource_id=bool(answer.resource_id),
         )
+        if outcome.handling == "slow_down" or status == requests.codes.too_many_requests:
+            self.limiter.pause()
         return Reply(endpoint, status, answer, outcome, used)
 
     def _send(

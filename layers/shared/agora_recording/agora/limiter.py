@@ -1,13 +1,20 @@
-"""Keeps Agora's limit of 10 requests a second, with one row that every call changes.
+"""Keeps Agora's limits of requests a second, with one row that every call changes.
+
+Agora takes 10 requests a second for an account, and no more than a tenth of the recordings that the
+account may run at the same time (Agora: quotas): with the usual 50, 5 a second. `pace` is the
+smaller of the two.
 
 The row holds one number, `nextMs`: the instant (epoch milliseconds) of the next free slot. To take
 `n` slots is one conditional write that moves it forward by `n` gaps; the caller then sleeps until
 its slots come. Two slots are never closer than the gap, even if a caller crashes: a slot that was
-not used is lost. With 143 ms between slots, 7 calls are sent in a second. Ten slots are 1,430 ms,
-so Agora sees at most 10 calls in any second, as long as calls are delayed by at most 430 ms: 150
-for a call that is late for its slot, 280 for the network. A start waits for the answer to its
-acquire, so it may be 400 ms late for its slot, which is the next one; then 137 ms are left for the
-network.
+not used is lost. At the fastest, slots are 143 ms apart, and 7 calls are sent in a second. Ten
+slots are 1,430 ms, so Agora sees at most 10 calls in any second, as long as calls are delayed by at
+most 430 ms: 150 for a call that is late for its slot, 280 for the network. A start waits for the
+answer to its acquire, so it may be 400 ms late for its slot, which is the next one; then 137 ms are
+left for the network.
+
+If Agora refuses a call all the same because there were too many, the next slot is a second away
+(`pause`). Something else uses the account, or it may run fewer recordings than the stack was told.
 
 A caller says how long it would wait for a slot (`patience_s`): a query gives up long before a start
 or a stop does.
@@ -15,6 +22,7 @@ or a stop does.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -31,6 +39,13 @@ _TRIES = 6
 # How late a call may be for its slot (ms): with more, too many calls could arrive in one second.
 LATE_MS = 150
 START_LATE_MS = 400
+PAUSE_MS = 1000
+_TASKS_A_CALL = 10  # Agora: quotas
+
+
+def pace(concurrent_tasks: float, most: float) -> float:
+    """Return the calls a second: a tenth of the recordings that may run at once, `most` at most."""
+    return min(concurrent_tasks / _TASKS_A_CALL, most)
 
 
 def gap_ms(calls_per_second: float) -> int:
@@ -88,6 +103,21 @@ class Limiter:
         while self._now_ms() - slot_ms > late_ms:
             slot_ms, late_ms = self.take(1, patience_s=patience_s)[0], LATE_MS
         self._sleep(max(0, slot_ms - self._now_ms()) / 1000)
+
+    def pause(self) -> None:
+        """Let no slot come in the next second: Agora has refused a call because of its rate.
+
+        Slots that were taken before stay taken. Harmless when repeated.
+        """
+        client = self._client or clients.dynamodb()
+        with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
+            client.update_item(
+                TableName=self._table_name,
+                Key=_KEY,
+                UpdateExpression="SET nextMs = :until",
+                ConditionExpression="attribute_not_exists(nextMs) OR nextMs < :until",
+                ExpressionAttributeValues={":until": {"N": str(self._now_ms() + PAUSE_MS)}},
+            )
 
     def _move(self, now: int, slots: int, patience_ms: int) -> int | None:
         """Return the first of the slots, None when another writer was faster."""

@@ -2,7 +2,9 @@
 
 Agora reuses its numbers: 404 and 501 are HTTP statuses and codes, 62 means one thing to acquire and
 another to the rest. So a row is found by endpoint, HTTP status and code together, and the first row
-that fits decides. An answer that fits no row is judged by the class of its HTTP status.
+that fits decides. An answer that fits no row is judged by the class of its HTTP status. A 400
+without a known code is also Agora's answer to more calls a second than a tenth of the recordings
+that the account may run at once: it is not believed at once.
 
 Sources: Agora REST (start, stop); Agora docs: response status codes, common errors, integration
 best practices.
@@ -32,6 +34,7 @@ Handling = Literal[
     "acquire_again",  # a new resourceId
     "new_uid",  # a new uid, so a new resourceId too
     "back_off",  # repeat the same call later, with jitter
+    "slow_down",  # as back_off, and all calls pause: perhaps there are too many of them
     "back_off_long",  # repeat after minutes: the account runs all the recordings it may
     "confirm_gone",  # ask again for 90 s: it may be moving to another server
     "ended",  # the recording ends or has ended: look at the files
@@ -194,6 +197,7 @@ _ERRORS: dict[Handling, type[AgoraError]] = {
     "acquire_again": ResourceExpiredError,
     "new_uid": UidTakenError,
     "back_off": RateLimitedError,
+    "slow_down": AgoraUnavailableError,
     "back_off_long": ServiceFullError,
     "confirm_gone": TaskNotFoundError,
     "ended": TaskNotFoundError,
@@ -212,6 +216,9 @@ def _by_class(endpoint: str, status: int | None, message: str, *, is_whole: bool
         if is_whole:
             return Outcome("ok", "accepted")
         return Outcome("retry_same", _reason("the answer lacks the needed value", message), then)
+    if status == 400:
+        reason = "a refusal of no known meaning, perhaps of too many calls a second"
+        return Outcome("slow_down", _reason(reason, message), "permanent")
     if 300 <= status < 500 and status != 408:
         return Outcome("permanent", _reason("Agora refuses the call", message))
     return Outcome("retry_same", _reason("an error inside Agora", message), then)

@@ -5,7 +5,9 @@ same types are the source of the OpenAPI document. A text with a pattern also ha
 (`rule`), because a pattern does not help the person who has to correct the value.
 
 Where Agora's pages disagree, the newest one holds (maxIdleTime to 2,592,000 s, captureInterval from
-5 s, backgroundConfig as an array or as one object).
+5 s, backgroundConfig as an array or as one object). The exclusion lists have two spellings of
+Agora's own: its REST pages write `unsubscribe…`, its pages on subscription and its Go and Java
+clients `unSubscribe…`. Names are case-sensitive; both are known here, and sent as given.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ Uid = Annotated[
     str,
     Meta(
         pattern=f"^(?:{_UINT32})$",
-        description="An integer uid, written as a string.",
-        extra={"rule": "must be a whole number from 1 to 4294967295, written as a string"},
+        description="An integer uid, written as text.",
+        extra={"rule": "must be a whole number from 1 to 4294967295, written as text"},
     ),
 ]
 StreamUid = Annotated[
@@ -51,8 +53,7 @@ StreamUid = Annotated[
         pattern=f"^(?:{ALL_STREAMS}|0|{_UINT32})$",
         description="A uid, or #allstream# for all of them.",
         extra={
-            "rule": "must be a whole number from 0 to 4294967295, written as a string, "
-            'or "#allstream#"'
+            "rule": 'must be a whole number from 0 to 4294967295, written as text, or "#allstream#"'
         },
     ),
 ]
@@ -61,7 +62,7 @@ UserUid = Annotated[
     Meta(
         pattern=f"^(?:0|{_UINT32})$",
         description="A uid in the channel.",
-        extra={"rule": "must be a whole number from 0 to 4294967295, written as a string"},
+        extra={"rule": "must be a whole number from 0 to 4294967295, written as text"},
     ),
 ]
 PageUrl = Annotated[
@@ -124,6 +125,13 @@ ResourceRegion = Annotated[
 ]
 ExcludeResourceIds = Annotated[
     list[NonEmpty], Meta(description="Recordings whose region Agora shall avoid.")
+]
+RegionAffinity = Annotated[
+    Literal[0, 1, 2, 3, 4],
+    Meta(
+        description="The region to prefer: 0 the nearest, 1 China, 2 Southeast Asia, 3 Europe, "
+        "4 North America."
+    ),
 ]
 
 
@@ -229,8 +237,10 @@ class RecordingConfig(Struct, kw_only=True):
     ) = UNSET
     subscribeAudioUids: SubscribeUids | UnsetType = UNSET
     unsubscribeAudioUids: UnsubscribeUids | UnsetType = UNSET
+    unSubscribeAudioUids: UnsubscribeUids | UnsetType = UNSET
     subscribeVideoUids: SubscribeUids | UnsetType = UNSET
     unsubscribeVideoUids: UnsubscribeUids | UnsetType = UNSET
+    unSubscribeVideoUids: UnsubscribeUids | UnsetType = UNSET
     subscribeUidGroup: (
         Annotated[
             Literal[0, 1, 2, 3, 4, 5],
@@ -241,6 +251,16 @@ class RecordingConfig(Struct, kw_only=True):
     streamMode: Literal["default", "standard", "original"] | UnsetType = UNSET
     audioProfile: AudioProfile | UnsetType = UNSET
     transcodingConfig: TranscodingConfig | UnsetType = UNSET
+    privateParams: (
+        Annotated[
+            str,
+            Meta(
+                description='JSON as text; `{"correctEXTINF":true}` puts the commas into playlists '
+                "that strict players need."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 # --- files and snapshots ------------------------------------------------------------------------
@@ -348,7 +368,7 @@ class MixedAudio(Struct, kw_only=True):
             str,
             Meta(
                 pattern="^[1-9][0-9]{0,8}$",
-                extra={"rule": "must be a whole number from 1, written as a string"},
+                extra={"rule": "must be a whole number from 1, written as text"},
             ),
         ]
         | UnsetType
@@ -387,6 +407,7 @@ class ClientRequest(StartFields, kw_only=True):
     startParameter: StartFields | UnsetType = UNSET
     excludeResourceIds: ExcludeResourceIds | UnsetType = UNSET
     region: ResourceRegion | UnsetType = UNSET
+    regionAffinity: RegionAffinity | UnsetType = UNSET
 
 
 class StartClientRequest(StartFields, kw_only=True):
@@ -403,6 +424,7 @@ class AcquireClientRequest(Struct, kw_only=True):
     startParameter: StartClientRequest | UnsetType = UNSET
     excludeResourceIds: ExcludeResourceIds | UnsetType = UNSET
     region: ResourceRegion | UnsetType = UNSET
+    regionAffinity: RegionAffinity | UnsetType = UNSET  # in Agora's clients, not on its REST page
 
 
 # --- update -------------------------------------------------------------------------------------
@@ -413,6 +435,7 @@ class AudioUidList(Struct, kw_only=True):
 
     subscribeAudioUids: SubscribeUids | UnsetType = UNSET
     unsubscribeAudioUids: UnsubscribeUids | UnsetType = UNSET
+    unSubscribeAudioUids: UnsubscribeUids | UnsetType = UNSET
 
 
 class VideoUidList(Struct, kw_only=True):
@@ -420,6 +443,7 @@ class VideoUidList(Struct, kw_only=True):
 
     subscribeVideoUids: SubscribeUids | UnsetType = UNSET
     unsubscribeVideoUids: UnsubscribeUids | UnsetType = UNSET
+    unSubscribeVideoUids: UnsubscribeUids | UnsetType = UNSET
 
 
 class StreamSubscribe(Struct, kw_only=True):

@@ -33,8 +33,8 @@ from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import Recording, seen
 from agora_recording.request.check import check_layout, check_update
-from agora_recording.request.conformance import Checked
-from agora_recording.request.rules import items, members
+from agora_recording.request.conformance import Checked, present
+from agora_recording.request.rules import items, list_names, members
 
 Endpoint = Literal["update", "updateLayout"]
 
@@ -86,7 +86,8 @@ def _subscribed(config: Mapping[str, Any], subscribe: Mapping[str, Any]) -> dict
     for kind in ("Audio", "Video"):
         lists = subscribe.get(f"{kind.lower()}UidList")
         if lists is not None:
-            for name in (f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"):
+            # All of them: a list that is left over would contradict the new one.
+            for name in list_names(kind):
                 changed.pop(name, None)
                 if name in lists:
                     changed[name] = lists[name]
@@ -178,6 +179,7 @@ class Updater(msgspec.Struct, kw_only=True):
     ) -> tuple[Recording, tuple[Problem, ...]]:
         check_recording_id(recording_id)
         recording = self.store.get(recording_id)
+        body = present(body, UpdateFields if endpoint == "update" else Layout)
         checked = check(recording.mode, body)
         if checked.problems:
             raise RequestInvalidError(checked.problems)
@@ -233,7 +235,7 @@ class Updater(msgspec.Struct, kw_only=True):
     ) -> None:
         """Send the change; return when Agora has accepted. An error of Agora is retried once."""
         reply = self._call(task, endpoint, body)
-        if reply.outcome.handling == "retry_same" and reply.status is not None:
+        if reply.outcome.handling in ("retry_same", "slow_down") and reply.status is not None:
             self.sleep(_AGAIN_S)
             reply = self._call(task, endpoint, body)
         error = reply.error()

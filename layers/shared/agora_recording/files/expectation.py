@@ -11,6 +11,7 @@ from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.recording.due import over_ms, upload_deadline_ms
 from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording
 from agora_recording.recording.timings import Timings
+from agora_recording.request.rules import START_MODES
 
 # Event 1001 is the final result of transcoding; these mean that files will not come.
 _GIVEN_UP = ("final_failed", "final_partial_success")
@@ -22,7 +23,7 @@ def expectation(
     """Return what the bucket should hold for this recording."""
     request = recording.client_request
     recorded = request.get("recordingFileConfig")
-    snapshots = "snapshotConfig" in request
+    snapshots = _is_asked(recording, "snapshotConfig")
     started = [attempt for attempt in recording.attempts if attempt.sid]
     ended = over_ms(recording)
     late_until = recording.late_until_ms or ended + to_ms(timings.late_s)
@@ -44,7 +45,7 @@ def expectation(
         hls=not snapshots or recorded is not None,
         mp4="mp4" in (recorded or {}).get("avFileType", ()),
         snapshots=snapshots,
-        transcoding=transcoding(request),
+        transcoding=(transcoding(request) if _is_asked(recording, "transcodeOptions") else None),
         announced=frozenset(name for each in facts.values() for name in _announced(each)),
         gap_ms=to_ms(timings.gap_s),
         quiet_ms=to_ms(timings.quiet_s),
@@ -52,6 +53,11 @@ def expectation(
         deadline_ms=upload_deadline_ms(recording, timings) if is_over else None,
         transcoding_deadline_ms=0 if no_transcoding else late_until,
     )
+
+
+def _is_asked(recording: Recording, field: str) -> bool:
+    """Tell whether a request has a field that takes effect in its mode."""
+    return field in recording.client_request and recording.mode in START_MODES[field]
 
 
 def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:

@@ -48,6 +48,9 @@ _ENDS: dict[str, SessionEnd] = {
 
 # Agora best practices: a start that fails is repeated three times; then another uid.
 _UNANSWERED_STARTS = 4
+# Our own: a refusal of no known meaning may be about the rate of calls. The state machine repeats
+# the start for a minute and a half before the sixth is believed.
+_UNCLEAR_REFUSALS = 6
 
 
 class Starter:
@@ -214,6 +217,11 @@ class Starter:
                 row = change_attempt(row, unanswered=unanswered)
                 if unanswered >= _UNANSWERED_STARTS:
                     return replace(end_session(row, "START_FAILED", now), reason=str(error))
+            if reply.outcome.handling == "slow_down":
+                refusals = _attempt(row).refusals + 1
+                row = change_attempt(row, refusals=refusals)
+                if refusals >= _UNCLEAR_REFUSALS:
+                    return replace(end_session(row, "REFUSED", now), reason=str(error))
             if reply.outcome.handling == "acquire_again":
                 if is_first:
                     return change_attempt(row, resource_id=None, acquired_ms=None)
@@ -223,7 +231,8 @@ class Starter:
             return row
 
         self._store.amend(recording.recording_id, change)
-        kind = "limited" if isinstance(error, RateLimitedError | ServiceFullError) else "refused"
+        is_limited = isinstance(error, RateLimitedError | ServiceFullError)
+        kind = "limited" if is_limited else "refused"
         data = {"status": reply.status, "code": reply.answer.code}
         self._store.note(recording.recording_id, Note(now, kind, str(error), data))
         raise error

@@ -38,18 +38,21 @@ _ENDS: dict[str, SessionEnd] = {
     # Agora will never accept this stop: repeating it has no use, and there may be files.
     "permanent": "STOP_REFUSED",
     "acquire_again": "STOP_REFUSED",
+    "slow_down": "STOP_REFUSED",
 }
 
 
 def end_of(reply: Reply) -> SessionEnd | None:
     """Return the session's end by the answer to a stop; None if it has not ended yet.
 
-    A refusal with a code comes from Agora's service, and is final. A refusal without a code comes
-    from its gateway, about our keys or account: these can be corrected, and until then the session
-    runs and is billed.
+    A refusal with a known code comes from Agora's service, and is final. A refusal without one
+    comes from its gateway, about our keys or account or pace: these can be corrected, and until
+    then the session runs and is billed.
     """
-    end = _ENDS.get(reply.outcome.handling)
-    is_ours = reply.status == HTTPStatus.UNAUTHORIZED or reply.answer.code is None
+    handling = reply.outcome.handling
+    end = _ENDS.get(handling)
+    is_unclear = handling == "slow_down" or reply.answer.code is None
+    is_ours = reply.status == HTTPStatus.UNAUTHORIZED or is_unclear
     return None if end == "STOP_REFUSED" and is_ours else end
 
 

@@ -86,6 +86,7 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     end: SessionEnd | None = None
     gone_ms: int | None = None  # given up: since when its stop is answered by 404
     unanswered: int = 0  # starts of it that Agora did not answer
+    refusals: int = 0  # answers to it that refuse, and say nothing known
     base_url: str | None = None
 
 

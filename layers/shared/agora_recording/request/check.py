@@ -10,8 +10,10 @@ fields are in rules.py.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from agora_recording.agora.requests import Layout, UpdateFields
-from agora_recording.request.conformance import Checked, Findings, conform, storable
+from agora_recording.request.conformance import Checked, Findings, conform, present, storable
 from agora_recording.request.limits import MAX_CNAME_BYTES
 from agora_recording.request.recording import ChannelRequest, RecordingRequest
 from agora_recording.request.rules import (
@@ -25,8 +27,16 @@ from agora_recording.request.rules import (
     doubtful_lists,
     in_other_modes,
     layout_regions,
+    list_names,
     members,
+    misplaced_lists,
+    whole_body,
 )
+
+_LISTS = {"audioUidList": "Audio", "videoUidList": "Video"}
+_PLACES = {
+    f"streamSubscribe.{name}.{each}" for name, kind in _LISTS.items() for each in list_names(kind)
+}
 
 
 def check_recording(body: object) -> Checked:
@@ -35,6 +45,7 @@ def check_recording(body: object) -> Checked:
     `body` is what a RecordingRequest describes. Takes any JSON value and never raises.
     """
     found = Findings()
+    body = present(body, RecordingRequest)
     given = members(body)
     mode, client_request = given.get("mode", "mix"), given.get("clientRequest", {})
     storable(client_request, "clientRequest", found)
@@ -63,18 +74,23 @@ def check_update(mode: object, body: object) -> Checked:
     Takes any JSON value and never raises.
     """
     found = Findings()
+    body = present(body, UpdateFields)
     storable(body, "", found)
     conform(_without(body, "storageConfig"), UpdateFields, "", found)
     changes = members(body)
     if "storageConfig" in changes:
         found.problem("storageConfig", STORAGE_RULE)
-    if isinstance(body, dict) and not changes.keys() & UPDATE_MODES.keys():
-        found.problem("", f"must hold at least one of {', '.join(UPDATE_MODES)}")
+    _check_that_it_changes(body, UPDATE_MODES, found)
     for path, words in in_other_modes(mode, changes, UPDATE_MODES):
         found.problem(path, words)
+    for path, words in misplaced_lists(changes, _PLACES):
+        found.problem(path, words)
     subscribe = members(changes.get("streamSubscribe"))
-    for name in ("audioUidList", "videoUidList"):
+    for name, kind in _LISTS.items():
         lists = members(subscribe.get(name))
+        if name in subscribe and not lists.keys() & set(list_names(kind)):
+            known = ", ".join(list_names(kind))
+            found.problem(f"streamSubscribe.{name}", f"must hold one of {known}")
         for path, words in both_lists(lists):
             found.problem(f"streamSubscribe.{name}.{path}", words)
         for path, words in doubtful_lists(lists):
@@ -88,15 +104,26 @@ def check_layout(mode: object, body: object) -> Checked:
     Takes any JSON value and never raises.
     """
     found = Findings()
+    body = present(body, Layout)
     storable(body, "", found)
     if mode != "mix":
         found.problem("", "only a mix recording has a layout")
     conform(body, Layout, "", found)
+    _check_that_it_changes(body, Layout.__struct_fields__, found)
     for path, words in layout_regions(members(body)):
         found.problem(path, words)
     for path, words in doubtful_layout(members(body)):
         found.warning(path, words)
     return found.checked()
+
+
+def _check_that_it_changes(body: object, fields: Collection[str], found: Findings) -> None:
+    """Note a change of a running recording that has no field which changes anything."""
+    changes = members(body)
+    if isinstance(body, dict) and not changes.keys() & set(fields):
+        found.problem("", f"must hold at least one of {', '.join(fields)}")
+    for path, words in whole_body(changes):
+        found.problem(path, words)
 
 
 def _check_name_of_page(cname: object, found: Findings) -> None:

@@ -1,14 +1,19 @@
 """Compares a plain JSON value with a type, and finds all problems at once.
 
 msgspec itself stops at the first error, and its messages are for programmers. Here each finding has
-the full path and the rule in words; a value is never repeated, since it may be a secret. Fields
-that a type of Agora's does not know are warnings: Agora adds fields, and they are passed on. Types
-of our own forbid them (`forbid_unknown_fields`).
+the full path and the rule in words; a value is never repeated, since it may be a secret. Problems
+come in this order: what is missing, what has a wrong type, what breaks any other rule. Fields that
+a type of Agora's does not know are warnings: Agora adds fields, and they are passed on. Types of
+our own forbid them (`forbid_unknown_fields`).
+
+A known field that is null counts as absent: typed clients write null for each field that was not
+set.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -25,6 +30,9 @@ MOST_BYTES = 131_072  # DynamoDB: 400 KB in a row
 _NUMBERS = (1e-100, 1e100)  # DynamoDB: 1e-130 to 1e126
 _MOST_NAME = 64  # characters of an unknown name that are repeated
 
+# A rule that begins with these words comes before all others.
+IS_REQUIRED = "is required"
+
 
 class Checked(NamedTuple):
     """The result: a request with problems is refused; warnings are passed on to the caller."""
@@ -37,27 +45,46 @@ class Findings:
     """Collects problems and warnings, each once. The empty path is the whole body."""
 
     def __init__(self) -> None:
-        self._problems: dict[Problem, None] = {}
+        self._absent: dict[Problem, None] = {}
+        self._mistyped: dict[Problem, None] = {}
+        self._broken: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
 
     def problem(self, path: str, rule: str) -> None:
         """Note a rule that is broken."""
-        if len(self._problems) < MOST_FINDINGS:
-            self._problems[Problem(path or "body", rule)] = None
+        group = self._absent if rule.startswith(IS_REQUIRED) else self._broken
+        _note(group, path, rule)
+
+    def wrong_type(self, path: str, wanted: str, given: object) -> None:
+        """Note a value of a wrong type; `wanted` names the right type, such as `a whole number`."""
+        _note(self._mistyped, path, f"must be {wanted}, not {_type_of(given)}")
 
     def warning(self, path: str, rule: str) -> None:
         """Note something that is allowed, but perhaps not intended."""
-        if len(self._warnings) < MOST_FINDINGS:
-            self._warnings[Problem(path or "body", rule)] = None
+        _note(self._warnings, path, rule)
 
     def checked(self) -> Checked:
-        """Return what was collected, in the order in which it was found."""
-        return Checked(tuple(self._problems), tuple(self._warnings))
+        """Return what was collected: see the module's docstring for the order."""
+        problems = (*self._absent, *self._mistyped, *self._broken)
+        return Checked(problems[:MOST_FINDINGS], tuple(self._warnings))
+
+
+def _note(group: dict[Problem, None], path: str, rule: str) -> None:
+    if len(group) < MOST_FINDINGS:
+        group[Problem(path or "body", rule)] = None
 
 
 def conform(value: Any, kind: Any, path: str, found: Findings) -> None:
     """Compare `value` with a type (a Struct or an annotated type); `path` is its place."""
     _walk(value, _shape(kind), path, found)
+
+
+def present(value: Any, kind: Any) -> Any:
+    """Return a value of a type (see `conform`) without the known fields that are null.
+
+    What the type does not know stays as it is, also where the value does not fit the type.
+    """
+    return _present(value, _shape(kind))
 
 
 def storable(value: Any, path: str, found: Findings) -> None:
@@ -111,6 +138,24 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
+def _present(value: Any, shape: inspect.Type | None) -> Any:
+    match shape:
+        case inspect.Metadata():
+            return _present(value, shape.type)
+        case inspect.UnionType():
+            return _present(value, _member(value, _others(shape)))
+        case inspect.StructType() if isinstance(value, dict):
+            known = {field.encode_name: field.type for field in shape.fields}
+            return {
+                name: _present(each, known.get(name))
+                for name, each in value.items()
+                if each is not None or name not in known
+            }
+        case inspect.ListType() if isinstance(value, list):
+            return [_present(each, shape.item_type) for each in value]
+    return value
+
+
 def _walk(value: Any, shape: inspect.Type, path: str, found: Findings, rule: str = "") -> None:
     match shape:
         case inspect.Metadata():
@@ -125,20 +170,23 @@ def _walk(value: Any, shape: inspect.Type, path: str, found: Findings, rule: str
         case inspect.DictType():
             _walk_dict(value, shape, path, found)
         case _:
-            if not _fits(value, shape):
-                found.problem(path, rule or _words(shape))
+            wanted = _type_name(shape)
+            if not _is_of_type(value, shape):
+                found.wrong_type(path, wanted, value)
+            elif not _fits(value, shape):
+                found.problem(path, rule or _words(shape, wanted))
 
 
 def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findings) -> None:
     if not isinstance(value, dict):
-        found.problem(path, "must be an object")
+        found.wrong_type(path, "an object", value)
         return
     known = {field.encode_name: field for field in shape.fields}
     for name, field in known.items():
-        if name in value:
+        if value.get(name) is not None:
             _walk(value[name], field.type, child(path, name), found)
         elif field.required:
-            found.problem(child(path, name), "is required")
+            found.problem(child(path, name), IS_REQUIRED)
     alike = {name.lower(): name for name in known}
     for name in value:
         if name in known or name == shape.tag_field:
@@ -155,7 +203,7 @@ def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findin
 
 def _walk_list(value: Any, shape: inspect.ListType, path: str, found: Findings) -> None:
     if not isinstance(value, list):
-        found.problem(path, "must be an array")
+        found.wrong_type(path, "an array", value)
         return
     least, most = shape.min_length or 0, shape.max_length
     if len(value) < least or (most is not None and len(value) > most):
@@ -166,10 +214,12 @@ def _walk_list(value: Any, shape: inspect.ListType, path: str, found: Findings) 
 
 def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) -> None:
     """Compare the names and the values of an object with their types; any name may occur."""
+    if not isinstance(value, dict):
+        found.wrong_type(path, "an object", value)
+        return
     most = shape.max_length
-    if not isinstance(value, dict) or (most is not None and len(value) > most):
-        room = "" if most is None else f" with at most {most} entries"
-        found.problem(path, f"must be an object{room}")
+    if most is not None and len(value) > most:
+        found.problem(path, f"must be an object with at most {most} entries")
         return
     for name, each in value.items():
         _walk(name, shape.key_type, child(path, name), found)
@@ -179,49 +229,103 @@ def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) 
 def _walk_union(
     value: Any, shape: inspect.UnionType, path: str, found: Findings, rule: str
 ) -> None:
-    """Go on with the member of the union that fits: by the tag, or as an array or an object."""
-    others = [each for each in shape.types if not isinstance(each, inspect.NoneType)]
+    others = _others(shape)
     if value is None and len(others) < len(shape.types):
         return
+    member = _member(value, others)
+    if member is not None:
+        _walk(value, member, path, found, rule)
+        return
+    structs = [each for each in others if isinstance(each, inspect.StructType)]
+    tag_field, tags = structs[0].tag_field or "", ", ".join(_quoted(each.tag) for each in structs)
+    given = value.get(tag_field)
+    if given is None:
+        found.problem(child(path, tag_field), f"{IS_REQUIRED}: one of {tags}")
+    elif not isinstance(given, str):
+        found.wrong_type(child(path, tag_field), _TEXT, given)
+    else:
+        found.problem(child(path, tag_field), f"must be one of {tags}")
+
+
+def _others(shape: inspect.UnionType) -> list[inspect.Type]:
+    """Return the members of a union except None."""
+    return [each for each in shape.types if not isinstance(each, inspect.NoneType)]
+
+
+def _member(value: Any, others: Sequence[inspect.Type]) -> inspect.Type | None:
+    """Return the member of a union that a value is to be compared with.
+
+    It is found by the tag, or because the value is an array or an object; None: no tag fits.
+    """
     structs = [each for each in others if isinstance(each, inspect.StructType)]
     lists = [each for each in others if isinstance(each, inspect.ListType)]
     if len(others) == 1:
-        _walk(value, others[0], path, found, rule)
-    elif lists and not isinstance(value, dict):
-        _walk(value, lists[0], path, found)
-    elif not isinstance(value, dict) or len(structs) == 1:
-        _walk(value, structs[0], path, found)
-    else:
-        tag_field = structs[0].tag_field or ""
-        tag = value.get(tag_field)
-        for struct in structs:
-            if isinstance(tag, str) and tag == struct.tag:
-                _walk(value, struct, path, found)
-                return
-        names = ", ".join(_quoted(struct.tag) for struct in structs)
-        found.problem(child(path, tag_field), f"must be one of {names}")
+        return others[0]
+    if not isinstance(value, dict):
+        return lists[0] if lists else structs[0]
+    if len(structs) == 1:
+        return structs[0]
+    tag = value.get(structs[0].tag_field or "")
+    return next((each for each in structs if isinstance(tag, str) and tag == each.tag), None)
+
+
+# --- types by name ------------------------------------------------------------------------------
+
+_TEXT, _WHOLE, _TRUTH = "text", "a whole number", "true or false"
+# In this order: True is an int, too.
+_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, _TRUTH),
+    (int, _WHOLE),
+    (float, "a decimal number"),
+    (str, _TEXT),
+    (list, "an array"),
+    (dict, "an object"),
+)
+
+
+def _type_of(value: object) -> str:
+    return next((name for kind, name in _TYPES if isinstance(value, kind)), "null")
+
+
+def _type_name(shape: inspect.Type) -> str:
+    """Return the name of a scalar's type."""
+    match shape:
+        case inspect.BoolType():
+            return _TRUTH
+        case inspect.IntType():
+            return _WHOLE
+        case inspect.FloatType():
+            return "a number"
+        case inspect.StrType():
+            return _TEXT
+        case inspect.LiteralType():
+            return _type_of(shape.values[0])
+    raise TypeError(f"{shape} is not a kind of value that requests have")
+
+
+def _is_of_type(value: Any, shape: inspect.Type) -> bool:
+    match shape:
+        case inspect.FloatType():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            # By name: True is not 1, and 1.0 is not 1.
+            return _type_of(value) == _type_name(shape)
 
 
 def _fits(value: Any, shape: inspect.Type) -> bool:
+    """Tell whether a value of the right type is one that the type allows."""
     match shape:
-        case inspect.BoolType():
-            return isinstance(value, bool)
-        case inspect.IntType():
-            return isinstance(value, int) and not isinstance(value, bool) and _within(value, shape)
-        case inspect.FloatType():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            return number and _within(value, shape)
+        case inspect.IntType() | inspect.FloatType():
+            return _within(value, shape)
         case inspect.StrType():
             return (
-                isinstance(value, str)
-                and len(value) >= (shape.min_length or 0)
+                len(value) >= (shape.min_length or 0)
                 and (shape.max_length is None or len(value) <= shape.max_length)
                 and (shape.pattern is None or _pattern(shape.pattern).fullmatch(value) is not None)
             )
         case inspect.LiteralType():
-            # By type too: True is not 1.
-            return any(type(value) is type(each) and value == each for each in shape.values)
-    raise TypeError(f"{shape} is not a kind of value that requests have")
+            return value in shape.values
+    return True
 
 
 def _within(value: float, shape: inspect.IntType | inspect.FloatType) -> bool:
@@ -229,25 +333,19 @@ def _within(value: float, shape: inspect.IntType | inspect.FloatType) -> bool:
     return (shape.ge is None or value >= shape.ge) and (shape.le is None or value <= shape.le)
 
 
-def _words(shape: inspect.Type) -> str:
-    """Say what a value must be."""
+def _words(shape: inspect.Type, wanted: str) -> str:
+    """Say what a value of the right type must be."""
     match shape:
-        case inspect.BoolType():
-            return "must be true or false"
         case inspect.IntType() | inspect.FloatType():
-            kind = "a whole number" if isinstance(shape, inspect.IntType) else "a number"
             if shape.ge is not None and shape.le is not None:
-                return f"must be {kind} from {shape.ge} to {shape.le}"
-            return f"must be {kind}" + ("" if shape.ge is None else f", at least {shape.ge}")
+                return f"must be {wanted} from {shape.ge} to {shape.le}"
+            return f"must be {wanted}" + ("" if shape.ge is None else f", at least {shape.ge}")
         case inspect.LiteralType():
             values = ", ".join(_quoted(each) for each in shape.values)
             return f"must be {values}" if len(shape.values) == 1 else f"must be one of {values}"
         case inspect.StrType():
-            least, most = shape.min_length or 0, shape.max_length
-            if not least and most is None:
-                return "must be a string"
-            return f"must be a string of {_count(least, most, 'character')}"
-    raise TypeError(f"{shape} is not a kind of value that requests have")
+            return f"must be text of {_count(shape.min_length or 0, shape.max_length, 'character')}"
+    return f"must be {wanted}"
 
 
 def _count(least: int, most: int | None, noun: str) -> str:

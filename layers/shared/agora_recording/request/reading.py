@@ -8,19 +8,29 @@ from typing import Any, NamedTuple
 from agora_recording.agora.bodies import split
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.request.check import check_recording
-from agora_recording.request.rules import Asked, Mode
+from agora_recording.request.conformance import present
+from agora_recording.request.recording import RecordingRequest
+from agora_recording.request.rules import START_MODES, Asked, Mode, members
 
 _EXPIRY_H = (72, 720)  # Agora's default, and its maximum
+_TOKEN_H = 24  # Agora docs: tokens, the longest validity
+# Agora's `region` for the first part of an AWS region's name.
+_GEOGRAPHIES = {"cn": "CN", "ap": "AP", "eu": "EU", "us": "NA", "ca": "NA"}
 _UNLESS_ANY = "unless the token was built for uid 0 (any user of the channel)"
 
 
 class Limits(NamedTuple):
-    """A stack's defaults for a recording, and whether it allows postponed transcoding."""
+    """A stack's defaults for a recording, and what it allows.
+
+    `transcodes`: whether Agora may read its uploads again, for postponed transcoding. `aws_region`
+    is the bucket's; empty if it does not matter.
+    """
 
     max_duration_s: int
     max_idle_time_s: int
     restart_limit: int
     transcodes: bool = False
+    aws_region: str = ""
 
 
 class CheckedRequest(NamedTuple):
@@ -39,13 +49,14 @@ class CheckedRequest(NamedTuple):
 def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
     """Return the request. Raises RequestInvalidError with every problem."""
     checked = check_recording(body)
-    client_request = body.get("clientRequest", {})
+    body = present(body, RecordingRequest)
+    client_request, mode = body.get("clientRequest", {}), body.get("mode", "mix")
     problems = checked.problems
     if not limits.transcodes:
-        problems += tuple(_transcoding_problems(client_request))
+        problems += tuple(_transcoding_problems(mode, client_request))
     if problems:
         raise RequestInvalidError(problems)
-    uid, mode = body.get("uid"), body.get("mode", "mix")
+    uid = body.get("uid")
     duration_s = body.get("maxDurationSeconds", limits.max_duration_s)
     restarts = body.get("restartLimit", limits.restart_limit)
     return CheckedRequest(
@@ -58,22 +69,33 @@ def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
         max_duration_seconds=duration_s,
         restart_limit=restarts,
         tags=body.get("tags", {}),
-        warnings=(*checked.warnings, *_token_warnings(mode, client_request, uid, restarts)),
+        warnings=(
+            *checked.warnings,
+            *_token_warnings(mode, client_request, uid, restarts, duration_s),
+            *_duration_warnings(client_request, duration_s, is_given="maxDurationSeconds" in body),
+            *_region_warnings(client_request, limits.aws_region),
+        ),
     )
 
 
-def _transcoding_problems(client_request: object) -> list[Problem]:
+def _transcoding_problems(mode: object, client_request: object) -> list[Problem]:
     """Return a problem if postponed work is asked of a stack whose keys cannot read."""
     if not isinstance(client_request, Mapping) or "transcodeOptions" not in client_request:
         return []
+    if mode not in START_MODES["transcodeOptions"]:
+        return []  # it has no effect, and a warning says so
     rule = "needs a stack with PostponedTranscoding true: Agora must read its own uploads"
     return [Problem("clientRequest.transcodeOptions", rule)]
 
 
 def _token_warnings(
-    mode: Mode, client_request: Mapping[str, Any], uid: str | None, restarts: int
+    mode: Mode,
+    client_request: Mapping[str, Any],
+    uid: str | None,
+    restarts: int,
+    duration_s: int,
 ) -> list[Problem]:
-    """Return warnings: a token is usually for one uid, so not every attempt may get in."""
+    """Return warnings: a token ends, and is usually for one uid, so not every attempt gets in."""
     if mode == "web" or not client_request.get("token"):  # a web page is not in the channel
         return []
     warnings = []
@@ -83,7 +105,42 @@ def _token_warnings(
     if restarts:
         rule = f"is {restarts}, and each restart takes a new uid: set it to 0"
         warnings.append(Problem("restartLimit", f"{rule}, {_UNLESS_ANY}"))
+    if duration_s > _TOKEN_H * 3600:
+        rule = f"is {duration_s}, and a token is valid for {_TOKEN_H} hours at the longest"
+        more = "when it ends, Agora stops recording, and a restart has no other token"
+        warnings.append(Problem("maxDurationSeconds", f"{rule}: {more}"))
     return warnings
+
+
+def _duration_warnings(
+    client_request: Mapping[str, Any], duration_s: int, *, is_given: bool
+) -> list[Problem]:
+    """Return warnings about limits of Agora's that end a recording before its longest duration.
+
+    `is_given`: the caller named the longest duration; else it is the stack's default.
+    """
+    found = []
+    expiry_h = client_request.get("resourceExpiredHour")
+    if expiry_h is not None and expiry_h * 3600 <= duration_s:
+        rule = f"is not longer than the longest duration of {duration_s} s, and after it Agora does"
+        more = "not stop a recording: so it is stopped before. Leave it out, or give more hours"
+        found.append(Problem("clientRequest.resourceExpiredHour", f"{rule} {more}"))
+    for index, service in enumerate(Asked.of("web", client_request).services):
+        hours = members(service.get("serviceParam")).get("maxRecordingHour")
+        if is_given and hours is not None and hours * 3600 < duration_s:
+            path = f"clientRequest.extensionServiceConfig.extensionServices[{index}].serviceParam"
+            rule = f"ends the recording before maxDurationSeconds ({duration_s} s) is over"
+            found.append(Problem(f"{path}.maxRecordingHour", rule))
+    return found
+
+
+def _region_warnings(client_request: Mapping[str, Any], aws_region: str) -> list[Problem]:
+    """Return a warning if Agora may only use a region in which the bucket is not."""
+    region = client_request.get("region")
+    if not region or not aws_region or _GEOGRAPHIES.get(aws_region.partition("-")[0]) == region:
+        return []
+    rule = f"is {region}, and the bucket is in {aws_region}: Agora wants both in the same region"
+    return [Problem("clientRequest.region", f"{rule}, otherwise files may be lost")]
 
 
 def with_defaults(
@@ -100,17 +157,16 @@ def with_defaults(
     stopped until an hour after its maximum duration; the scene that the mode implies. A given
     startParameter stays equal to the start fields.
     """
-    asked = Asked.of(mode, client_request)
     filled = dict(client_request)
     if mode != "web":
-        given = asked.recording
+        given = members(client_request.get("recordingConfig"))
         filled["recordingConfig"] = {"channelType": 0, "maxIdleTime": max_idle_time_s, **given}
     least, most = _EXPIRY_H
     hours = int(-(-max_duration_s // 3600)) + 1
     filled.setdefault("resourceExpiredHour", min(max(hours, least), most))
     if mode == "web":
         filled.setdefault("scene", 1)
-    elif asked.is_postponed:
+    elif Asked.of(mode, client_request).is_postponed:
         filled.setdefault("scene", 2)
     if "startParameter" in filled:
         filled["startParameter"] = split(filled)[1]

@@ -1,8 +1,9 @@
 """The rules between the fields of a clientRequest; each is one small function in one of two lists.
 
-A request that breaks one of `RULES` is refused: Agora would answer with an error, or would not do
-what was asked. A field of another mode is such a case. `ADVICE` gives warnings: a field has no
-effect together with the others, or Agora only recommends against it.
+A request that breaks one of `RULES` is refused: Agora would answer with an error, or would do
+something that nobody asked for, such as recording a user who was to be left out. `ADVICE` gives
+warnings: a field has no effect together with the others or in this mode, or Agora only recommends
+against it. Requests with such fields are in production, and Agora records them.
 
 Sources: Agora REST (acquire, start, update, updateLayout); where that is silent, Agora docs:
 subscription lists, video layout, screen capture, postponed audio mixing.
@@ -14,11 +15,11 @@ by its type, so here a part of the wrong type counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from agora_recording.agora.requests import ACQUIRE_FIELDS, ALL_STREAMS
-from agora_recording.request.conformance import child
+from agora_recording.request.conformance import IS_REQUIRED, MOST_LEVELS, child
 
 Mode = Literal["individual", "mix", "web"]
 
@@ -30,8 +31,13 @@ _DEFAULT_SIZE = {"width": 360, "height": 640}
 _UID_GROUP_SIZES = (2, 7, 12, 17, 32, 49)
 _SALT = re.compile("[A-Za-z0-9+/]{43}=")  # 32 bytes in Base64
 _POLICY = "appsCollection.combinationPolicy"
+_KINDS = ("Audio", "Video")
+# Any spelling of a subscription list.
+_REPEATED = ("startParameter", "clientRequest")
+_ANY_LIST = re.compile("(un)?subscribe(audio|video)uids?", re.IGNORECASE)
 
-# Which modes a field is for; a field that is not here is for all of them.
+# Which modes a field is for; a field that is not here is for all of them. Agora calls these "only
+# applicable" there, and does not refuse them elsewhere.
 START_MODES = {
     "recordingConfig": ("individual", "mix"),
     "recordingConfig.streamMode": ("individual",),
@@ -42,6 +48,7 @@ START_MODES = {
     "appsCollection": ("individual",),
     "transcodeOptions": ("individual",),
 }
+# An update in another mode is refused: it would change nothing, and its caller believes it did.
 UPDATE_MODES = {
     "streamSubscribe": ("individual", "mix"),
     "webRecordingConfig": ("web",),
@@ -52,9 +59,13 @@ Broken = Iterator[tuple[str, str]]  # path, and the rule in words
 
 
 class Asked(NamedTuple):
-    """A request as the rules read it: a part is empty if it is absent or has a wrong type."""
+    """A request as the rules read it: a part is empty if it is absent or has a wrong type.
+
+    `given` is everything, the other parts only what is for this mode: Agora ignores the rest.
+    """
 
     mode: object
+    given: Mapping[str, Any]
     top: Mapping[str, Any]
     recording: Mapping[str, Any]
     transcoding: Mapping[str, Any]
@@ -64,11 +75,13 @@ class Asked(NamedTuple):
     @classmethod
     def of(cls, mode: object, client_request: object) -> Asked:
         """Return the parts of a request."""
-        top = members(client_request)
+        given = members(client_request)
+        top = _for_mode(mode, given)
         recording = members(top.get("recordingConfig"))
         extension = members(top.get("extensionServiceConfig"))
         return cls(
             mode=mode,
+            given=given,
             top=top,
             recording=recording,
             transcoding=members(recording.get("transcodingConfig")),
@@ -92,21 +105,24 @@ class Asked(NamedTuple):
 
 
 def _storage_is_the_bundles(asked: Asked) -> Broken:
-    if "storageConfig" in asked.top:
+    if "storageConfig" in asked.given:
         yield "storageConfig", STORAGE_RULE
     if "storageConfig" in members(asked.top.get("startParameter")):
         yield "startParameter.storageConfig", STORAGE_RULE
 
 
-def _each_field_has_its_modes(asked: Asked) -> Broken:
-    yield from in_other_modes(asked.mode, asked.top, START_MODES)
+def _it_is_no_whole_body(asked: Asked) -> Broken:
+    yield from whole_body(asked.given)
 
 
 def _each_mode_has_its_fields(asked: Asked) -> Broken:
-    if asked.mode == "individual" and "subscribeUidGroup" not in asked.recording:
-        yield "recordingConfig.subscribeUidGroup", "is required in individual mode"
     if asked.mode == "web" and "extensionServiceConfig" not in asked.top:
-        yield "extensionServiceConfig", "is required in web mode"
+        yield "extensionServiceConfig", f"{IS_REQUIRED} in web mode"
+
+
+def _each_list_has_its_place(asked: Asked) -> Broken:
+    places = {f"recordingConfig.{name}" for kind in _KINDS for name in list_names(kind)}
+    yield from misplaced_lists(asked.given, places)
 
 
 def _the_scene_fits_the_mode(asked: Asked) -> Broken:
@@ -128,8 +144,8 @@ def _postponed_work_is_asked_for_whole(asked: Asked) -> Broken:
         if "scene" in asked.top and scene != 2:
             yield "scene", f"must be 2 with {_POLICY} postpone_transcoding (or left out)"
         if "transcodeOptions" not in asked.top:
-            yield "transcodeOptions", f"is required with {_POLICY} postpone_transcoding"
-    elif scene == 2:
+            yield "transcodeOptions", f"{IS_REQUIRED} with {_POLICY} postpone_transcoding"
+    elif scene == 2 and asked.mode in START_MODES["appsCollection"]:
         yield _POLICY, 'must be "postpone_transcoding" with scene 2'
     elif "transcodeOptions" in asked.top:
         yield _POLICY, 'must be "postpone_transcoding" with transcodeOptions'
@@ -157,7 +173,7 @@ def _one_list_for_each_medium(asked: Asked) -> Broken:
 def _lists_fit_the_stream_types(asked: Asked) -> Broken:
     types = asked.recording.get("streamTypes")
     for without, kind, only in ((0, "Video", "audio"), (1, "Audio", "video")):
-        for name in _list_names(kind):
+        for name in list_names(kind):
             if _is_whole(types) and types == without and name in asked.recording:
                 rule = f"cannot be used with streamTypes {types} ({only} only)"
                 yield f"recordingConfig.{name}", rule
@@ -168,7 +184,7 @@ def _encryption_has_its_keys(asked: Asked) -> Broken:
     if not _is_whole(mode) or mode not in range(1, 9):
         return
     if not asked.recording.get("secret"):
-        yield "recordingConfig.secret", f"is required with decryptionMode {mode}"
+        yield "recordingConfig.secret", f"{IS_REQUIRED} with decryptionMode {mode}"
     salt = asked.recording.get("salt")
     if mode in (7, 8) and not (isinstance(salt, str) and _SALT.fullmatch(salt)):
         yield "recordingConfig.salt", f"must be 32 bytes in Base64 with decryptionMode {mode}"
@@ -199,7 +215,7 @@ def _snapshots_need_video(asked: Asked) -> Broken:
         yield "recordingConfig.streamTypes", "must be 1 or 2 with snapshotConfig"
     if "subscribeAudioUids" in asked.recording and "subscribeVideoUids" not in asked.recording:
         path = "recordingConfig.subscribeVideoUids"
-        yield path, "is required with snapshotConfig where subscribeAudioUids is given"
+        yield path, f"{IS_REQUIRED} with snapshotConfig where subscribeAudioUids is given"
 
 
 def _a_page_is_recorded_once(asked: Asked) -> Broken:
@@ -227,7 +243,7 @@ def _start_parameter_is_what_start_gets(asked: Asked) -> Broken:
     if not isinstance(given, dict):
         yield "startParameter", "must be an object, equal to the start fields of clientRequest"
         return
-    start = {name: each for name, each in asked.top.items() if name not in ACQUIRE_FIELDS}
+    start = {name: each for name, each in asked.given.items() if name not in ACQUIRE_FIELDS}
     for name in {**start, **given}:
         if name != "storageConfig" and not _same(start, given, name):
             path = child("startParameter", name)
@@ -237,8 +253,9 @@ def _start_parameter_is_what_start_gets(asked: Asked) -> Broken:
 Rule = Callable[[Asked], Broken]
 RULES: tuple[Rule, ...] = (
     _storage_is_the_bundles,
-    _each_field_has_its_modes,
+    _it_is_no_whole_body,
     _each_mode_has_its_fields,
+    _each_list_has_its_place,
     _the_scene_fits_the_mode,
     _postponed_work_is_asked_for_whole,
     _postponed_work_makes_a_fitting_file,
@@ -258,6 +275,17 @@ RULES: tuple[Rule, ...] = (
 # --- allowed, but perhaps not intended ----------------------------------------------------------
 
 
+def _each_field_has_its_modes(asked: Asked) -> Broken:
+    for path, words in in_other_modes(asked.mode, asked.given, START_MODES):
+        yield path, f"{words}: it has no effect here"
+
+
+def _the_uid_group_is_missing(asked: Asked) -> Broken:
+    if asked.mode == "individual" and "subscribeUidGroup" not in asked.recording:
+        path = "recordingConfig.subscribeUidGroup"
+        yield path, "is not given, although Agora's documents call it required in individual mode"
+
+
 def _the_channel_type_is_assumed(asked: Asked) -> Broken:
     if asked.recording and "channelType" not in asked.recording:
         yield "recordingConfig.channelType", "is not given: the bundle sends 0 (communication)"
@@ -269,8 +297,8 @@ def _lists_may_leave_out_a_medium(asked: Asked) -> Broken:
     if asked.recording.get("streamTypes", 2) != 2:
         return
     for kind, other in (("Audio", "Video"), ("Video", "Audio")):
-        here = any(name in asked.recording for name in _list_names(kind))
-        if here and not any(name in asked.recording for name in _list_names(other)):
+        here = any(name in asked.recording for name in list_names(kind))
+        if here and not any(name in asked.recording for name in list_names(other)):
             path = f"recordingConfig.subscribe{other}Uids"
             yield path, f"is missing beside the other list: no {other.lower()} will be recorded"
 
@@ -333,6 +361,8 @@ def _the_page_outlives_the_resource(asked: Asked) -> Broken:
 
 
 ADVICE: tuple[Rule, ...] = (
+    _each_field_has_its_modes,
+    _the_uid_group_is_missing,
     _the_channel_type_is_assumed,
     _lists_may_leave_out_a_medium,
     _the_uid_group_is_large_enough,
@@ -359,17 +389,56 @@ def in_other_modes(
             yield path, f"is for {' and '.join(modes)} mode only"
 
 
+def _for_mode(mode: object, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a request without the fields that are for other modes than this one."""
+    kept = dict(given)
+    for path, _ in in_other_modes(mode, given, START_MODES):
+        outer, _, inner = path.partition(".")
+        if not inner:
+            kept.pop(outer)
+        elif outer in kept:
+            kept[outer] = {name: each for name, each in kept[outer].items() if name != inner}
+    return kept
+
+
 def both_lists(config: Mapping[str, Any]) -> Broken:
-    """Find a medium that has both a list to subscribe and a list to unsubscribe."""
-    for kind in ("Audio", "Video"):
-        wanted, unwanted = _list_names(kind)
-        if wanted in config and unwanted in config:
-            yield unwanted, f"cannot be used with {wanted}: give one of the two"
+    """Find a medium that has more than one list, of whichever kind and spelling."""
+    for kind in _KINDS:
+        given = [name for name in list_names(kind) if name in config]
+        for other in given[1:]:
+            yield other, f"cannot be used with {given[0]}: give one of the two"
+
+
+def misplaced_lists(top: Mapping[str, Any], places: Set[str]) -> Broken:
+    """Find subscription lists, in any spelling, that are not at one of `places`.
+
+    Agora ignores them, and then records users who were to be left out.
+    """
+    # startParameter repeats the start fields; of a body inside the body, other rules tell.
+    top = {name: each for name, each in top.items() if name not in _REPEATED}
+    waiting: list[tuple[str, object, int]] = [("", top, 1)]
+    for path, at, level in waiting:  # grows as it goes
+        for name, each in members(at).items() if level <= MOST_LEVELS else ():
+            here = child(path, name)
+            if _ANY_LIST.fullmatch(name) and here not in places:
+                known = ", ".join(sorted(place for place in places if _is_alike(place, name)))
+                yield here, f"would be ignored by Agora, and everybody recorded: write {known}"
+            waiting.append((here, each, level + 1))
+
+
+def _is_alike(place: str, name: str) -> bool:
+    return place.rpartition(".")[2].lower() == f"{name.lower().removesuffix('s')}s"
+
+
+def whole_body(top: Mapping[str, Any]) -> Broken:
+    """Find the body of a call to Agora where only its clientRequest belongs."""
+    if "clientRequest" in top:
+        yield "clientRequest", "is inside another one: give its members alone, without it"
 
 
 def doubtful_lists(config: Mapping[str, Any]) -> Broken:
     """Find subscription lists that are empty, or that name all streams and single uids."""
-    for name in (*_list_names("Audio"), *_list_names("Video")):
+    for name in (*list_names("Audio"), *list_names("Video")):
         uids = config.get(name)
         if uids == []:
             yield name, "is empty, which Agora recommends against: leave it out"
@@ -383,7 +452,7 @@ def layout_regions(layout: Mapping[str, Any]) -> Broken:
     if not _is_whole(mixed):
         return
     if mixed == 3 and not layout.get("layoutConfig"):
-        yield "layoutConfig", "is required with mixedVideoLayout 3"
+        yield "layoutConfig", f"{IS_REQUIRED} with mixedVideoLayout 3"
     if mixed != 3 and "layoutConfig" in layout:
         yield "layoutConfig", "is for mixedVideoLayout 3 only"
 
@@ -412,8 +481,11 @@ def items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _list_names(kind: str) -> tuple[str, str]:
-    return f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"
+def list_names(kind: str) -> tuple[str, str, str]:
+    """Return the names of the lists of a medium (Audio or Video): who is recorded, and who is left
+    out, in both of Agora's spellings.
+    """
+    return f"subscribe{kind}Uids", f"unsubscribe{kind}Uids", f"unSubscribe{kind}Uids"
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -114,11 +114,12 @@ class Parts(Generic[S_co]):
     @_Part
     def limiter(self: Parts[needs.Agora]) -> Limiter:
         """Paces all calls to Agora."""
-        from agora_recording.agora.limiter import Limiter
+        from agora_recording.agora.limiter import Limiter, pace
 
+        settings = self.settings
         return Limiter(
-            self.settings.table_name,
-            calls_per_second=self.settings.agora_calls_per_second,
+            settings.table_name,
+            calls_per_second=pace(settings.agora_concurrent_tasks, settings.agora_calls_per_second),
             client=self.outside.dynamodb,
             now_ms=self.outside.now_ms,
             sleep=self.outside.sleep,
@@ -344,6 +345,7 @@ class Parts(Generic[S_co]):
                 settings.max_idle_time_s,
                 settings.restart_limit,
                 settings.postponed_transcoding,
+                settings.aws_region,
             ),
             randomness=self.outside.random_bytes,
             stepfunctions=self.outside.stepfunctions,

@@ -33,6 +33,7 @@ class AgoraSettings(TableSettings, frozen=True, kw_only=True):
     agora_app_id: str
     agora_secret_id: str
     agora_base_url: str
+    agora_concurrent_tasks: float = 50
     agora_calls_per_second: float = 7
     aws_region: str
 
