@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 1 when it failed or found files missing."""
     arguments = _parser().parse_args(argv)
     try:
+        _enter(arguments.region, arguments.profile)
         if arguments.local:
             _enter_local(Path(arguments.facts))
         result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
@@ -49,6 +50,14 @@ def _is_bad(result: Result) -> bool:
     if not isinstance(result, dict):
         return False
     return result.get("verdict") in ("incomplete", "pending") or bool(result.get("refusal"))
+
+
+def _enter(region: str | None, profile: str | None) -> None:
+    """Make every AWS client use this region and profile, where they are given."""
+    if region:
+        os.environ |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    if profile:
+        os.environ["AWS_PROFILE"] = profile
 
 
 def _enter_local(facts: Path) -> None:
@@ -72,12 +81,14 @@ def _enter_local(facts: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make ops",
-        usage='make ops ARGS="[-h] [--stack NAME | --local] [--json] VERB …"',
+        usage='make ops ARGS="[--stack NAME | --local] [--region R] [--profile P] [--json] VERB …"',
         description="Operate a deployed stack.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--stack", default=STACK, help=f"the stack's name ({STACK})")
     where.add_argument("--local", action="store_true", help="the embedded stack of `make up`")
+    parser.add_argument("--region", help="the stack's region, as in `make deploy`")
+    parser.add_argument("--profile", help="the AWS profile, as in `make deploy`")
     parser.add_argument("--facts", default=FACTS, help=f"what --local reads ({FACTS})")
     parser.add_argument("--json", action="store_true", help="print JSON")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="make ops")

@@ -32,6 +32,11 @@ class Deployment(NamedTuple):
     parameters: dict[str, str]
 
     @property
+    def bucket(self) -> str:
+        """The bucket with the recordings: the stack's, or the one that it was given."""
+        return self.parameters.get("ExistingBucketName") or self.resources["Bucket"]
+
+    @property
     def settings(self) -> StackSettings:
         """What the tools need to know of this stack."""
         return StackSettings(
@@ -43,7 +48,7 @@ class Deployment(NamedTuple):
             agora_concurrent_tasks=float(self.parameters["AgoraConcurrentTasks"]),
             agora_calls_per_second=float(self.parameters["AgoraCallsPerSecond"]),
             aws_region=self.region,
-            bucket_name=self.resources["Bucket"],
+            bucket_name=self.bucket,
             bus_name=self.resources["EventBus"],
             arrivals_queue_url=self.resources["FileArrivals"],
             poison_queue_url=self.resources["PoisonNotifications"],
