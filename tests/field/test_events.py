@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from agora_recording.api import timeline
 from agora_recording.files.expectation import expectation
 from agora_recording.firewall import addresses
 from agora_recording.notifications import envelope
@@ -129,3 +130,5 @@ def test_the_page_load_is_read_where_a_web_recording_has_a_time_out() -> None:
     assert event(70, details).details == WebRecorderStarted(
         recorderStartTime=NOW_MS, pageLoadSuccessTime=NOW_MS
     )
+    words = timeline.entry(event(70, details))["text"]
+    assert words == "Web page recording started; loaded at 2023-11-14T22:13:20.000Z."

@@ -166,8 +166,8 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
             return f"The uploader for ApsaraVideo started, video {video}."
         case e.VodTriggered():
             return "Every file is at ApsaraVideo."
-        case e.WebRecorderStarted():
-            return "Web page recording started."
+        case e.WebRecorderStarted(pageLoadSuccessTime=loaded):
+            return f"Web page recording started{f'; loaded at {iso(loaded)}' if loaded else ''}."
         case e.WebRecorderStopped(code=code, message=message, details=details):
             return web_recording_stopped(code, message, details)
         case e.WebRecorderCapabilityLimit(limitType=limit):
