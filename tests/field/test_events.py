@@ -17,8 +17,8 @@ from agora_recording.notifications.facts import NOTHING
 from agora_recording.recording.due import due
 from agora_recording.recording.hearing import applied
 from agora_recording.recording.looking import choose_look
-from tests.world.builders import SID, TIMINGS, after, heard, record, recording, uploading
-from tests.world.webhook import NOW_MS, body, event
+from tests.world.builders import TIMINGS, after, heard, record, recording, uploading
+from tests.world.webhook import NOW_MS, SID, body, event
 from tests.world.world import World
 
 
