@@ -202,7 +202,10 @@ def decode(data: bytes, prefix: str) -> Manifest:
     found = msgspec.json.decode(data, type=Manifest)
     lists: tuple[_List, ...] = (found.tracks, found.segments, found.files)
     parts = [part.key for each in lists for part in each.parts or ()]
-    folder = prefix + FOLDER
-    if found.prefix != prefix or not all(key.startswith(folder) for key in parts):
+    keys = [playlist.key for track in found.tracks.items or () for playlist in track.playlists]
+    keys += [file.key for file in found.files.items or ()]
+    is_own = all(key.startswith(prefix) for key in keys)
+    is_own &= all(key.startswith(prefix + FOLDER) for key in parts)
+    if found.prefix != prefix or not is_own:
         raise msgspec.ValidationError(f"it is not the manifest of {prefix}")
     return found
