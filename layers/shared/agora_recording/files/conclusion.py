@@ -63,7 +63,9 @@ def _concluded(row: Recording, verdict: Verdict) -> tuple[Status, str]:
 
 def looked_at(row: Recording, verdict: Verdict) -> Recording:
     """Return the recording with the verdict of a look at the bucket; unchanged if it is closed."""
-    return row if row.is_terminal else replace(row, upload=_summary(row.upload, verdict))
+    if row.is_terminal:
+        return row
+    return replace(row, upload=_summary(row.upload, verdict), index_lengths=_lengths(row, verdict))
 
 
 def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms: int) -> Recording:
@@ -77,7 +79,8 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
     reason = cause(row) or "No session could be started."
     if verdict:
         status, reason = _concluded(row, verdict)
-        row = replace(row, upload=_published_upload(row, verdict))
+        upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
+        row = replace(row, upload=upload, index_lengths=lengths)
     ended_ms = row.attempts[-1].ended_ms if row.attempts else None
     closed = close(row, status, end_reason(row), reason, ended_ms or now_ms)
     if status != "incomplete" or not timings.late_s:
@@ -96,7 +99,8 @@ def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: 
     if not row.awaits_late_files:
         return row
     status, reason = _concluded(row, verdict)
-    changed = replace(row, upload=_summary(row.upload, verdict), reason=reason)
+    upload, lengths = _summary(row.upload, verdict), _lengths(row, verdict)
+    changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)
     if status == "completed":
         return close(changed, status, "", reason, now_ms)
     is_late = row.overdue_ms is None and now_ms >= overdue_ms(row, timings)
@@ -125,3 +129,10 @@ def _summary(upload: Upload, verdict: Verdict) -> Upload:
 
 def _published_upload(row: Recording, verdict: Verdict) -> Upload:
     return replace(_summary(row.upload, verdict), manifest=f"{row.prefix}{manifest.FILE}")
+
+
+def _lengths(row: Recording, verdict: Verdict) -> dict[str, int]:
+    """Return the greatest length of each index that any look has found."""
+    now = verdict.lengths
+    known = row.index_lengths
+    return {key: max(known.get(key, 0), now.get(key, 0)) for key in (*known, *now)}
