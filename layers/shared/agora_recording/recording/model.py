@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from agora_recording.agora.task import Resource, Task
 
-Mode = Literal["individual", "mix", "web"]
+Mode = Literal["individual", "mix", "raw", "web"]
 # Of the files, compared with what should be there; pending: something may still come.
 Outcome = Literal["complete", "pending", "incomplete"]
 Status = Literal[
