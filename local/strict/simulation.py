@@ -29,7 +29,7 @@ def simulate_in_context() -> None:
             _context.reset(token)
 
     def evaluate_in_context(call: Any, policies: Any, *rest: Any, **named: Any) -> Any:
-        call.service_context |= _context.get() or {}
+        call.service_context.update(_context.get() or {})
         return evaluate(call, policies, *rest, **named)
 
     iam._IAM_HANDLERS[_ACTION] = simulate_with_entries
@@ -41,7 +41,7 @@ def _entries(parameters: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     number = 1
     while key := iam._p(parameters, f"ContextEntries.member.{number}.ContextKeyName"):
-        values = []
+        values: list[str] = []
         place = f"ContextEntries.member.{number}.ContextKeyValues.member"
         while value := iam._p(parameters, f"{place}.{len(values) + 1}"):
             values.append(value)

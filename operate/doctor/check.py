@@ -50,11 +50,15 @@ class Check(NamedTuple):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of a check: `said` is what was seen, `advice` what to do (red only)."""
+    """The result of a check.
+
+    `said` is what was seen, `catches` what the check finds out, `advice` what to do (red only).
+    """
 
     name: str
     state: State
     said: str
+    catches: str
     advice: str = ""
 
 
@@ -83,23 +87,26 @@ def examine(checks: Sequence[Check], patient: Patient) -> Iterator[Finding]:
 
 
 def _make(check: Check, found: Mapping[str, Finding], patient: Patient) -> Finding:
+    state, said, advice = _look(check, found, patient)
+    return Finding(check.name, state, said, check.catches, advice)
+
+
+def _look(check: Check, found: Mapping[str, Finding], patient: Patient) -> tuple[State, str, str]:
     for need in check.needs:
         if found[need].state != "green":
-            return Finding(check.name, "skipped", f"It needs {need}, which is {found[need].state}.")
+            return "skipped", f"It needs {need}, which is {found[need].state}.", ""
     try:
-        return Finding(check.name, "green", check.look(patient))
+        return "green", check.look(patient), ""
     except NotCheckedError as reason:
-        return Finding(check.name, "skipped", str(reason))
+        return "skipped", str(reason), ""
     except UnhealthyError as error:
-        return Finding(check.name, "red", str(error), error.advice or check.advice)
+        return "red", str(error), error.advice or check.advice
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _DENIED:
-            said = f"Your rights do not allow {error.operation_name}."
-            return Finding(check.name, "skipped", said)
-        return Finding(check.name, "red", str(error), check.advice)
+            return "skipped", f"Your rights do not allow {error.operation_name}.", ""
+        return "red", str(error), check.advice
     except (BotoCoreError, RecordingError, OSError) as error:
-        return Finding(check.name, "red", f"{type(error).__name__}: {error}", check.advice)
+        return "red", f"{type(error).__name__}: {error}", check.advice
     except Exception as error:  # a fault of the check itself must not hide the others
-        said = f"The check itself failed ({type(error).__name__}: {error})."
-        return Finding(check.name, "red", said, check.advice)
+        return "red", f"The check itself failed ({type(error).__name__}: {error}).", check.advice

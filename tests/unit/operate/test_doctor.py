@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agora_recording.recording.ids import new_recording_id
+from local.template import ROOT
 from operate import commands, deployment
 from operate.doctor import checks, recording
 from operate.doctor.check import Check, Finding, NotCheckedError, UnhealthyError, examine
@@ -265,3 +266,9 @@ def test_the_command_prints_json_alone_if_it_is_asked_to(
     told = json.loads(capsys.readouterr().out)
     assert (told["red"], told["skipped"]) == (1, 1)
     assert len(told["findings"]) == len(checks.ALL)
+
+
+def test_the_document_names_every_check_and_what_it_catches() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    rows = [f"| {each.name} | {each.catches} |" for each in (*checks.ALL, recording.check(60))]
+    assert "\n".join(rows) in text
