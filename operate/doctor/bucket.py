@@ -50,7 +50,11 @@ def events(patient: Patient) -> str:
 
 def arrival(patient: Patient) -> str:
     """Put a file that no recording has; its event must come to the function, whose log tells so."""
-    bucket, prefix, since_ms = patient.stack.bucket, prefix_of(patient), patient.now_ms() - 1000
+    bucket, prefix, since_ms = (
+        patient.stack.bucket,
+        prefix_of(patient, "arrival"),
+        patient.now_ms() - 1000,
+    )
     key = f"{prefix}{PROBE}_0.mp4"
     try:
         patient.client("s3").put_object(Bucket=bucket, Key=key, Body=b"probe")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from agora_recording.recording.ids import new_recording_id
-from operate.doctor.patient import PROBE, Patient
+from operate.doctor.patient import Patient
 
 
-def prefix_of(patient: Patient) -> str:
-    """Return a recording's prefix that no recording has: its id is of the year 1970."""
+def prefix_of(patient: Patient, what: str) -> str:
+    """Return a prefix for one check, which no recording has: its id is of the year 1970."""
     key_prefix = patient.stack.parameters.get("KeyPrefix", "")
-    return f"{key_prefix}recordings/{new_recording_id(0, PROBE.encode().ljust(10))}/"
+    return f"{key_prefix}recordings/{new_recording_id(0, f'{what:<10}'.encode())}/"
 
 
 def remove(patient: Patient, prefix: str) -> None:

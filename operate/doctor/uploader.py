@@ -45,7 +45,7 @@ def owner(patient: Patient) -> str:
 
 def upload(patient: Patient) -> str:
     """Upload as Agora does: an object, and a part of a large one, which is given up."""
-    keys, bucket, prefix = keys_of(patient), patient.stack.bucket, prefix_of(patient)
+    keys, bucket, prefix = keys_of(patient), patient.stack.bucket, prefix_of(patient, "upload")
     s3 = patient.client_as("s3", Keys(keys.access_key, keys.secret_key))
     name = f"{prefix}{PROBE}.txt"
     try:
@@ -64,7 +64,7 @@ def upload(patient: Patient) -> str:
 
 def no_more(patient: Patient) -> str:
     """Look whether the keys may do what they must not: read, and overwrite our own files."""
-    keys, bucket, prefix = keys_of(patient), patient.stack.bucket, prefix_of(patient)
+    keys, bucket, prefix = keys_of(patient), patient.stack.bucket, prefix_of(patient, "limits")
     s3 = patient.client_as("s3", Keys(keys.access_key, keys.secret_key))
     acts: dict[str, Callable[[], Any]] = {
         "write a manifest": lambda: s3.put_object(Bucket=bucket, Key=f"{prefix}manifest.json"),
@@ -87,7 +87,7 @@ def temporary(patient: Patient) -> str:
     """Make credentials for one recording, and write inside and outside its prefix."""
     if patient.stack.parameters.get("StorageCredentials") != "temporary":
         raise NotCheckedError("StorageCredentials is keys.")
-    keys, bucket, prefix = keys_of(patient), patient.stack.bucket, prefix_of(patient)
+    keys, bucket, prefix = keys_of(patient), patient.stack.bucket, prefix_of(patient, "temporary")
     sts = patient.client_as("sts", Keys(keys.access_key, keys.secret_key))
     kms = patient.stack.parameters.get("KmsKeyArn", "")
     policy = session_policy(patient.stack.partition, bucket, prefix, kms)

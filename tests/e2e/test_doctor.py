@@ -81,15 +81,10 @@ def test_each_thing_that_is_wrong_is_one_red_line(ward: tuple[Stage, Path]) -> N
     planted: dict[str, Any] = {"AgoraSecret": wrong, "StorageSecret": others}
     for name, value in planted.items():
         secrets.put_secret_value(SecretId=names[name], SecretString=json.dumps(value))
-    secrets.put_secret_value(
-        SecretId=names["NotificationSecret"], SecretString='{"secrets": ["another"]}'
-    )
-    # Two rotations: the one before is no longer valid.
-    secrets.put_secret_value(
-        SecretId=names["NotificationSecret"], SecretString='{"secrets": ["a third"]}'
-    )
+    # The console has a secret that is not the stored one, and Agora signs with it.
+    stage.facts["notification_secret"] = "the-secret-in-the-console"
     body = {"noticeId": "1", "productId": 3, "eventType": 1, "notifyMs": 0, "payload": {}}
-    assert stage.notify(body).status == 401  # signed with the console's, which is not stored
+    assert stage.notify(body).status == 401
     mapping = names["ApplyNotificationsFunctionStored"]
     aws_lambda.update_event_source_mapping(UUID=mapping, Enabled=False)
     stack.client("sqs").send_message(QueueUrl=names["DeadLetters"], MessageBody="{}")
