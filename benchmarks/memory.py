@@ -30,7 +30,7 @@ from agora_recording.files.documents import documents
 from agora_recording.files.inventory import S3Object
 from agora_recording.files.judge import verify
 from agora_recording.files.verdict import Expectation, Session
-from local.template import template
+from local.template import functions
 
 _SID = "0123456789abcdef0123456789abcdef"
 _STEM = f"{_SID}_standup"
@@ -50,9 +50,7 @@ class Case(NamedTuple):
 
 def run() -> dict[str, dict[str, Any]]:
     """Return the greatest share of the rooms' memory, and the MiB and CPU seconds of each case."""
-    room_mb = min(
-        template()["Resources"][f"{name}Function"]["Properties"]["MemorySize"] for name in _ROOMS
-    )
+    room_mb = min(functions()[f"{name}Function"]["MemorySize"] for name in _ROOMS)
     found = {name: _measured(name) for name in CASES}
     worst = max(found, key=lambda name: found[name]["mb"])
     return {
