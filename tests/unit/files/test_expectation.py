@@ -118,6 +118,19 @@ def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
     assert session.upload == upload
 
 
+@pytest.mark.parametrize("end", ["STOPPED", "DIED"])
+@pytest.mark.parametrize(
+    ("heard", "upload"),
+    [("none", "stranded"), ("uploading", "stranded"), ("uploaded", "uploaded")],
+)
+def test_stranded_files_are_to_come_until_agora_says_more(
+    end: Any, heard: Any, upload: str
+) -> None:
+    row = replace(ended(end), attempt=running(ended_ms=after(600), end=end, stranded=True))
+    (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
+    assert session.upload == upload
+
+
 def test_every_announced_file_is_expected() -> None:
     facts = SessionFacts(files=("a.m3u8",), transcodedFiles=("b.mp4",), snapshot=(1, "c.jpg"))
     assert expectation(uploading(), {SID: facts}, TIMINGS).announced == {"a.m3u8", "b.mp4", "c.jpg"}

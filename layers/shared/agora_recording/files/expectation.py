@@ -81,6 +81,8 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
         return "unknown"  # Agora could not upload for a time: only the bucket can be believed
     if facts.upload in ("uploaded", "backuped"):
         return facts.upload
+    if attempt.stranded:
+        return "stranded"
     # After a session died, its last event is no longer true.
     return (
         "uploading" if facts.upload == "uploading" and attempt.end not in RESTARTABLE else "unknown"

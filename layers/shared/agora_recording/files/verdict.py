@@ -9,8 +9,9 @@ import msgspec
 from agora_recording.files.inventory import MediaFile
 from agora_recording.recording.model import Mode, Outcome
 
-# How far the upload of a session is; unknown: no event reported it, or the session died.
-Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
+# How far the upload of a session is; unknown: no event reported it, or the session died. stranded:
+# Agora said that files wait on its backup, and come later.
+Uploading = Literal["uploading", "uploaded", "backuped", "stranded", "unknown"]
 TranscodedFormat = Literal["mp4", "mp3", "m4a", "aac"]
 Level = Literal["error", "awaited", "note"]
 State = Literal["missing", "empty"]
@@ -42,7 +43,7 @@ Code = Literal[
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One sid of the recording. `ended_ms`: when it was known to have ended.
 
-    `upload` is its state as events 31 and 32 reported it.
+    `upload` is its state as events 31 and 32 reported it, or an answer that said `stranded`.
     """
 
     sid: str
@@ -59,7 +60,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     names that are not Agora's are ignored. `transcoding` is the format that postponed transcoding
     (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
 
-    No more files are expected after `uploaded`; of an ended session whose upload is unknown, when
+    No more files are expected after `uploaded`; never before the deadline after `stranded`, until
+    an event says more; of an ended session whose upload is unknown, when
     no file has come for `quiet_ms` (Agora's backup usually delivers within 5 minutes); and after
     `deadline_ms`. MP4s are made after the end: so a missing MP4 is awaited until the deadline, or
     until no file has come for `quiet_ms`, even after `uploaded`. Transcoding takes days: it is

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec.structs import replace
 
-Upload = Literal["none", "started", "uploading", "backuped", "uploaded"]
+# No event says `stranded`, only an answer does: it has its place among the others here.
+Upload = Literal["none", "started", "uploading", "stranded", "backuped", "uploaded"]
 # Postponed transcoding is tried for days: a better result replaces a worse one, and the final
 # result (1001) replaces every earlier result (81).
 Transcoding = Literal[
