@@ -130,9 +130,8 @@ def test_a_later_word_of_the_upload_is_not_taken_back_by_stranded(state: Any) ->
 def test_the_timeline_tells_of_stranded_files() -> None:
     room = Room(replace(STOPPING, task_token="token"), STRANDED)
     assert room.stop() == "await upload"
-    assert [note["text"] for note in room.notes if note["kind"] == "stop"][0].endswith(
-        "Files wait on Agora's backup, and come later."
-    )
+    (told,) = (note["text"] for note in room.notes if note["kind"] == "stop")
+    assert told.endswith("Files wait on Agora's backup, and come later.")
 
 
 def test_a_404_is_believed_when_no_failover_can_be_the_reason() -> None:

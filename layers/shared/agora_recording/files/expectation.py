@@ -23,6 +23,7 @@ def expectation(
     """Return what the bucket should hold for this recording."""
     request = recording.client_request
     recorded = request.get("recordingFileConfig")
+    kinds = (recorded or {}).get("avFileType") or ["hls"]
     snapshots = _is_asked(recording, "snapshotConfig")
     started = [attempt for attempt in recording.attempts if attempt.sid]
     ended = over_ms(recording)
@@ -42,8 +43,9 @@ def expectation(
             )
             for attempt in started
         ),
-        hls=not snapshots or recorded is not None,
-        mp4="mp4" in (recorded or {}).get("avFileType", ()),
+        hls="hls" in kinds and (not snapshots or recorded is not None),
+        mp4="mp4" in kinds,
+        mp3="mp3" in kinds,
         snapshots=snapshots,
         transcoding=(transcoding(request) if _is_asked(recording, "transcodeOptions") else None),
         announced=frozenset(name for each in facts.values() for name in _announced(each)),

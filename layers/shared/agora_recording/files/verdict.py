@@ -89,6 +89,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[Session, ...] = ()
     hls: bool = True
     mp4: bool = False
+    mp3: bool = False
     snapshots: bool = False
     transcoding: TranscodedFormat | None = None
     announced: frozenset[str] = frozenset()
@@ -154,12 +155,16 @@ class PlaylistFile(msgspec.Struct, kw_only=True):
 
 
 class Track(msgspec.Struct, kw_only=True):
-    """One stream over all failovers and restarts, in order of time. uid "0" is all users."""
+    """One stream over all failovers and restarts, in order of time. uid "0" is all users.
+
+    `codec` is in the names of raw mode: a user who changes the codec has two tracks.
+    """
 
     uid: str
     type: TrackType
     playlists: list[PlaylistFile]
     gaps: list[Gap]
+    codec: str | None = None
 
 
 class Snapshots(msgspec.Struct, kw_only=True):

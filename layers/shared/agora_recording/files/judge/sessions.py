@@ -31,7 +31,7 @@ def judge_sessions(case: Case) -> None:
 
 def _judge_session(case: Case, session: SessionCase) -> None:
     sid, wanted, silent = session.expected.sid, case.expectation, session.silent
-    has_index_or_slice = session.slices or session.indexes
+    has_index_or_slice = session.slices or session.indexes or session.mpds
     if silent and not session.settled:
         case.problem("nothing_recorded", session, sid)
     elif silent and any(not other.silent for other in case.sessions.values()):
