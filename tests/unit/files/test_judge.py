@@ -65,11 +65,13 @@ class Bucket:
         *,
         at_s: float = 0,
         step_s: float = 15,
+        tail: str = "",
         ext: str = "ts",
         size: int = 1000,
     ) -> list[str]:
         times = [START + timedelta(seconds=at_s + step_s * n) for n in range(count)]
-        return [self.put(f"{stem}_{time:%Y%m%d%H%M%S%f}"[:-3] + f".{ext}", size) for time in times]
+        ending = f"{tail}.{ext}"
+        return [self.put(f"{stem}_{time:%Y%m%d%H%M%S%f}"[:-3] + ending, size) for time in times]
 
     def index(
         self,
@@ -583,7 +585,7 @@ def raw_stem(bucket: Bucket, uid: int, sid: str = SID) -> str:
 def raw_stream(bucket: Bucket, uid: int, *, codec: str = "h264", **more: Any) -> list[str]:
     """A user's slices and their index, as raw mode names them."""
     stem = raw_stem(bucket, uid, more.pop("sid", SID))
-    slices = bucket.slices(stem, ext=f"{codec}.ts", **more)
+    slices = bucket.slices(stem, tail=f"_{codec}", **more)
     return [bucket.index(f"{stem}_{codec}", slices), *slices]
 
 
@@ -701,7 +703,7 @@ def raw_mp3_none(bucket: Bucket) -> None:
     del bucket
 
 
-@row("raw, VP8", "complete", {("unread_mpd", "note", 3), ("unread_mpd", "note", 3)}, **RAW)
+@row("raw, VP8", "complete", {("unread_mpd", "note", 3)}, **RAW)
 @row(
     "raw, VP8 and MP4, which does not hold it",
     "complete",
