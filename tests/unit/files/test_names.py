@@ -16,6 +16,33 @@ SID = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
 VIDEO_MS = 1_568_983_902_485  # 20190920125142485
 
+# Of raw mode: what stands before the sid and behind the uid, and what that says.
+RAW: list[tuple[str, str, dict[str, Any]]] = [
+    ("", "h264.m3u8", {"kind": "playlist", "codec": "h264"}),
+    ("bak0_", "h265.m3u8", {"kind": "playlist", "codec": "h265", "bak": 0}),
+    (
+        "",
+        "av1_22194679897_3.m3u8",
+        {"kind": "playlist", "codec": "av1", "tick": 22194679897, "index": 3},
+    ),
+    (
+        "",
+        "20190920125142485_h264.ts",
+        {"kind": "segment", "codec": "h264", "start_ms": VIDEO_MS},
+    ),
+    ("", "vp8.mpd", {"kind": "mpd", "codec": "vp8"}),
+    ("", "0_12_vp9.webm", {"kind": "dash_segment", "codec": "vp9", "index": 12}),
+    (
+        "bak1_",
+        "1_0_vp8.webm",
+        {"kind": "dash_segment", "codec": "vp8", "index": 0, "bak": 1},
+    ),
+    ("", "1_h265.mp4", {"kind": "mp4", "codec": "h265", "index": 1}),
+    ("", "20190920125142485.jpg", {"kind": "snapshot", "start_ms": VIDEO_MS}),
+    ("", "0.mp3", {"kind": "audio", "index": 0}),
+    ("", "2_aac.mp3", {"kind": "audio", "codec": "aac", "index": 2}),
+    ("", "20190920125142485.mp3", {"kind": "audio", "start_ms": VIDEO_MS}),
+]
 # The published and observed examples, and what each says beside its sid.
 EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (f"{SID}_room1.m3u8", {"kind": "playlist", "cname": "room1"}),
@@ -90,32 +117,7 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (f"bak1_{SID}_room1_12.mp4", {"kind": "mp4", "cname": "room1", "bak": 1, "index": 12}),
     *(
         (f"{head}{SID}_room1__uid_s_7__uid_e_{tail}", {"cname": "room1", "uid": "7", **fields})
-        for head, tail, fields in [
-            ("", "h264.m3u8", {"kind": "playlist", "codec": "h264"}),
-            ("bak0_", "h265.m3u8", {"kind": "playlist", "codec": "h265", "bak": 0}),
-            (
-                "",
-                "av1_22194679897_3.m3u8",
-                {"kind": "playlist", "codec": "av1", "tick": 22194679897, "index": 3},
-            ),
-            (
-                "",
-                "20190920125142485_h264.ts",
-                {"kind": "segment", "codec": "h264", "start_ms": VIDEO_MS},
-            ),
-            ("", "vp8.mpd", {"kind": "mpd", "codec": "vp8"}),
-            ("", "0_12_vp9.webm", {"kind": "dash_segment", "codec": "vp9", "index": 12}),
-            (
-                "bak1_",
-                "1_0_vp8.webm",
-                {"kind": "dash_segment", "codec": "vp8", "index": 0, "bak": 1},
-            ),
-            ("", "1_h265.mp4", {"kind": "mp4", "codec": "h265", "index": 1}),
-            ("", "20190920125142485.jpg", {"kind": "snapshot", "start_ms": VIDEO_MS}),
-            ("", "0.mp3", {"kind": "audio", "index": 0}),
-            ("", "2_aac.mp3", {"kind": "audio", "codec": "aac", "index": 2}),
-            ("", "20190920125142485.mp3", {"kind": "audio", "start_ms": VIDEO_MS}),
-        ]
+        for head, tail, fields in RAW
     ),
 ]
 
