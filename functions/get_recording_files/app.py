@@ -39,7 +39,7 @@ def lambda_handler(
     media = media or _media()
     recording_id = path(event, "recordingId")
     if event.get("resource", "").endswith("/playlist"):
-        window = read_playlist_query(query(event, "uid", "track", "from", "to", "expires"))
+        window = read_playlist_query(query(event, "uid", "track", "codec", "from", "to", "expires"))
         playlist = signed_playlist(media, recording_id, window)
         return text(HTTPStatus.OK, playlist, accepted(event, PLAYLIST, "text/plain"))
     page = read_files_query(query(event, "limit", "expires", "cursor"))
