@@ -264,6 +264,7 @@ def test_a_session_heard_of_after_the_end_is_stopped_all_the_same(stage: Stage) 
     stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 180})
     row = stage.over(stage.record(cname, restartLimit=0))
     assert (row["status"], row["endReason"]) == ("failed", "START_FAILED")
+    eventually(lambda: not any(each["live"] for each in stage.sessions(cname)), "its end", 40)
     assert len(stage.calls(cname, "stop")) >= 1
 
 

@@ -103,7 +103,7 @@ def test_a_recording_made_meanwhile_does_not_shift_the_pages(room: Room) -> None
 def test_a_recording_deleted_meanwhile_does_not_shift_the_pages(room: Room) -> None:
     ids = [room.made(1000 + ago) for ago in range(4)]
     cursor = room.get(limit="2").body["cursor"]
-    room.parts.store.delete(ids[1])
+    room.parts.store.delete(room.parts.store.get(ids[1]))
     second = room.get(limit="2", cursor=cursor).body
     assert [each["recordingId"] for each in second["recordings"]] == ids[2:]
 
