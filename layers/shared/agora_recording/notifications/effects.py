@@ -6,10 +6,15 @@ from typing import Any, get_args
 
 from agora_recording.notifications import events as e
 from agora_recording.notifications.facts import SessionFacts, Transcoding, heard, joined
-from agora_recording.notifications.words import LONGEST, key, problem_key
+from agora_recording.notifications.words import (
+    FATAL,
+    LONGEST,
+    STORAGE_EXPIRED,
+    key,
+    problem_key,
+)
 
 _LEAVE_NO_USERS = 4
-_FATAL = 5
 _ENDING_STATUSES = frozenset({6, 7, 8, 20})
 _RESULTS = frozenset(get_args(Transcoding)) - {"none"}
 
@@ -22,11 +27,12 @@ def merge(facts: SessionFacts, event: e.Event) -> SessionFacts:
 def is_sign_of_life(event: e.Event) -> bool:
     """Return whether the event shows that its session was recording when it happened.
 
-    Ends, uploads after the end, transcoding and failovers do not, nor does an unknown event.
+    Ends, uploads after the end, transcoding and failovers do not, nor does an unknown event, nor
+    an expired storage token: the uploader may live longer than its recorder.
     """
     match event.details:
         case e.CloudRecordingError(errorLevel=level):
-            return level is None or level < _FATAL
+            return level is None or level < FATAL
         case e.CloudRecordingStatusUpdate(status=status):
             return status not in _ENDING_STATUSES
         case e.RecorderStarted(status=status):
@@ -63,7 +69,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
     at = event.at_ms
     match event.details:
         case e.CloudRecordingError(module=module, errorLevel=level, errorCode=code):
-            doubt = {"doubtMs": at} if level and level >= _FATAL else {}
+            doubt = {"doubtMs": at} if level and level >= FATAL else {}
             return {"errors": {problem_key(module, code): (level or 0, at)}, **doubt}
         case e.CloudRecordingWarning(module=module, warnCode=code):
             return {"warnings": {problem_key(module, code): at}}
@@ -89,6 +95,8 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
             return {"upload": state, "files": _names(files), **_abnormal(event, status)}
         case e.UploadingProgress(progress=progress):
             return {"upload": "uploading", "progress": progress}
+        case e.StorageTokenExpired():
+            return {"warnings": {STORAGE_EXPIRED: at}, "tokenExpiredMs": at}
         case e.RecorderStarted(status=status):
             return _abnormal(event, status) if status else {"startedMs": at}
         case e.RecorderLeave(leaveCode=code):
@@ -113,7 +121,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
             return {"webStop": stop, "files": _names(files), **_end(reason, event)}
         case e.WebRecorderCapabilityLimit(limitType=limit):
             error = key("web", "capability_limit", limit)
-            return {"errors": {error: (_FATAL, at)}, **_end("WEB_FAILED", event)}
+            return {"errors": {error: (FATAL, at)}, **_end("WEB_FAILED", event)}
         case e.WebRecorderReload(reason=reason):
             return {"warnings": {key("web", "reload", reason): at}}
         case e.TranscoderStarted():

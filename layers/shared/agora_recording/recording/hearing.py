@@ -15,13 +15,16 @@ from agora_recording.recording.model import (
     Recording,
     SessionEnd,
     Upload,
+    cause_told,
     end_session,
     orphan_ended,
     seen,
     started,
+    storage_refused,
 )
 
 _further_upload = session.furthest(session.Upload)
+_RENEW_NOW_MS = 1  # a renewal so long ago that the next one is due
 _FILES_CAME = (
     events.Uploaded,
     events.Backuped,
@@ -72,9 +75,23 @@ def applied(
     if gap or session.needs_query(facts, recording.queried_ms):
         changed = replace(changed, gap_seen=True)
     changed = replace(changed, upload=_upload(changed.upload, facts))
-    if ended:
+    if _needs_token(changed, facts):
+        changed = replace(changed, storage_token_ms=_RENEW_NOW_MS)
+    told = session.cause(facts)
+    if told:
+        changed = cause_told(changed, sid, told)
+    if session.is_storage_refused(facts):
+        changed = storage_refused(changed, sid, now_ms)
+        changed = orphan_ended(changed, sid, now_ms) if ended else changed
+    elif ended:
         changed = end_session(changed, _end(changed, ended), now_ms, sid=sid)
     return changed
+
+
+def _needs_token(recording: Recording, facts: SessionFacts) -> bool:
+    """Tell whether Agora's credentials for the bucket expired after they were last renewed."""
+    renewed_ms, expired_ms = recording.storage_token_ms, facts.tokenExpiredMs
+    return renewed_ms is not None and expired_ms is not None and expired_ms >= renewed_ms
 
 
 def _end(recording: Recording, ended: session.EndReason) -> SessionEnd:
