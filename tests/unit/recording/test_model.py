@@ -126,7 +126,7 @@ def test_what_a_start_answered_beats_what_was_adopted_and_the_other_is_an_orphan
     row = started(recording(), OTHER_SID, after(9), number=1, is_answer=True)
     assert row.sid == OTHER_SID
     assert row.attempt == acquired(sid=OTHER_SID, started_ms=after(9))
-    assert row.orphans == [running(end="START_FAILED", confirmed_ms=None)]
+    assert row.orphans == [running(end="START_FAILED")]
     assert started(row, OTHER_SID, after(10), number=1, is_answer=True) == row
 
 

@@ -304,16 +304,11 @@ def started(
             recording, lambda each: each.number == number, **_session_of(own)
         )
         return replace(changed, candidates=questions)
-    stray = found if is_answer else own
-    stray = replace(
-        stray, end=stray.end or "START_FAILED", ended_ms=None, gone_ms=None, confirmed_ms=None
-    )
+    new = replace(own, confirmed_ms=None, gone_ms=None)
+    stray = found if is_answer else new
+    stray = replace(stray, end=stray.end or "START_FAILED", ended_ms=None, gone_ms=None)
     if is_answer:
-        recording = _change_attempts(
-            recording,
-            lambda each: each is found,
-            **_session_of(replace(own, confirmed_ms=None, gone_ms=None)),
-        )
+        recording = _change_attempts(recording, lambda each: each is found, **_session_of(new))
     past = recording.past_attempts
     at = next((at for at, each in enumerate(past) if each.number == number), len(past))
     return replace(recording, past_attempts=[*past[:at], stray, *past[at:]], candidates=questions)
