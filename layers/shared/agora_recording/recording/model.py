@@ -91,6 +91,7 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     unanswered: int = 0  # starts of it that Agora did not answer
     refusals: int = 0  # answers to it that refuse, and say nothing known
     never_started: bool = False  # Agora refused every start of it: it has no session
+    stranded: bool = False  # Agora said that files wait on its backup, and come later
     base_url: str | None = None
 
 
@@ -109,7 +110,8 @@ class Candidate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
     """What is known of the files: by Agora (`state`, `progress`) and by S3 (all others)."""
 
-    state: Literal["none", "started", "uploading", "backuped", "uploaded"] = "none"
+    # stranded: files wait on Agora's backup, and come later; neither an end nor a failure
+    state: Literal["none", "started", "uploading", "stranded", "backuped", "uploaded"] = "none"
     progress: int = 0  # of 10,000 (Agora callbacks: 33)
     verdict: Outcome | None = None
     files: int = 0
@@ -318,6 +320,16 @@ def started(
 def _session_of(attempt: Attempt) -> dict[str, Any]:
     names = ("sid", "started_ms", "confirmed_ms", "ended_ms", "gone_ms")
     return {name: getattr(attempt, name) for name in names}
+
+
+def strand(recording: Recording, sid: str | None) -> Recording:
+    """Return the recording after Agora said that files of this session are stranded."""
+    if sid is None or sid not in recording.sids:
+        return recording
+    changed = _change_attempts(recording, lambda each: each.sid == sid, stranded=True)
+    if sid != recording.sid or recording.upload.state in ("backuped", "uploaded"):
+        return changed
+    return replace(changed, upload=replace(changed.upload, state="stranded"))
 
 
 def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
