@@ -25,6 +25,7 @@ Rows = dict[str, dict[str, Any]]
 BENCHMARKS = {
     "webhook": ("benchmarks.webhook", "run"),
     "verification": ("benchmarks.verification", "run"),
+    "memory": ("benchmarks.memory", "run"),
     "cold": ("benchmarks.cold", "run"),
     "scale": ("benchmarks.scale", "run"),
     "bill": ("benchmarks.bill", "run"),
@@ -36,6 +37,7 @@ GOALS: dict[str, tuple[str, str, float]] = {
     "webhook_warm": ("ratio", "≤", 1.25),
     "verify_100k_segments": ("ratio", "≤", 1.3),
     "verify_100k_peak_mb": ("value", "<", 256),
+    "verify_worst_memory": ("value", "<", 0.6),
     "history_events_1h": ("value", "≤", 80),
     "history_events_30d": ("value", "≤", 80),
     "cost_1h_usd": ("value", "≤", 0.0005),

@@ -31,6 +31,7 @@ from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
 from local.strict.resources import judge_resources
 from local.strict.sessions import give_long_tokens
+from local.strict.simulation import simulate_in_context
 
 _LOOK_S = 0.01  # between two checks whether an environment has become free
 
@@ -46,6 +47,7 @@ def main() -> None:
     judge_resources()
     start_once()
     give_long_tokens()
+    simulate_in_context()
     sys.argv = ["ministack"]
     app.main()
 

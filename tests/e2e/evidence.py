@@ -86,6 +86,8 @@ def _rights(stage: Any) -> set[Right]:
     for role, (own, managed) in _policies(stage).items():
         for document in (*own, *managed.values()):
             for statement in document["Statement"]:
+                if statement["Effect"] != "Allow":
+                    continue
                 for action in _list(statement["Action"]):
                     for resource in _list(statement["Resource"]):
                         found.add(Right(role, action, resource))

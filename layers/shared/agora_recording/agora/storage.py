@@ -8,10 +8,11 @@ Lambda role cannot make them: a role that assumes a role gets one hour, and Agor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from agora_recording.aws import clients
 from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import StorageRegionError
 
@@ -56,8 +57,8 @@ TOKEN_LIFE_S = 12 * 3600  # Agora needs at least 4 hours; 12 leave time for fail
 class StorageKeys(msgspec.Struct, frozen=True, rename="camel"):
     """What the storage secret holds: the keys of the write-only IAM user."""
 
-    access_key: str
-    secret_key: str
+    access_key: Annotated[str, msgspec.Meta(min_length=1)]
+    secret_key: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def region_number(aws_region: str) -> int:
@@ -83,7 +84,8 @@ def storage_config(
 ) -> dict[str, Any]:
     """Return Agora's storageConfig object (Agora REST: storageConfig).
 
-    `prefix` is `recordings/<recordingId>/`; `token` is (stsToken, expiry in epoch seconds).
+    `prefix` is `[<keyPrefix>]recordings/<recordingId>/`; `token` is (stsToken, expiry in epoch
+    seconds).
     """
     config: dict[str, Any] = {
         "vendor": VENDOR_S3,
@@ -101,21 +103,33 @@ def storage_config(
     return config
 
 
-def session_policy(partition: str, bucket: str, prefix: str) -> str:
-    """Return the policy (JSON) that narrows temporary credentials to one recording's prefix."""
-    statement = {
-        "Effect": "Allow",
-        "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectTagging"],
-        "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}*",
-    }
-    return msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
+def session_policy(partition: str, bucket: str, prefix: str, kms_key_arn: str = "") -> str:
+    """Return the policy (JSON) that narrows temporary credentials to one recording's prefix.
+
+    `kms_key_arn` is the key that encrypts the bucket, if it is the deployer's own: S3 uses it in
+    the name of whoever uploads.
+    """
+    statements: list[dict[str, Any]] = [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectTagging"],
+            "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}*",
+        }
+    ]
+    if kms_key_arn:
+        actions = ["kms:GenerateDataKey", "kms:Decrypt"]
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": kms_key_arn})
+    return msgspec.json.encode({"Version": "2012-10-17", "Statement": statements}).decode()
 
 
 def _sts_of(keys: StorageKeys) -> STSClient:
     import boto3  # noqa: PLC0415 - only when tokens are made, which is not on every start
 
     return boto3.client(
-        "sts", aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key
+        "sts",
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        config=clients.config("sts"),
     )
 
 
@@ -127,6 +141,7 @@ class Storage(msgspec.Struct, kw_only=True):
     secret_id: str
     credentials: Literal["keys", "temporary"] = "keys"
     partition: str = "aws"
+    kms_key_arn: str = ""
     sse: str = ""
     tag: str = ""
     secrets: SecretStore = msgspec.field(default_factory=SecretStore)
@@ -148,7 +163,7 @@ class Storage(msgspec.Struct, kw_only=True):
             answer = self.sts(keys).get_federation_token(
                 Name="agora-uploader",
                 DurationSeconds=TOKEN_LIFE_S,
-                Policy=session_policy(self.partition, self.bucket, prefix),
+                Policy=session_policy(self.partition, self.bucket, prefix, self.kms_key_arn),
             )["Credentials"]
             keys = StorageKeys(answer["AccessKeyId"], answer["SecretAccessKey"])
             token = (answer["SessionToken"], int(answer["Expiration"].timestamp()))

@@ -9,9 +9,22 @@ from msgspec.structs import replace
 
 from agora_recording.clock import to_ms
 from agora_recording.files import manifest
-from agora_recording.files.verdict import Verdict
+from agora_recording.files.verdict import Code, Verdict
+from agora_recording.recording.due import overdue_ms
+from agora_recording.recording.ending import cause
 from agora_recording.recording.model import Outcome, Recording, Status, Upload, close, end_reason
 from agora_recording.recording.timings import Timings
+
+_WITHOUT_FAULT = frozenset({"STOPPED", "EXITED", "IDLE", "NOTHING_RECORDED", "WEB_MAX_DURATION"})
+
+# Findings that say more than that the playlists are not complete: the first that was made counts.
+_REASONS: dict[Code, str] = {
+    "too_large": "There is more in the bucket than can be checked.",
+    "nothing_recorded": "Nothing was recorded.",
+    "unknown_session": "The only files in the bucket are those of an unknown session.",
+    "nothing_playable": "There is media in the bucket, but no playlist plays it.",
+    "shortened_playlist": "A playlist names fewer segments than it did before.",
+}
 
 
 def awaits_transcoding_alone(verdict: Verdict) -> bool:
@@ -40,14 +53,30 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
     if verdict.missing:
         first, count = verdict.missing[0], verdict.missing_count
         return "incomplete", f"{count} files are missing, the first is {first}."
-    if any(each.code == "nothing_recorded" and each.level == "error" for each in verdict.findings):
-        return "failed", "Nothing was recorded."
+    errors = {each.code for each in verdict.findings if each.level == "error"}
+    for code, reason in _REASONS.items():
+        if code in errors:
+            return "failed" if code == "nothing_recorded" else "incomplete", reason
     return "incomplete", "The playlists do not say that they are complete."
+
+
+def _concluded(row: Recording, verdict: Verdict) -> tuple[Status, str]:
+    """Return the terminal status and the reason: a cause that was told comes before the files.
+
+    If every file is there after a session that ended without a fault, it is not worth a word.
+    """
+    status, files = final_status(verdict)
+    told = cause(row)
+    if told is None or (status == "completed" and row.sid and row.session_end in _WITHOUT_FAULT):
+        return status, files
+    return status, told if status == "failed" else f"{told} {files}"
 
 
 def looked_at(row: Recording, verdict: Verdict) -> Recording:
     """Return the recording with the verdict of a look at the bucket; unchanged if it is closed."""
-    return row if row.is_terminal else replace(row, upload=_summary(row.upload, verdict))
+    if row.is_terminal:
+        return row
+    return replace(row, upload=_summary(row.upload, verdict), index_lengths=_lengths(row, verdict))
 
 
 def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms: int) -> Recording:
@@ -58,10 +87,11 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
     if row.is_terminal:
         return row
     status: Status = "failed"
-    reason = row.reason or "No session could be started."
+    reason = cause(row) or "No session could be started."
     if verdict:
-        status, reason = final_status(verdict)
-        row = replace(row, upload=_published_upload(row, verdict))
+        status, reason = _concluded(row, verdict)
+        upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
+        row = replace(row, upload=upload, index_lengths=lengths)
     ended_ms = row.attempts[-1].ended_ms if row.attempts else None
     closed = close(row, status, end_reason(row), reason, ended_ms or now_ms)
     if status != "incomplete" or not timings.late_s:
@@ -70,24 +100,30 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
     return replace(closed, late_until_ms=late_until_ms, looked_ms=now_ms)
 
 
-def looked_at_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
+def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: int) -> Recording:
     """Return an incomplete recording after another look: completed if its late files have come.
 
-    Otherwise it gets the new verdict; after `late_until_ms` it awaits no more files.
+    Otherwise it gets the new verdict; files that Agora's backup should have delivered by now are
+    overdue (those of postponed transcoding, which take days, are not); after `late_until_ms` it
+    awaits no more files.
     """
     if not row.awaits_late_files:
         return row
-    status, reason = final_status(verdict)
-    changed = replace(row, upload=_summary(row.upload, verdict), reason=reason)
+    status, reason = _concluded(row, verdict)
+    upload, lengths = _summary(row.upload, verdict), _lengths(row, verdict)
+    changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)
     if status == "completed":
         return close(changed, status, "", reason, now_ms)
+    is_late = row.overdue_ms is None and now_ms >= overdue_ms(row, timings)
+    if is_late and not awaits_transcoding_alone(verdict):
+        changed = replace(changed, overdue_ms=now_ms)
     is_over = now_ms >= (row.late_until_ms or 0)
     return replace(changed, late_until_ms=None) if is_over else changed
 
 
 def published_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
     """Return an ended recording with its files as they are now; its status can only improve."""
-    status, reason = final_status(verdict)
+    status, reason = _concluded(row, verdict)
     return close(replace(row, upload=_published_upload(row, verdict)), status, "", reason, now_ms)
 
 
@@ -104,3 +140,10 @@ def _summary(upload: Upload, verdict: Verdict) -> Upload:
 
 def _published_upload(row: Recording, verdict: Verdict) -> Upload:
     return replace(_summary(row.upload, verdict), manifest=f"{row.prefix}{manifest.FILE}")
+
+
+def _lengths(row: Recording, verdict: Verdict) -> dict[str, int]:
+    """Return the greatest length of each index that any look has found."""
+    now = verdict.lengths
+    known = row.index_lengths
+    return {key: max(known.get(key, 0), now.get(key, 0)) for key in (*known, *now)}

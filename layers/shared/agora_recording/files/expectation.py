@@ -47,6 +47,7 @@ def expectation(
         snapshots=snapshots,
         transcoding=(transcoding(request) if _is_asked(recording, "transcodeOptions") else None),
         announced=frozenset(name for each in facts.values() for name in _announced(each)),
+        lengths=recording.index_lengths,
         gap_ms=to_ms(timings.gap_s),
         quiet_ms=to_ms(timings.quiet_s),
         # While it runs, nothing is overdue.
@@ -75,7 +76,7 @@ def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
 
 
 def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
-    if attempt.end == "NOTHING_RECORDED":
+    if attempt.is_empty or attempt.end in ("NOTHING_RECORDED", "STORAGE_REFUSED"):
         return "uploaded"  # no file will come
     if facts.tokenExpiredMs is not None:
         return "unknown"  # Agora could not upload for a time: only the bucket can be believed
