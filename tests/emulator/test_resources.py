@@ -21,7 +21,6 @@ import os
 def handler(event, context):
     return len(os.environ["AWS_SESSION_TOKEN"])
 """
-ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST)}}
 
 
 def deploy(client: Client, name: str, **resources: dict[str, Any]) -> tuple[str, str]:
@@ -72,7 +71,10 @@ def role(size: int) -> dict[str, Any]:
         "PolicyName": "long",
         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
     }
-    return {"Type": "AWS::IAM::Role", "Properties": {**ROLE["Properties"], "Policies": [policy]}}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST), "Policies": [policy]},
+    }
 
 
 @pytest.mark.parametrize(
