@@ -81,17 +81,18 @@ def _is_used(right: Right, used: set[Right]) -> bool:
 
 
 def _rights(stage: Any) -> set[Right]:
-    """Return what the deployed policies of the functions allow."""
-    found = set()
+    """Return what the deployed policies of the functions allow, and do not deny elsewhere."""
+    found, denied = set(), set()
     for role, (own, managed) in _policies(stage).items():
         for document in (*own, *managed.values()):
             for statement in document["Statement"]:
-                if statement["Effect"] != "Allow":
-                    continue
                 for action in _list(statement["Action"]):
+                    if statement["Effect"] == "Deny":  # to the code of every room: all of it
+                        denied.add((role, action))
+                        continue
                     for resource in _list(statement["Resource"]):
                         found.add(Right(role, action, resource))
-    return found
+    return {each for each in found if (each.role, each.action) not in denied}
 
 
 def _policies(stage: Any) -> dict[str, tuple[list[Any], dict[str, Any]]]:
