@@ -10,10 +10,13 @@ from msgspec import Meta
 
 from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
 from agora_recording.api.timeline import Entry, timeline
+from agora_recording.clock import iso
+from agora_recording.life.links import LinkStore
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import RecordingStore
 from agora_recording.notifications import events
 from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.link import Link
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
@@ -74,11 +77,34 @@ def _after(entries: list[Entry], cursor: Cursor | None) -> Iterator[Entry]:
         yield entry
 
 
+def link_notes(link: Link) -> list[dict[str, Any]]:
+    """Return the notes of a link: made, viewed first and last, revoked. Pure."""
+    told: list[tuple[int | None, str, str]] = [
+        (link.created_ms, "link_made", f"A link was made; it expires at {iso(link.until_ms)}."),
+        (link.first_viewed_ms, "link_viewed", "A link was opened for the first time."),
+        (link.revoked_ms, "link_revoked", "A link was revoked."),
+    ]
+    if link.views > 1:
+        told.append(
+            (
+                link.last_viewed_ms,
+                "link_viewed",
+                f"A link was opened last; {link.views} views so far.",
+            )
+        )
+    return [
+        {"at": iso(at_ms), "kind": kind, "text": words, "data": {"linkId": link.link_id}}
+        for at_ms, kind, words in told
+        if at_ms is not None
+    ]
+
+
 class Timeline(msgspec.Struct):
     """Reads the timelines of recordings."""
 
     store: RecordingStore
     sessions: SessionStore
+    links: LinkStore
 
     def page(self, recording_id: str, query: EventsQuery) -> dict[str, Any]:
         """Return an EventsView. Raises RecordingNotFoundError."""
@@ -89,5 +115,8 @@ class Timeline(msgspec.Struct):
             for sid in recording.sids
             for row in self.sessions.notifications(sid)
         ]
-        entries = timeline(told, self.store.notes(recording_id))
+        notes = self.store.notes(recording_id)
+        for link in self.links.of_recording(recording_id):
+            notes += link_notes(link)
+        entries = timeline(told, notes)
         return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, query)))
