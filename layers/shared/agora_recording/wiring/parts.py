@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agora_recording.api.get_recording_events import Timeline
     from agora_recording.api.get_recordings import Lister
     from agora_recording.api.media import Media
-    from agora_recording.api.update_recording import Updater
+    from agora_recording.api.update_recording import LayoutUpdater, Updater
     from agora_recording.aws.lease import Lease
     from agora_recording.aws.sealing import Sealer
     from agora_recording.aws.secrets import SecretStore
@@ -374,11 +374,11 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
-    def layout_updater(self: Parts[needs.Agora]) -> Updater:
-        """Changes layouts only: they have no secrets, so no sealer is needed."""
-        from agora_recording.api.update_recording import Updater
+    def layout_updater(self: Parts[needs.Agora]) -> LayoutUpdater:
+        """Changes layouts; it needs no sealer."""
+        from agora_recording.api.update_recording import LayoutUpdater
 
-        return Updater(
+        return LayoutUpdater(
             store=self.store,
             agora=self.agora,
             now_ms=self.outside.now_ms,
