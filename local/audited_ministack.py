@@ -1,4 +1,4 @@
-"""MiniStack, with four changes that the end-to-end tests and a laptop need.
+"""MiniStack, as strict as AWS, and with what the end-to-end tests and a laptop need.
 
 Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON object a line:
 {principal, action, resource, allowed}. From this file the tests know what each role really did. IAM
@@ -6,6 +6,8 @@ is also told which partition keys of a table a call names (`dynamodb:LeadingKeys
 
 Only a few environments of functions start at the same time, so that a burst does not start hundreds
 of processes. And a task that waits for a token fails when the function that got the token fails.
+
+What AWS enforces and MiniStack does not is in `local/strict/`.
 
 Run as `python -m local.audited_ministack`.
 """
@@ -24,6 +26,8 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
+from local.strict.mappings import read_as_the_role
+
 _LOOK_S = 0.01  # between two checks whether an environment has become free
 
 
@@ -33,6 +37,7 @@ def main() -> None:
     tell_leading_keys()
     start_in_turn()
     fail_with_the_function()
+    read_as_the_role()
     sys.argv = ["ministack"]
     app.main()
 

@@ -115,8 +115,11 @@ def _plain(stage: Any, right: Right) -> str:
     names: Mapping[str, str] = stage.facts["resources"]
     text = f"{right.role} {right.action} {right.resource}"
     for logical_id, physical in sorted(names.items(), key=lambda item: -len(item[1])):
-        text = text.replace(physical, f"<{logical_id}>")
-        text = text.replace(physical.rpartition(":")[2], f"<{logical_id}>")
+        # Rights name a queue by its ARN, resources by its URL.
+        short = physical.rpartition("/" if "://" in physical else ":")[2]
+        text = text.replace(physical, f"<{logical_id}>").replace(short, f"<{logical_id}>")
+    # A stream's name ends in the time of its making.
+    text = re.sub(r"(/stream/)\d{4}-[\d:.TZ-]+", r"\1<time>", text)
     # Secrets Manager ends each ARN in characters of its own.
     text = re.sub(r"(<\w+Secret>)-\w+", r"\1", text)
     return text.replace(stage.group_id(), "<group>")

@@ -196,6 +196,20 @@ def test_a_session_is_given_back_to_its_recording(desk: Desk, finished: dict[str
     stage.stop(other)
 
 
+def test_what_cannot_be_applied_is_put_aside(stage: Stage) -> None:
+    row = {"PK": {"S": "SID#unreadable"}, "SK": {"S": "EVT#40#0#1"}, "body": {"S": "not JSON"}}
+    stage.dynamodb.put_item(TableName=stage.table, Item=row)
+    sqs, queue = stage.stack.client("sqs"), stage.facts["resources"]["PoisonNotifications"]
+
+    def told() -> Any:
+        return sqs.receive_message(QueueUrl=queue).get("Messages")
+
+    (message,) = eventually(told, "the notification in the queue")
+    body = json.loads(message["Body"])
+    assert (body["PK"], body["SK"]) == ("SID#unreadable", "EVT#40#0#1")
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+
 def test_what_was_put_aside_and_given_up_is_applied_again(desk: Desk) -> None:
     stage = desk.stage
     sid = "0" * 30 + "a1"

@@ -136,6 +136,7 @@ DOCUMENTED: dict[int, list[dict[str, Any]]] = {
         {"msgName": "backuped", "status": 0},
     ],
     33: [{"msgName": "uploading_progress", "progress": 9876}],
+    34: [{"msgName": "storage_token_expired"}],  # its examples are not published
     40: [{"msgName": "recorder_started", "status": 0}],
     41: [{"msgName": "recorder_leave", "leaveCode": 24}],
     42: [

@@ -63,6 +63,7 @@ EXPECTED: dict[int, list[e.Details]] = {
         e.Backuped(status=0),
     ],
     33: [e.UploadingProgress(progress=9876)],
+    34: [e.StorageTokenExpired()],
     40: [e.RecorderStarted(status=0)],
     41: [e.RecorderLeave(leaveCode=24)],
     42: [

@@ -26,6 +26,7 @@ _FOR_DECISIONS = {
     "files",
     "snapshot",
     "transcodedFiles",
+    "tokenExpiredMs",
 }
 
 

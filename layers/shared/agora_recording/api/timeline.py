@@ -11,6 +11,7 @@ from agora_recording.clock import from_iso, iso
 from agora_recording.notifications import events as e
 from agora_recording.notifications.words import (
     ERRORS,
+    STORAGE_EXPIRED_WORDS,
     WARNINGS,
     call_did_not_fit,
     module_words,
@@ -146,6 +147,8 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
             )
         case e.UploadingProgress(progress=progress):
             return f"{(progress or 0) / 100:g} % of the files recorded so far are uploaded."
+        case e.StorageTokenExpired():
+            return STORAGE_EXPIRED_WORDS
         case e.RecorderStarted(status=status):
             return f"The recorder started{_unless_good(status)}."
         case e.RecorderLeave(leaveCode=code):
@@ -163,8 +166,8 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
             return f"The uploader for ApsaraVideo started, video {video}."
         case e.VodTriggered():
             return "Every file is at ApsaraVideo."
-        case e.WebRecorderStarted():
-            return "Web page recording started."
+        case e.WebRecorderStarted(pageLoadSuccessTime=loaded):
+            return f"Web page recording started{f'; loaded at {iso(loaded)}' if loaded else ''}."
         case e.WebRecorderStopped(code=code, message=message, details=details):
             return web_recording_stopped(code, message, details)
         case e.WebRecorderCapabilityLimit(limitType=limit):

@@ -77,6 +77,8 @@ def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
 def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
     if attempt.end == "NOTHING_RECORDED":
         return "uploaded"  # no file will come
+    if facts.tokenExpiredMs is not None:
+        return "unknown"  # Agora could not upload for a time: only the bucket can be believed
     if facts.upload in ("uploaded", "backuped"):
         return facts.upload
     # After a session died, its last event is no longer true.

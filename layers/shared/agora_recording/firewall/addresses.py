@@ -1,8 +1,8 @@
 """The addresses from which Agora sends notifications: asked for, and accepted only if plausible.
 
 The answer (Agora REST: get-ncs-ip) is `{"data":{"service":{"hosts":[{"primaryIP": …}]}}}`; all
-other fields are ignored. It changes every 24 hours. An address that is refused here never reaches a
-firewall.
+other fields are ignored, and the case of a name does not matter (prose writes `PrimaryIP`). It
+changes every 24 hours. An address that is refused here never reaches a firewall.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import msgspec
-
 from agora_recording.errors import (
     AddressesRefusedError,
     AgoraRefusedError,
     AgoraUnavailableError,
     RateLimitedError,
 )
+from agora_recording.foreign import Fields, load
 
 Get = Callable[[str], tuple[int | None, bytes]]  # url → (HTTP status, None: no answer; body)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,25 +55,6 @@ _DOCUMENTATION = tuple(
 )
 
 
-class _Host(msgspec.Struct):
-    primaryIP: str
-
-
-class _Service(msgspec.Struct):
-    hosts: list[_Host]
-
-
-class _Data(msgspec.Struct):
-    service: _Service
-
-
-class _Answer(msgspec.Struct):
-    data: _Data
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-
-
 def parse(body: bytes, *, allow_documentation: bool = False) -> frozenset[str]:
     """Return the CIDR blocks of an answer, in canonical form: an address becomes /32 or /128.
 
@@ -83,15 +63,23 @@ def parse(body: bytes, *, allow_documentation: bool = False) -> frozenset[str]:
     rule, if the answer is empty or malformed, or if a single entry cannot be a notification server:
     one wrong entry makes the whole answer wrong.
     """
-    try:
-        hosts = _ANSWER.decode(body).data.service.hosts
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise AddressesRefusedError(f"The answer is not the documented JSON: {error}") from error
+    hosts = Fields(load(body)).fields("data").fields("service").value("hosts")
+    if not isinstance(hosts, list):
+        raise AddressesRefusedError("The answer is not the documented JSON: it has no hosts")
     if not hosts:
         raise AddressesRefusedError("The answer names no address")
     if len(hosts) > MAX_ADDRESSES:
         raise AddressesRefusedError(f"The answer names {len(hosts)} addresses: too many")
-    return frozenset(_judge(host.primaryIP, allow_documentation) for host in hosts)
+    return frozenset(_judge(_address(host), allow_documentation) for host in hosts)
+
+
+def _address(host: object) -> str:
+    address = Fields(host).value("primaryIP")
+    if not isinstance(address, str):
+        raise AddressesRefusedError(
+            "The answer is not the documented JSON: a host has no text primaryIP"
+        )
+    return address
 
 
 def _judge(text: str, allow_documentation: bool) -> str:

@@ -65,7 +65,8 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
             except Exception as error:
                 self._put_aside(row, error)
                 continue
-            if event.sid:  # the console's test events have none
+            # The console's test events have no sid.
+            if event.sid and not event.is_foreign:
                 sessions.setdefault(event.sid, []).append(Stored(place, row, event))
         failed: list[str] = []
         for sid, stored in sessions.items():

@@ -6,7 +6,12 @@ from typing import Any, get_args
 
 from agora_recording.notifications import events as e
 from agora_recording.notifications.facts import SessionFacts, Transcoding, heard, joined
-from agora_recording.notifications.words import LONGEST, key, problem_key
+from agora_recording.notifications.words import (
+    LONGEST,
+    STORAGE_EXPIRED,
+    key,
+    problem_key,
+)
 
 _LEAVE_NO_USERS = 4
 _FATAL = 5
@@ -22,7 +27,8 @@ def merge(facts: SessionFacts, event: e.Event) -> SessionFacts:
 def is_sign_of_life(event: e.Event) -> bool:
     """Return whether the event shows that its session was recording when it happened.
 
-    Ends, uploads after the end, transcoding and failovers do not, nor does an unknown event.
+    Ends, uploads after the end, transcoding and failovers do not, nor does an unknown event, nor
+    an expired storage token: the uploader may live longer than its recorder.
     """
     match event.details:
         case e.CloudRecordingError(errorLevel=level):
@@ -89,6 +95,8 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
             return {"upload": state, "files": _names(files), **_abnormal(event, status)}
         case e.UploadingProgress(progress=progress):
             return {"upload": "uploading", "progress": progress}
+        case e.StorageTokenExpired():
+            return {"warnings": {STORAGE_EXPIRED: at}, "tokenExpiredMs": at}
         case e.RecorderStarted(status=status):
             return _abnormal(event, status) if status else {"startedMs": at}
         case e.RecorderLeave(leaveCode=code):

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 """Far more than any documented event, far less than the 400 KB of an item."""
 
+CLOUD_RECORDING = 3
+"""The productId of Cloud Recording. RTC (1), Real-time STT (20) and others share its eventTypes."""
+
 _LONGEST_NAME = 128  # bytes: a sort key holds 1,024 of them, and Agora's ids have 32
 _LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice as much
 
@@ -48,6 +51,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     cname: str | None = None
     sequence: int | None = None
     details: dict[str, Any] = {}
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether another product of Agora's sent it; envelopes before 1.3 name no product."""
+        return self.productId not in (None, CLOUD_RECORDING)
 
 
 # --- the request, behind API Gateway (REST proxy) or an Application Load Balancer ----------------
@@ -212,11 +220,13 @@ def key(notification: Notification, raw: bytes) -> tuple[str, str]:
 
     A resend repeats the payload, so (sid, eventType, uid, sequence) is the same for it and for the
     copies of redundant messages. If one of these is missing, productId and noticeId are used;
-    without these, the body's hash. Sequences are padded so that they sort.
+    without these, the body's hash. Sequences are padded so that they sort. A notification of
+    another product never takes a place among a session's: its eventType means something else.
     """
     n = notification
     if (
-        n.sid is not None
+        not n.is_foreign
+        and n.sid is not None
         and n.uid is not None
         and n.eventType is not None
         and n.sequence is not None

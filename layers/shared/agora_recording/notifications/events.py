@@ -245,6 +245,15 @@ class UploadingProgress(Details, frozen=True, kw_only=True):
     progress: int | None = None
 
 
+class StorageTokenExpired(Details, frozen=True, kw_only=True):
+    """The temporary credentials of the storage have expired: nothing is uploaded with them.
+
+    Seen in logs of 2025 and later; not in the documents. Its `msg_name` is ours.
+    """
+
+    event_type, msg_name = 34, "storage_token_expired"
+
+
 class RecorderStarted(Details, frozen=True, kw_only=True):
     """The recorder started; status 0 is good."""
 
@@ -332,11 +341,12 @@ class VodTriggered(Details, frozen=True, kw_only=True):
 
 
 class WebRecorderStarted(Details, frozen=True, kw_only=True):
-    """Web page recording started."""
+    """Web page recording started; `pageLoadSuccessTime` only if `readyTimeout` was requested."""
 
     event_type, msg_name = 70, "web_recorder_started"
 
     recorderStartTime: Instant | None = None
+    pageLoadSuccessTime: Instant | None = None
 
 
 class WebRecorderStopped(Details, frozen=True, kw_only=True):
@@ -468,12 +478,13 @@ def _kinds(base: type[Details]) -> Iterator[tuple[int, type[Details]]]:
 
 
 KINDS: dict[int | None, type[Details]] = dict(_kinds(Details))
-"""Every event of the documents, by its eventType."""
+"""Every event of Cloud Recording that has a known meaning, by its eventType."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One decoded notification.
 
+    `is_foreign`: it is about another product of Agora's, so it says nothing about a recording.
     `at_ms` is when it happened by Agora's clock, but never later than we received it: if Agora's
     clock is fast, no event may lie in the future.
     """
@@ -486,12 +497,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cname: str | None
     sequence: int | None
     details: Details
+    is_foreign: bool = False
 
 
 def decode(notification: Notification, received_ms: int) -> Event:
-    """Return the event of a notification; never fails."""
+    """Return the event of a notification; never fails.
+
+    The product decides first: the same eventType means something else in another product.
+    """
     n = notification
-    kind = KINDS.get(n.eventType)
+    kind = None if n.is_foreign else KINDS.get(n.eventType)
     happened_ms = n.eventMs or n.notifyMs or received_ms
     return Event(
         at_ms=min(happened_ms, received_ms),
@@ -502,6 +517,7 @@ def decode(notification: Notification, received_ms: int) -> Event:
         cname=n.cname,
         sequence=n.sequence,
         details=kind.read(Fields(n.details)) if kind else UnknownEvent.of(n.details),
+        is_foreign=n.is_foreign,
     )
 
 

@@ -168,6 +168,8 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     warnings: Annotated[dict[str, int], latest(_MOST_PROBLEMS)] = {}  # "module:code" -> when last
     upload: Annotated[Upload, furthest(Upload)] = "none"
     progress: Annotated[int | None, greatest] = None  # of 10,000
+    # The storage's temporary credentials were expired: what Agora says of the upload is in doubt.
+    tokenExpiredMs: Annotated[int | None, greatest] = None
     # Announced names; the first of the alphabet when there are more.
     files: Annotated[tuple[str, ...], first(_MOST_FILES)] = ()
     # "track:uid" -> (when, state): 0 it arrives, 1 it does not.

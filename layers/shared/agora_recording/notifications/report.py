@@ -21,6 +21,8 @@ from agora_recording.notifications.facts import (
 )
 from agora_recording.notifications.words import (
     ERRORS,
+    STORAGE_EXPIRED,
+    STORAGE_EXPIRED_WORDS,
     WARNINGS,
     call_did_not_fit,
     module_words,
@@ -170,6 +172,8 @@ def _warning_words(key: str) -> str:
     match key.split(":", 2):
         case ["web", "reload", reason]:
             return f"The page was loaded again: {reason}."
+        case _ if key == STORAGE_EXPIRED:
+            return STORAGE_EXPIRED_WORDS
     module, _, code = key.partition(":")
     return f"Warning {code} from {module_words(module)}: {WARNINGS.get(key, 'not explained')}."
 

@@ -19,6 +19,9 @@ ERRORS = {
     "service:50": "the upload took too long",
     "service:52": "the service took too long to start",
 }
+STORAGE_EXPIRED = "uploader:storage_token_expired"
+"""The key of event 34, which has no code."""
+STORAGE_EXPIRED_WORDS = "The temporary credentials of the storage have expired."
 WARNINGS = {
     "uploader:31": "a slice is uploaded to the bucket once more",
     "uploader:32": "a slice is uploaded to Agora's backup instead",

@@ -23,6 +23,7 @@ from agora_recording.recording.model import (
 _further_upload = session.furthest(session.Upload)
 # An attempt's begin is by our clock, a session's first event by Agora's clock.
 _CLOCKS_APART_MS = 30_000
+_RENEW_NOW_MS = 1  # a renewal so long ago that the next one is due
 _FILES_CAME = (
     events.Uploaded,
     events.Backuped,
@@ -89,9 +90,17 @@ def applied(
     if gap or session.needs_query(facts, recording.queried_ms):
         changed = replace(changed, gap_seen=True)
     changed = replace(changed, upload=_upload(changed.upload, facts))
+    if _needs_token(changed, facts):
+        changed = replace(changed, storage_token_ms=_RENEW_NOW_MS)
     if ended:
         changed = end_session(changed, _end(changed, ended), now_ms, sid=sid)
     return changed
+
+
+def _needs_token(recording: Recording, facts: SessionFacts) -> bool:
+    """Tell whether Agora's credentials for the bucket expired after they were last renewed."""
+    renewed_ms, expired_ms = recording.storage_token_ms, facts.tokenExpiredMs
+    return renewed_ms is not None and expired_ms is not None and expired_ms >= renewed_ms
 
 
 def _end(recording: Recording, ended: session.EndReason) -> SessionEnd:

@@ -1,0 +1,1 @@
+"""What AWS enforces and MiniStack does not: enforced in the embedded run, too."""
