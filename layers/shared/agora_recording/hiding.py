@@ -19,7 +19,9 @@ import hashlib
 import html
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from operator import is_
 from typing import Any
 
 import msgspec
@@ -44,6 +46,7 @@ _SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
 _ADDRESS_NAME = re.compile(r"(?<!image_)ur[il]s?\Z", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)  # there are few names, and each notification has a dozen of them
 def is_secret_name(name: str) -> bool:
     """Tell whether a field of this name holds a secret."""
     return bool(_SECRET_NAME.search(name) or _ADDRESS_NAME.search(name))
@@ -63,11 +66,13 @@ _NAMED = re.compile(
     r"(?:(?P<quote>\\*[\"']).*?(?:(?P=quote)|\Z)|[^\s,;&\"'}\])]+)",
     re.IGNORECASE | re.DOTALL,
 )
-_RUN = re.compile(r"[A-Za-z0-9+/_=~.-]{16,}")
+_SHORTEST_RUN = 16
+_RUN = re.compile(rf"[A-Za-z0-9+/_=~.-]{{{_SHORTEST_RUN},}}")
 _FILE = re.compile(
     r"(?:bak[0-9]{1,9}_)?[0-9a-f]{32}_.*\.(?:m3u8|mpd|ts|webm|mp4|mp3|m4a|aac|jpg)\Z", re.DOTALL
 )
 _LONG_RUN = 40
+_BOTH = re.compile(r"[0-9].*[A-Za-z]|[A-Za-z].*[0-9]", re.DOTALL)
 _DIGEST = re.compile(rf"{HIDDEN}#([0-9a-f]{{8}})\Z")
 
 
@@ -81,6 +86,8 @@ def names_a_secret(text: str) -> bool:
 
 def without_addresses(text: str) -> str:
     """Return the text with each address cut after its host."""
+    if ":" not in text:
+        return text
     return _ADDRESS.sub(rf"\1://\2/{HIDDEN}", text)
 
 
@@ -92,20 +99,28 @@ def without_query(address: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text of somebody else's without what looks like a secret; at most 16,384 characters.
+    """Return a text of somebody else's without what looks like a secret.
 
     Names of recorded files stay.
     """
-    text = _NAMED.sub(rf"\g<name>{HIDDEN}", without_addresses(text[:_LONGEST_TEXT]))
-    return _RUN.sub(_without_run, text)
+    if ":" in text or "=" in text:  # most texts have neither, and searching costs more than looking
+        text = _NAMED.sub(rf"\g<name>{HIDDEN}", without_addresses(text))
+    return _RUN.sub(_without_run, text) if len(text) >= _SHORTEST_RUN else text
+
+
+@lru_cache(maxsize=1024)
+def _shown_name(name: str) -> str:
+    return without_secrets(name)
 
 
 def _without_run(match: re.Match[str]) -> str:
-    run = match[0]
+    return _without_run_of(match[0])
+
+
+def _without_run_of(run: str) -> str:
     if _FILE.match(run):
         return run
-    has_both = any(each.isdigit() for each in run) and any(each.isalpha() for each in run)
-    return HIDDEN if has_both or len(run) >= _LONG_RUN else run
+    return HIDDEN if len(run) >= _LONG_RUN or _BOTH.search(run) else run
 
 
 def hidden_address(address: str) -> str:
@@ -125,54 +140,86 @@ def address_name(address: str) -> str:
     return f"{host[2] if host else 'unknown'}{hidden_address(address).rpartition(HIDDEN)[2]}"
 
 
-def public(value: Any, kept: Callable[[str], bool] = lambda _: False, depth: int = 0) -> Any:
+Own = Callable[[str], Callable[[str], str] | None]
+
+# What any secret that `public` hides has in its JSON: an address, an escape, a part of a name. Each
+# begins with a plain character: so `re` skips all others at once.
+_SIGN = re.compile(
+    rb"//|\\/|\\u|=|pass|pwd|pin|secret|salt|signature|session|token|key|auth|credential|cookie"
+    rb'|bearer|jwt|ur[il]s?"'
+)
+_RUN_OF_BYTES = re.compile(_RUN.pattern.encode())
+
+
+def is_plain(raw: bytes, known: Collection[str | None]) -> bool:
+    """Tell at a glance whether a JSON text has nothing to hide, but for the values in `known`.
+
+    It may be wrong only in one way: then `public` looks, and finds nothing.
+    """
+    if not raw.isascii() or _SIGN.search(raw.lower()):
+        return False
+    runs = [match.decode() for match in _RUN_OF_BYTES.findall(raw)]
+    return all(run in known or _without_run_of(run) != HIDDEN for run in runs)
+
+
+def public(value: Any, own: Own = lambda _: None, depth: int = 0) -> Any:
     """Return a JSON value without what may be secret, by the names and the shapes in it.
 
-    The values of names for which `kept` is true stay as they are, but for the addresses in them.
+    `own` may have a rule of its own for the texts of a name: what shows them, None for no rule.
     JSON text inside a text is read, too. The same value comes back if nothing had to be hidden.
     """
     if depth > _DEEPEST:
         return HIDDEN
     if isinstance(value, str):
-        return _public_text(value, kept, depth)
+        return _public_text(value, own, depth)
     if isinstance(value, Mapping):
-        changed = {name: _public_member(name, each, kept, depth) for name, each in value.items()}
-        is_same = all(changed[name] is each for name, each in value.items())
-        shown = {name: without_secrets(name) for name in changed}
-        if is_same and all(name == each for name, each in shown.items()):
-            return value
-        return {shown[name]: each for name, each in changed.items()}
+        is_same, changed = True, {}
+        for name, each in value.items():
+            shown_name, shown = _shown_name(name), _public_member(name, each, own, depth)
+            is_same = is_same and shown is each and shown_name == name
+            changed[shown_name] = shown
+        return value if is_same else changed
     if isinstance(value, list):
-        items = [public(each, kept, depth + 1) for each in value]
-        return value if all(map(lambda a, b: a is b, items, value)) else items
+        items = [public(each, own, depth + 1) for each in value]
+        return value if all(map(is_, items, value)) else items
     return value
 
 
-def _public_member(name: str, value: Any, kept: Callable[[str], bool], depth: int) -> Any:
-    if kept(name):
-        return _kept(value)
+def _public_member(name: str, value: Any, own: Own, depth: int) -> Any:
+    if not isinstance(value, str | Mapping | list):
+        return HIDDEN if _is_number(value) and is_secret_name(name) else value
+    show = own(name)
+    if show and not _has_objects(value):
+        return _shown_by(show, value)
     if is_secret_name(name):
-        if value is None or isinstance(value, bool) or value == "":
+        if not value:
             return value
-        is_address = isinstance(value, str) and _ADDRESS.match(value)
-        return hidden_address(value) if is_address else HIDDEN
-    return public(value, kept, depth + 1)
+        if isinstance(value, str) and _ADDRESS.match(value):
+            return hidden_address(value)
+        return HIDDEN
+    return public(value, own, depth + 1)
 
 
-def _kept(value: Any) -> Any:
-    if isinstance(value, str) and _ADDRESS.search(value):
-        return without_addresses(value)
-    if isinstance(value, list):
-        items = [_kept(each) for each in value]
-        return value if items == value else items
-    return value
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _public_text(text: str, kept: Callable[[str], bool], depth: int) -> str:
+def _has_objects(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and not all(isinstance(each, str) for each in value)
+    )
+
+
+def _shown_by(show: Callable[[str], str], value: Any) -> Any:
+    shown = show(value) if isinstance(value, str) else [show(each) for each in value]
+    return value if shown == value else shown
+
+
+def _public_text(text: str, own: Own, depth: int) -> str:
     if text.lstrip()[:1] in ("{", "["):
         inner = load(text)
         if isinstance(inner, dict | list):
-            changed = public(inner, kept, depth + 1)
+            changed = public(inner, own, depth + 1)
             return text if changed is inner else _json(changed)
     shown = without_secrets(text) if len(text) >= _PART else text
     return text if shown == text else shown
