@@ -75,7 +75,7 @@ def _verify(client: S3Client, index: bytes) -> None:
         sessions=(Session(sid=_SID, upload="uploaded"),),
     )
     now_ms = int(_START.timestamp() * 1000) + SLICES * _SLICE_MS
-    verdict = verify(list_objects(client, "b", _PREFIX), lambda _: index, expectation, now_ms)
+    verdict = verify(list_objects(client, "b", _PREFIX), lambda _: [index], expectation, now_ms)
     if verdict.outcome != "complete" or verdict.recorded_ms != SLICES * _SLICE_MS:
         raise RuntimeError(f"{verdict.outcome}: {verdict.findings}")
 

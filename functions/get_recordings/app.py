@@ -10,7 +10,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, path, query
 from agora_recording.api.get_recordings import Lister, read_recordings_query
-from agora_recording.clock import now_ms
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
 from agora_recording.wiring.parts import Parts
@@ -34,4 +33,4 @@ def lambda_handler(
         query(event)  # it has no parameters
         return answer(HTTPStatus.OK, public(lister.get(recording_id)))
     page = read_recordings_query(query(event, "status", "cname", "limit", "cursor"))
-    return answer(HTTPStatus.OK, lister.page(page, now_ms()))
+    return answer(HTTPStatus.OK, lister.page(page))

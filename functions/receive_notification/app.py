@@ -52,7 +52,7 @@ def lambda_handler(
     secrets = secrets or _secrets(settings.notification_secret_id)
     now_ms = now()
     try:
-        receipt = take(event, now_ms, settings, store, secrets)
+        receipt = take(event, now_ms, settings, store, secrets, now)
     except tuple(_METRICS) as error:
         status, metric = refusal(error).status, _METRICS[type(error)]
         detail = str(error) if status < 500 else "Nothing was stored. Send it again."

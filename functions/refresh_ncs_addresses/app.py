@@ -37,7 +37,7 @@ class RefreshSettings(AgoraSettings, frozen=True, kw_only=True):
 @logger.inject_lambda_context
 @metrics.log_metrics
 def lambda_handler(
-    event: dict[str, Any], _context: LambdaContext, *, refresher: Refresher | None = None
+    event: dict[str, Any], context: LambdaContext, *, refresher: Refresher | None = None
 ) -> dict[str, Any]:
     """Return the report of the run, or the answer that CloudFormation got."""
 
@@ -45,13 +45,15 @@ def lambda_handler(
     def ready() -> Refresher:
         return refresher or Parts(RefreshSettings.from_env()).refresher
 
+    left = context.get_remaining_time_in_millis
     match event:
         case {"RequestType": "Delete", "ResourceProperties": {"RemoveRulesOnDelete": "true"}}:
-            return custom_resource.answer(event, lambda: ready().take_back())
+            # Its rights end with the stack: so CloudFormation waits until the rules are gone.
+            return custom_resource.answer(event, lambda _: ready().take_back(), left)
         case {"RequestType": "Delete"}:
-            return custom_resource.answer(event, lambda: None)
+            return custom_resource.answer(event, lambda _: None, left)
         case {"RequestType": _}:
-            return custom_resource.answer(event, lambda: ready().refresh())
+            return custom_resource.answer(event, lambda tell: ready().refresh(on_wait=tell), left)
         case {"scheduled": True}:
             try:
                 return ready().refresh()

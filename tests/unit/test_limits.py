@@ -89,7 +89,7 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
         f"silence before a query | {SILENCE_S} s",
         f"about {NOTICED_S} s of the last sign of life",
         f"an upload is awaited | {Timings().upload_s / 60:g} minutes",
-        f"{get_recordings.MAX_LIMIT} recordings a page, {get_recordings.DAYS_BACK} days back",
+        f"{get_recordings.MAX_LIMIT} recordings a page, {paging.MAX_BYTES // 1_000_000} MB;",
         f"files, events | {get_recording_files.MAX_LIMIT:,} a page, "
         f"{paging.MAX_BYTES // 1_000_000} MB",
         f"1 to {create_recording.KEY_LENGTH} characters, "

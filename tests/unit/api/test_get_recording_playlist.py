@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.aws.signing import Keys
+from agora_recording.errors import MediaNotFoundError
 from agora_recording.files import documents
 from tests.unit.api.test_get_recording_files import PREFIX, STEM, Room
 from tests.world.builders import CNAME, after, ended, recording, running, uploading
@@ -146,3 +152,82 @@ def test_no_instant_breaks_the_room(text: str) -> None:
     room = Room()
     room.slices(1)
     assert room.playlist(**{"from": text}).status in (200, 400)
+
+
+OTHER = "recordings/01ZZZZZZZZZZZZZZZZZZZZZZZZ/"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"https://films.s3.amazonaws.com/{OTHER}secret.ts",
+        f"https://films.s3.amazonaws.com/x%2F..%2F..%2F{OTHER.replace('/', '%2F')}secret.ts",
+        f"//films.s3.amazonaws.com/..%2F..%2F{OTHER}secret.ts",
+        f"../../{OTHER}secret.ts",
+        f"..%2F..%2F{OTHER.replace('/', '%2F')}secret.ts",
+        f"/{OTHER}secret.ts",
+    ],
+)
+def test_no_address_of_an_index_leads_out_of_the_recording(uri: str) -> None:
+    room = Room()
+    room.slices(1)
+    room.bucket.add(f"{OTHER}secret.ts", b"secret")
+    tags = "".join(f'#EXT-X-{name}:METHOD=AES-128,URI="{uri}"\n' for name in ("KEY", "MAP", "NEW"))
+    text = f"#EXTM3U\n{tags}#EXTINF:1,\n{uri}\n#EXT-X-ENDLIST\n"
+    room.bucket.add(f"{PREFIX}{STEM}.m3u8", text.encode())
+    answer = room.playlist()
+    assert answer.status == 200
+    assert OTHER not in answer.body
+    for name in re.findall(r"https://[^/]+/([^?\"]+)", answer.body):
+        assert name.startswith(PREFIX)
+        assert ".." not in name.split("/")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told | {"prefix": OTHER},
+        lambda told: told | {"segments": {"count": 1, "parts": [{"key": f"{OTHER}a", "count": 1}]}},
+        lambda told: (
+            told
+            | {
+                "files": {
+                    "count": 1,
+                    "items": [
+                        {
+                            "key": f"{OTHER}a",
+                            "kind": "mp4",
+                            "sid": "",
+                            "uid": "0",
+                            "bytes": 1,
+                            "etag": "",
+                        }
+                    ],
+                }
+            }
+        ),
+        lambda told: {},
+        lambda told: told | {"tags": "x" * 9_000_000},
+    ],
+    ids=["another prefix", "parts elsewhere", "files elsewhere", "no manifest", "too large"],
+)
+def test_a_manifest_that_is_not_the_bundles_is_not_believed(
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    room = Room()
+    names = room.slices(2)
+    room.publish()
+    key = f"{PREFIX}manifest.json"
+    room.bucket.add(key, json.dumps(change(room.bucket.json(key))).encode())
+    assert room.files().body["source"] == "bucket"
+    assert room.played() == names
+
+
+def test_a_playlist_of_another_recording_is_not_read() -> None:
+    room = Room()
+    with pytest.raises(MediaNotFoundError, match="does not belong"):
+        list(room.parts.media.pieces(uploading(), f"{OTHER}a.m3u8"))
+    sign = room.parts.media.signer(uploading(), 60)
+    for key in (f"{OTHER}a.ts", f"{PREFIX}../a.ts", "a.ts", ""):
+        with pytest.raises(MediaNotFoundError, match="does not belong"):
+            sign(key, "video/MP2T")

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agora_recording.files.conclusion import final_status
 from agora_recording.files.inventory import S3Object
 from agora_recording.files.judge import verify
-from agora_recording.files.verdict import Expectation, Session, Verdict
+from agora_recording.files.verdict import Expectation, Session, Verdict, length_key
 
 PREFIX = "recordings/01JABCDEFGHJKMNPQRSTVWXYZ0/"
 SID = "0123456789abcdef0123456789abcdef"
@@ -96,9 +97,9 @@ class Bucket:
             for number, (name, size) in enumerate(sorted(self.sizes.items()))
         ]
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str) -> list[bytes]:
         self.reads.append(key)
-        return self.content[key.removeprefix(PREFIX)]
+        return [self.content[key.removeprefix(PREFIX)]]
 
     def verdict(self, **changes: Any) -> Verdict:
         return verify(self.objects(), self.read, expectation(cname=self.cname, **changes), NOW_MS)
@@ -317,10 +318,28 @@ def individual_master(bucket: Bucket) -> None:
 
 
 @row(
-    "individual, standard: one that the merged index names is not there",
+    "individual, standard: one that the merged index names is not there, but its slices are",
+    "incomplete",
+    {("missing_file", "error", 1), ("no_playlist", "error", 3)},
+    mode="individual",
+)
+def individual_master_child_lost(bucket: Bucket) -> None:
+    individual_master(bucket)
+    bucket.delete(bucket.stem(uid=7) + ".m3u8")
+
+
+@row(
+    "individual, standard: one that the merged index names was never made",
+    "complete",
+    {("missing_file", "note", 1)},
+    mode="individual",
+)
+@row(
+    "individual, standard: one that the merged index names was announced, and is not there",
     "incomplete",
     {("missing_file", "error", 1)},
     mode="individual",
+    announced=frozenset({f"{SID}_{CNAME}__uid_s_7__uid_e_video.m3u8"}),
 )
 @row(
     "individual, standard: one that the merged index names is still to come",
@@ -328,12 +347,200 @@ def individual_master(bucket: Bucket) -> None:
     {("missing_file", "awaited", 1)},
     mode="individual",
     sessions=UPLOADING,
+    announced=frozenset({f"a/folder/{SID}_{CNAME}__uid_s_7__uid_e_video.m3u8"}),
 )
-def individual_master_alone(bucket: Bucket) -> None:
+@row(
+    "individual, standard: nobody knows yet whether a user sent video",
+    "pending",
+    {("missing_file", "note", 1), ("upload_unconfirmed", "awaited", 1)},
+    mode="individual",
+    sessions=UPLOADING,
+)
+def individual_master_child_never_made(bucket: Bucket) -> None:
     individual_master(bucket)
     bucket.delete(bucket.stem(uid=7) + ".m3u8")
     for name in [name for name in bucket.sizes if name.startswith(bucket.stem(uid=7) + "_")]:
         bucket.delete(name)
+
+
+MASTER = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{}\n"
+
+
+@row(
+    "a master that names itself, and nothing else is there",
+    "incomplete",
+    {("malformed_playlist", "error", 1), ("nothing_recorded", "error", 1)},
+)
+def master_of_itself(bucket: Bucket) -> None:
+    name = f"{bucket.stem()}.m3u8"
+    bucket.put(name, MASTER.format(name).encode())
+
+
+@row(
+    "a master that names itself, in place of the index",
+    "incomplete",
+    {("malformed_playlist", "error", 1), ("orphan_segment", "note", 3)},
+)
+def master_over_the_index(bucket: Bucket) -> None:
+    bucket.stream()
+    master_of_itself(bucket)
+
+
+@row(
+    "two masters that name each other",
+    "incomplete",
+    {("nothing_playable", "error", 1), ("orphan_segment", "note", 3)},
+    mode="individual",
+)
+def masters_in_a_circle(bucket: Bucket) -> None:
+    bucket.slices(bucket.stem(uid=7))
+    names = [f"{bucket.stem(uid=7, track=track)}.m3u8" for track in ("video", "av")]
+    for name, other in (names, names[::-1]):
+        bucket.put(name, MASTER.format(other).encode())
+
+
+@row(
+    "index overwritten by an empty one",
+    "incomplete",
+    {("empty_playlist", "note", 1), ("nothing_playable", "error", 3)},
+)
+@row(
+    "index overwritten by an empty one, before the end of the upload",
+    "pending",
+    {("empty_playlist", "note", 1), ("nothing_playable", "awaited", 3)},
+    sessions=UPLOADING,
+)
+def index_overwritten(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.index(bucket.stem(), [])
+
+
+@row(
+    "one track's index overwritten by an empty one",
+    "incomplete",
+    {("empty_playlist", "note", 1), ("nothing_playable", "error", 3)},
+    mode="individual",
+)
+def index_of_one_track_overwritten(bucket: Bucket) -> None:
+    individual(bucket)
+    bucket.index(bucket.stem(uid=7), [])
+
+
+@row(
+    "index overwritten by an empty one, but the MP4 is there",
+    "incomplete",
+    {("empty_playlist", "note", 1), ("nothing_playable", "error", 3)},
+    mp4=True,
+)
+def index_overwritten_beside_mp4(bucket: Bucket) -> None:
+    index_overwritten(bucket)
+    bucket.put(f"{SID}_{CNAME}_0.mp4")
+
+
+@row("slices without any duration", "incomplete", {("nothing_playable", "error", 1)})
+def no_duration_at_all(bucket: Bucket) -> None:
+    name = bucket.stream()
+    bucket.put(name, bucket.content[name].replace(b"15.000000", b"0"))
+
+
+@row(
+    "an index shorter than it was",
+    "incomplete",
+    {("shortened_playlist", "error", 1), ("orphan_segment", "note", 1)},
+    lengths={length_key(f"{SID}_{CNAME}.m3u8"): 4},
+)
+@row(
+    "an index shorter than a copy of it was",
+    "incomplete",
+    {("shortened_playlist", "error", 1), ("orphan_segment", "note", 1)},
+    lengths={length_key(f"{SID}_{CNAME}_22194679897_3.m3u8"): 4},
+)
+@row(
+    "an index longer than it was",
+    "complete",
+    {("orphan_segment", "note", 1)},
+    lengths={length_key(f"{SID}_{CNAME}.m3u8"): 3},
+)
+def shortened(bucket: Bucket) -> None:
+    names = bucket.slices(bucket.stem(), 4)
+    bucket.index(bucket.stem(), names[:3])
+
+
+@row("an initialization section that is not there", "incomplete", {("missing_file", "error", 1)})
+def no_map(bucket: Bucket) -> None:
+    tag = '#EXT-X-MAP:URI="init.mp4"\n'
+    bucket.index(bucket.stem(), bucket.slices(bucket.stem()), tags=tag)
+
+
+@row("an initialization section", "complete")
+def with_map(bucket: Bucket) -> None:
+    no_map(bucket)
+    bucket.put("init.mp4")
+
+
+@row("web: names with 13 digits", "complete", mode="web")
+def web_13_digits(bucket: Bucket) -> None:
+    times = range(START_MS, START_MS + 45_000, 15_000)
+    bucket.index(bucket.stem(), [bucket.put(f"{bucket.stem()}_{at}.ts") for at in times])
+
+
+@row("names of a form that nobody has documented", "complete", {("foreign_file", "note", 1)})
+def new_form(bucket: Bucket) -> None:
+    names = [bucket.put(f"slice-{number}-of-{SID}.ts") for number in range(3)]
+    bucket.index(f"{SID}!new", names)
+
+
+@row(
+    "not even a sid in the names", "complete", {("foreign_file", "note", 1)}, sessions=(session(),)
+)
+def no_sid(bucket: Bucket) -> None:
+    bucket.index("index", [bucket.put(f"{number}.ts") for number in range(3)])
+
+
+@row("an index without a sid beside Agora's", "complete", {("foreign_file", "note", 1)})
+def copied_index(bucket: Bucket) -> None:
+    bucket.stream()
+    bucket.index("my-own", ["gone.ts"])
+
+
+@row(
+    "media of unknown names, and no index",
+    "incomplete",
+    {("foreign_file", "note", 2), ("no_playlist", "error", 1)},
+)
+@row(
+    "media of unknown names, and no index yet",
+    "pending",
+    {("foreign_file", "note", 2), ("no_playlist", "awaited", 1)},
+    sessions=UPLOADING,
+)
+def media_alone(bucket: Bucket) -> None:
+    bucket.put("1.ts")
+    bucket.put("2.ts")
+
+
+@row("an MP4 of an unknown name", "complete", {("foreign_file", "note", 1)})
+def mp4_of_unknown_name(bucket: Bucket) -> None:
+    mix(bucket)
+    bucket.put(f"{SID}-composed.mp4")
+
+
+@row(
+    "nothing but media of a session that nobody knows",
+    "incomplete",
+    {("unknown_session", "error", 1)},
+)
+def strange_media(bucket: Bucket) -> None:
+    bucket.stream(sid=STRANGE)
+
+
+@row(
+    "slices of another session, named by the recording's index",
+    "complete",
+    {("unknown_session", "note", 1)},
+)
+def slices_of_another_sid(bucket: Bucket) -> None:
+    bucket.index(bucket.stem(), bucket.slices(bucket.stem(sid=STRANGE)))
 
 
 @row("individual with MP4", "complete", mode="individual", mp4=True)
@@ -1033,7 +1240,7 @@ def test_an_index_too_large_to_be_one_is_not_read() -> None:
     bucket = Bucket()
     bucket.put(f"{bucket.stem()}.m3u8", 10**9)
     verdict = bucket.verdict()
-    assert "malformed_playlist" in {finding.code for finding in verdict.findings}
+    assert gist(verdict) == {("too_large", "error", 1), ("nothing_recorded", "error", 1)}
     assert bucket.reads == []
 
 
@@ -1062,6 +1269,68 @@ def test_no_content_of_an_index_breaks_the_verdict(content: bytes) -> None:
     bucket.put(f"{bucket.stem()}.m3u8", content)
     assert bucket.verdict().outcome in ("complete", "incomplete")
     assert bucket.verdict(sessions=RUNNING).outcome in ("complete", "pending")
+
+
+# --- names are a hint, never a condition ---------------------------------------------------------
+
+STEMS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/#"), min_size=1)
+ENDINGS = st.sampled_from(["ts", "webm", "mp4", "m4s", "aac", "mp3", "TS"])
+FORMS = st.one_of(
+    STEMS,
+    STEMS.map(lambda stem: f"{SID}{stem}"),
+    STEMS.map(lambda stem: f"{stem}_{SID}_{CNAME}"),
+    st.from_regex(
+        r"[0-9a-f]{32}_stand_up(__uid_s_7__uid_e)?_[0-9]{10,17}(_h26[45])?", fullmatch=True
+    ),
+)
+MEDIA = st.builds("{}.{}".format, FORMS, ENDINGS)
+
+
+@settings(deadline=None)
+@given(st.lists(MEDIA, min_size=1, max_size=5, unique=True), st.booleans(), STEMS)
+def test_what_an_index_names_is_present_whatever_the_names_look_like(
+    slices: list[str], is_known: bool, stem: str
+) -> None:
+    bucket = Bucket()
+    index = bucket.stem() if is_known else f"{SID}{stem}"
+    bucket.index(index, [bucket.put(name) for name in slices])
+    verdict = bucket.verdict()
+    assert final_status(verdict)[0] == "completed", verdict.findings
+    assert verdict.recorded_ms > 0
+    gone = bucket.sizes.keys() & set(slices)
+    bucket.delete(max(gone))
+    status, reason = final_status(bucket.verdict())
+    assert status == "incomplete"
+    assert reason == f"1 files are missing, the first is {max(gone)}."
+
+
+@settings(deadline=None)
+@given(st.lists(MEDIA, min_size=1, max_size=5, unique=True), STEMS, st.sampled_from([b"", b"\xff"]))
+def test_a_form_that_nobody_has_documented_never_makes_a_recording_failed(
+    media: list[str], stem: str, content: bytes
+) -> None:
+    bucket = Bucket()
+    for name in media:
+        bucket.put(name)
+    assert final_status(bucket.verdict())[0] in ("incomplete", "completed")
+    bucket.put(f"{stem}.m3u8", content)
+    assert final_status(bucket.verdict())[0] == "incomplete"
+    assert final_status(bucket.verdict(sessions=TWO))[0] == "incomplete"
+
+
+def test_names_that_tell_no_time_leave_the_duration() -> None:
+    bucket = Bucket()
+    no_sid(bucket)
+    verdict = bucket.verdict()
+    assert (verdict.recorded_ms, verdict.started_ms, verdict.gaps) == (45_000, None, [])
+
+
+def test_13_digits_are_the_time_of_a_slice() -> None:
+    bucket = Bucket()
+    web_13_digits(bucket)
+    verdict = bucket.verdict(mode="web")
+    assert (verdict.started_ms, verdict.recorded_ms) == (START_MS, 45_000)
+    assert verdict.objects == 4
 
 
 # --- against a reference model ------------------------------------------------------------------
@@ -1102,11 +1371,18 @@ PLANS = st.lists(
 UPLOADS = st.sampled_from(["uploaded", "uploading"])
 
 
+def unplayable(plan: Plan) -> int:
+    """How many slices have an index that is whole and names none."""
+    is_idle = plan.index and plan.closed and set(plan.fates) <= {"orphan"}
+    return len(plan.fates) if is_idle else 0
+
+
 def reference(plans: list[Plan], settled: dict[str, bool]) -> tuple[str, dict[str, int]]:
     """The verdict, told from the plans alone: nothing is listed, named or parsed."""
     wrong: dict[str, int] = {}
     awaited = False
     media = dict.fromkeys(settled, 0)
+    plays, troubled = dict.fromkeys(settled, False), dict.fromkeys(settled, False)
     for plan in plans:
         lies = sum(fate != "lost" for fate in plan.fates)
         media[plan.sid] += lies
@@ -1115,6 +1391,7 @@ def reference(plans: list[Plan], settled: dict[str, bool]) -> tuple[str, dict[st
             "missing_segment": in_index.count("lost"),
             "empty_segment": in_index.count("empty"),
             "no_playlist": 0 if plan.index else lies,
+            "nothing_playable": unplayable(plan),
         }
         followed = any(
             other.sid == plan.sid
@@ -1131,7 +1408,12 @@ def reference(plans: list[Plan], settled: dict[str, bool]) -> tuple[str, dict[st
             if count and settled[plan.sid]:
                 wrong[code] = wrong.get(code, 0) + count
             awaited |= bool(count) and not settled[plan.sid]
+        plays[plan.sid] |= "kept" in in_index
+        troubled[plan.sid] |= any(faults.values())
     awaited |= not all(settled.values())
+    for sid, is_settled in settled.items():
+        if media[sid] and is_settled and not (plays[sid] or troubled[sid]):
+            wrong["nothing_playable"] = wrong.get("nothing_playable", 0) + 1
     if not awaited and not any(media.values()):
         wrong["nothing_recorded"] = 1
     return "pending" if awaited else "incomplete" if wrong else "complete", wrong
@@ -1169,7 +1451,9 @@ def test_any_layout_gets_the_verdict_of_a_simple_model(
         if finding.level == "error":
             found[finding.code] = found.get(finding.code, 0) + finding.count
     assert (verdict.outcome, found) == (outcome, wrong)
-    orphans = sum(plan.fates.count("orphan") for plan in plans if plan.index)
+    orphans = sum(
+        plan.fates.count("orphan") for plan in plans if plan.index and not unplayable(plan)
+    )
     assert sum(one.count for one in verdict.findings if one.code == "orphan_segment") == orphans
     assert verify(bucket.objects(), bucket.read, expected, NOW_MS) == verdict
 

@@ -19,6 +19,7 @@ from agora_recording.files.verdict import Cause, Code, Level, Snapshots
 from agora_recording.recording.model import Outcome
 from openapi.build import manifest_schema
 from tests.world.verdicts import (
+    PREFIX,
     RECORDING,
     START_MS,
     everything,
@@ -36,9 +37,9 @@ SCHEMA = Path(__file__).parents[3] / "docs" / "manifest.schema.json"
 
 def test_what_is_written_is_read_again() -> None:
     built = build(verdict(track(playlist(3))), RECORDING)
-    assert manifest.decode(manifest.encode(built)) == built
+    assert manifest.decode(manifest.encode(built), PREFIX) == built
     with pytest.raises(msgspec.DecodeError):
-        manifest.decode(b'{"schemaVersion":2}')
+        manifest.decode(b'{"schemaVersion":2}', PREFIX)
 
 
 def test_the_published_schema_is_that_of_the_types() -> None:

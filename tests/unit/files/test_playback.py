@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.errors import PlaylistTooLargeError
+from agora_recording.files.allowance import Allowance
 from agora_recording.files.playback import content_type, join, signed_playlist
 from agora_recording.files.playlists import parse
 
@@ -74,6 +75,8 @@ def test_a_growing_list_is_left_open_when_asked() -> None:
         "../../other/secret.ts",
         "/recordings/OTHER/secret.ts",
         "https://evil.example/x/secret.ts?a=b",
+        "https://evil.example/x%2F..%2F..%2Fother%2Fsecret.ts",
+        "//evil.example/x%2f..%2fsecret.ts#a",
     ],
 )
 def test_no_key_outside_the_recording_is_ever_signed(uri: str) -> None:
@@ -85,6 +88,59 @@ def test_no_key_outside_the_recording_is_ever_signed(uri: str) -> None:
 
     signed_playlist(f"#EXTM3U\n#EXTINF:1\n{uri}\n#EXTINF:1\n..\n#EXTINF:1\na/\n", keep, BASE)
     assert keys == [f"{BASE}secret.ts"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "written"),
+    [
+        (
+            '#EXT-X-MAP:URI="init.mp4",BYTERANGE="9@0"',
+            f'#EXT-X-MAP:URI="{sign(BASE + "init.mp4")}",BYTERANGE="9@0"',
+        ),
+        ("#EXT-X-MAP:URI=init.mp4", f'#EXT-X-MAP:URI="{sign(BASE + "init.mp4")}"'),
+        (
+            '#EXT-X-KEY:METHOD=AES-128,URI="https://evil.example/a%2Fkey"',
+            f'#EXT-X-KEY:METHOD=AES-128,URI="{sign(BASE + "key")}"',
+        ),
+        ("#EXT-X-KEY:METHOD=NONE", "#EXT-X-KEY:METHOD=NONE"),
+        ('#EXT-X-KEY:METHOD=AES-128,URI=".."', ""),
+        ('#EXT-X-KEY:METHOD=AES-128,URI="https://evil.example/', ""),
+        ('#EXT-X-DATERANGE:ID="a",X-ASSET-LIST="https://evil.example/a.json"', ""),
+        ('#EXT-X-DATERANGE:ID="a",X-ASSET-URI="//evil.example/a"', None),
+        ("#EXT-X-NEW:1\rhttps://evil.example/a.ts", ""),
+        ("#EXT-X-NEW:1\u2028https://evil.example/a.ts", ""),
+        ("#EXT-X-START:TIME-OFFSET=0\x0bhttps://evil.example/a.ts", ""),
+    ],
+)
+def test_tags_lead_nowhere_but_to_files_of_the_recording(tag: str, written: str | None) -> None:
+    text = signed_playlist(f"#EXTM3U\n{tag}\n#EXTINF:1\na.ts\n", sign, BASE)
+    assert "evil" not in text
+    tags = [line for line in text.splitlines()[4:] if line.startswith(("#EXT-X-K", "#EXT-X-MAP"))]
+    if written is not None:
+        assert tags == ([written] if written.startswith(("#EXT-X-K", "#EXT-X-MAP")) else [])
+
+
+def test_a_key_and_a_map_hold_for_the_slices_after_one_that_is_left_out() -> None:
+    tags = ['#EXT-X-MAP:URI="one.mp4"', "#EXT-X-PROGRAM-DATE-TIME:x"]
+    first, second, third = names(f"{SID}_room", 3)
+    lines = ["#EXTM3U", *tags]
+    for name in (first, second, third):
+        lines += ["#EXTINF:15", name]
+    text = signed_playlist("\n".join(lines), sign, BASE, missing={first}, to_ms=START_MS + 30_000)
+    assert text.splitlines()[4:] == [
+        "#EXT-X-DISCONTINUITY",
+        f'#EXT-X-MAP:URI="{sign(BASE + "one.mp4")}"',
+        "#EXTINF:15.000,",
+        signed(second),
+        "#EXT-X-ENDLIST",
+    ]
+
+
+def test_a_track_larger_than_the_allowance_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agora_recording.files.playback.Allowance", lambda: Allowance(lines=1000))
+    assert join([index(count=400)]).count("EXTINF") == 400
+    with pytest.raises(PlaylistTooLargeError):
+        join([index(count=400), index(count=400)])
 
 
 def test_a_missing_slice_is_left_out_and_the_break_is_marked() -> None:

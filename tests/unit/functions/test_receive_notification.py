@@ -6,6 +6,8 @@ import base64
 import dataclasses
 import json
 import random
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,14 +20,18 @@ from moto import mock_aws
 from agora_recording import emf, errors
 from agora_recording import settings as environment
 from agora_recording.aws import dynamodb
-from agora_recording.notifications.intake import IntakeSettings, take
+from agora_recording.notifications import secrets as notification_secrets
+from agora_recording.notifications.intake import LAST_CALL_MS, IntakeSettings, take
 from agora_recording.notifications.secrets import NotificationSecrets
-from agora_recording.notifications.store import NotificationStore
+from agora_recording.notifications.store import CLIENT_CONFIG, NotificationStore
 from agora_recording.observability import metrics
 from functions.receive_notification import app
+from local.template import template
 from tests.world.api import Context
+from tests.world.patience import longest_s
 from tests.world.webhook import NOW_MS, SECRET, SID, body, request, signature
 
+LONGEST_CALL_S = 5
 STREAM_KEY = "a-stream-key-nobody-may-see"
 
 
@@ -98,9 +104,14 @@ class Room:
     store: NotificationStore
     secrets: NotificationSecrets
     now_ms: int = NOW_MS
+    passes_ms: int = 0  # with each look at the clock
+
+    def now(self) -> int:
+        self.now_ms += self.passes_ms
+        return self.now_ms
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
-        return app.lambda_handler(event, Context(), self.store, self.secrets, lambda: self.now_ms)
+        return app.lambda_handler(event, Context(), self.store, self.secrets, self.now)
 
     def status(self, event: dict[str, Any]) -> int:
         status: int = self(event)["statusCode"]
@@ -543,3 +554,57 @@ def test_the_line_counts_as_powertools_counts(
         "B": 1,
         "level": "INFO",
     }
+
+
+# --- AWS does not answer ---
+
+
+class Silent:
+    """A server that takes connections and says nothing."""
+
+    def __enter__(self) -> str:
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_secret_store_that_hangs_is_answered_with_503_and_counted(
+    room: Room, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with Silent() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
+        notification_secrets._secretsmanager.cache_clear()
+        room.secrets = NotificationSecrets("secret")
+        began = time.monotonic()
+        assert room.status(request(body(41, {"leaveCode": 4}))) == 503
+        took_s = time.monotonic() - began
+    notification_secrets._secretsmanager.cache_clear()
+    assert took_s < LONGEST_CALL_S
+    assert room.table.rows == {}
+    told = json.loads(capsys.readouterr().out)
+    assert told["NotificationSecretUnavailable"] == told["NotificationNotStored"] == 1
+
+
+def test_where_slow_calls_leave_no_time_the_room_answers_instead_of_being_killed(
+    room: Room, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room.passes_ms = LAST_CALL_MS // 2
+    assert room.status(request(body(41, {"leaveCode": 4}))) == 200
+    room.passes_ms = LAST_CALL_MS // 2 + 1
+    assert room.status(request(body(41, {"leaveCode": 5}, sequence=8))) == 503
+    assert len(room.table.rows) == 1
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["NotificationStoreUnavailable"] == told["NotificationNotStored"] == 1
+
+
+def test_the_last_call_ends_before_the_room_does() -> None:
+    timeout_s = template()["Resources"]["ReceiveNotificationFunction"]["Properties"]["Timeout"]
+    assert longest_s(CLIENT_CONFIG) == LONGEST_CALL_S
+    assert 2 * longest_s(notification_secrets.CLIENT_CONFIG) <= LONGEST_CALL_S
+    assert timeout_s > LAST_CALL_MS / 1000 + LONGEST_CALL_S

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -23,7 +25,7 @@ from agora_recording.errors import (
     SecretUnavailableError,
     SettingsError,
 )
-from agora_recording.firewall import addresses, refresh
+from agora_recording.firewall import addresses, custom_resource, refresh
 from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from functions.refresh_ncs_addresses import app
@@ -449,6 +451,82 @@ def test_at_deploy_the_rules_are_written_and_cloudformation_is_answered(
         "LogicalResourceId": "NcsAddresses",
         "Data": {"Warning": ""},
     }
+
+
+def test_a_run_of_another_does_not_delay_the_stack(world: World, answered: list[Any]) -> None:
+    other = world.lease()
+    assert other.take(refresh.LEASE_S)
+    told: list[int] = []
+
+    def finish() -> None:
+        told.append(len(answered))
+        other.release()
+
+    world.meanwhile = finish
+    world.run(deploy("Update"))
+    assert told == [1]  # CloudFormation knew before the first wait
+    (request,) = answered
+    sent = json.loads(request.data)
+    assert sent["Status"] == "SUCCESS"
+    assert "Another refresh is running" in sent["Data"]["Warning"]
+    assert allow_list() == blocks(1, 2, 3, 4)
+    assert world.metrics()["RefreshAtDeployFailed"] == 0
+
+
+def test_a_lease_that_stays_taken_leaves_the_answer_as_it_was(
+    world: World, answered: list[Any]
+) -> None:
+    world.lease().take(refresh.LEASE_S)
+    world.run(deploy("Create"))
+    (request,) = answered
+    assert "this one follows it" in json.loads(request.data)["Data"]["Warning"]
+    assert world.metrics() == {"RefreshBusy": 1, "RefreshAtDeployFailed": 1}
+
+
+def test_with_twenty_seconds_left_cloudformation_is_answered_while_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_told = threading.Event()
+    sent: list[Any] = []
+
+    def urlopen(request: Any, timeout: float) -> io.BytesIO:
+        assert timeout < 20
+        sent.append(json.loads(request.data))
+        is_told.set()
+        return io.BytesIO()
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    goes_on: list[bool] = []
+
+    def act(_: object) -> None:
+        goes_on.append(is_told.wait(timeout=30))
+
+    answer = custom_resource.answer(deploy("Create"), act, lambda: 20_010)
+    assert goes_on == [True]
+    assert [answer] == sent
+    assert sent[0]["Status"] == "SUCCESS"
+    assert "takes long" in sent[0]["Data"]["Warning"]
+
+
+def test_an_answer_that_could_not_be_sent_in_time_is_sent_when_the_work_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[Any] = []
+
+    def urlopen(request: Any, timeout: float) -> io.BytesIO:
+        tries.append(request)
+        if len(tries) == 1:
+            raise OSError("no route")
+        return io.BytesIO()
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+
+    def act(tell: custom_resource.Tell) -> None:
+        with contextlib.suppress(OSError):
+            tell("it takes long")
+
+    custom_resource.answer(deploy("Create"), act, lambda: 300_000)
+    assert len(tries) == 2
 
 
 def test_an_update_keeps_the_physical_id(world: World, answered: list[Any]) -> None:

@@ -227,8 +227,7 @@ def _listed(store: RecordingStore, **wanted: Any) -> list[int]:
 def test_recordings_are_listed_newest_first(store: RecordingStore, client: Any) -> None:
     _put(client, *[requested(recording_id=_id(number)) for number in range(5)])
     _put(client, requested(recording_id=_id(9), created_ms=after(90_000), cname="other"))
-    day = iso(NOW_MS)[:10]
-    assert _listed(store, day=day) == [4, 3, 2, 1, 0]
+    assert _listed(store) == [9, 4, 3, 2, 1, 0]
     assert _listed(store, cname=CNAME) == [4, 3, 2, 1, 0]
     assert _listed(store, cname="other") == [9]
     assert _listed(store, cname="nobody's") == []
@@ -239,6 +238,22 @@ def test_recordings_of_a_status_are_listed(store: RecordingStore, client: Any) -
         row = uploading if number % 3 else recording
         _put(client, row(recording_id=_id(number)))
     assert _listed(store, cname=CNAME, status="recording") == [6, 3, 0]
+    assert _listed(store, status="recording") == [6, 3, 0]
+    assert _listed(store, status="completed") == []
+
+
+@pytest.mark.parametrize("wanted", [{}, {"cname": CNAME}, {"status": "recording"}])
+def test_a_page_with_a_cursor_is_full_and_one_more_follows(
+    store: RecordingStore, client: Any, wanted: Any
+) -> None:
+    for number in range(4):
+        _put(client, recording(recording_id=_id(number)))
+    first = store.page(limit=3, **wanted)
+    assert len(first.recordings) == 3
+    rest = store.page(limit=3, after=first.cursor, **wanted)
+    assert len(rest.recordings) == 1
+    assert rest.cursor is None
+    assert store.page(limit=4, **wanted).cursor is None
 
 
 # --- what else uses the table --------------------------------------------------------------------

@@ -254,10 +254,8 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
     assert check_recording({"cname": "standup", "clientRequest": asked}).problems == ()
 
 
-def test_every_room_knows_the_parameters_that_are_described_and_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    listing = ListingRoom(monkeypatch)
+def test_every_room_knows_the_parameters_that_are_described_and_no_other() -> None:
+    listing = ListingRoom()
     listing.add(recording())
     rooms: dict[str, Callable[..., Response]] = {
         "/recordings": listing.get,

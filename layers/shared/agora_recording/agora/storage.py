@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from agora_recording.aws import clients
 from agora_recording.aws.secrets import SecretStore
 from agora_recording.errors import StorageRegionError
 
@@ -115,7 +116,10 @@ def _sts_of(keys: StorageKeys) -> STSClient:
     import boto3  # noqa: PLC0415 - only when tokens are made, which is not on every start
 
     return boto3.client(
-        "sts", aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key
+        "sts",
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        config=clients.config("sts"),
     )
 
 

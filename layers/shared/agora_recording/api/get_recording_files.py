@@ -220,7 +220,7 @@ def list_files(media: Media, recording_id: str, query: FilesQuery) -> dict[str, 
     """
     recording = media.recording(recording_id)
     catalogue = media.catalogue(recording)
-    sign = media.signer(query.expires_s)
+    sign = media.signer(recording, query.expires_s)
     where, found = query.cursor, list[FileView]()
     following: Cursor | None = where
     if not where.snapshots:

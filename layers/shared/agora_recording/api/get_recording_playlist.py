@@ -55,9 +55,9 @@ def signed_playlist(media: Media, recording_id: str, query: PlaylistQuery) -> st
     recording = media.recording(recording_id)
     catalogue = media.catalogue(recording)
     track = choose_track(catalogue.tracks, query.uid, query.track_type)
-    sign = media.signer(query.expires_s)
+    sign = media.signer(recording, query.expires_s)
     return playback.signed_playlist(
-        playback.join(media.read(each.key) for each in track.playlists),
+        playback.join(media.pieces(recording, each.key) for each in track.playlists),
         lambda key: sign(key, playback.content_type(key)),
         recording.prefix,
         missing=catalogue.unplayable(track),

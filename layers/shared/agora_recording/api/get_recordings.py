@@ -1,7 +1,7 @@
 """The list of recordings, newest first, a page at a time.
 
-The index has a key for each day, so that no key grows without limit. A page goes back day by day
-until it is full, or until it is `DAYS_BACK` days back.
+A page is full, or it is the last: no caller walks through empty ones. A full page has `limit`
+recordings, or as many as an answer may hold.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from agora_recording.api import paging
 from agora_recording.api.paging import read_cursor, read_number, write_cursor
-from agora_recording.clock import iso
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.life.store import RecordingStore
 from agora_recording.recording.ids import check_recording_id
@@ -20,22 +20,16 @@ from agora_recording.recording.model import RANK, Recording
 from agora_recording.recording.view import public
 from agora_recording.request.limits import MAX_CNAME_BYTES
 
-DAY_MS = 86_400_000
-DAYS_BACK = 400
-# Empty days need a query, too. So a page reads at most this many days; the next page goes on there.
-DAYS_PER_PAGE = 31
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 25
 
-DayNumber = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]  # days since 1970
 RecordingId = Annotated[str, msgspec.Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 
 
-class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Where the next page begins: on a day, after a recording."""
+class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the next page begins: after a recording."""
 
-    day: DayNumber | None = None
-    after: RecordingId | None = None
+    after: RecordingId
 
 
 class RecordingsQuery(NamedTuple):
@@ -44,7 +38,7 @@ class RecordingsQuery(NamedTuple):
     status: str | None
     cname: str | None
     limit: int
-    cursor: Cursor
+    cursor: Cursor | None
 
 
 def read_recordings_query(parameters: Mapping[str, str]) -> RecordingsQuery:
@@ -58,13 +52,13 @@ def read_recordings_query(parameters: Mapping[str, str]) -> RecordingsQuery:
         problems.append(Problem("status", f"must be one of {', '.join(RANK)}"))
     if cname is not None and not 0 < len(cname.encode()) <= MAX_CNAME_BYTES:
         problems.append(Problem("cname", f"must have 1 to {MAX_CNAME_BYTES} bytes"))
-    limit, cursor = DEFAULT_LIMIT, Cursor()
+    limit, cursor = DEFAULT_LIMIT, None
     try:
         limit = read_number("limit", parameters, DEFAULT_LIMIT, 1, MAX_LIMIT)
     except RequestInvalidError as error:
         problems += error.problems
     try:
-        cursor = read_cursor(parameters, Cursor) or cursor
+        cursor = read_cursor(parameters, Cursor)
     except RequestInvalidError as error:
         problems += error.problems
     if problems:
@@ -82,41 +76,16 @@ class Lister(msgspec.Struct):
         check_recording_id(recording_id)
         return self.store.get(recording_id)
 
-    def page(self, query: RecordingsQuery, now_ms: int) -> dict[str, Any]:
-        """Return {recordings, cursor?}."""
-        found, cursor = self._of_channel(query) if query.cname else self._by_day(query, now_ms)
-        body: dict[str, Any] = {"recordings": [public(each) for each in found]}
-        if cursor:
-            body["cursor"] = write_cursor(cursor)
-        return body
-
-    def _of_channel(self, query: RecordingsQuery) -> tuple[list[Recording], Cursor | None]:
-        page = self.store.page(
+    def page(self, query: RecordingsQuery) -> dict[str, Any]:
+        """Return {recordings, cursor?}; with a cursor, at least one recording follows."""
+        found = self.store.page(
             cname=query.cname,
             status=query.status,
             limit=query.limit,
-            after=query.cursor.after,
+            after=query.cursor.after if query.cursor else None,
         )
-        return page.recordings, Cursor(after=page.cursor) if page.cursor else None
-
-    def _by_day(self, query: RecordingsQuery, now_ms: int) -> tuple[list[Recording], Cursor | None]:
-        found: list[Recording] = []
-        today = now_ms // DAY_MS
-        day = today if query.cursor.day is None else query.cursor.day
-        after = query.cursor.after
-        for _ in range(DAYS_PER_PAGE):
-            if today - day > DAYS_BACK:
-                return found, None
-            page = self.store.page(
-                day=iso(day * DAY_MS)[:10],
-                status=query.status,
-                limit=query.limit - len(found),
-                after=after,
-            )
-            found += page.recordings
-            if page.cursor:
-                return found, Cursor(day=day, after=page.cursor)
-            day, after = day - 1, None
-            if len(found) >= query.limit:
-                break
-        return found, Cursor(day=day)
+        shown = paging.page(map(public, found.recordings), query.limit)
+        body: dict[str, Any] = {"recordings": shown}
+        if found.cursor or len(shown) < len(found.recordings):
+            body["cursor"] = write_cursor(Cursor(shown[-1]["recordingId"]))
+        return body

@@ -6,7 +6,7 @@ Both give the same documents, so the code after them does not distinguish the tw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ from agora_recording.aws.signing import MAX_EXPIRES_S, Keys, bucket_url, signer
 from agora_recording.clock import now_ms
 from agora_recording.errors import MediaNotFoundError, RecordingStateError
 from agora_recording.files import manifest
-from agora_recording.files.bucket import read_object
+from agora_recording.files.allowance import MAX_DOCUMENT_BYTES
+from agora_recording.files.bucket import read_object, read_pieces
 from agora_recording.files.catalogue import Catalogue
 from agora_recording.files.documents import documents
 from agora_recording.files.verifier import Verifier
@@ -66,25 +67,58 @@ class Media(msgspec.Struct, kw_only=True):
     def catalogue(self, recording: Recording) -> Catalogue:
         """Return the published files, or those that are in the bucket now."""
         if recording.upload.manifest:
-            # It may be deleted already, when its retention is over.
-            with suppress(MediaNotFoundError):
-                written = manifest.decode(self.read(recording.upload.manifest))
+            # It may be deleted already, when its retention is over, or be somebody else's.
+            with suppress(MediaNotFoundError, msgspec.DecodeError):
+                written = manifest.decode(self.read(recording.upload.manifest), recording.prefix)
                 return Catalogue(written, self.read, is_published=True)
         verdict = self.verifier.verify(recording)
         built = dict(documents(verdict, public(recording)))
-        written = manifest.decode(built[recording.prefix + manifest.FILE])
+        written = manifest.decode(built[recording.prefix + manifest.FILE], recording.prefix)
         return Catalogue(written, built.__getitem__, is_published=False)
 
     def read(self, key: str) -> bytes:
-        """Return an object of the bucket. Raises MediaNotFoundError."""
+        """Return a manifest, or a part of one. Raises MediaNotFoundError."""
         client = self.client
         try:
-            return read_object(client, self.bucket, key)
+            return read_object(client, self.bucket, key, MAX_DOCUMENT_BYTES)
         except client.exceptions.NoSuchKey:
-            raise MediaNotFoundError(f"{key} is not in the bucket any more.") from None
+            raise _gone(key) from None
 
-    def signer(self, expires_s: int) -> Sign:
-        """Return a function that signs addresses, which expire after `expires_s` seconds."""
+    def pieces(self, recording: Recording, key: str) -> Iterator[bytes]:
+        """Yield an index of the recording in pieces. Raises MediaNotFoundError."""
+        client = self.client
+        check_key(recording, key)
+        try:
+            yield from read_pieces(client, self.bucket, key)
+        except client.exceptions.NoSuchKey:
+            raise _gone(key) from None
+
+    def signer(self, recording: Recording, expires_s: int) -> Sign:
+        """Return a function that signs addresses, which expire after `expires_s` seconds.
+
+        It raises MediaNotFoundError for a key that is not under the recording's prefix, wherever
+        that key came from.
+        """
         meta = self.client.meta
         where = bucket_url(meta.endpoint_url, self.bucket)
-        return signer(where, meta.region_name, self.keys(), self.now_ms(), expires_s)
+        sign = signer(where, meta.region_name, self.keys(), self.now_ms(), expires_s)
+
+        def sign_own(key: str, content_type: str) -> str:
+            check_key(recording, key)
+            return sign(key, content_type)
+
+        return sign_own
+
+
+def check_key(recording: Recording, key: str) -> None:
+    """Raise MediaNotFoundError unless a key is under the recording's prefix.
+
+    Clients shorten `..` in an address: so a key with such a part counts as one outside.
+    """
+    inside = key.startswith(recording.prefix) and not {".", ".."}.intersection(key.split("/"))
+    if not inside:
+        raise MediaNotFoundError(f"{key} does not belong to recording {recording.recording_id}.")
+
+
+def _gone(key: str) -> MediaNotFoundError:
+    return MediaNotFoundError(f"{key} is not in the bucket any more.")

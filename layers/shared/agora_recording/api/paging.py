@@ -13,19 +13,21 @@ from agora_recording.errors import Problem, RequestInvalidError
 
 T = TypeVar("T")
 
-# A Lambda function may answer with 6 MB. The page is a JSON string in it, with escapes.
+# A Lambda function may answer with 6 MB. The page is a JSON string in it: each quote and each
+# backslash is escaped, and counts twice.
 MAX_BYTES = 4_000_000
 
 
 def page(items: Iterable[T], limit: int, max_bytes: int = MAX_BYTES) -> list[T]:
-    """Return the first items: at most `limit`, and at most `max_bytes` of JSON.
+    """Return the first items: at most `limit`, and at most `max_bytes` of JSON with escapes.
 
     But at least one, if there is one: only the last page may be empty.
     """
     found: list[T] = []
     size = 0
     for item in items:
-        size += len(msgspec.json.encode(item)) + 1
+        text = msgspec.json.encode(item)
+        size += len(text) + text.count(b'"') + text.count(b"\\") + 1
         if found and size > max_bytes:
             break
         found.append(item)

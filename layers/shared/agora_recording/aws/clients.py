@@ -22,18 +22,31 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_wafv2 import WAFV2Client
 
-# A call that hangs must end well inside the function's own timeout, so that it can be repeated.
-_CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=8,
-    retries={"mode": "standard", "total_max_attempts": 4},
-    user_agent_extra="agora-recording",
-)
+
+def config(service: str) -> Config:
+    """Return how long the calls of a service may take, and how often they are tried.
+
+    A call that hangs must end inside the room's own time-out, so that the room can tell of it, or
+    be repeated. Behind the HTTP API, a room has 29 s (API Gateway: integration time-out). Between
+    two tries, botocore waits for up to 1 s, then up to 2 s. So a call takes 12 s at most, and one
+    of S3 21 s. EC2 and WAF are called by the firewall's room alone, which has minutes.
+    """
+    connect_s, read_s, tries = {
+        "s3": (1, 5, 3),
+        "ec2": (2, 20, 4),
+        "wafv2": (2, 20, 4),
+    }.get(service, (1, 2, 3))
+    return Config(
+        connect_timeout=connect_s,
+        read_timeout=read_s,
+        retries={"mode": "standard", "total_max_attempts": tries},
+        user_agent_extra="agora-recording",
+    )
 
 
 @cache
 def _client(service: str) -> Any:
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+    return boto3.client(service, config=config(service))  # type: ignore[call-overload]
 
 
 def keys() -> Keys:

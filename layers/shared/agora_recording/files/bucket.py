@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agora_recording.errors import ObjectTooLargeError
 from agora_recording.files.inventory import S3Object
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_PIECE = 256 * 1024
 
 
 def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Object]:
@@ -20,6 +23,29 @@ def list_objects(client: S3Client, bucket: str, prefix: str) -> Iterator[S3Objec
             yield S3Object(item["Key"], item["Size"], item["ETag"].strip('"'), modified_ms)
 
 
-def read_object(client: S3Client, bucket: str, key: str) -> bytes:
-    """Return the whole content of an object. Raises S3's NoSuchKey if there is none."""
-    return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+def read_pieces(client: S3Client, bucket: str, key: str) -> Iterator[bytes]:
+    """Yield the content of an object in pieces. Raises S3's NoSuchKey if there is none.
+
+    The connection is closed when the reader stops early.
+    """
+    body = client.get_object(Bucket=bucket, Key=key)["Body"]
+    try:
+        while piece := body.read(_PIECE):
+            yield piece
+    finally:
+        body.close()
+
+
+def read_object(client: S3Client, bucket: str, key: str, most: int) -> bytes:
+    """Return the content of an object, whole.
+
+    Raises S3's NoSuchKey if there is none, ObjectTooLargeError if it has more than `most` bytes.
+    """
+    body = client.get_object(Bucket=bucket, Key=key)["Body"]
+    try:
+        content = body.read(most + 1)
+    finally:
+        body.close()
+    if len(content) > most:
+        raise ObjectTooLargeError(f"{key} has more than {most} bytes.")
+    return content

@@ -47,7 +47,9 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
 
 def looked_at(row: Recording, verdict: Verdict) -> Recording:
     """Return the recording with the verdict of a look at the bucket; unchanged if it is closed."""
-    return row if row.is_terminal else replace(row, upload=_summary(row.upload, verdict))
+    if row.is_terminal:
+        return row
+    return replace(row, upload=_summary(row.upload, verdict), index_lengths=_lengths(row, verdict))
 
 
 def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms: int) -> Recording:
@@ -61,7 +63,8 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
     reason = row.reason or "No session could be started."
     if verdict:
         status, reason = final_status(verdict)
-        row = replace(row, upload=_published_upload(row, verdict))
+        upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
+        row = replace(row, upload=upload, index_lengths=lengths)
     ended_ms = row.attempts[-1].ended_ms if row.attempts else None
     closed = close(row, status, end_reason(row), reason, ended_ms or now_ms)
     if status != "incomplete" or not timings.late_s:
@@ -78,7 +81,8 @@ def looked_at_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
     if not row.awaits_late_files:
         return row
     status, reason = final_status(verdict)
-    changed = replace(row, upload=_summary(row.upload, verdict), reason=reason)
+    upload, lengths = _summary(row.upload, verdict), _lengths(row, verdict)
+    changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)
     if status == "completed":
         return close(changed, status, "", reason, now_ms)
     is_over = now_ms >= (row.late_until_ms or 0)
@@ -104,3 +108,10 @@ def _summary(upload: Upload, verdict: Verdict) -> Upload:
 
 def _published_upload(row: Recording, verdict: Verdict) -> Upload:
     return replace(_summary(row.upload, verdict), manifest=f"{row.prefix}{manifest.FILE}")
+
+
+def _lengths(row: Recording, verdict: Verdict) -> dict[str, int]:
+    """Return the greatest length of each index that any look has found."""
+    now = verdict.lengths
+    known = row.index_lengths
+    return {key: max(known.get(key, 0), now.get(key, 0)) for key in (*known, *now)}

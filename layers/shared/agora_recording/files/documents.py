@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from agora_recording import clock
 from agora_recording.files.manifest import (
     FILE,
+    FOLDER,
     Entry,
     FileEntry,
     FileList,
@@ -33,8 +34,6 @@ from agora_recording.files.manifest import (
     encode,
 )
 from agora_recording.files.verdict import Finding, Gap, PlaylistFile, Track, Verdict
-
-_FOLDER = "manifest/"
 
 # How many bytes of JSON each list may have in manifest.json, and how many entries in a part.
 _ROOM_FOR_SEGMENTS, _SEGMENTS_A_PART = 64_000, 2000
@@ -156,7 +155,7 @@ def _segments(verdict: Verdict) -> _Rows[SegmentEntry]:
                     )
 
     return _Rows(
-        f"{verdict.prefix}{_FOLDER}segments",
+        f"{verdict.prefix}{FOLDER}segments",
         sum(_segment_count(track) for track in verdict.tracks),
         entries,
         room=_ROOM_FOR_SEGMENTS,
@@ -172,7 +171,7 @@ def _tracks(verdict: Verdict) -> _Rows[TrackEntry]:
             first_segment += _segment_count(track)
 
     return _Rows(
-        f"{verdict.prefix}{_FOLDER}tracks",
+        f"{verdict.prefix}{FOLDER}tracks",
         len(verdict.tracks),
         entries,
         room=_ROOM_FOR_TRACKS,
@@ -195,7 +194,7 @@ def _files(verdict: Verdict) -> _Rows[FileEntry]:
             )
 
     return _Rows(
-        f"{verdict.prefix}{_FOLDER}files",
+        f"{verdict.prefix}{FOLDER}files",
         len(verdict.files),
         entries,
         room=_ROOM_FOR_FILES,

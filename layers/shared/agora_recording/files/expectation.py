@@ -47,6 +47,7 @@ def expectation(
         snapshots=snapshots,
         transcoding=(transcoding(request) if _is_asked(recording, "transcodeOptions") else None),
         announced=frozenset(name for each in facts.values() for name in _announced(each)),
+        lengths=recording.index_lengths,
         gap_ms=to_ms(timings.gap_s),
         quiet_ms=to_ms(timings.quiet_s),
         # While it runs, nothing is overdue.

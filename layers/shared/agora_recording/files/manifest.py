@@ -15,7 +15,7 @@ from agora_recording.files.inventory import FileKind
 from agora_recording.files.verdict import Cause, Code, Level, State, TrackType
 from agora_recording.recording.model import Outcome
 
-FILE = "manifest.json"
+FILE, FOLDER = "manifest.json", "manifest/"
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -193,6 +193,19 @@ def encode(value: Entry | Sequence[Entry] | str) -> bytes:
     return _ENCODER.encode(value)
 
 
-def decode(data: bytes) -> Manifest:
-    """Return the manifest that `encode` wrote; raise msgspec.DecodeError for anything else."""
-    return msgspec.json.decode(data, type=Manifest)
+def decode(data: bytes, prefix: str) -> Manifest:
+    """Return the manifest that `encode` wrote for the recording of this prefix.
+
+    Raises msgspec.DecodeError for anything else. Agora may write under the prefix, too: so a
+    manifest that speaks of another prefix, or refers to parts elsewhere, is not believed.
+    """
+    found = msgspec.json.decode(data, type=Manifest)
+    lists: tuple[_List, ...] = (found.tracks, found.segments, found.files)
+    parts = [part.key for each in lists for part in each.parts or ()]
+    keys = [playlist.key for track in found.tracks.items or () for playlist in track.playlists]
+    keys += [file.key for file in found.files.items or ()]
+    is_own = all(key.startswith(prefix) for key in keys)
+    is_own &= all(key.startswith(prefix + FOLDER) for key in parts)
+    if found.prefix != prefix or not is_own:
+        raise msgspec.ValidationError(f"it is not the manifest of {prefix}")
+    return found

@@ -3,11 +3,15 @@
     [bak<n>_]<sid>_<cname>[__uid_s_<uid>__uid_e[_<audio|video|av>]]<tail>
 
     tail   _<utc17>.ts .webm .jpg       a slice, a snapshot: yyyyMMddHHmmssSSS, UTC, of its start
+           _<ms13>.ts .webm .jpg        the same in epoch milliseconds (web mode, Chinese pages)
            [_<tick>_<index>].m3u8 .mpd  an index; the suffix marks a copy from Agora's backup
            [_<index>].mp4 .mp3 .m4a .aac
 
 An MP4 of individual mode has no track, since it joins both: `…__uid_s_<uid>__uid_e_<index>.mp4`.
 `bak<n>_` marks the files of a recorder that replaced a lost recorder; n counts from 0.
+
+A name adds what it can to what the bucket and the indexes say: `hint` reads a name of a form that
+nobody has documented as far as it goes.
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ _OWNER = (
     r"(?:__uid_s_(?P<uid>[0-9]{1,20})__uid_e"
     rf"(?:_(?P<track>audio|video|av)|{_JOINED}))?"
 )
-_UTC = r"_(?P<utc>[0-9]{17})\.(?P<slice>ts|webm|jpg)"
+_UTC = r"_(?P<utc>[0-9]{17}|[0-9]{13})\.(?P<slice>ts|webm|jpg)"
 _INDEX = r"\.(?P<list>m3u8|mpd)"
 _FILE = r"(?:_(?P<part>[0-9]{1,9}))?\.(?P<file>mp4|mp3|m4a|aac)"
 
@@ -52,6 +56,11 @@ _LOOSE = re.compile(
     rf"(?P<cname>.+?){_OWNER}"
     rf"(?:{_UTC}|(?:_(?P<tick>[0-9]{{8,16}})_(?P<version>[0-9]{{1,3}}))?{_INDEX}|{_FILE})"
 )
+_TIME = re.compile(r"_([0-9]{17}|[0-9]{13})(?=(?:_[0-9a-z]{1,8})?\.[0-9a-z]{1,8}\Z)")
+_ENDINGS = _KINDS | {"m4s": "segment"}
+_SID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+_OWNED = re.compile(r"__uid_s_([0-9]{1,20})__uid_e")
+_BAK = re.compile(r"bak([0-9]{1,9})_")
 
 
 class FileName(msgspec.Struct, frozen=True, gc=False):
@@ -99,7 +108,7 @@ def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> Fi
         spelled = match["cname"]
     start_ms = None
     if match["utc"]:
-        start_ms = utc17_ms(match["utc"])
+        start_ms = time_ms(match["utc"])
         if start_ms is None:
             return None
     ending: str = match["slice"] or match["list"] or match["file"]
@@ -117,6 +126,43 @@ def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> Fi
     )
 
 
+def hint(name: str, sids: Collection[str] = ()) -> FileName | None:
+    """Return what a basename of no known form tells: kind, sid, perhaps bak and uid.
+
+    The kind follows from the ending; the sid is one of `sids` that the name holds, or "" if it
+    holds none of them. None for a name in a folder, and for a file that is no medium or index.
+    """
+    kind = _ENDINGS.get(name.rpartition(".")[2].lower())
+    if kind is None or "/" in name:
+        return None
+    owner = _OWNED.search(name)
+    bak = _BAK.match(name)
+    return FileName(
+        kind=kind,
+        sid=sid_in(name, sids),
+        cname="",
+        bak=int(bak[1]) if bak else None,
+        uid=owner[1] if owner else None,
+        start_ms=start_ms(name),
+    )
+
+
+def sid_in(name: str, sids: Collection[str] = ()) -> str:
+    """Return the sid that a name holds, one of `sids` if they are known; "" if it holds none."""
+    found = [sid for sid in sids if sid in name] if sids else _SID.findall(name)
+    return found[0] if found else ""
+
+
+def time_ms(text: str) -> int | None:
+    """Return the epoch milliseconds of one of Agora's times: 17 digits of UTC, or 13 of epoch ms.
+
+    None if it is neither.
+    """
+    if len(text) == 13 and text.isascii() and text.isdigit():
+        return int(text)
+    return utc17_ms(text)
+
+
 def utc17_ms(text: str) -> int | None:
     """Return the epoch milliseconds of a `yyyyMMddHHmmssSSS`, or None if it is not an instant."""
     if len(text) != 17 or not (text.isascii() and text.isdigit()):
@@ -132,9 +178,21 @@ def utc17_ms(text: str) -> int | None:
 def start_ms(name: str) -> int | None:
     """Return the instant in a slice's or snapshot's name (cheaper than `parse`), else None."""
     dot = name.rfind(".")
-    if dot < 18 or name[dot - 18] != "_":
-        return None
-    return utc17_ms(name[dot - 17 : dot])
+    if dot >= 18 and name[dot - 18] == "_":
+        found = utc17_ms(name[dot - 17 : dot])
+        if found is not None:
+            return found
+    match = _TIME.search(name)
+    return time_ms(match[1]) if match and match.start() else None
+
+
+def series_of(name: str) -> str | None:
+    """Return the name without its time, which a series of slices has in common.
+
+    None if it has no time. Names that end in 17 digits are `name[: dot - 17] + name[dot:]`.
+    """
+    match = _TIME.search(name)
+    return name[: match.start() + 1] + name[match.end() :] if match else None
 
 
 @lru_cache(maxsize=1024)  # slices of one hour share this: the rest is two small ints

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -24,19 +27,29 @@ Code = Literal[
     "malformed_playlist",  # the index holds lines that no player can read
     "changed_playlist",  # the index was written again between the listing and the reading
     "empty_playlist",  # the index is closed and names no slice
+    "shortened_playlist",  # the index names fewer slices than it did at an earlier look
+    "nothing_playable",  # media, but no index names any of it with a duration, nor is there a file
+    "too_large",  # more files, or a larger index, than can be checked: the rest was not
     "no_playlist",  # media without any index
     "unread_mpd",  # slices that only an MPD can name; an MPD is listed, but not read
     "missing_mp4",  # a requested MP4 is missing, or a number in the series
     "missing_transcoding",  # a file of postponed transcoding or mixing is missing
-    "missing_file",  # a file that a notification announced, or an index of a master playlist
+    "missing_file",  # what a notification announced, or a master playlist, MAP or KEY names
     "empty_file",  # an MP4, audio file, MPD or snapshot of 0 bytes
     "no_snapshots",  # requested beside a recording, which goes on without them (Agora REST: start)
     "nothing_recorded",  # no media at all: of the session `where`, or of the whole recording
     "upload_unconfirmed",  # nothing is wrong, but more may still come
     "orphan_segment",  # a slice that no final index names
-    "foreign_file",  # a file whose name does not come from Agora
+    "foreign_file",  # a file whose name has no known form of Agora's
     "unknown_session",  # files of a sid (`where`) that does not belong to the recording
 ]
+_MAX_LENGTHS = 500  # they are kept in the row, with 20 bytes each
+_COPY = re.compile(r"_[0-9]+_[0-9]+(?=\.m3u8\Z)")
+
+
+def length_key(name: str) -> str:
+    """Return a short key for an index and all its copies from Agora's backup."""
+    return hashlib.blake2b(_COPY.sub("", name).encode(), digest_size=6).hexdigest()
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +69,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     Without sessions (no sid is known), every sid under the prefix counts as the recording's.
     `announced` holds file names of events 31, 32, 45, 71, 81 and 1001, with or without folders;
-    names that are not Agora's are ignored. `transcoding` is the format that postponed transcoding
+    names without a sid of the recording are ignored. `lengths` is what an earlier verdict told as
+    its `lengths`. `transcoding` is the format that postponed transcoding
     (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
 
     No more files are expected after `uploaded`; of an ended session whose upload is unknown, when
@@ -76,6 +90,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: bool = False
     transcoding: TranscodedFormat | None = None
     announced: frozenset[str] = frozenset()
+    lengths: dict[str, int] = {}
     gap_ms: int = 1000  # names have wall-clock time, EXTINF media time: they differ by less
     quiet_ms: int = 300_000
     deadline_ms: int | None = None
@@ -116,7 +131,10 @@ class SegmentFile(msgspec.Struct, gc=False):
 
 
 class PlaylistFile(msgspec.Struct, kw_only=True):
-    """A final index and its slices; `bytes` and `duration_ms` are sums of those that are there."""
+    """A final index and its slices; `bytes` and `duration_ms` are sums of those that are there.
+
+    `untimed_ms` is how long those of them last whose start is not known.
+    """
 
     name: str
     sid: str
@@ -128,6 +146,7 @@ class PlaylistFile(msgspec.Struct, kw_only=True):
     segments: list[SegmentFile]
     bytes: int = 0
     duration_ms: int = 0
+    untimed_ms: int = 0
     start_ms: int | None = None
     end_ms: int | None = None
 
@@ -154,7 +173,9 @@ class Verdict(msgspec.Struct, kw_only=True):
     """What the bucket holds, and whether that is complete.
 
     `gaps` and `recorded_ms` are of the whole recording: the times in which no track has media, and
-    the total time in which at least one track has media. `objects` and `bytes` count Agora's files.
+    the total time in which at least one track has media. Slices whose times are not known count
+    with their durations, in the track that has most of them. `objects` and `bytes` count Agora's
+    files.
     """
 
     outcome: Outcome
@@ -170,6 +191,12 @@ class Verdict(msgspec.Struct, kw_only=True):
     bytes: int
     prefix: str
     verified_ms: int
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """How many slices each index names, by its `length_key`; of at most 500 indexes."""
+        finals = (each for track in self.tracks for each in track.playlists)
+        return {length_key(each.name): len(each.segments) for each in islice(finals, _MAX_LENGTHS)}
 
     @property
     def awaiting(self) -> list[Finding]:

@@ -9,7 +9,7 @@ import msgspec
 
 from agora_recording.aws import clients
 from agora_recording.clock import now_ms
-from agora_recording.files.bucket import list_objects, read_object
+from agora_recording.files.bucket import list_objects, read_pieces
 from agora_recording.files.expectation import expectation
 from agora_recording.files.judge import verify
 from agora_recording.files.verdict import Verdict
@@ -40,7 +40,7 @@ class Verifier(msgspec.Struct, kw_only=True):
         facts = {sid: self.sessions.get(sid).facts for sid in recording.sids}
         return verify(
             list_objects(client, self.bucket, recording.prefix),
-            lambda key: read_object(client, self.bucket, key),
+            lambda key: read_pieces(client, self.bucket, key),
             expectation(recording, facts, self.timings),
             self.now_ms(),
         )

@@ -47,12 +47,19 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
     now: Callable[[], int] = clock.now_ms
     sleep: Callable[[float], None] = time.sleep
 
-    def refresh(self, *, dry_run: bool = False, accept_drop: bool = False) -> dict[str, Any]:
+    def refresh(
+        self,
+        *,
+        dry_run: bool = False,
+        accept_drop: bool = False,
+        on_wait: Callable[[str], object] = lambda _: None,
+    ) -> dict[str, Any]:
         """Bring every target up to date; return {dryRun, addresses, targets, failed} for people.
 
         `targets` has the plan of each target by its id, `failed` the error of each. A dry run
         plans, writes nothing and does not wait for another run. `accept_drop`: a person confirms
-        the answer, however many addresses it lacks.
+        the answer, however many addresses it lacks. `on_wait` is told once, in a sentence, if this
+        run has to wait for another.
 
         Raises FirewallError when a target failed, after all others were done, or when another run
         does not end; AddressesRefusedError or an AgoraError when there was no usable answer, and
@@ -61,7 +68,7 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
         """
         if dry_run:
             return self._refresh(dry_run=True, accept_drop=accept_drop)
-        with self._alone():
+        with self._alone(on_wait):
             return self._refresh(dry_run=False, accept_drop=accept_drop)
 
     def take_back(self) -> None:
@@ -75,15 +82,17 @@ class Refresher(msgspec.Struct, frozen=True, kw_only=True):
             raise FirewallError(_list(failed))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, on_wait: Callable[[str], object] = lambda _: None) -> Iterator[None]:
         """Hold the lease; wait a minute for it at most. Raises FirewallError if it stays taken.
 
         Runs that overlap would overwrite the record of what the other let in, and an old answer
         could undo a new one.
         """
-        for _ in range(_LOOKS):
+        for look in range(_LOOKS):
             if self.lease.take(LEASE_S) is not None:
                 break
+            if look == 0:
+                on_wait("Another refresh is running; this one follows it.")
             self.sleep(_LOOK_S)
         else:
             count("RefreshBusy")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from agora_recording.errors import NotificationInvalidError, SourceNotAllowedError
+from agora_recording.errors import (
+    NotificationInvalidError,
+    SourceNotAllowedError,
+    StoreUnavailableError,
+)
 from agora_recording.notifications import envelope
 from agora_recording.notifications.envelope import MAX_BODY_BYTES, Notification
 from agora_recording.settings import Settings
+
+# A call to AWS takes 5 s at most (store.py, secrets.py), and the room has 9 s. So none begins later
+# than this: the room then answers 503, and counts it, instead of being killed without an answer.
+LAST_CALL_MS = 3_500
 
 
 class IntakeSettings(Settings, frozen=True, kw_only=True):
@@ -55,17 +63,31 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 def take(
-    event: Mapping[str, Any], now_ms: int, settings: IntakeSettings, store: Store, secrets: Secrets
+    event: Mapping[str, Any],
+    now_ms: int,
+    settings: IntakeSettings,
+    store: Store,
+    secrets: Secrets,
+    now: Callable[[], int] | None = None,
 ) -> Receipt:
     """Verify and store the notification that a gateway's `event` carries.
 
+    `now_ms` is when the request came; `now` is asked before each further call to AWS (ms).
+
     Raises SourceNotAllowedError, NotificationInvalidError (too large), SignatureError,
     StaleNotificationError: it was refused, and nothing was stored. Raises SecretUnavailableError,
-    StoreUnavailableError: it could not be checked or stored, and Agora has to send it again.
+    StoreUnavailableError: it could not be checked or stored, or no time was left for it, and Agora
+    has to send it again.
     """
+
+    def leave_time() -> None:
+        if now and now() - now_ms > LAST_CALL_MS:
+            raise StoreUnavailableError("earlier calls took so long that no time is left")
+
     counts = _check_source(event, now_ms, settings.source_check, store)
     raw = envelope.raw_body(event, settings.max_body_bytes)
     headers = envelope.headers(event)
+    leave_time()
     secrets.verify(raw, headers, now_ms, allow_v1=settings.allow_signature_v1)
     try:
         notification = envelope.read(raw)
@@ -76,6 +98,7 @@ def take(
     envelope.refuse_stale(notification, now_ms, settings.replay_window_seconds)
     ttl_s = round(settings.notification_ttl_days * 86_400)
     expires_s = now_ms // 1000 + ttl_s if ttl_s else None
+    leave_time()
     is_new = store.put(envelope.item(notification, raw, now_ms, expires_s))
     counts += ("NotificationStored" if is_new else "NotificationDuplicate",)
     if counts == ("NotificationStored",):

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
+import boto3
 import msgspec
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from agora_recording.aws import clients
 from agora_recording.errors import SecretUnavailableError, SignatureError
 from agora_recording.notifications.envelope import verify
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+# Two versions are read, one after the other, and both must fit into 5 s, as a call to the table
+# does (store.py). A try that fails is not repeated here: Agora sends the notification again.
+CLIENT_CONFIG = Config(
+    connect_timeout=0.5,
+    read_timeout=1.5,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    user_agent_extra="agora-recording",
+)
 _KEEP_MS = 300_000
 _ASK_AGAIN_MS = 10_000
+
+
+@cache
+def _secretsmanager() -> SecretsManagerClient:
+    return boto3.client("secretsmanager", config=CLIENT_CONFIG)
 
 
 class NotificationSecrets:
@@ -72,7 +87,7 @@ class NotificationSecrets:
         self._secrets = tuple(dict.fromkeys(found))
 
     def _text(self, stage: str) -> str:
-        client = self._client or clients.secretsmanager()
+        client = self._client or _secretsmanager()
         try:
             answer = client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
         except ClientError as error:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _KEEP_LIST_MS = 60_000
 
-# Agora gives up after 10 s ("Agora callbacks: response"): three tries of at most 2.5 s leave time
-# to answer 503. One function makes the items, and a test compares them with DynamoDB's own model,
-# so botocore need not check each attribute of each event again: that would be a sixth of the
-# event's cost.
+# Agora gives up after 10 s ("Agora callbacks: response"), and this room has 9 s. Two tries of 2 s
+# and the wait of 1 s between them are 5 s. One function makes the items, and a test compares them
+# with DynamoDB's own model, so botocore need not check each attribute of each event again: that
+# would be a sixth of the event's cost.
 CLIENT_CONFIG = Config(
-    connect_timeout=1,
+    connect_timeout=0.5,
     read_timeout=1.5,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": 2},
     user_agent_extra="agora-recording",
     parameter_validation=False,
 )

@@ -128,6 +128,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     session_end: SessionEnd | None = None  # of the current attempt; wakes the execution
     task_token: str | None = None  # of "Await end"
     upload_token: str | None = None  # of "Await upload"
+    index_lengths: dict[str, int] = {}  # slices of each index, at most, in any look at the bucket
     last_seen_ms: int | None = None  # the last sign of life
     queried_ms: int | None = None  # the last query that was answered
     gone_ms: int | None = None  # since when Agora answers 404

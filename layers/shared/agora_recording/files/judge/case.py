@@ -12,6 +12,7 @@ from agora_recording.files.verdict import Code, Expectation, Finding, Level, Ses
 
 MAX_NAMES = 100  # of one finding
 _MAX_FINDINGS = 1000
+_MAX_NAMES_OF_ALL = 10_000
 
 
 class Findings:
@@ -21,17 +22,30 @@ class Findings:
         self._names: dict[tuple[Code, Level, str], list[str]] = {}
         self._counts: Counter[tuple[Code, Level, str]] = Counter()
         self._details: dict[tuple[Code, Level, str], str] = {}
+        self._room = _MAX_NAMES_OF_ALL
 
     def add(
-        self, code: Code, level: Level, where: str, names: Sequence[str] = (), detail: str = ""
+        self,
+        code: Code,
+        level: Level,
+        where: str,
+        names: Sequence[str] = (),
+        detail: str = "",
+        count: int = 0,
     ) -> None:
-        """Count the names; a finding without names counts as one."""
+        """Count the names, or `count` if these are only the first; without both it counts as one.
+
+        At least one name of each finding is kept.
+        """
         key = (code, level, where)
         if key not in self._names and len(self._names) >= _MAX_FINDINGS:
             key, detail = (code, level, ""), ""
         kept = self._names.setdefault(key, [])
-        kept += names[: MAX_NAMES - len(kept)]
-        self._counts[key] += len(names) or 1
+        room = min(MAX_NAMES - len(kept), max(self._room, 1 - len(kept)))
+        more = names[: max(room, 0)]
+        kept += more
+        self._room -= len(more)
+        self._counts[key] += count or len(names) or 1
         self._details.setdefault(key, detail)
 
     def listed(self) -> list[Finding]:
@@ -49,7 +63,10 @@ class SessionCase(msgspec.Struct, eq=False):
 
     `rank` counts the sessions in order of time. `settled`: no more files are expected; `quiet`: it
     is over, and no file has come for `quiet_ms`; `troubled`: it has a problem. `recorders` are
-    those that wrote slices or indexes, as `recorder_of` numbers them.
+    those that wrote slices or indexes, as `recorder_of` numbers them. `formed` counts the indexes
+    whose names tell the session. `named` counts the files that
+    its indexes name and that are there, `unformed` media whose names have no known form. `plays`:
+    an index with a duration names slices that are there.
     """
 
     expected: Session
@@ -59,14 +76,18 @@ class SessionCase(msgspec.Struct, eq=False):
     troubled: bool = False
     recorders: set[int] = set()
     indexes: int = 0
+    formed: int = 0
     slices: int = 0
     snapshots: int = 0
     files: int = 0
+    named: int = 0
+    unformed: int = 0
+    plays: bool = False
 
     @property
     def silent(self) -> bool:
-        """Tell whether it left no media."""
-        return not (self.slices or self.snapshots or self.files)
+        """Tell whether it left no media. Known when the indexes were read."""
+        return not (self.slices or self.snapshots or self.files or self.named or self.unformed)
 
 
 class Case(msgspec.Struct, kw_only=True, eq=False):
@@ -86,11 +107,12 @@ class Case(msgspec.Struct, kw_only=True, eq=False):
         where: str,
         names: Sequence[str] = (),
         detail: str = "",
+        count: int = 0,
     ) -> None:
         """Note a problem: an error once the session is settled, `awaited` before."""
         session.troubled = True
         level: Level = "error" if session.settled else "awaited"
-        self.findings.add(code, level, where, names, detail)
+        self.findings.add(code, level, where, names, detail, count)
 
     def missing_mp4s(
         self, code: Code, session: SessionCase, where: str, names: Sequence[str]
@@ -117,6 +139,7 @@ def open_case(inventory: Inventory, expectation: Expectation, now_ms: int) -> Ca
     for stream in inventory.streams.values():
         session = case.sessions[stream.parsed.sid]
         session.indexes += len(stream.indexes)
+        session.formed += 0 if stream.is_guess else len(stream.indexes)
         session.recorders.add(recorder_of(stream.parsed.bak))
     for series in inventory.series.values():
         session = case.sessions[series.parsed.sid]
@@ -127,6 +150,8 @@ def open_case(inventory: Inventory, expectation: Expectation, now_ms: int) -> Ca
     for file in inventory.files:
         if file.size and file.kind != "mpd":
             case.sessions[file.sid].files += 1
+    for sid, count in inventory.unformed.items():
+        case.sessions[sid].unformed = count
     for session in case.sessions.values():
         _settle(case, session)
     return case

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from agora_recording.files.inventory import Stream
 from agora_recording.files.judge.case import MAX_NAMES, Case, SessionCase, recorder_of
-from agora_recording.files.names import parse
+from agora_recording.files.names import hint, parse
 from agora_recording.files.verdict import Level, PlaylistFile, TranscodedFormat
 
 
@@ -83,7 +83,7 @@ def judge_announced(case: Case, absent_mp4s: AbstractSet[str]) -> None:
     """
     inventory = case.inventory
     for name in sorted(inventory.unseen):
-        parsed = parse(name, case.expectation.cname, inventory.sids)
+        parsed = parse(name, case.expectation.cname, inventory.sids) or hint(name, inventory.sids)
         session = case.sessions.get(parsed.sid) if parsed is not None else None
         if parsed is None or session is None:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agora_recording.files.judge.case import Case, SessionCase
+from agora_recording.files.verdict import Level
 
 
 def judge_sessions(case: Case) -> None:
@@ -12,11 +13,19 @@ def judge_sessions(case: Case) -> None:
     """
     for session in case.sessions.values():
         _judge_session(case, session)
+    strangers: Level = "note"
     if all(session.silent and session.settled for session in case.sessions.values()):
         given_up = case.overdue or bool(case.sessions)
-        case.findings.add("nothing_recorded", "error" if given_up else "awaited", "")
+        level: Level = "error" if given_up else "awaited"
+        if case.inventory.strange_media:  # something was recorded, and nobody knows by whom
+            strangers = level
+        else:
+            case.findings.add("nothing_recorded", level, "")
     for sid, count in sorted(case.inventory.strangers.items()):
-        case.findings.add("unknown_session", "note", sid, detail=f"{count} files")
+        case.findings.add("unknown_session", strangers, sid, detail=f"{count} files")
+    if case.inventory.end is not None:
+        detail = "there are more files than can be checked; this is the last that was"
+        case.findings.add("too_large", "error", "", [case.inventory.end], detail)
 
 
 def _judge_session(case: Case, session: SessionCase) -> None:
@@ -30,8 +39,20 @@ def _judge_session(case: Case, session: SessionCase) -> None:
         case.problem("no_playlist", session, sid)
     elif wanted.hls and wanted.snapshots and not (silent or session.snapshots):
         case.findings.add("no_snapshots", "note", sid)
+    if not (silent or session.troubled or _plays(case, session)):
+        case.problem("nothing_playable", session, sid)
     if not session.troubled and not _is_confirmed(case, session):
         case.findings.add("upload_unconfirmed", "awaited", sid)
+
+
+def _plays(case: Case, session: SessionCase) -> bool:
+    """Tell whether a session left something to play, or to look at if that was all it should."""
+    inventory, wanted, sid = case.inventory, case.expectation, session.expected.sid
+    if session.plays or session.files or (session.snapshots and not wanted.hls):
+        return True
+    return bool(session.slices) and any(
+        file.kind == "mpd" and file.size and file.sid == sid for file in inventory.files
+    )
 
 
 def _is_confirmed(case: Case, session: SessionCase) -> bool:

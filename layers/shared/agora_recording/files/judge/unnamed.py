@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-from agora_recording.files.inventory import Series
+from agora_recording.files.inventory import Series, Stream
 from agora_recording.files.judge.case import Case
 from agora_recording.files.names import start_ms
 
 
-def judge_unnamed_slices(case: Case, named: AbstractSet[str]) -> None:
-    """Note slices that no final index names: a problem only if their stream has no index."""
+def judge_unnamed_slices(case: Case, named: AbstractSet[str], idle: Mapping[Stream, str]) -> None:
+    """Note slices that no final index names: a problem only if their stream has no index, or an
+    index that names nothing (`idle`, with its name).
+    """
     inventory = case.inventory
     unnamed: dict[Series, list[str]] = defaultdict(list)
     for name in sorted(inventory.stored.keys() - named):
@@ -20,10 +23,15 @@ def judge_unnamed_slices(case: Case, named: AbstractSet[str]) -> None:
             case.findings.add("foreign_file", "note", "", [name])
         else:
             unnamed[series].append(name)
+    for name in sorted(inventory.loose):
+        case.findings.add("foreign_file", "note", "", [name])
     mpds = {(file.sid, file.bak, file.uid) for file in inventory.files if file.kind == "mpd"}
     for series, names in unnamed.items():
         parsed, where = series.parsed, names[0][: names[0].rfind(".") - 18]
-        if series.stream.indexes or len(names) < series.count:
+        if series.stream in idle and len(names) == series.count:
+            session, detail = case.sessions[parsed.sid], "it names no slice"
+            case.problem("nothing_playable", session, idle[series.stream], names, detail)
+        elif series.stream.indexes or len(names) < series.count:
             case.findings.add("orphan_segment", "note", where, names)
         elif (parsed.sid, parsed.bak, parsed.uid or "0") in mpds:
             case.findings.add("unread_mpd", "note", where, names)
