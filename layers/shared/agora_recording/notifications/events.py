@@ -20,7 +20,8 @@ from agora_recording import foreign
 from agora_recording.hiding import address_name, public, without_addresses, without_secrets
 from agora_recording.notifications.envelope import Notification, from_row, shown_by
 
-_LONGEST_TEXT = 1024
+_LONGEST_TEXT = 1024  # characters
+_LONGEST_KEY = 1024  # bytes: no object of S3 has a longer one
 
 Instant = Annotated[int, "epoch milliseconds"]
 """An instant in epoch milliseconds, whatever unit was sent."""
@@ -72,10 +73,10 @@ class Fields(foreign.Fields):
 def _file(entry: object) -> File | None:
     fields = Fields(entry if isinstance(entry, dict) else {"fileName": entry})
     name = fields.value("fileName")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not 0 < len(name.encode()) <= _LONGEST_KEY:
         return None
     return File(
-        fileName=without_addresses(name)[:_LONGEST_TEXT],
+        fileName=without_addresses(name),
         trackType=fields.text("trackType"),
         uid=fields.text("uid"),
         mixedAllUser=fields.truth("mixedAllUser"),

@@ -26,6 +26,7 @@ from agora_recording.notifications.words import (
     WARNINGS,
     call_did_not_fit,
     module_words,
+    numbered,
     recorder_left,
     service_ended,
     web_recording_stopped,
@@ -155,11 +156,12 @@ def _error_words(key: str) -> str:
         case ["status", event_type, status] if event_type in _ABNORMAL:
             return f"{_ABNORMAL[event_type]} with abnormal status {status}."
         case ["web", "capability_limit", limit]:
-            return f"The page uses a feature that cannot be recorded ({limit})."
+            return f"The page uses a feature that cannot be recorded ({limit or 'not named'})."
         case ["transcoder", "download_failed"]:
             return "Agora could not read the files to transcode."
     module, _, code = key.partition(":")
-    return f"Error {code} in {module_words(module)}: {ERRORS.get(key, 'not explained')}."
+    what = f"{numbered('Error', code)} in {module_words(module)}"
+    return f"{what}: {ERRORS.get(key, 'not explained')}."
 
 
 def _warnings(facts: SessionFacts) -> Iterator[ProblemView]:
@@ -171,11 +173,12 @@ def _warnings(facts: SessionFacts) -> Iterator[ProblemView]:
 def _warning_words(key: str) -> str:
     match key.split(":", 2):
         case ["web", "reload", reason]:
-            return f"The page was loaded again: {reason}."
+            return f"The page was loaded again: {reason or 'no reason given'}."
         case _ if key == STORAGE_EXPIRED:
             return STORAGE_EXPIRED_WORDS
     module, _, code = key.partition(":")
-    return f"Warning {code} from {module_words(module)}: {WARNINGS.get(key, 'not explained')}."
+    what = f"{numbered('Warning', code)} from {module_words(module)}"
+    return f"{what}: {WARNINGS.get(key, 'not explained')}."
 
 
 def _participants(facts: SessionFacts) -> Iterator[ParticipantView]:
