@@ -48,7 +48,9 @@ FATAL = 5
 class Events:
     """Sends the events of one recording: numbers them and passes them to the notifier."""
 
-    def __init__(self, notifier: Notifier, *, sid: str, cname: str, uid: str) -> None:
+    def __init__(
+        self, notifier: Notifier, *, sid: str, cname: str, uid: str, scene: str = "rtc_record"
+    ) -> None:
         self.uid = uid
         """Changes with a failover."""
         self.silent = False
@@ -56,6 +58,7 @@ class Events:
         self._notifier = notifier
         self._sid = sid
         self._cname = cname
+        self._scene = scene
         self._last_ms = 0
 
     def say(self, event_type: int, now_ms: int, **details: Any) -> None:
@@ -70,6 +73,7 @@ class Events:
             "sequence": self.sequence,
             "sendts": now_ms,
             "serviceType": service_type,
+            "serviceScene": self._scene,
             "details": {"msgName": name, **details} if name else details,
         }
         self.sequence += 1

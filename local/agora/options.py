@@ -83,6 +83,8 @@ class Options:
     """Whether `sequence` counts from 0 again under the new uid."""
     redundant_has_own_notice_id: bool = True
     """Whether the second copy of a redundant message has a noticeId of its own."""
+    mp3_names: str = "index"
+    """MP3 of raw mode, whose names are not documented: `index`, `index_codec` or `utc`."""
     transcoding_delay_s: float = 120.0
     exit_linger_s: float = 0.0
     """How long query still answers with status 8 before the 404."""

@@ -56,6 +56,18 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class Stranded(Backup):
+    """As a backup, but without event 32: the upload's status is `stranded`.
+
+    `told`: an asynchronous stop says so, too, although the upload is not over then.
+    `told_later`: event 31 follows when the files have been delivered.
+    """
+
+    told: bool = True
+    told_later: bool = True
+
+
+@dataclass(frozen=True)
 class Reupload:
     """The last playlists come from the backup, `after_s` after the end, under other names."""
 
@@ -125,6 +137,7 @@ class Plan:
     never_ready: NeverReady | None = None
     abnormal_exit: AbnormalExit | None = None
     backup: Backup | None = None
+    stranded: Stranded | None = None
     reupload: Reupload | None = None
     transcoding: Transcoding = field(default_factory=Transcoding)
     web_stop: WebStop | None = None
@@ -165,6 +178,7 @@ _KINDS: dict[str, type[Any]] = {
     "never_ready": NeverReady,
     "abnormal_exit": AbnormalExit,
     "backup": Backup,
+    "stranded": Stranded,
     "reupload": Reupload,
     "transcoding": Transcoding,
     "web_stop": WebStop,

@@ -15,7 +15,7 @@ from typing import Any
 from local.agora.options import Options
 from local.agora.uploads import S3_REGIONS
 
-MODES = ("individual", "mix", "web")
+MODES = ("individual", "mix", "raw", "web")
 WEB_RECORDER, CDN_PUBLISHER = "web_recorder_service", "rtmp_publish_service"
 
 
@@ -193,7 +193,7 @@ _RECORDING = _object(
         "privateParams": _text,
     }
 )
-_FILES = _object({"avFileType": _list(_one_of("hls", "mp4"), least=1, most=2)})
+_FILES = _object({"avFileType": _list(_one_of("hls", "mp4", "mp3"), least=1, most=2)})
 _SNAPSHOTS = _object(
     {"captureInterval": _integer(5, 3600), "fileType": _list(_one_of("jpg"), least=1, most=1)},
     required=("fileType",),
@@ -279,8 +279,8 @@ _CLIENT_REQUEST = _object(
     required=("storageConfig",),
 )
 _ONLY_IN = {
-    "recordingConfig": ("individual", "mix"),
-    "snapshotConfig": ("individual",),
+    "recordingConfig": ("individual", "mix", "raw"),
+    "snapshotConfig": ("individual", "raw"),
     "extensionServiceConfig": ("web",),
     "appsCollection": ("individual",),
     "transcodeOptions": ("individual",),
@@ -301,7 +301,7 @@ _UPDATE = _object(
     }
 )
 _UPDATE_ONLY_IN = {
-    "streamSubscribe": ("individual", "mix"),
+    "streamSubscribe": ("individual", "mix", "raw"),
     "webRecordingConfig": ("web",),
     "rtmpPublishConfig": ("web",),
 }
@@ -380,7 +380,12 @@ def start(
     recording = client_request.get("recordingConfig") or {}
     _recording_config(recording, mode)
     file_types = (client_request.get("recordingFileConfig") or {}).get("avFileType")
-    if file_types is not None and "hls" not in file_types:
+    if mode == "raw" and file_types == ["mp3"]:
+        pass  # sound alone
+    elif file_types is not None and "mp3" in file_types:
+        rule = '"mp3" is for raw mode, and stands alone'
+        raise invalid("clientRequest.recordingFileConfig.avFileType", rule)
+    elif file_types is not None and "hls" not in file_types:
         raise invalid("clientRequest.recordingFileConfig.avFileType", '["mp4"] alone is an error')
     if client_request.get("snapshotConfig") is not None:
         _snapshots(recording)
@@ -528,6 +533,8 @@ def _web(client_request: dict[str, Any]) -> None:
 
 
 def _scene(mode: str, client_request: dict[str, Any], scene: int) -> None:
+    if mode == "raw":
+        return  # the scene has no effect there
     policy = (client_request.get("appsCollection") or {}).get("combinationPolicy", "default")
     if (mode == "web") != (scene == 1):
         raise invalid("mode", f"does not go with acquire's scene {scene}")

@@ -12,8 +12,11 @@ _MODULES: dict[int | None, tuple[str, str]] = {
     6: ("web", "the web page recorder"),
 }
 _BY_NAME = dict(_MODULES.values())
+FATAL = 5
+"""The highest level of an error: it may have ended the recording."""
+STORAGE_REFUSED = "uploader:32"
 ERRORS = {
-    "uploader:32": "the bucket's settings are wrong",
+    STORAGE_REFUSED: "the bucket's settings or keys are wrong, so Agora cannot write there",
     "uploader:47": "a file could not be uploaded",
     "uploader:51": "a recorded file could not be processed",
     "service:50": "the upload took too long",
@@ -74,6 +77,28 @@ def module_words(module: int | str | None) -> str:
 def numbered(noun: str, number: int | str | None) -> str:
     """Return a thing with its number (`Error 47`), or the words for one that came without."""
     return f"{noun} without a number" if number in (None, "") else f"{noun} {number}"
+
+
+_ABNORMAL = {
+    "30": "The uploader started",
+    "31": "The upload ended",
+    "32": "The upload to Agora's backup ended",
+    "40": "The recorder started",
+}
+
+
+def error_words(key: str) -> str:
+    """Return the sentence for an error, given its key in the facts."""
+    match key.split(":", 2):
+        case ["status", event_type, status] if event_type in _ABNORMAL:
+            return f"{_ABNORMAL[event_type]} with abnormal status {status}."
+        case ["web", "capability_limit", limit]:
+            return f"The page uses a feature that cannot be recorded ({limit or 'not named'})."
+        case ["transcoder", "download_failed"]:
+            return "Agora could not read the files to transcode."
+    module, _, code = key.partition(":")
+    what = f"{numbered('Error', code)} in {module_words(module)}"
+    return f"{what}: {ERRORS.get(key, 'not explained')}."
 
 
 def service_ended(exit_status: int | None) -> str:
