@@ -43,7 +43,7 @@ _WORDS = (
 _SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
 # Addresses carry keys in their path (a stream key, a webhook's): all but those of pictures, which
 # are secret only if they have more than a path.
-_ADDRESS_NAME = re.compile(r"(?<!image_)ur[il]s?\Z", re.IGNORECASE)
+_ADDRESS_NAME = re.compile(r"(?<!image_)ur[il]s?[0-9_]*\Z", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)  # there are few names, and each notification has a dozen of them
@@ -63,7 +63,7 @@ _QUERY = re.compile(r"[?#]|://[^/\s]*@")
 _NAMED = re.compile(
     rf"(?P<name>(?:{_WORDS})[\w.-]{{0,40}}\\*[\"']?\s{{0,4}}[:=]\s{{0,4}})"
     r"(?:(?:bearer|basic|digest)\s{1,4})?"
-    r"(?:(?P<quote>\\*[\"']).*?(?:(?P=quote)|\Z)|[^\s,;&\"'}\])]+)",
+    r"(?:(?P<quote>\\*[\"']).*?(?:(?<!\\)(?P=quote)|\Z)|[^\s,;&\"'}\])]+)",
     re.IGNORECASE | re.DOTALL,
 )
 _SHORTEST_RUN = 16
@@ -146,7 +146,7 @@ Own = Callable[[str], Callable[[str], str] | None]
 # begins with a plain character: so `re` skips all others at once.
 _SIGN = re.compile(
     rb"//|\\/|\\u|=|pass|pwd|pin|secret|salt|signature|session|token|key|auth|credential|cookie"
-    rb'|bearer|jwt|ur[il]s?"'
+    rb'|bearer|jwt|ur[il]s?[0-9_]*"'
 )
 _RUN_OF_BYTES = re.compile(_RUN.pattern.encode())
 

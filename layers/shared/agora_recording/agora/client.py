@@ -22,7 +22,7 @@ from agora_recording.agora.reply import Endpoint, Reply
 from agora_recording.agora.responses import decode
 from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.secrets import SecretStore
-from agora_recording.hiding import without_values
+from agora_recording.hiding import without_secrets, without_values
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
 TIMEOUTS_S = (3.0, 8.0)
@@ -130,7 +130,10 @@ class AgoraClient(msgspec.Struct, kw_only=True):
             self.secrets.forget(self.secret_id)
             slot_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
-        answer = decode(raw, lambda words: without_values(words, self._secrets(body)))
+        # By their values, those that were sent; by their shapes, those of an earlier call.
+        answer = decode(
+            raw, lambda words: without_secrets(without_values(words, self._secrets(body)))
+        )
         outcome = decide(
             endpoint,
             status,
