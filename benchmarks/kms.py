@@ -25,8 +25,11 @@ def _outputs(sign: str) -> list[dict[str, str]]:
 
 def _page(outputs: list[dict[str, str]]) -> dict[str, Any]:
     publisher = {"serviceName": "rtmp_publish_service", "serviceParam": {"outputs": outputs}}
-    request = {"extensionServiceConfig": {"extensionServices": [publisher]}}
-    return {"cname": "room", "mode": "mix", "clientRequest": request}
+    param = {"url": "https://example.com", "audioProfile": 0, "maxRecordingHour": 1}
+    size = {"videoWidth": 1280, "videoHeight": 720}
+    recorder = {"serviceName": "web_recorder_service", "serviceParam": {**param, **size}}
+    request = {"extensionServiceConfig": {"extensionServices": [recorder, publisher]}}
+    return {"cname": "room", "mode": "web", "clientRequest": request}
 
 
 def run() -> dict[str, dict[str, Any]]:

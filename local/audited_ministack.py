@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
 from local.strict.mappings import read_as_the_role
+from local.strict.simulation import simulate_in_context
 
 _LOOK_S = 0.01  # between two checks whether an environment has become free
 
@@ -38,6 +40,7 @@ def main() -> None:
     start_in_turn()
     fail_with_the_function()
     read_as_the_role()
+    simulate_in_context()
     sys.argv = ["ministack"]
     app.main()
 
@@ -71,7 +74,8 @@ def tell_leading_keys() -> None:
 
     def describe_with_keys(body: bytes) -> dict[str, Any]:
         context: dict[str, Any] = describe(body)
-        partitions = sorted(set(_partitions(json.loads(body or b"{}"))))
+        request = json.loads(body or b"{}")
+        partitions = sorted({*_partitions(request), *_queried(request)})
         return {**context, "dynamodb:LeadingKeys": partitions} if partitions else context
 
     iam_actions.dynamodb_service_context = describe_with_keys
@@ -86,6 +90,14 @@ def _partitions(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for each in part:
             yield from _partitions(each)
+
+
+def _queried(request: Any) -> Iterator[str]:
+    """Yield the partition that a query of the table itself names."""
+    if isinstance(request, dict) and "IndexName" not in request:
+        named = re.match(r"PK = (:\w+)", request.get("KeyConditionExpression", ""))
+        if named:
+            yield request["ExpressionAttributeValues"][named[1]]["S"]
 
 
 def start_in_turn() -> None:

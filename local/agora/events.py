@@ -21,6 +21,7 @@ EVENTS: dict[int, tuple[int, str | None]] = {
     31: (UPLOADER, "uploaded"),
     32: (UPLOADER, "backuped"),
     33: (UPLOADER, "uploading_progress"),
+    34: (UPLOADER, None),  # seen in logs only
     40: (RECORDER, "recorder_started"),
     41: (RECORDER, "recorder_leave"),
     42: (RECORDER, "recorder_slice_start"),

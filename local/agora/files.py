@@ -64,6 +64,8 @@ class Track:
     user: str = ""
     codec: str = ""
     """Raw mode: what the names of the user's files begin with, and what they end with."""
+    in_ms: bool = False
+    """Whether names of slices have milliseconds of the epoch instead of 17 digits of UTC."""
     open_since_ms: int | None = None
     counters: Counters = field(default_factory=Counters)
     named: bool = False
@@ -120,7 +122,7 @@ class Track:
     def _names(self, start_ms: int) -> tuple[str, str | None]:
         """Return the names of the next slice and, if that is apart, of its sound."""
         if not self.codec:
-            return f"{self.stem}_{utc17(start_ms)}.ts", None
+            return f"{self.stem}_{start_ms if self.in_ms else utc17(start_ms)}.ts", None
         if not self.is_dash:
             return f"{self.user}{utc17(start_ms)}_{self.codec}.ts", None
         both = self.kind == "audio_and_video"
@@ -137,11 +139,16 @@ class Names:
     mode: str
     backup: int | None = None
     """The n of `bak<n>_`: 0 after the first failover; None before it."""
+    dashes: bool = False
+    """Whether special characters of the cname become `-` in every mode."""
+    slices_in_ms: bool = False
+    """Whether slices have 13 digits of milliseconds in their names."""
 
     @property
     def stem(self) -> str:
         """What every name of this session starts with."""
-        cname = re.sub(r"[^A-Za-z0-9_-]", "-", self.cname) if self.mode == "web" else self.cname
+        replaces = self.dashes or self.mode == "web"
+        cname = re.sub(r"[^A-Za-z0-9_-]", "-", self.cname) if replaces else self.cname
         prefix = "" if self.backup is None else f"bak{self.backup}_"
         return f"{prefix}{self.sid}_{cname}"
 
@@ -155,7 +162,8 @@ class Names:
         if self.mode == "raw":
             user = self.user(uid)
             return Track(uid, kind, user + codec, user=user, codec=codec)
-        return Track(uid, kind, self.medium(uid, kind) if self.per_user else self.stem)
+        stem = self.medium(uid, kind) if self.per_user else self.stem
+        return Track(uid, kind, stem, in_ms=self.slices_in_ms)
 
     def medium(self, uid: str, kind: str) -> str:
         """Return the stem of a user's track in individual mode."""
@@ -278,13 +286,13 @@ def _adaptation(
     ]
 
 
-def merged_playlist(audio: Track, video: Track) -> bytes:
+def merged_playlist(audio: str, video: str) -> bytes:
     """Return the index that standard mode adds for a user: it names the user's two indexes."""
     return (
         "#EXTM3U\n"
         "#EXT-X-VERSION:3\n"
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="audio",DEFAULT=YES,AUTOSELECT=YES,'
-        f'URI="{audio.playlist}"\n'
+        f'URI="{audio}"\n'
         '#EXT-X-STREAM-INF:BANDWIDTH=100000,AUDIO="audio"\n'
-        f"{video.playlist}\n"
+        f"{video}\n"
     ).encode()

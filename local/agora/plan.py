@@ -129,6 +129,13 @@ class RecorderError:
 
 
 @dataclass(frozen=True)
+class TokenExpired:
+    """The storage's temporary credentials are reported as expired (event 34)."""
+
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """The whole plan. Every part may also be given as `true`, except the four plain values."""
 
@@ -145,6 +152,7 @@ class Plan:
     web_limit: WebLimit | None = None
     cdn_status: CdnStatus | None = None
     error: RecorderError | None = None
+    token_expired: TokenExpired | None = None
     nobody_published: bool = False
     sid_lost: bool = False
     """The start's answer carries no sid."""
@@ -186,6 +194,7 @@ _KINDS: dict[str, type[Any]] = {
     "web_limit": WebLimit,
     "cdn_status": CdnStatus,
     "error": RecorderError,
+    "token_expired": TokenExpired,
 }
 
 

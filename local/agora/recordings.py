@@ -102,17 +102,17 @@ class Recording:
         self.screenshots = 0
         self.layout: dict[str, Any] = {}
         self.failovers = 0
-        self.sessions = [Session(uid, Names(self.sid, cname, mode))]
+        self._options = stage.options
+        self.sessions = [Session(uid, self._names())]
         self.products: list[Product] = []
 
         self._stage = stage
-        self._options = stage.options
         self._scheduler = stage.scheduler
         self._scene = scene
         self._client_request = client_request
         self._plan = plan
         self._config: dict[str, Any] = client_request.get("recordingConfig") or {}
-        self._subscription = Subscription(self._config)
+        self._subscription = Subscription(self._config, stage.options.exclusion_spelling)
         self._events = Events(
             stage.notifier, sid=self.sid, cname=cname, uid=uid, scene=self._service_scene
         )
@@ -214,6 +214,16 @@ class Recording:
         self._waiters.append(alarm)
         return alarm
 
+    def _names(self, backup: int | None = None) -> Names:
+        return Names(
+            self.sid,
+            self.cname,
+            self.mode,
+            backup=backup,
+            dashes=self._options.dashes_in_every_mode,
+            slices_in_ms=self.mode == "web" and self._options.web_slices_in_ms,
+        )
+
     # --- starting -------------------------------------------------------------------------------
 
     def begin(self, now_ms: int) -> None:
@@ -232,6 +242,8 @@ class Recording:
             about = {"module": error.module, "level": error.level, "code": error.code}
             say = partial(self._events.fail, text="scripted error", **about)
             self._while_running(now_ms, error.after_s, say)
+        if expired := plan.token_expired:
+            self._while_running(now_ms, expired.after_s, partial(self._events.say, 34))
         if self.web:
             self.web.begin(now_ms)
 
@@ -424,9 +436,11 @@ class Recording:
         """Write the index that joins a user's audio and video, once both have an index."""
         session = self.session
         audio, video = (session.tracks.get((uid, kind)) for kind in ("audio", "video"))
-        if audio and video and audio.named and video.named:
+        both = [each for each in (audio, video) if each is not None and each.named]
+        if len(both) == 2 or (both and self._options.merged_without_media):
+            names = (session.names.medium(uid, kind) + ".m3u8" for kind in ("audio", "video"))
             name = session.names.medium(uid, "audio_and_video") + ".m3u8"
-            self._outbox.put(name, partial(bytes, merged_playlist(audio, video)))
+            self._outbox.put(name, partial(bytes, merged_playlist(*names)))
 
     def _take_screenshots(self, now_ms: int, interval_s: float) -> None:
         for uid, kind in sorted(self._streams):
@@ -712,7 +726,7 @@ class Recording:
         self._events.uid = str(new_uid)
         if self._options.failover_restarts_sequence:
             self._events.sequence = 0
-        names = Names(self.sid, self.cname, self.mode, backup=self.failovers)
+        names = self._names(self.failovers)
         self.sessions.append(Session(str(new_uid), names))
         self.failovers += 1
         self.phase = Phase.RUNNING

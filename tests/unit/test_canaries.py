@@ -177,7 +177,11 @@ class Echo:
         if found.status is None:
             raise requests.ReadTimeout
         answer = found.answer
-        body = {"resourceId": answer.resource_id, "sid": answer.sid, "code": answer.code}
+        body: dict[str, Any] = {
+            "resourceId": answer.resource_id,
+            "sid": answer.sid,
+            "code": answer.code,
+        }
         if found.is_ok:
             body["serverResponse"] = {"status": answer.status, "echo": words}
         return _response(found.status, {**body, "reason": answer.reason, "echo": words})

@@ -78,7 +78,7 @@ class Room(World):
     ) -> None:
         super().__init__(row or uploading(), now_ms=OVERDUE, faults=faults, thresholds=timings)
         session = {"facts": {"upload": "backuped"}} if facts is None else {"facts": _plain(facts)}
-        self.table.add({"PK": f"SID#{SID}", "SK": "SESSION", "version": 1, **session})
+        self.table.add({"PK": f"SESSION#{SID}", "SK": "SESSION", "version": 1, **session})
 
     @property
     def manifest(self) -> Any:
@@ -375,6 +375,17 @@ def test_a_recording_that_is_being_deleted_is_left_alone(room: Room) -> None:
 def test_a_recording_that_was_deleted_is_no_failure(room: Room) -> None:
     room.table.items.clear()
     assert room.arrive(SLICES[2]) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "done"), [("video/2026/", "VerdictIncomplete"), ("", "Ignored"), ("a/", "Ignored")]
+)
+def test_a_file_is_the_recordings_only_below_its_own_prefix(before: str, done: str) -> None:
+    """A copy elsewhere in the bucket is not: the bucket may be full of other things."""
+    room = Room(uploading(key_prefix="video/2026/"))
+    body = arrived(SLICES[0], room.clock(), prefix=before + PREFIX)
+    taken = room.parts.arrivals.take([{"messageId": "0", "body": body}])
+    assert list(taken.done) == [done]
 
 
 def test_a_burst_is_one_look(room: Room) -> None:

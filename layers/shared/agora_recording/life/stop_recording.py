@@ -9,8 +9,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Task
 from agora_recording.clock import now_ms
+from agora_recording.life.adoption import Adopter
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.due import deadline_ms
 from agora_recording.recording.ending import (
@@ -44,11 +46,13 @@ class Stopper:
         self,
         *,
         store: RecordingStore,
+        adopter: Adopter,
         agora: AgoraClient,
         timings: Timings,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
+        self._adopter = adopter
         self._agora = agora
         self._timings = timings
         self._now_ms = now_ms
@@ -59,6 +63,8 @@ class Stopper:
         `failure` is the error that led the state machine here, if there was one. Raises the errors
         of `agora.outcomes` if Agora neither stopped the session nor said that it is over.
         """
+        # A start whose answer was lost may have a session, which has to be stopped.
+        self._adopter.settle(recording_id)
         recording = self._store.amend(
             recording_id,
             lambda row: self._arrive(row, failure),
@@ -119,7 +125,7 @@ class Stopper:
                 Note(
                     now,
                     "stop",
-                    f"Agora answered the stop: {reply.outcome.handling.replace('_', ' ')}.",
+                    _words(reply),
                     {"status": reply.status, "code": reply.answer.code},
                 )
             ],
@@ -135,3 +141,8 @@ class Stopper:
                 f"The session is over ({after.session_end}); its files are awaited.",
             )
         ]
+
+
+def _words(reply: Reply) -> str:
+    more = " Files wait on Agora's backup, and come later." if reply.answer.is_stranded else ""
+    return f"Agora answered the stop: {reply.outcome.handling.replace('_', ' ')}.{more}"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agora_recording.files.verifier import Verifier
     from agora_recording.firewall.refresh import Refresher
     from agora_recording.firewall.target import Target, Targets
+    from agora_recording.life.adoption import Adopter
     from agora_recording.life.apply_notifications import Applier
     from agora_recording.life.due_index import DueIndex
     from agora_recording.life.executions import Waker
@@ -167,6 +168,7 @@ class Parts(Generic[S_co]):
             secret_id=settings.storage_secret_id,
             credentials=settings.storage_credentials,
             partition=settings.partition,
+            kms_key_arn=settings.storage_kms_key_arn,
             sse=settings.storage_sse,
             tag=settings.storage_tag,
             secrets=self.secrets,
@@ -208,13 +210,26 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
+    def adopter(self: Parts[needs.Agora]) -> Adopter:
+        """Gives sessions to the recordings that started them."""
+        from agora_recording.life.adoption import Adopter
+
+        return Adopter(
+            store=self.store,
+            sessions=self.sessions,
+            agora=self.agora,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
     def starter(self: Parts[needs.Starter]) -> Starter:
         """Starts sessions."""
         from agora_recording.life.start_recording import Starter
 
         return Starter(
             store=self.store,
-            sessions=self.sessions,
+            adopter=self.adopter,
             agora=self.agora,
             storage=self.storage,
             sealer=self.sealer,
@@ -243,6 +258,7 @@ class Parts(Generic[S_co]):
 
         return Stopper(
             store=self.store,
+            adopter=self.adopter,
             agora=self.agora,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
@@ -256,6 +272,7 @@ class Parts(Generic[S_co]):
         return Sweeper(
             store=self.store,
             sessions=self.sessions,
+            adopter=self.adopter,
             index=self.due_index,
             agora=self.agora,
             waker=self.waker,
@@ -356,6 +373,7 @@ class Parts(Generic[S_co]):
                 settings.restart_limit,
                 settings.postponed_transcoding,
                 settings.aws_region,
+                settings.key_prefix,
             ),
             randomness=self.outside.random_bytes,
             stepfunctions=self.outside.stepfunctions,
@@ -402,7 +420,9 @@ class Parts(Generic[S_co]):
 
         return Deleter(
             store=self.store,
+            sessions=self.sessions,
             bucket=self.settings.bucket_name,
+            timings=self.settings.timings,
             s3=self.outside.s3,
             now_ms=self.outside.now_ms,
         )
