@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from agora_recording.clock import from_iso, now_ms
 from agora_recording.errors import RecordingError
 from agora_recording.observability import logger
+from agora_recording.request.rules import MODES
 from operate import deployment
 from operate.operations import Operator
 
@@ -136,9 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     orphan.add_argument(
         "--resource-id", help="the resourceId of its start, if no recording knows it"
     )
-    orphan.add_argument(
-        "--mode", choices=["individual", "mix", "web"], help="its mode, if no recording knows it"
-    )
+    orphan.add_argument("--mode", choices=MODES, help="its mode, if no recording knows it")
     verb(
         "rotate-secret",
         "put a new notification secret before the present one; it is read from the standard input",

@@ -37,6 +37,8 @@ def lambda_handler(
             count(f"Verdict{outcome.capitalize()}", looks)
     if done["Completed"]:
         count("RecordingCompletedLate", done["Completed"])
+    if done["Overdue"]:
+        count("RecordingOverdue", done["Overdue"])
     if done["GivenUp"]:
         count("RecordingIncomplete", done["GivenUp"])
     logger.info("files arrived", failed=len(failed), outcomes=done)

@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from local.agora.options import Options
 from local.agora.server import AgoraSimulator
@@ -61,13 +63,37 @@ def _options(argv: Sequence[str] | None) -> Options:
     add("--qps", type=int, default=default.qps, help="calls a second, 0 for no limit (%(default)s)")
     add("--pcw", type=int, default=default.pcw, help="recordings at the same time (%(default)s)")
     add("--seed", type=int, default=0, help="fixes which webhooks are lost or doubled")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="any other option of docs/simulator.md, such as exclusion_spelling='\"unsubscribe\"'",
+    )
     add("--log-file", help="append a JSON line for each API call")
     chosen = vars(parser.parse_args(argv))
     if chosen["speed"] <= 0:
         parser.error("--speed must be greater than 0")
     if chosen["app_id"] == "*":
         chosen["app_id"] = None
+    try:
+        chosen |= _further(chosen.pop("set"))
+    except ValueError as error:
+        parser.error(str(error))
     return Options(**chosen)
+
+
+def _further(given: Sequence[str]) -> dict[str, Any]:
+    """Return options given as NAME=JSON. Raises ValueError if there is no such option."""
+    known = {each.name for each in fields(Options)}
+    further = {}
+    for each in given:
+        name, _, text = each.partition("=")
+        if name not in known:
+            raise ValueError(f"--set: {name} is no option; docs/simulator.md lists them")
+        value = json.loads(text)
+        further[name] = tuple(value) if isinstance(value, list) else value
+    return further
 
 
 if __name__ == "__main__":

@@ -50,8 +50,12 @@ def stop(recording: Recording) -> dict[str, Any]:
 
 
 def stop_accepted(recording: Recording) -> dict[str, Any]:
-    """Return the answer to a `stop` that did not wait for the upload: its state is unknown."""
-    return {**identity(recording), "serverResponse": {"uploadingStatus": "unknown"}}
+    """Return the answer to a `stop` that did not wait for the upload: its state is unknown.
+
+    Unless the plan says that it is known already that files are stranded.
+    """
+    status = "stranded" if recording.is_known_to_strand else "unknown"
+    return {**identity(recording), "serverResponse": {"uploadingStatus": status}}
 
 
 def old(body: Any) -> Any:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+CODECS = ("h264", "vp8")
+"""The video codecs that users send; only the files of raw mode show them."""
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -12,6 +15,8 @@ class Channel:
 
     users: tuple[str, ...]
     publishing: bool = True
+    codecs: tuple[tuple[str, str], ...] = ()
+    """The video codecs of users who do not send H.264, by uid."""
 
 
 class Channels:
@@ -39,6 +44,11 @@ class Channels:
             others = (uid for uid in named if uid.isdigit())
             return list(dict.fromkeys((*self._default_users, *others)))
         return list(channel.users) if channel.publishing else []
+
+    def codec(self, cname: str, uid: str) -> str:
+        """Return the video codec that a user sends."""
+        channel = self._known.get(cname)
+        return dict(channel.codecs).get(uid, CODECS[0]) if channel else CODECS[0]
 
     def occupied(self, cname: str, *, live: bool) -> bool:
         """Return whether there is a user in the channel; in live mode, a user who publishes."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.agora.calls import ApiCall
-from local.agora.channels import Channel
+from local.agora.channels import CODECS, Channel
 from local.agora.faults import Rule
 from local.agora.plan import Failover, PlanError
 from local.agora.recordings import NO_USERS, TIMER, Recording
@@ -131,7 +131,14 @@ class Control:
         users = body.get("users")
         channel = None
         if users is not None:
-            channel = Channel(tuple(str(uid) for uid in users), bool(body.get("publishing", True)))
+            codecs = {str(uid): codec for uid, codec in (body.get("codecs") or {}).items()}
+            if unknown := set(codecs.values()) - set(CODECS):
+                raise ControlError(f"no such codec: {', '.join(map(str, unknown))}")
+            channel = Channel(
+                tuple(str(uid) for uid in users),
+                bool(body.get("publishing", True)),
+                tuple(codecs.items()),
+            )
         with self.world.lock:
             self.world.channels.set(body["cname"], channel)
             self.world.look_at_channel(body["cname"])

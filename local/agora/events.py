@@ -21,6 +21,7 @@ EVENTS: dict[int, tuple[int, str | None]] = {
     31: (UPLOADER, "uploaded"),
     32: (UPLOADER, "backuped"),
     33: (UPLOADER, "uploading_progress"),
+    34: (UPLOADER, None),  # seen in logs only
     40: (RECORDER, "recorder_started"),
     41: (RECORDER, "recorder_leave"),
     42: (RECORDER, "recorder_slice_start"),
@@ -48,7 +49,9 @@ FATAL = 5
 class Events:
     """Sends the events of one recording: numbers them and passes them to the notifier."""
 
-    def __init__(self, notifier: Notifier, *, sid: str, cname: str, uid: str) -> None:
+    def __init__(
+        self, notifier: Notifier, *, sid: str, cname: str, uid: str, scene: str = "rtc_record"
+    ) -> None:
         self.uid = uid
         """Changes with a failover."""
         self.silent = False
@@ -56,6 +59,7 @@ class Events:
         self._notifier = notifier
         self._sid = sid
         self._cname = cname
+        self._scene = scene
         self._last_ms = 0
 
     def say(self, event_type: int, now_ms: int, **details: Any) -> None:
@@ -70,6 +74,7 @@ class Events:
             "sequence": self.sequence,
             "sendts": now_ms,
             "serviceType": service_type,
+            "serviceScene": self._scene,
             "details": {"msgName": name, **details} if name else details,
         }
         self.sequence += 1

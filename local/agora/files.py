@@ -1,7 +1,8 @@
 """The names and playlists that Agora writes.
 
 Sources: Agora "Manage recorded files" (names, tags), "Online playback" (the other form of TIME),
-best practices and status codes (the `bak<n>_` prefix), re-upload (`_<tick>_<index>`).
+best practices and status codes (the `bak<n>_` prefix), re-upload (`_<tick>_<index>`), the migration
+from individual to raw (names with a codec, DASH).
 """
 
 from __future__ import annotations
@@ -10,8 +11,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from xml.sax.saxutils import quoteattr
 
 from local.agora.media import HEIGHT, WIDTH, Counters
+
+BY_USER = ("individual", "raw")
+"""The modes in which each user has files of their own."""
+DASH = ("vp8", "vp9")
+"""The codecs that HLS cannot carry."""
 
 
 def utc17(ms: int) -> str:
@@ -30,6 +37,8 @@ class Slice:
     media_ms: int
     """Where its timestamps start: media time has no gaps."""
     after_gap: bool = False
+    sound: str | None = None
+    """The name of the file with its sound, where that is apart (DASH)."""
 
     @property
     def seconds(self) -> float:
@@ -50,8 +59,13 @@ class Track:
     kind: str
     """`audio`, `video` or `audio_and_video`."""
     stem: str
-    """File name without its ending."""
+    """File name of its playlist, without the ending."""
     slices: list[Slice] = field(default_factory=list)
+    user: str = ""
+    codec: str = ""
+    """Raw mode: what the names of the user's files begin with, and what they end with."""
+    in_ms: bool = False
+    """Whether names of slices have milliseconds of the epoch instead of 17 digits of UTC."""
     open_since_ms: int | None = None
     counters: Counters = field(default_factory=Counters)
     named: bool = False
@@ -60,7 +74,12 @@ class Track:
     @property
     def playlist(self) -> str:
         """The playlist's file name."""
-        return self.stem + ".m3u8"
+        return self.stem + (".mpd" if self.is_dash else ".m3u8")
+
+    @property
+    def is_dash(self) -> bool:
+        """Whether its files are WebM, with an MPD."""
+        return self.codec in DASH
 
     @property
     def first_ms(self) -> int:
@@ -88,15 +107,27 @@ class Track:
         if start is None or now_ms <= start:
             return None
         last = self.slices[-1] if self.slices else None
+        name, sound = self._names(start)
         piece = Slice(
             start,
             now_ms,
-            f"{self.stem}_{utc17(start)}.ts",
+            name,
             media_ms=self.media_ms,
             after_gap=last is not None and last.end_ms != start,
+            sound=sound,
         )
         self.slices.append(piece)
         return piece
+
+    def _names(self, start_ms: int) -> tuple[str, str | None]:
+        """Return the names of the next slice and, if that is apart, of its sound."""
+        if not self.codec:
+            return f"{self.stem}_{start_ms if self.in_ms else utc17(start_ms)}.ts", None
+        if not self.is_dash:
+            return f"{self.user}{utc17(start_ms)}_{self.codec}.ts", None
+        both = self.kind == "audio_and_video"
+        names = [f"{self.user}{n}_{len(self.slices)}_{self.codec}.webm" for n in range(1 + both)]
+        return names[0], names[1] if both else None
 
 
 @dataclass(frozen=True)
@@ -108,23 +139,34 @@ class Names:
     mode: str
     backup: int | None = None
     """The n of `bak<n>_`: 0 after the first failover; None before it."""
+    dashes: bool = False
+    """Whether special characters of the cname become `-` in every mode."""
+    slices_in_ms: bool = False
+    """Whether slices have 13 digits of milliseconds in their names."""
 
     @property
     def stem(self) -> str:
         """What every name of this session starts with."""
-        cname = re.sub(r"[^A-Za-z0-9_-]", "-", self.cname) if self.mode == "web" else self.cname
+        replaces = self.dashes or self.mode == "web"
+        cname = re.sub(r"[^A-Za-z0-9_-]", "-", self.cname) if replaces else self.cname
         prefix = "" if self.backup is None else f"bak{self.backup}_"
         return f"{prefix}{self.sid}_{cname}"
 
     @property
     def per_user(self) -> bool:
         """Whether every user has files of their own."""
-        return self.mode == "individual"
+        return self.mode in BY_USER
 
-    def track(self, uid: str, kind: str) -> str:
-        """Return the stem of a track's files."""
-        if not self.per_user:
-            return self.stem
+    def track(self, uid: str, kind: str, codec: str) -> Track:
+        """Return a new track; `codec` is in the names of raw mode only."""
+        if self.mode == "raw":
+            user = self.user(uid)
+            return Track(uid, kind, user + codec, user=user, codec=codec)
+        stem = self.medium(uid, kind) if self.per_user else self.stem
+        return Track(uid, kind, stem, in_ms=self.slices_in_ms)
+
+    def medium(self, uid: str, kind: str) -> str:
+        """Return the stem of a user's track in individual mode."""
         return f"{self.user(uid)}{'av' if kind == 'audio_and_video' else kind}"
 
     def user(self, uid: str) -> str:
@@ -133,7 +175,8 @@ class Names:
 
     def screenshot(self, uid: str, now_ms: int) -> str:
         """Return the name of a screenshot."""
-        return f"{self.user(uid)}video_{utc17(now_ms)}.jpg"
+        kind = "" if self.mode == "raw" else "video_"
+        return f"{self.user(uid)}{kind}{utc17(now_ms)}.jpg"
 
 
 @dataclass
@@ -144,12 +187,16 @@ class Session:
     names: Names
     tracks: dict[tuple[str, str], Track] = field(default_factory=dict)
 
-    def track(self, uid: str, kind: str) -> Track:
+    def track(self, uid: str, kind: str, codec: str) -> Track:
         """Return this track; the first call makes it."""
         key = (uid, kind)
         if key not in self.tracks:
-            self.tracks[key] = Track(uid, kind, self.names.track(uid, kind))
+            self.tracks[key] = self.names.track(uid, kind, codec)
         return self.tracks[key]
+
+    def of_user(self, uid: str) -> Track | None:
+        """Return the first track of a user."""
+        return next((track for track in self.tracks.values() if track.uid == uid), None)
 
 
 @dataclass(frozen=True)
@@ -164,8 +211,10 @@ class PlaylistStyle:
 def playlist(
     track: Track, style: PlaylistStyle, *, ended: bool, slices: Iterable[Slice] | None = None
 ) -> bytes:
-    """Return the playlist of a track, unfinished or finished."""
+    """Return the playlist of a track, unfinished or finished: M3U8, or MPD where it is DASH."""
     pieces = list(track.slices if slices is None else slices)
+    if track.is_dash:
+        return _mpd(track, pieces, ended=ended)
     longest = max((piece.seconds for piece in pieces), default=0)
     lines = [
         "#EXTM3U",
@@ -197,13 +246,53 @@ def _events(track: Track, start_ms: int, style: PlaylistStyle) -> list[str]:
     return lines
 
 
-def merged_playlist(audio: Track, video: Track) -> bytes:
+def _mpd(track: Track, pieces: list[Slice], *, ended: bool) -> bytes:
+    seconds = sum(piece.seconds for piece in pieces)
+    length = f' mediaPresentationDuration="PT{seconds:.3f}S"' if ended else ""
+    state = "static" if ended else "dynamic"
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"'
+        ' profiles="urn:mpeg:dash:profile:isoff-live:2011"'
+        f' type="{state}"{length} minBufferTime="PT2S">',
+        '  <Period start="PT0S">',
+    ]
+    main = [piece.name for piece in pieces]
+    if track.video:
+        shape = f' width="{WIDTH}" height="{HEIGHT}"'
+        lines += _adaptation(0, "video", track.codec, shape, main, pieces)
+    if track.audio:
+        sound = [piece.sound or piece.name for piece in pieces]
+        lines += _adaptation(int(track.video), "audio", "opus", "", sound, pieces)
+    return "\n".join([*lines, "  </Period>", "</MPD>", ""]).encode()
+
+
+def _adaptation(
+    stream: int, kind: str, codec: str, shape: str, names: list[str], pieces: list[Slice]
+) -> list[str]:
+    return [
+        f'    <AdaptationSet contentType="{kind}" mimeType="{kind}/webm" codecs="{codec}">',
+        f'      <Representation id="{stream}" bandwidth="20000"{shape}>',
+        '        <SegmentList timescale="1000"><SegmentTimeline>',
+        *(
+            f'          <S t="{piece.media_ms}" d="{piece.end_ms - piece.start_ms}"/>'
+            for piece in pieces
+        ),
+        "        </SegmentTimeline>",
+        *(f"        <SegmentURL media={quoteattr(name)}/>" for name in names),
+        "        </SegmentList>",
+        "      </Representation>",
+        "    </AdaptationSet>",
+    ]
+
+
+def merged_playlist(audio: str, video: str) -> bytes:
     """Return the index that standard mode adds for a user: it names the user's two indexes."""
     return (
         "#EXTM3U\n"
         "#EXT-X-VERSION:3\n"
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="audio",DEFAULT=YES,AUTOSELECT=YES,'
-        f'URI="{audio.playlist}"\n'
+        f'URI="{audio}"\n'
         '#EXT-X-STREAM-INF:BANDWIDTH=100000,AUDIO="audio"\n'
-        f"{video.playlist}\n"
+        f"{video}\n"
     ).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,26 @@ class Options:
     """Whether `sequence` counts from 0 again under the new uid."""
     redundant_has_own_notice_id: bool = True
     """Whether the second copy of a redundant message has a noticeId of its own."""
+    mp3_names: str = "index"
+    """MP3 of raw mode, whose names are not documented: `index`, `index_codec` or `utc`."""
+    exclusion_spelling: Literal["both", "unsubscribe", "unSubscribe"] = "both"
+    """Which spelling of the exclusion lists is heeded: Agora's pages and clients write both. A list
+    in the other spelling is ignored, and who is in it is recorded."""
+    not_applicable: Literal["ignored", "refused"] = "ignored"
+    """What becomes of `streamMode` in mix mode, `recordingConfig` in web mode and
+    `extensionServiceConfig` in individual mode: Agora only says that they do not apply."""
+    uid_group_required: bool = False
+    """`subscribeUidGroup` in individual mode: required by the page, left out by all clients."""
+    rate_refusal: tuple[int, str] = (429, "API rate limit exceeded")
+    """(HTTP, message) above `qps`: 429 by the page on errors, 400 by the page on quotas."""
+    web_slices_in_ms: bool = False
+    """Names of web slices: 17 digits of UTC (English pages), or 13 digits of ms (Chinese pages)."""
+    dashes_in_every_mode: bool = False
+    """Whether special characters of the cname become `-` in every mode, or in web mode only."""
+    merged_without_media: bool = False
+    """Whether the merged index of `standard` mode names the index of a medium that never came."""
+    address_name: Literal["primaryIP", "PrimaryIP"] = "primaryIP"
+    """The field of an address of `/ncs/ip`: samples and prose differ."""
     transcoding_delay_s: float = 120.0
     exit_linger_s: float = 0.0
     """How long query still answers with status 8 before the 404."""

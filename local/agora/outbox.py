@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from local.agora.clock import Call
@@ -77,11 +78,14 @@ class Outbox:
         self.made += 1
         self.withheld.append((name, make))
 
-    def deliver_backup(self, now_ms: int) -> None:
-        """Upload the files of the backup; repeat later those that the bucket still refuses."""
+    def deliver_backup(self, now_ms: int, delivered: Call | None = None) -> None:
+        """Upload the files of the backup; repeat later those that the bucket still refuses.
+
+        `delivered` is called when all of them are there.
+        """
         del now_ms
         held, self.withheld = self.withheld, []
-        for name, make in held:
+        for name, make in list(held):
 
             def done(
                 later_ms: int, reason: str | None, again: tuple[str, Make] = (name, make)
@@ -89,7 +93,12 @@ class Outbox:
                 if reason is not None:
                     self.withheld.append(again)
                     clock = self._uploader.scheduler
-                    clock.at(later_ms + clock.span_ms(_RETRY_BACKUP_S), self.deliver_backup)
+                    again_ms = later_ms + clock.span_ms(_RETRY_BACKUP_S)
+                    clock.at(again_ms, partial(self.deliver_backup, delivered=delivered))
+                    return
+                held.remove(again)
+                if delivered is not None and not held and not self.withheld:
+                    delivered(later_ms)
 
             self._queue.put(Upload(self.storage, self.prefix + name, make, done))
 

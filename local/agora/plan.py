@@ -56,6 +56,18 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class Stranded(Backup):
+    """As a backup, but without event 32: the upload's status is `stranded`.
+
+    `told`: an asynchronous stop says so, too, although the upload is not over then.
+    `told_later`: event 31 follows when the files have been delivered.
+    """
+
+    told: bool = True
+    told_later: bool = True
+
+
+@dataclass(frozen=True)
 class Reupload:
     """The last playlists come from the backup, `after_s` after the end, under other names."""
 
@@ -117,6 +129,13 @@ class RecorderError:
 
 
 @dataclass(frozen=True)
+class TokenExpired:
+    """The storage's temporary credentials are reported as expired (event 34)."""
+
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """The whole plan. Every part may also be given as `true`, except the four plain values."""
 
@@ -125,6 +144,7 @@ class Plan:
     never_ready: NeverReady | None = None
     abnormal_exit: AbnormalExit | None = None
     backup: Backup | None = None
+    stranded: Stranded | None = None
     reupload: Reupload | None = None
     transcoding: Transcoding = field(default_factory=Transcoding)
     web_stop: WebStop | None = None
@@ -132,6 +152,7 @@ class Plan:
     web_limit: WebLimit | None = None
     cdn_status: CdnStatus | None = None
     error: RecorderError | None = None
+    token_expired: TokenExpired | None = None
     nobody_published: bool = False
     sid_lost: bool = False
     """The start's answer carries no sid."""
@@ -165,6 +186,7 @@ _KINDS: dict[str, type[Any]] = {
     "never_ready": NeverReady,
     "abnormal_exit": AbnormalExit,
     "backup": Backup,
+    "stranded": Stranded,
     "reupload": Reupload,
     "transcoding": Transcoding,
     "web_stop": WebStop,
@@ -172,6 +194,7 @@ _KINDS: dict[str, type[Any]] = {
     "web_limit": WebLimit,
     "cdn_status": CdnStatus,
     "error": RecorderError,
+    "token_expired": TokenExpired,
 }
 
 

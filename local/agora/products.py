@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from local.agora import media
-from local.agora.files import PlaylistStyle, Session, Slice, Track, playlist
+from local.agora.files import PlaylistStyle, Session, Slice, Track, playlist, utc17
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,36 @@ class Product:
 
 
 def mp4_files(sessions: Iterable[Session], longest_ms: int) -> list[Product]:
-    """Return the MP4 files of each user's video track (or audio track), cut by length."""
+    """Return the MP4 files of each user's video track (or audio track), cut by length.
+
+    VP8 and VP9 do not go into MP4.
+    """
     products = []
     for session in sessions:
         for uid, track in _by_user(session.tracks.values()).items():
+            if track.is_dash:
+                continue
             stem = session.names.user(uid) if session.names.per_user else f"{track.stem}_"
+            tail = f"_{track.codec}" if track.codec else ""
             products += [
-                Product(f"{stem}{n}.mp4", uid, track, part[0].start_ms, partial(_mp4, track, part))
+                Product(
+                    f"{stem}{n}{tail}.mp4", uid, track, part[0].start_ms, partial(_mp4, track, part)
+                )
                 for n, part in enumerate(_parts(track.slices, longest_ms))
             ]
+    return products
+
+
+def mp3_files(sessions: Iterable[Session], longest_ms: int, names: str) -> list[Product]:
+    """Return the MP3 files of each user (raw mode), named as `Options.mp3_names` says."""
+    products = []
+    for session in sessions:
+        for track in session.tracks.values():
+            for n, part in enumerate(_parts(track.slices, longest_ms)):
+                tail = {"index_codec": f"{n}_{track.codec}", "utc": utc17(part[0].start_ms)}
+                name = f"{track.user}{tail.get(names, str(n))}.mp3"
+                make = partial(media.audio_file, "mp3", part[0].media_ms, part[-1].media_end_ms)
+                products.append(Product(name, track.uid, track, part[0].start_ms, make))
     return products
 
 
@@ -58,7 +79,7 @@ def reuploaded_playlists(
     for track in tracks:
         pieces = track.slices if last else track.slices[:-1]
         text = playlist(track, style, ended=last, slices=pieces)
-        name = f"{track.stem}_{tick}_{index}.m3u8"
+        name = f"{track.stem}_{tick}_{index}.{'mpd' if track.is_dash else 'm3u8'}"
         products.append(Product(name, track.uid, track, track.first_ms, partial(bytes, text)))
     return products
 

@@ -16,11 +16,12 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from local.agora import events, media, products
+from local.agora import events, media, products, webm
 from local.agora.channels import Channels
 from local.agora.clock import Call, Scheduler
 from local.agora.events import Events
 from local.agora.files import (
+    BY_USER,
     Names,
     PlaylistStyle,
     Session,
@@ -31,7 +32,7 @@ from local.agora.files import (
 )
 from local.agora.options import Options
 from local.agora.outbox import Make, Outbox
-from local.agora.plan import Failover, Plan
+from local.agora.plan import Backup, Failover, Plan
 from local.agora.products import Product
 from local.agora.subscription import Stream, Subscription
 from local.agora.uploads import Storage, Uploader
@@ -101,18 +102,20 @@ class Recording:
         self.screenshots = 0
         self.layout: dict[str, Any] = {}
         self.failovers = 0
-        self.sessions = [Session(uid, Names(self.sid, cname, mode))]
-        self.mp4: list[Product] = []
+        self._options = stage.options
+        self.sessions = [Session(uid, self._names())]
+        self.products: list[Product] = []
 
         self._stage = stage
-        self._options = stage.options
         self._scheduler = stage.scheduler
         self._scene = scene
         self._client_request = client_request
         self._plan = plan
         self._config: dict[str, Any] = client_request.get("recordingConfig") or {}
-        self._subscription = Subscription(self._config)
-        self._events = Events(stage.notifier, sid=self.sid, cname=cname, uid=uid)
+        self._subscription = Subscription(self._config, stage.options.exclusion_spelling)
+        self._events = Events(
+            stage.notifier, sid=self.sid, cname=cname, uid=uid, scene=self._service_scene
+        )
         storage = client_request["storageConfig"]
         self._outbox = Outbox(
             stage.uploader,
@@ -171,9 +174,29 @@ class Recording:
     @property
     def makes_mp4(self) -> bool:
         """Whether `avFileType` asks for MP4 files."""
-        return "mp4" in (
-            (self._client_request.get("recordingFileConfig") or {}).get("avFileType") or ()
-        )
+        return "mp4" in self._file_types
+
+    @property
+    def is_known_to_strand(self) -> bool:
+        """Whether the plan lets files strand, and an asynchronous stop say so."""
+        return self._plan.stranded is not None and self._plan.stranded.told
+
+    @property
+    def _file_types(self) -> list[str]:
+        return (self._client_request.get("recordingFileConfig") or {}).get("avFileType") or ["hls"]
+
+    @property
+    def _makes_hls(self) -> bool:
+        return "hls" in self._file_types
+
+    @property
+    def _service_scene(self) -> str:
+        """Return what its events call the kind of recording."""
+        if self.mode == "raw":
+            return "rtsc/raw-recording"
+        if self.mode == "web":
+            return "web_record"
+        return "rtc_snapshot" if self.screenshots_only else "rtc_record"
 
     @property
     def takes_screenshots(self) -> bool:
@@ -190,6 +213,16 @@ class Recording:
         alarm = self._scheduler.alarm(seconds)
         self._waiters.append(alarm)
         return alarm
+
+    def _names(self, backup: int | None = None) -> Names:
+        return Names(
+            self.sid,
+            self.cname,
+            self.mode,
+            backup=backup,
+            dashes=self._options.dashes_in_every_mode,
+            slices_in_ms=self.mode == "web" and self._options.web_slices_in_ms,
+        )
 
     # --- starting -------------------------------------------------------------------------------
 
@@ -209,6 +242,8 @@ class Recording:
             about = {"module": error.module, "level": error.level, "code": error.code}
             say = partial(self._events.fail, text="scripted error", **about)
             self._while_running(now_ms, error.after_s, say)
+        if expired := plan.token_expired:
+            self._while_running(now_ms, expired.after_s, partial(self._events.say, 34))
         if self.web:
             self.web.begin(now_ms)
 
@@ -282,7 +317,16 @@ class Recording:
             return [] if self.web.onhold else [("0", "audio_and_video")]
         if self.mode == "individual":
             return sorted(self._streams)
+        if self.mode == "raw":
+            return [(uid, self._kind_of(uid)) for uid in sorted({uid for uid, _ in self._streams})]
         return [("0", self._subscription.kind)] if self._streams else []
+
+    def _kind_of(self, uid: str) -> str:
+        """Return the kind of a user's track in raw mode: it keeps the one it began with."""
+        if track := self.session.of_user(uid):
+            return track.kind
+        kinds = [kind for each, kind in self._streams if each == uid]
+        return kinds[0] if len(kinds) == 1 else "audio_and_video"
 
     def _say_streams(self, before: set[Stream], after: set[Stream], now_ms: int) -> None:
         for uid, kind in sorted(before ^ after):
@@ -310,7 +354,8 @@ class Recording:
     # --- slices ---------------------------------------------------------------------------------
 
     def _open_track(self, uid: str, kind: str, now_ms: int) -> None:
-        track = self.session.track(uid, kind)
+        codec = self._stage.channels.codec(self.cname, uid)
+        track = self.session.track(uid, kind, codec)
         if track.open_since_ms is not None:
             return
         self._open_slice(track, now_ms)
@@ -341,12 +386,19 @@ class Recording:
             self._upload_playlist(track)
 
     def _upload_slice(self, track: Track, piece: Slice) -> None:
+        if not self._makes_hls:
+            return
         number = len(track.slices) - 1
-        backup = self._plan.backup
-        if backup and backup.first <= number < backup.first + backup.slices:
-            self._outbox.withhold(piece.name, _slice_maker(track, piece))
-        else:
-            self._outbox.put(piece.name, _slice_maker(track, piece), self._first_file_stored)
+        backup = self._backup
+        for name, make in _slice_files(track, piece):
+            if backup and backup.first <= number < backup.first + backup.slices:
+                self._outbox.withhold(name, make)
+            else:
+                self._outbox.put(name, make, self._first_file_stored)
+
+    @property
+    def _backup(self) -> Backup | None:
+        return self._plan.backup or self._plan.stranded
 
     def _first_file_stored(self, now_ms: int) -> None:
         del now_ms
@@ -354,7 +406,7 @@ class Recording:
             self.status = 5
 
     def _upload_playlist(self, track: Track, *, ended: bool = False) -> None:
-        if ended and self._plan.reupload:
+        if not self._makes_hls or (ended and self._plan.reupload):
             return  # the bucket keeps the earlier one; the complete one comes from the backup
         text = playlist(track, self._style, ended=ended)
         stored = partial(self._playlist_stored, track=track)
@@ -384,9 +436,11 @@ class Recording:
         """Write the index that joins a user's audio and video, once both have an index."""
         session = self.session
         audio, video = (session.tracks.get((uid, kind)) for kind in ("audio", "video"))
-        if audio and video and audio.named and video.named:
-            name = session.names.track(uid, "audio_and_video") + ".m3u8"
-            self._outbox.put(name, partial(bytes, merged_playlist(audio, video)))
+        both = [each for each in (audio, video) if each is not None and each.named]
+        if len(both) == 2 or (both and self._options.merged_without_media):
+            names = (session.names.medium(uid, kind) + ".m3u8" for kind in ("audio", "video"))
+            name = session.names.medium(uid, "audio_and_video") + ".m3u8"
+            self._outbox.put(name, partial(bytes, merged_playlist(*names)))
 
     def _take_screenshots(self, now_ms: int, interval_s: float) -> None:
         for uid, kind in sorted(self._streams):
@@ -433,9 +487,12 @@ class Recording:
             for track in self.session.tracks.values()
             if (piece := track.cut(now_ms)) is not None
         ]
+        part_s = self.web.mp4_part_s if self.web else self._options.mp4_part_s
+        longest_ms = self._scheduler.span_ms(part_s)
         if self.makes_mp4:
-            part_s = self.web.mp4_part_s if self.web else self._options.mp4_part_s
-            self.mp4 = products.mp4_files(self.sessions, self._scheduler.span_ms(part_s))
+            self.products = products.mp4_files(self.sessions, longest_ms)
+        elif "mp3" in self._file_types:
+            self.products = products.mp3_files(self.sessions, longest_ms, self._options.mp3_names)
         if self.web:
             self.web.stopped(now_ms, web_code, why or "the user stopped", self.web_files())
         elif self._joined:
@@ -444,16 +501,17 @@ class Recording:
         self._later(now_ms, self._plan.upload_delay_s, rest)
 
     def _upload_rest(self, now_ms: int, loose: list[tuple[Track, Slice]]) -> None:
-        if self._plan.backup and not self._outbox.withheld and loose:
+        if self._backup and not self._outbox.withheld and loose:
             track, piece = loose.pop()
-            self._outbox.withhold(piece.name, _slice_maker(track, piece))
+            for name, make in _slice_files(track, piece):
+                self._outbox.withhold(name, make)
         for track, piece in loose:
             self._upload_slice(track, piece)
         for track in self.session.tracks.values():
             if track.slices:
                 self._upload_playlist(track, ended=True)
         if self._plan.mp4_delay_s is None:
-            for product in self.mp4:
+            for product in self.products:
                 self._outbox.put(product.name, product.make)
         self._last_files_out = True
         self._finish_if_all_is_there(now_ms)
@@ -466,16 +524,15 @@ class Recording:
     def _finish(self, now_ms: int) -> None:
         """Report that all is uploaded: 11 before 31, 43 and 44 last, as in real sessions."""
         backup = bool(self._outbox.withheld or self._plan.reupload)
-        self.uploading_status = "backuped" if backup else "uploaded"
+        is_stranded = self._plan.stranded is not None and bool(self._outbox.withheld)
+        self.uploading_status = "stranded" if is_stranded else "backuped" if backup else "uploaded"
         if self.recorded:
             self._say_progress(now_ms)
-            if self._plan.backup:
+            if self._backup:
                 self._events.warn(now_ms, events.UPLOADED_TO_BACKUP)
         self._events.say(11, now_ms, exitStatus=0)
-        if self.recorded:
-            listless = self.web or self.screenshots_only
-            files = {} if listless else {"fileList": self.files()}
-            self._events.say(32 if backup else 31, now_ms, status=0, **files)
+        if self.recorded and not is_stranded:
+            self._say_uploaded(now_ms, 32 if backup else 31)
         self._say_streams(self._streams, set(), now_ms)
         self._streams = set()
         if linger_s := self._options.exit_linger_s:
@@ -485,6 +542,16 @@ class Recording:
             self._end(now_ms, status=8)
         self._wake_waiters()
         self._come_late(now_ms)
+
+    def _say_uploaded(self, now_ms: int, event_type: int) -> None:
+        listless = self.web or self.screenshots_only
+        files = {} if listless else {"fileList": self.files()}
+        self._events.say(event_type, now_ms, status=0, **files)
+
+    def _stranded_delivered(self, now_ms: int) -> None:
+        self.uploading_status = "uploaded"
+        if self._plan.stranded and self._plan.stranded.told_later:
+            self._say_uploaded(now_ms, 31)
 
     def _end(self, now_ms: int, *, status: int) -> None:
         self.phase = Phase.ENDED
@@ -503,8 +570,10 @@ class Recording:
     def _come_late(self, now_ms: int) -> None:
         plan = self._plan
         if self._outbox.withheld:
-            after_s = plan.backup.after_s if plan.backup else 60.0
-            self._come_later(now_ms, after_s, self._outbox.deliver_backup)
+            after_s = self._backup.after_s if self._backup else 60.0
+            delivered = self._stranded_delivered if plan.stranded else None
+            deliver = partial(self._outbox.deliver_backup, delivered=delivered)
+            self._come_later(now_ms, after_s, deliver)
         if plan.reupload:
             for index in range(plan.reupload.times):
                 delay_s = plan.reupload.after_s * (index + 1)
@@ -541,7 +610,7 @@ class Recording:
 
     def _upload_mp4_late(self, now_ms: int) -> None:
         del now_ms
-        for product in self.mp4:
+        for product in self.products:
             self._outbox.put_late(product.name, product.make)
 
     def _transcode(self, now_ms: int) -> None:
@@ -600,7 +669,7 @@ class Recording:
             3,
             now_ms,
             status=self.status,
-            recordingMode=0 if self.mode == "individual" else 1,
+            recordingMode=0 if self.mode in BY_USER else 1,
             fileList=self.listed(first.playlist) if first else "",
         )
 
@@ -657,7 +726,7 @@ class Recording:
         self._events.uid = str(new_uid)
         if self._options.failover_restarts_sequence:
             self._events.sequence = 0
-        names = Names(self.sid, self.cname, self.mode, backup=self.failovers)
+        names = self._names(self.failovers)
         self.sessions.append(Session(str(new_uid), names))
         self.failovers += 1
         self.phase = Phase.RUNNING
@@ -677,8 +746,13 @@ class Recording:
         """Return what `fileList` holds when it is an array."""
         listed: list[dict[str, Any]] = []
         for track in self.tracks:
-            listed += [self._entry(p.name, track, p.start_ms) for p in self.mp4 if p.track is track]
-            listed.append(self._entry(track.playlist, track, track.first_ms))
+            listed += [
+                self._entry(each.name, track, each.start_ms)
+                for each in self.products
+                if each.track is track
+            ]
+            if self._makes_hls:
+                listed.append(self._entry(track.playlist, track, track.first_ms))
         return listed
 
     def web_files(self) -> list[dict[str, Any]]:
@@ -694,7 +768,7 @@ class Recording:
             "fileName": self.listed(name),
             "trackType": track.kind,
             "uid": track.uid,
-            "mixedAllUser": self.mode != "individual",
+            "mixedAllUser": self.mode not in BY_USER,
             "isPlayable": True,
             "sliceStartTime": start_ms // 1000 if in_seconds else start_ms,
         }
@@ -722,6 +796,17 @@ class Recording:
 
     def _some_day(self, now_ms: int, seconds: float, call: Call) -> None:
         self._scheduler.at(now_ms + self._scheduler.span_ms(seconds), call)
+
+
+def _slice_files(track: Track, piece: Slice) -> Iterator[tuple[str, Make]]:
+    """Yield the name and the maker of each file of a slice: with DASH, its sound is apart."""
+    if not track.is_dash:
+        yield piece.name, _slice_maker(track, piece)
+        return
+    times = (piece.media_ms, piece.media_end_ms)
+    yield piece.name, partial(webm.segment, *times, video=track.video)
+    if piece.sound:
+        yield piece.sound, partial(webm.segment, *times, video=False)
 
 
 def _slice_maker(track: Track, piece: Slice) -> Make:

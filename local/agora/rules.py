@@ -15,7 +15,7 @@ from typing import Any
 from local.agora.options import Options
 from local.agora.uploads import S3_REGIONS
 
-MODES = ("individual", "mix", "web")
+MODES = ("individual", "mix", "raw", "web")
 WEB_RECORDER, CDN_PUBLISHER = "web_recorder_service", "rtmp_publish_service"
 
 
@@ -137,8 +137,10 @@ def _listed_uid(value: Any, path: str) -> None:
 # --- the schemas --------------------------------------------------------------------------------
 
 _UIDS = _list(_listed_uid, most=32)
-_AUDIO_LISTS = {"subscribeAudioUids": _UIDS, "unsubscribeAudioUids": _UIDS}
-_VIDEO_LISTS = {"subscribeVideoUids": _UIDS, "unsubscribeVideoUids": _UIDS}
+_AUDIO_LISTS, _VIDEO_LISTS = (
+    {f"{verb}{kind}Uids": _UIDS for verb in ("subscribe", "unsubscribe", "unSubscribe")}
+    for kind in ("Audio", "Video")
+)
 _COLOUR = _matching(r"#[0-9A-Fa-f]{6}", "must be # and six hexadecimal digits")
 
 _REGION = _object(
@@ -193,7 +195,7 @@ _RECORDING = _object(
         "privateParams": _text,
     }
 )
-_FILES = _object({"avFileType": _list(_one_of("hls", "mp4"), least=1, most=2)})
+_FILES = _object({"avFileType": _list(_one_of("hls", "mp4", "mp3"), least=1, most=2)})
 _SNAPSHOTS = _object(
     {"captureInterval": _integer(5, 3600), "fileType": _list(_one_of("jpg"), least=1, most=1)},
     required=("fileType",),
@@ -279,14 +281,16 @@ _CLIENT_REQUEST = _object(
     required=("storageConfig",),
 )
 _ONLY_IN = {
-    "recordingConfig": ("individual", "mix"),
-    "snapshotConfig": ("individual",),
+    "recordingConfig": ("individual", "mix", "raw"),
+    "snapshotConfig": ("individual", "raw"),
     "extensionServiceConfig": ("web",),
     "appsCollection": ("individual",),
     "transcodeOptions": ("individual",),
 }
+# What Agora calls not applicable, without saying that it fails: field, and the modes.
+_NOT_APPLICABLE = {"recordingConfig": ("web",), "extensionServiceConfig": ("individual",)}
 _ONLY_IN_RECORDING_CONFIG = {
-    "streamMode": ("individual",),
+    "streamMode": ("individual", "mix"),  # in mix, it is not applicable
     "audioProfile": ("mix",),
     "transcodingConfig": ("mix",),
 }
@@ -301,7 +305,7 @@ _UPDATE = _object(
     }
 )
 _UPDATE_ONLY_IN = {
-    "streamSubscribe": ("individual", "mix"),
+    "streamSubscribe": ("individual", "mix", "raw"),
     "webRecordingConfig": ("web",),
     "rtmpPublishConfig": ("web",),
 }
@@ -375,12 +379,23 @@ def start(
     """Return the validated clientRequest of `start`. Raises RefusalError: 2."""
     _CLIENT_REQUEST(client_request, "clientRequest")
     assert isinstance(client_request, dict)
-    _belongs(client_request, _ONLY_IN, mode, "clientRequest")
+    applicable = dict(client_request)
+    if options.not_applicable == "ignored":
+        for name, modes in _NOT_APPLICABLE.items():
+            if mode in modes:
+                applicable.pop(name, None)
+    _belongs(applicable, _ONLY_IN, mode, "clientRequest")
     storage(client_request["storageConfig"], options, now_ms)
     recording = client_request.get("recordingConfig") or {}
-    _recording_config(recording, mode)
+    if applicable.get("recordingConfig") is not None or mode != "web":
+        _recording_config(recording, mode, options)
     file_types = (client_request.get("recordingFileConfig") or {}).get("avFileType")
-    if file_types is not None and "hls" not in file_types:
+    if mode == "raw" and file_types == ["mp3"]:
+        pass  # sound alone
+    elif file_types is not None and "mp3" in file_types:
+        rule = '"mp3" is for raw mode, and stands alone'
+        raise invalid("clientRequest.recordingFileConfig.avFileType", rule)
+    elif file_types is not None and "hls" not in file_types:
         raise invalid("clientRequest.recordingFileConfig.avFileType", '["mp4"] alone is an error')
     if client_request.get("snapshotConfig") is not None:
         _snapshots(recording)
@@ -464,14 +479,17 @@ def _belongs(
             raise invalid(f"{path}.{name}", f"is not for mode {mode}")
 
 
-def _recording_config(config: dict[str, Any], mode: str) -> None:
+def _recording_config(config: dict[str, Any], mode: str, options: Options) -> None:
     path = "clientRequest.recordingConfig"
     _belongs(config, _ONLY_IN_RECORDING_CONFIG, mode, path)
-    if mode == "individual" and config.get("subscribeUidGroup") is None:
+    if options.not_applicable == "refused" and mode == "mix" and config.get("streamMode"):
+        raise invalid(f"{path}.streamMode", f"is not for mode {mode}")
+    has_no_group = mode == "individual" and config.get("subscribeUidGroup") is None
+    if has_no_group and options.uid_group_required:
         raise invalid(f"{path}.subscribeUidGroup", "is required in individual mode")
     _one_list(config, path)
     streams = config.get("streamTypes", 2)
-    if config.get("streamMode") == "original" and streams != 0:
+    if mode != "mix" and config.get("streamMode") == "original" and streams != 0:
         raise invalid(f"{path}.streamMode", "original takes effect with streamTypes 0 only")
     if streams == 0 and config.get("subscribeVideoUids"):
         raise invalid(f"{path}.subscribeVideoUids", "streamTypes 0 subscribes to no video")
@@ -495,10 +513,10 @@ def _layout(config: dict[str, Any], path: str) -> None:
 
 def _one_list(config: dict[str, Any], path: str) -> None:
     for kind in ("Audio", "Video"):
-        if config.get(f"subscribe{kind}Uids") and config.get(f"unsubscribe{kind}Uids"):
-            raise invalid(
-                f"{path}.unsubscribe{kind}Uids", f"cannot go with subscribe{kind}Uids: set one"
-            )
+        for verb in ("unsubscribe", "unSubscribe"):
+            name = f"{verb}{kind}Uids"
+            if config.get(f"subscribe{kind}Uids") and config.get(name):
+                raise invalid(f"{path}.{name}", f"cannot go with subscribe{kind}Uids: set one")
 
 
 def _snapshots(recording: dict[str, Any]) -> None:
@@ -528,6 +546,8 @@ def _web(client_request: dict[str, Any]) -> None:
 
 
 def _scene(mode: str, client_request: dict[str, Any], scene: int) -> None:
+    if mode == "raw":
+        return  # the scene has no effect there
     policy = (client_request.get("appsCollection") or {}).get("combinationPolicy", "default")
     if (mode == "web") != (scene == 1):
         raise invalid("mode", f"does not go with acquire's scene {scene}")

@@ -12,9 +12,10 @@ import socketserver
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any, Self
 
 from local.agora import answers
@@ -26,8 +27,13 @@ from local.agora.plan import Plan
 from local.agora.rules import MODES, RefusalError
 from local.agora.world import Answer, Target, World
 
+MOST_BYTES = 16 * 1024 * 1024
+MOST_LINE = 1024
+"""Bytes of a body in chunks, and of a line between them."""
+
 _ID = "[^/]+"
-_BASE = rf"/v1/apps/(?P<app_id>{_ID})/cloud_recording"
+_REGION = "(?:/(?:na|us|eu|ap|cn))?"  # the regional paths of Agora's clients
+_BASE = rf"{_REGION}/v1/apps/(?P<app_id>{_ID})/cloud_recording"
 _RESOURCE = rf"{_BASE}/resourceid/(?P<resource_id>{_ID})"
 _TASK = rf"{_RESOURCE}/sid/(?P<sid>{_ID})/mode/(?P<mode>{'|'.join(MODES)})"
 _ROUTES = [
@@ -37,7 +43,7 @@ _ROUTES = [
     ("POST", "update", re.compile(rf"{_TASK}/update")),
     ("POST", "updateLayout", re.compile(rf"{_TASK}/updateLayout")),
     ("POST", "stop", re.compile(rf"{_TASK}/stop")),
-    ("GET", "ncs", re.compile(r"/v[12]/ncs/ip")),
+    ("GET", "ncs", re.compile(rf"{_REGION}/v[12]/ncs/ip")),
 ]
 
 
@@ -132,7 +138,7 @@ class Gateway:
     def _act(self, request: _Request, body: dict[str, Any], plan: Plan) -> Answer:
         world, names, endpoint = self.world, request.names, request.call.endpoint
         if endpoint == "ncs":
-            hosts = [{"primaryIP": host} for host in world.ncs_hosts]
+            hosts = [{self.options.address_name: host} for host in world.ncs_hosts]
             return 200, {"data": {"service": {"hosts": hosts}}}
         with world.lock:
             if endpoint == "acquire":
@@ -178,7 +184,8 @@ class Gateway:
             while self._recent and self._recent[0] <= call.at - 1:
                 self._recent.popleft()
             if len(self._recent) >= self.options.qps:
-                raise RefusalError(429, None, "API rate limit exceeded")
+                http, message = self.options.rate_refusal
+                raise RefusalError(http, None, message)
             self._recent.append(call.at)
 
     @staticmethod
@@ -288,6 +295,24 @@ class _Server(ThreadingHTTPServer):
         """Do nothing: callers may close their connection at any time."""
 
 
+def _chunks(stream: BufferedIOBase) -> Iterator[bytes]:
+    """Yield the chunks of a body (RFC 9112, 7.1); extensions and trailers are skipped.
+
+    Raises ValueError if the body is not in chunks, ends early or is too large.
+    """
+    left = MOST_BYTES
+    while size := int(stream.readline(MOST_LINE).partition(b";")[0].strip(), 16):
+        left -= size
+        if left < 0 or size < 0:
+            raise ValueError("too large")
+        chunk = stream.read(size)
+        if len(chunk) < size or stream.readline(MOST_LINE).strip():
+            raise ValueError("cut off")
+        yield chunk
+    while stream.readline(MOST_LINE).strip():
+        pass
+
+
 def _handler(gateway: Gateway, control: Control) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -297,8 +322,11 @@ def _handler(gateway: Gateway, control: Control) -> type[BaseHTTPRequestHandler]
         sys_version = ""
 
         def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            raw = self.rfile.read(length) if length else b""
+            try:
+                raw = self._raw()
+            except ValueError:
+                self.send_error(400)  # and the connection ends: where the next call begins is lost
+                return
             path = self.path.partition("?")[0]
             handle: Callable[..., Answer] = gateway.answer
             if path.startswith("/_control/"):
@@ -315,6 +343,13 @@ def _handler(gateway: Gateway, control: Control) -> type[BaseHTTPRequestHandler]
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
+
+        def _raw(self) -> bytes:
+            """Return the body, of a length or in chunks. Raises ValueError if it is neither."""
+            if self.headers.get("Transfer-Encoding", "").strip().lower() != "chunked":
+                length = int(self.headers.get("Content-Length") or 0)
+                return self.rfile.read(length) if length else b""
+            return b"".join(_chunks(self.rfile))
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 

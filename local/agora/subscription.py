@@ -15,11 +15,15 @@ _EVERYBODY = "#allstream#"
 class Subscription:
     """The lists of `recordingConfig`, as `update` changes them.
 
+    `exclusion_spelling` is `Options.exclusion_spelling`.
+
     Sources: Agora REST (lists, streamTypes), Agora "Set up subscription lists" (17 users; a list
     of one kind alone suppresses the other kind).
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], exclusion_spelling: str = "both") -> None:
+        spellings = ("unsubscribe", "unSubscribe")
+        self._exclusions = spellings if exclusion_spelling == "both" else (exclusion_spelling,)
         self._types = config.get("streamTypes", 2)
         self._lists: dict[str, list[str]] = {}
         for kind in ("Audio", "Video"):
@@ -52,10 +56,13 @@ class Subscription:
         }
 
     def _replace(self, kind: str, lists: dict[str, Any]) -> None:
-        for name in (f"subscribe{kind}Uids", f"unsubscribe{kind}Uids"):
-            self._lists.pop(name, None)
-            if lists.get(name):
-                self._lists[name] = list(lists[name])
+        self._lists.pop(f"subscribe{kind}Uids", None)
+        self._lists.pop(f"unsubscribe{kind}Uids", None)
+        if wanted := lists.get(f"subscribe{kind}Uids"):
+            self._lists[f"subscribe{kind}Uids"] = list(wanted)
+        for spelling in self._exclusions:
+            if unwanted := lists.get(f"{spelling}{kind}Uids"):
+                self._lists[f"unsubscribe{kind}Uids"] = list(unwanted)
 
     def _takes(self, uid: str, kind: str) -> bool:
         wanted = self._lists.get(f"subscribe{kind}Uids")

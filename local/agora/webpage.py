@@ -77,7 +77,8 @@ class WebPage:
     def ready(self, now_ms: int) -> None:
         """Report that the page is open, and begin to push."""
         self._ready = True
-        self._events.say(70, now_ms, recorderStartTime=now_ms)
+        loaded = {"pageLoadSuccessTime": now_ms} if self._param.get("readyTimeout") else {}
+        self._events.say(70, now_ms, recorderStartTime=now_ms, **loaded)
         self._push_to(now_ms, self._outputs)
 
     def stopped(self, now_ms: int, code: int, details: str, files: list[dict[str, Any]]) -> None:

@@ -312,6 +312,29 @@ def test_what_transcoding_will_make_rings_only_when_it_is_given_up(cloudwatch: C
     assert cloudwatch.rings("IncompleteRecordingsAlarm", 600)
 
 
+@rings("OverdueRecordingsAlarm")
+def test_files_that_are_missing_for_two_days_ring_once(cloudwatch: CloudWatch) -> None:
+    row = uploading()
+    house = House(row)
+    playlist = "#EXTM3U\n#EXTINF:15.0,\nlost_20231114221320000.ts\n#EXT-X-ENDLIST\n"
+    house.bucket.add(f"{row.prefix}{row.sid}_{row.cname}.m3u8", playlist.encode())
+    house.clock.advance(3600)
+    house.parts.recording_publisher.publish(RECORDING_ID)
+    wish = {"messageId": "1", "body": json.dumps({"recordingId": RECORDING_ID})}
+    for hour in (24, 47, 48, 49, 71):
+        house.clock.now_ms = after(600 + hour * 3600)
+        record_file_arrival.lambda_handler(
+            {"Records": [wish]}, CONTEXT, arrivals=house.parts.arrivals
+        )
+        cloudwatch.read(hour * 3600)
+    rung = [hour for hour in (24, 47, 48, 49, 71) if _rings_in(cloudwatch, hour)]
+    assert rung == [48]
+
+
+def _rings_in(cloudwatch: CloudWatch, hour: int) -> bool:
+    return cloudwatch.rings("OverdueRecordingsAlarm", hour * 3600 + 300)
+
+
 @rings("StuckRecordingsAlarm")
 def test_a_recording_without_an_execution_rings(cloudwatch: CloudWatch) -> None:
     """Its execution is started again and again is lost."""

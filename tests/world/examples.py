@@ -386,10 +386,16 @@ WEB: Json = {
         ],
     },
 }
+RAW: Json = {
+    "recordingConfig": {"channelType": 0, "streamTypes": 2, "subscribeUidGroup": 5},
+    "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
+    "snapshotConfig": {"captureInterval": 10, "fileType": ["jpg"]},
+}
 REQUESTS: dict[str, tuple[str, Json]] = {
     "mix": ("mix", MIX),
     "individual": ("individual", INDIVIDUAL),
     "postponed": ("individual", MIXED_LATER),
+    "raw": ("raw", RAW),
     "web": ("web", WEB),
     **EXAMPLES,
 }

@@ -271,7 +271,7 @@ FIELDS = [
         "mix",
         "recordingFileConfig",
         (["hls"], ["hls", "mp4"], ["mp4", "hls"]),
-        (["mp4"], [], ["hls", "hls"], ["flv"], "hls", ["hls", "mp4", "hls"]),
+        (["mp4"], ["mp3"], [], ["hls", "hls"], ["flv"], "hls", ["hls", "mp4", "hls"]),
     ),
     Field(
         "SnapshotConfig.captureInterval",

@@ -101,19 +101,19 @@ def test_only_an_incomplete_recording_is_open_for_late_files() -> None:
 
 
 def test_late_files_complete_a_recording_once() -> None:
-    row = looked_at_again(incomplete(), verdict(), NOW_MS + 1)
+    row = looked_at_again(incomplete(), verdict(), TIMINGS, NOW_MS + 1)
     assert (row.status, row.late_until_ms, row.upload.missing) == ("completed", None, 0)
-    assert looked_at_again(row, verdict(finding()), NOW_MS + 2) == row
+    assert looked_at_again(row, verdict(finding()), TIMINGS, NOW_MS + 2) == row
 
 
 def test_a_part_of_what_is_missing_changes_the_reason_and_keeps_it_open() -> None:
-    row = looked_at_again(incomplete(), verdict(finding(count=2)), NOW_MS + 1)
+    row = looked_at_again(incomplete(), verdict(finding(count=2)), TIMINGS, NOW_MS + 1)
     assert row.reason == "2 files are missing, the first is a.ts."
     assert (row.status, row.late_until_ms) == ("incomplete", LATE_UNTIL)
 
 
 def test_the_last_look_awaits_no_more() -> None:
-    row = looked_at_again(incomplete(), verdict(finding()), LATE_UNTIL)
+    row = looked_at_again(incomplete(), verdict(finding()), TIMINGS, LATE_UNTIL)
     assert (row.status, row.late_until_ms) == ("incomplete", None)
 
 

@@ -17,7 +17,7 @@ from agora_recording.files.conclusion import final_status
 from agora_recording.files.record_file_arrival import LEASE_S, Arrival, read, sign_of_life
 from agora_recording.life.due_index import DUE_SHARDS
 from agora_recording.notifications.facts import SessionFacts
-from agora_recording.recording.due import LATE, due
+from agora_recording.recording.due import LATE, due, over_ms
 from agora_recording.recording.looking import choose_look
 from agora_recording.recording.model import Attempt, Recording
 from agora_recording.recording.timings import Timings
@@ -47,6 +47,7 @@ INDEX = "\n".join(
     ["#EXTM3U", *(line for name in SLICES for line in ("#EXTINF:1.0", name)), "#EXT-X-ENDLIST", ""]
 ).encode()
 OVERDUE = after(600) + round(TIMINGS.upload_s * 1000)
+OVERDUE_GAPS_MS = round((TIMINGS.overdue_s - TIMINGS.upload_s) * 1000)
 LATE_UNTIL = after(600) + round(TIMINGS.late_s * 1000)
 TRANSCODED: dict[str, Any] = {
     "mode": "individual",
@@ -299,6 +300,59 @@ def test_the_last_look_says_that_nothing_will_come_any_more() -> None:
     assert room.row.status == "incomplete"
 
 
+def test_what_is_missing_for_two_days_is_announced_once_while_agora_still_has_it() -> None:
+    room = Room()
+    room.deliver(f"{STEM}.m3u8", SLICES[0])
+    room.publish()
+    begun_ms = over_ms(room.row)
+    for hours in (1, 24, 47.9, 48, 48.1, 71, 95):
+        room.clock.now_ms = begun_ms + round(hours * 3_600_000)
+        room.look_again()
+    assert room.bus.types == ["Recording Incomplete", "Recording Overdue"]
+    _, told = room.bus.events[-1]
+    assert told["id"] == f"{RECORDING_ID}-overdue"
+    assert told["recording"]["overdueAt"] == iso(begun_ms + 48 * 3_600_000)
+    assert told["recording"]["reason"].startswith("2 files are missing")
+    room.arrive(*SLICES[1:])
+    assert room.bus.types[2:] == ["Recording Completed"]
+
+
+def test_the_sweeper_asks_for_a_look_when_two_days_are_over() -> None:
+    room = Room()
+    room.deliver(f"{STEM}.m3u8", SLICES[0])
+    room.publish()
+    row, looks = room.row, []
+    while (look := due(row, TIMINGS)) is not None:
+        looks.append(look[1])
+        row = replace(row, looked_ms=look[1])
+    assert over_ms(row) + 48 * 3_600_000 in looks
+    assert looks == sorted(set(looks))
+
+
+def test_missing_transcoding_is_not_overdue_after_two_days() -> None:
+    room = Room(uploading(**TRANSCODED), facts=SessionFacts(upload="uploaded"))
+    room.bucket.add(f"{PREFIX}{STEM}__uid_s_7__uid_e_video.m3u8", INDEX)
+    room.deliver(*SLICES)
+    room.publish()
+    room.clock.advance(3 * 86_400)
+    room.look_again()
+    assert room.bus.types == ["Recording Incomplete"]
+    assert room.row.overdue_ms is None
+
+
+def test_with_a_short_wait_the_last_look_tells_that_files_are_missing() -> None:
+    room = Room()
+    room.deliver(f"{STEM}.m3u8", SLICES[0])
+    room.publish()
+    until_ms = over_ms(room.row) + 3_600_000
+    room.parts.store.amend(RECORDING_ID, lambda row: replace(row, late_until_ms=until_ms))
+    room.clock.now_ms = until_ms
+    room.look_again()
+    assert room.bus.types == ["Recording Incomplete", "Recording Overdue"]
+    assert room.row.late_until_ms is None
+    assert due(room.row, TIMINGS) is None
+
+
 @pytest.mark.parametrize("row", [recording(), ended("DIED")])
 def test_a_recording_that_is_not_published_is_left_to_its_execution(row: Recording) -> None:
     room = Room(row)
@@ -440,7 +494,9 @@ def test_the_sweeper_looks_soon_at_first_and_seldom_in_the_end(room: Room) -> No
     assert row.looked_ms == LATE_UNTIL
     assert gaps[0] == 450_000, "a quarter as long again as it has been over"
     assert max(gaps) == 6 * 3_600_000
-    assert gaps[:-1] == sorted(gaps[:-1])
+    # One look comes when it is time to tell somebody, between two others.
+    before = [gap for number, gap in enumerate(gaps) if sum(gaps[: number + 1]) < OVERDUE_GAPS_MS]
+    assert before == sorted(before)
     assert len(gaps) < 40
 
 

@@ -36,7 +36,7 @@ def test_each_kind_of_event_has_an_id_of_its_own() -> None:
     ids = {detail(recording(), kind, BUCKET)["id"] for kind in KINDS}
     assert ids == {
         f"{RECORDING_ID}-{word}"
-        for word in ("started", "restarted-1", "completed", "incomplete", "failed")
+        for word in ("started", "restarted-1", "completed", "incomplete", "failed", "overdue")
     }
 
 
@@ -53,6 +53,7 @@ def test_there_is_one_file_for_the_start_and_one_for_the_end() -> None:
         "Recording Completed": "events/recording-ended.json",
         "Recording Incomplete": "events/recording-ended.json",
         "Recording Failed": "events/recording-failed.json",
+        "Recording Overdue": None,
     }
 
 

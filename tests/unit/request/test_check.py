@@ -30,6 +30,7 @@ from tests.world.examples import (
     LAYOUT_EXAMPLES,
     MIX,
     PAGE,
+    RAW,
     RECORDING,
     REGION,
     REQUESTS,
@@ -64,7 +65,7 @@ def test_a_layout_that_agora_prints_is_accepted(layout: Json) -> None:
     assert check.check_layout("mix", layout).problems == ()
 
 
-@pytest.mark.parametrize("name", ["mix", "individual", "postponed", "web"])
+@pytest.mark.parametrize("name", ["mix", "individual", "postponed", "raw", "web"])
 def test_a_request_with_every_field_is_accepted_without_a_warning(name: str) -> None:
     mode, request = REQUESTS[name]
 
@@ -209,8 +210,8 @@ def test_a_request_that_is_no_object_is_refused(request_: Any, kind: str) -> Non
     )
 
 
-@pytest.mark.parametrize("mode", ["", "composite", "Mix", 1, ["mix"], {}])
-def test_a_mode_that_is_none_of_the_three_is_refused(mode: Any) -> None:
+@pytest.mark.parametrize("mode", ["", "composite", "Mix", "Raw", 1, ["mix"], {}])
+def test_a_mode_that_agora_does_not_have_is_refused(mode: Any) -> None:
     assert paths(start(mode, {}).problems) == {"mode"}
 
 
@@ -262,6 +263,10 @@ def test_the_name_of_a_web_recording_is_refused_beyond_that(cname: Any) -> None:
         ("individual", "recordingConfig.transcodingConfig", {"width": 5000, "height": 5000}),
         ("mix", "snapshotConfig", {"fileType": ["jpg"]}),
         ("web", "snapshotConfig", {"fileType": ["jpg"]}),
+        ("raw", "recordingConfig.audioProfile", 0),
+        ("raw", "recordingConfig.transcodingConfig", {}),
+        ("raw", "appsCollection", {"combinationPolicy": "postpone_transcoding"}),
+        ("raw", "transcodeOptions", {"transConfig": {"transMode": "audioMix"}}),
         ("mix", "extensionServiceConfig", WEB["extensionServiceConfig"]),
         ("individual", "extensionServiceConfig", WEB["extensionServiceConfig"]),
         ("mix", "appsCollection", {"combinationPolicy": "default"}),
@@ -290,6 +295,48 @@ def test_a_scene_of_another_mode_is_refused(mode: str, scene: int) -> None:
     found = start(mode, put(REQUESTS[mode][1], "scene", scene))
 
     assert "clientRequest.scene" in paths(found.problems)
+
+
+@pytest.mark.parametrize("scene", [1, 2])
+def test_the_scene_has_no_effect_in_raw_mode(scene: int) -> None:
+    found = start("raw", {**RAW, "scene": scene})
+
+    assert found.problems == ()
+    assert paths(found.warnings) == {"clientRequest.scene"}
+
+
+@pytest.mark.parametrize("value", [WEB["extensionServiceConfig"], {}, 1])
+def test_raw_mode_refuses_an_extension_which_agora_rejects(value: Any) -> None:
+    found = start("raw", {**RAW, "extensionServiceConfig": value})
+
+    assert Problem(
+        "clientRequest.extensionServiceConfig",
+        "must be left out in raw mode: Agora rejects it there",
+    ) in (found.problems)
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize("stream_mode", ["default", "standard", "original"])
+def test_a_stream_mode_is_left_out_in_raw_mode_with_a_warning(stream_mode: str) -> None:
+    request = put(RAW, f"{R}.streamMode", stream_mode)
+
+    found = start("raw", request)
+
+    assert found.problems == ()
+    assert paths(found.warnings) == {f"clientRequest.{R}.streamMode"}
+
+
+def test_sound_alone_as_mp3_is_for_raw_mode() -> None:
+    request: Json = {
+        "recordingConfig": {"channelType": 0, "streamTypes": 0},
+        "recordingFileConfig": {"avFileType": ["mp3"]},
+    }
+
+    assert start("raw", request) == Checked()
+    for mode in ("mix", "individual"):
+        assert paths(start(mode, request).problems) == {
+            "clientRequest.recordingFileConfig.avFileType"
+        }
 
 
 def test_web_mode_asks_for_its_page() -> None:
@@ -345,6 +392,14 @@ R, T, C = RECORDING, "transcodeOptions", TRANSCODING
         ("mix", {f"{C}.mixedVideoLayout": 1}, f"{C}.layoutConfig"),
         ("mix", {f"{C}.mixedVideoLayout": ...}, f"{C}.layoutConfig"),
         ("mix", {"recordingFileConfig.avFileType": ["mp4"]}, "recordingFileConfig.avFileType"),
+        ("raw", {"recordingFileConfig.avFileType": ["mp4"]}, "recordingFileConfig.avFileType"),
+        (
+            "raw",
+            {"recordingFileConfig.avFileType": ["hls", "mp3"]},
+            "recordingFileConfig.avFileType",
+        ),
+        ("raw", {f"{R}.streamTypes": 0}, f"{R}.streamTypes"),
+        ("raw", {"recordingFileConfig": ...}, None),
         ("individual", {f"{R}.streamTypes": 0}, f"{R}.streamTypes"),
         ("individual", {f"{R}.streamTypes": 1}, None),
         ("individual", {f"{R}.subscribeAudioUids": ["1"]}, f"{R}.subscribeVideoUids"),
@@ -405,6 +460,12 @@ def test_fields_that_contradict_each_other_are_refused(
             f"{R}.subscribeUidGroup",
         ),
         ("individual", {f"{R}.streamMode": "original"}, f"{R}.streamMode"),
+        (
+            "raw",
+            {f"{R}.subscribeVideoUids": [str(n) for n in range(8)], f"{R}.subscribeUidGroup": 1},
+            f"{R}.subscribeUidGroup",
+        ),
+        ("raw", {"recordingFileConfig.avFileType": ["mp3"]}, f"{R}.streamTypes"),
         (
             "postponed",
             {f"{T}.transConfig.transMode": "postponeTranscoding", f"{T}.container": {}},
@@ -495,6 +556,7 @@ def test_a_request_too_large_for_a_row_is_refused() -> None:
     [
         ("mix", UPDATE),
         ("individual", UPDATE),
+        ("raw", UPDATE),
         ("web", WEB_UPDATE),
         ("web", {"webRecordingConfig": {"onhold": False}}),
     ],
@@ -509,6 +571,7 @@ def test_an_update_for_its_mode_is_accepted(mode: str, body: Json) -> None:
         ("web", UPDATE, "streamSubscribe"),
         ("mix", {"webRecordingConfig": {"onhold": True}}, "webRecordingConfig"),
         ("individual", {"rtmpPublishConfig": {"outputs": []}}, "rtmpPublishConfig"),
+        ("raw", {"webRecordingConfig": {"onhold": True}}, "webRecordingConfig"),
         ("mix", {}, "body"),
         ("mix", {"unknown": 1}, "body"),
         ("mix", [], "body"),
@@ -538,7 +601,7 @@ def test_an_empty_list_in_an_update_is_a_warning() -> None:
     assert paths(found.warnings) == {"streamSubscribe.audioUidList.subscribeAudioUids"}
 
 
-@pytest.mark.parametrize("mode", ["individual", "web"])
+@pytest.mark.parametrize("mode", ["individual", "raw", "web"])
 def test_a_layout_is_for_mix_alone(mode: str) -> None:
     assert paths(check.check_layout(mode, CUSTOM_LAYOUT).problems) == {"body"}
 

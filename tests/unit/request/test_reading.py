@@ -61,7 +61,7 @@ def test_every_problem_has_its_path_and_its_rule() -> None:
     assert rules.pop("cname").startswith("must be 1 to 64 characters, each a letter, a digit")
     assert rules == {
         "uid": "must be text, not a whole number",
-        "mode": "must be one of individual, mix, web",
+        "mode": "must be one of individual, mix, raw, web",
         "clientRequest.storageConfig": "must be left out: the bundle adds the storage itself",
         "clientRequest.scene": "must be one of 0, 1, 2",
         "maxDurationSeconds": "must be a whole number from 1 to 2592000",
@@ -248,6 +248,15 @@ def test_the_scene_follows_from_the_mode(name: str, scene: int | None) -> None:
 
 def test_a_web_recording_gets_no_recording_config() -> None:
     assert "recordingConfig" not in with_defaults("web", WEB, max_duration_s=60)
+
+
+def test_raw_mode_sends_no_stream_mode_not_even_in_its_start_parameter() -> None:
+    given = {"recordingConfig": {"streamMode": "standard", "streamTypes": 2}}
+    request = with_defaults("raw", {**given, "startParameter": given}, max_duration_s=60)
+
+    assert "streamMode" not in request["recordingConfig"]
+    assert request["startParameter"]["recordingConfig"] == request["recordingConfig"]
+    assert "scene" not in request
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -58,6 +58,7 @@ def test_the_envelope_is_that_of_the_wire(agora: Any, receiver: Any) -> None:
         "sequence",
         "sendts",
         "serviceType",
+        "serviceScene",
         "details",
     }
     assert event["payload"]["serviceType"] == 2

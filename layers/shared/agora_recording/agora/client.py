@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -37,8 +37,8 @@ LONG_PATIENCE_S = 25.0
 class AgoraKeys(msgspec.Struct, frozen=True, rename="camel"):
     """What the Agora secret holds: the REST API's customer ID and customer secret."""
 
-    customer_id: str
-    customer_secret: str
+    customer_id: Annotated[str, msgspec.Meta(min_length=1)]
+    customer_secret: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class AgoraClient(msgspec.Struct, kw_only=True):

@@ -28,7 +28,7 @@ ChannelName = Annotated[
     str,
     Meta(
         pattern=r"^[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]{1,64}$",
-        description="The channel to record (individual and mix).",
+        description="The channel to record (individual, raw and mix).",
         extra={
             "rule": "must be 1 to 64 characters, each a letter, a digit, a space or one of "
             "! # $ % & ( ) + - : ; < = . > ? @ [ ] ^ _ { } | ~ ,"
@@ -270,7 +270,15 @@ class RecordingFileConfig(Struct, kw_only=True):
     """Which files are made."""
 
     avFileType: (
-        Annotated[list[Literal["hls", "mp4"]], Meta(min_length=1, max_length=2)] | UnsetType
+        Annotated[
+            list[Literal["hls", "mp4", "mp3"]],
+            Meta(
+                min_length=1,
+                max_length=2,
+                description='`["hls"]` or `["hls", "mp4"]`; in raw mode also `["mp3"]`.',
+            ),
+        ]
+        | UnsetType
     ) = UNSET
 
 
@@ -447,7 +455,7 @@ class VideoUidList(Struct, kw_only=True):
 
 
 class StreamSubscribe(Struct, kw_only=True):
-    """New subscription lists (individual and mix)."""
+    """New subscription lists (individual, raw and mix)."""
 
     audioUidList: AudioUidList | UnsetType = UNSET
     videoUidList: VideoUidList | UnsetType = UNSET

@@ -8,7 +8,7 @@ Lambda role cannot make them: a role that assumes a role gets one hour, and Agor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -57,8 +57,8 @@ TOKEN_LIFE_S = 12 * 3600  # Agora needs at least 4 hours; 12 leave time for fail
 class StorageKeys(msgspec.Struct, frozen=True, rename="camel"):
     """What the storage secret holds: the keys of the write-only IAM user."""
 
-    access_key: str
-    secret_key: str
+    access_key: Annotated[str, msgspec.Meta(min_length=1)]
+    secret_key: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def region_number(aws_region: str) -> int:

@@ -9,9 +9,9 @@ from msgspec.structs import asdict
 class Resource(Struct, frozen=True, kw_only=True):
     """What acquire returns: a resourceId, with which one uid may start one session in one channel.
 
-    `mode` is individual, mix or web. `base_url` is the host that returned it, without a slash at
-    the end: every later call goes there (Agora docs: switch domain name). None: the client's first
-    host.
+    `mode` is individual, raw, mix or web. `base_url` is the host that returned it, without a slash
+    at the end: every later call goes there (Agora docs: switch domain name). None: the client's
+    first host.
     """
 
     resource_id: str

@@ -10,8 +10,12 @@ from msgspec.structs import replace
 from agora_recording.clock import to_ms
 from agora_recording.files import manifest
 from agora_recording.files.verdict import Verdict
+from agora_recording.recording.due import overdue_ms
+from agora_recording.recording.ending import cause
 from agora_recording.recording.model import Outcome, Recording, Status, Upload, close, end_reason
 from agora_recording.recording.timings import Timings
+
+_WITHOUT_FAULT = frozenset({"STOPPED", "EXITED", "IDLE", "NOTHING_RECORDED", "WEB_MAX_DURATION"})
 
 
 def awaits_transcoding_alone(verdict: Verdict) -> bool:
@@ -45,6 +49,18 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
     return "incomplete", "The playlists do not say that they are complete."
 
 
+def _concluded(row: Recording, verdict: Verdict) -> tuple[Status, str]:
+    """Return the terminal status and the reason: a cause that was told comes before the files.
+
+    If every file is there after a session that ended without a fault, it is not worth a word.
+    """
+    status, files = final_status(verdict)
+    told = cause(row)
+    if told is None or (status == "completed" and row.sid and row.session_end in _WITHOUT_FAULT):
+        return status, files
+    return status, told if status == "failed" else f"{told} {files}"
+
+
 def looked_at(row: Recording, verdict: Verdict) -> Recording:
     """Return the recording with the verdict of a look at the bucket; unchanged if it is closed."""
     if row.is_terminal:
@@ -60,9 +76,9 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
     if row.is_terminal:
         return row
     status: Status = "failed"
-    reason = row.reason or "No session could be started."
+    reason = cause(row) or "No session could be started."
     if verdict:
-        status, reason = final_status(verdict)
+        status, reason = _concluded(row, verdict)
         upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
         row = replace(row, upload=upload, index_lengths=lengths)
     ended_ms = row.attempts[-1].ended_ms if row.attempts else None
@@ -73,25 +89,30 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
     return replace(closed, late_until_ms=late_until_ms, looked_ms=now_ms)
 
 
-def looked_at_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
+def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: int) -> Recording:
     """Return an incomplete recording after another look: completed if its late files have come.
 
-    Otherwise it gets the new verdict; after `late_until_ms` it awaits no more files.
+    Otherwise it gets the new verdict; files that Agora's backup should have delivered by now are
+    overdue (those of postponed transcoding, which take days, are not); after `late_until_ms` it
+    awaits no more files.
     """
     if not row.awaits_late_files:
         return row
-    status, reason = final_status(verdict)
+    status, reason = _concluded(row, verdict)
     upload, lengths = _summary(row.upload, verdict), _lengths(row, verdict)
     changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)
     if status == "completed":
         return close(changed, status, "", reason, now_ms)
+    is_late = row.overdue_ms is None and now_ms >= overdue_ms(row, timings)
+    if is_late and not awaits_transcoding_alone(verdict):
+        changed = replace(changed, overdue_ms=now_ms)
     is_over = now_ms >= (row.late_until_ms or 0)
     return replace(changed, late_until_ms=None) if is_over else changed
 
 
 def published_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:
     """Return an ended recording with its files as they are now; its status can only improve."""
-    status, reason = final_status(verdict)
+    status, reason = _concluded(row, verdict)
     return close(replace(row, upload=_published_upload(row, verdict)), status, "", reason, now_ms)
 
 

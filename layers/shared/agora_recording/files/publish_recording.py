@@ -71,29 +71,34 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
     # note: with the row, or before it, because an operator's request is noted even if the row stays
     # the same.
 
-    def look_again(self, recording_id: str) -> Status:
+    def look_again(self, recording_id: str) -> Recording:
         """Verify an incomplete recording again; publish it as completed if it is complete now.
 
-        Returns the status. Other changes are written into a new manifest, without an event. The
-        caller must hold the recording's `late_lease`, so that the end is announced only once. May
-        be repeated at any point.
+        Returns the row. Other changes are written into a new manifest, without an event; but when
+        it becomes overdue, that is announced. The caller must hold the recording's `late_lease`, so
+        that each is announced only once. May be repeated at any point.
         """
         recording = self.store.get(recording_id)
         if not recording.awaits_late_files:
-            return recording.status
+            return recording
         verdict, now = self.verifier.verify(recording), self.now_ms()
 
         def change(row: Recording) -> Recording:
-            return looked_at_again(row, verdict, now)
+            return looked_at_again(row, verdict, self.timings, now)
 
         changed = change(recording)
         if changed == recording:
-            return recording.status
+            return recording
         self._write_manifest(changed, verdict)
         if changed.status == "completed":
             self.publisher.announce_end(changed)
-        words = f"Verified again and published as {changed.status}: {changed.reason}"
-        return self.store.amend(recording_id, change, lambda *_: [Note(now, "late", words)]).status
+        notes = [
+            Note(now, "late", f"Verified again and published as {changed.status}: {changed.reason}")
+        ]
+        if changed.overdue_ms != recording.overdue_ms:
+            self.publisher.announce(changed, "Recording Overdue")
+            notes.append(Note(now, "overdue", "Files are missing for long: ask Agora for them."))
+        return self.store.amend(recording_id, change, lambda *_: notes)
 
     def publish_again(self, recording_id: str) -> Status:
         """Verify a recording that is over, write its manifest and announce its end again.

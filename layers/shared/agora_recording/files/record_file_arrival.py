@@ -182,9 +182,11 @@ class Arrivals(msgspec.Struct, kw_only=True):
         if lease.take(LEASE_S) is None:
             raise RecordingBusyError(f"Another run is looking at recording {recording_id}.")
         try:
-            status = self.publisher.look_again(recording_id)
+            after = self.publisher.look_again(recording_id)
         finally:
             lease.release()
-        if status == "completed":
+        if after.status == "completed":
             return "Completed"
+        if after.overdue_ms and not recording.overdue_ms:
+            return "Overdue"
         return "GivenUp" if self.now_ms() >= (recording.late_until_ms or 0) else "StillIncomplete"

@@ -25,6 +25,7 @@ DetailType = Literal[
     "Recording Completed",
     "Recording Incomplete",
     "Recording Failed",
+    "Recording Overdue",
 ]
 _OF_STATUS: dict[str, DetailType] = {
     "completed": "Recording Completed",
@@ -51,7 +52,7 @@ def file_name(detail_type: DetailType) -> str | None:
     match detail_type:
         case "Recording Started":
             return "events/recording-started.json"
-        case "Recording Restarted":
+        case "Recording Restarted" | "Recording Overdue":
             return None
         case "Recording Failed":
             return "events/recording-failed.json"

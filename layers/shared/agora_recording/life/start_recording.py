@@ -211,23 +211,23 @@ class Starter:
             if _attempt(row).number != number or _attempt(row).sid:
                 return row
             if end:
-                return replace(end_session(row, end, now), reason=str(error))
+                return end_session(row, end, now, reason=str(error))
             if reply.endpoint == "start" and reply.outcome.handling == "retry_same":
                 unanswered = _attempt(row).unanswered + 1
                 row = change_attempt(row, unanswered=unanswered)
                 if unanswered >= _UNANSWERED_STARTS:
-                    return replace(end_session(row, "START_FAILED", now), reason=str(error))
+                    return end_session(row, "START_FAILED", now, reason=str(error))
             if reply.outcome.handling == "slow_down":
                 refusals = _attempt(row).refusals + 1
                 row = change_attempt(row, refusals=refusals)
                 if refusals >= _UNCLEAR_REFUSALS:
-                    return replace(end_session(row, "REFUSED", now), reason=str(error))
+                    return end_session(row, "REFUSED", now, reason=str(error))
             if reply.outcome.handling == "acquire_again":
                 if is_first:
                     return change_attempt(row, resource_id=None, acquired_ms=None)
                 # A session of this resource may run: so the attempt keeps it; the next has a new
                 # uid.
-                return end_session(row, "START_FAILED", now)
+                return end_session(row, "START_FAILED", now, reason=str(error))
             return row
 
         self._store.amend(recording.recording_id, change)

@@ -19,15 +19,22 @@ from agora_recording.recording.ending import (
     after_stop,
     move_on,
     next_state,
+    stopped_without_session,
     unseen_s,
 )
 from agora_recording.recording.model import (
     Recording,
+    SessionEnd,
     ask_to_stop,
     end_session,
     wake_reason,
 )
 from agora_recording.recording.timings import Timings
+
+# Failures of a start after which another one cannot do better: somebody must change the stack, the
+# secret or the account. The state machine has waited for a full account (ServiceFullError) already.
+_HOPELESS = frozenset({"SecretUnavailableError", "StorageRegionError", "ServiceFullError"})
+_START_ENDS = frozenset({"START_FAILED", "REFUSED"})
 
 
 class Stopper:
@@ -81,13 +88,14 @@ class Stopper:
                 row = ask_to_stop(row, "MAX_DURATION", now)
             elif not row.sid and failure.name != "RateLimitedError":
                 # Waiting for a slot is not a failure of the start, which then goes on.
-                row = replace(end_session(row, "START_FAILED", now), reason=failure.message)
+                end: SessionEnd = "REFUSED" if failure.name in _HOPELESS else "START_FAILED"
+                row = end_session(row, end, now, reason=failure.message)
         if row.stop_reason and row.session_end is None and not row.sid:
-            row = end_session(row, "STOPPED", now)
+            row = end_session(row, "STOPPED", now, reason=stopped_without_session(row))
         return row
 
     def _failed(self, before: Recording, after: Recording, failure: Failure | None) -> list[Note]:
-        if failure is None or before.session_end or after.session_end != "START_FAILED":
+        if failure is None or before.session_end or after.session_end not in _START_ENDS:
             return []
         return [Note(self._now_ms(), "failed", f"The start failed: {failure.message}")]
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from agora_recording.notifications import events as e
 from agora_recording.notifications.facts import SessionFacts, Transcoding, heard, joined
 from agora_recording.notifications.words import (
+    FATAL,
     LONGEST,
     STORAGE_EXPIRED,
     key,
@@ -14,7 +15,6 @@ from agora_recording.notifications.words import (
 )
 
 _LEAVE_NO_USERS = 4
-_FATAL = 5
 _ENDING_STATUSES = frozenset({6, 7, 8, 20})
 _RESULTS = frozenset(get_args(Transcoding)) - {"none"}
 
@@ -32,7 +32,7 @@ def is_sign_of_life(event: e.Event) -> bool:
     """
     match event.details:
         case e.CloudRecordingError(errorLevel=level):
-            return level is None or level < _FATAL
+            return level is None or level < FATAL
         case e.CloudRecordingStatusUpdate(status=status):
             return status not in _ENDING_STATUSES
         case e.RecorderStarted(status=status):
@@ -69,7 +69,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
     at = event.at_ms
     match event.details:
         case e.CloudRecordingError(module=module, errorLevel=level, errorCode=code):
-            doubt = {"doubtMs": at} if level and level >= _FATAL else {}
+            doubt = {"doubtMs": at} if level and level >= FATAL else {}
             return {"errors": {problem_key(module, code): (level or 0, at)}, **doubt}
         case e.CloudRecordingWarning(module=module, warnCode=code):
             return {"warnings": {problem_key(module, code): at}}
@@ -121,7 +121,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
             return {"webStop": stop, "files": _names(files), **_end(reason, event)}
         case e.WebRecorderCapabilityLimit(limitType=limit):
             error = key("web", "capability_limit", limit)
-            return {"errors": {error: (_FATAL, at)}, **_end("WEB_FAILED", event)}
+            return {"errors": {error: (FATAL, at)}, **_end("WEB_FAILED", event)}
         case e.WebRecorderReload(reason=reason):
             return {"warnings": {key("web", "reload", reason): at}}
         case e.TranscoderStarted():

@@ -16,6 +16,13 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec.structs import replace
 
+from agora_recording.notifications.words import (
+    FATAL,
+    STORAGE_REFUSED,
+    error_words,
+    web_recording_stopped,
+)
+
 Upload = Literal["none", "started", "uploading", "backuped", "uploaded"]
 # Postponed transcoding is tried for days: a better result replaces a worse one, and the final
 # result (1001) replaces every earlier result (81).
@@ -239,6 +246,24 @@ def _is_live(facts: SessionFacts, uid: str) -> bool:
     if not uid or not facts.newUids or "unknown" in facts.newUids:
         return uid not in facts.leftUids
     return uid in facts.newUids and uid not in facts.leftUids
+
+
+def is_storage_refused(facts: SessionFacts) -> bool:
+    """Tell whether Agora says that the settings of the bucket are wrong: it cannot write there."""
+    return STORAGE_REFUSED in facts.errors
+
+
+def cause(facts: SessionFacts) -> str | None:
+    """Return what Agora told of the cause of a session's end, in one sentence; None if nothing.
+
+    Errors below the fatal level end no session, except that of the bucket's settings.
+    """
+    if is_storage_refused(facts):
+        return error_words(STORAGE_REFUSED)
+    if facts.webStop is not None and session_ended(facts) == "WEB_FAILED":
+        return web_recording_stopped(*facts.webStop)
+    fatal = {key: each for key, each in facts.errors.items() if each[0] >= FATAL}
+    return error_words(max(fatal, key=lambda key: (fatal[key], key))) if fatal else None
 
 
 def needs_query(facts: SessionFacts, queried_ms: int | None) -> bool:

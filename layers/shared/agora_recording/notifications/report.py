@@ -20,11 +20,11 @@ from agora_recording.notifications.facts import (
     session_ended,
 )
 from agora_recording.notifications.words import (
-    ERRORS,
     STORAGE_EXPIRED,
     STORAGE_EXPIRED_WORDS,
     WARNINGS,
     call_did_not_fit,
+    error_words,
     module_words,
     recorder_left,
     service_ended,
@@ -32,12 +32,6 @@ from agora_recording.notifications.words import (
 )
 
 _ARRIVES = 0  # Agora callbacks: 43 and 44
-_ABNORMAL = {
-    "30": "The uploader started",
-    "31": "The upload ended",
-    "32": "The upload to Agora's backup ended",
-    "40": "The recorder started",
-}
 
 
 class _View(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -145,21 +139,7 @@ def _remarks(facts: SessionFacts) -> Iterator[str]:
 def _errors(facts: SessionFacts) -> Iterator[ProblemView]:
     worst_first = sorted(facts.errors.items(), key=lambda each: each[1], reverse=True)
     for key, (level, at) in worst_first:
-        yield ProblemView(
-            kind="error", text=_error_words(key), level=level or None, last_at=iso(at)
-        )
-
-
-def _error_words(key: str) -> str:
-    match key.split(":", 2):
-        case ["status", event_type, status] if event_type in _ABNORMAL:
-            return f"{_ABNORMAL[event_type]} with abnormal status {status}."
-        case ["web", "capability_limit", limit]:
-            return f"The page uses a feature that cannot be recorded ({limit})."
-        case ["transcoder", "download_failed"]:
-            return "Agora could not read the files to transcode."
-    module, _, code = key.partition(":")
-    return f"Error {code} in {module_words(module)}: {ERRORS.get(key, 'not explained')}."
+        yield ProblemView(kind="error", text=error_words(key), level=level or None, last_at=iso(at))
 
 
 def _warnings(facts: SessionFacts) -> Iterator[ProblemView]:

@@ -12,8 +12,11 @@ _MODULES: dict[int | None, tuple[str, str]] = {
     6: ("web", "the web page recorder"),
 }
 _BY_NAME = dict(_MODULES.values())
+FATAL = 5
+"""The highest level of an error: it may have ended the recording."""
+STORAGE_REFUSED = "uploader:32"
 ERRORS = {
-    "uploader:32": "the bucket's settings are wrong",
+    STORAGE_REFUSED: "the bucket's settings or keys are wrong, so Agora cannot write there",
     "uploader:47": "a file could not be uploaded",
     "uploader:51": "a recorded file could not be processed",
     "service:50": "the upload took too long",
@@ -62,6 +65,27 @@ def module_words(module: int | str | None) -> str:
         return _BY_NAME.get(module, f"module {module or 'unknown'}")
     _, words = _MODULES.get(module, ("", f"module {module}"))
     return words
+
+
+_ABNORMAL = {
+    "30": "The uploader started",
+    "31": "The upload ended",
+    "32": "The upload to Agora's backup ended",
+    "40": "The recorder started",
+}
+
+
+def error_words(key: str) -> str:
+    """Return the sentence for an error, given its key in the facts."""
+    match key.split(":", 2):
+        case ["status", event_type, status] if event_type in _ABNORMAL:
+            return f"{_ABNORMAL[event_type]} with abnormal status {status}."
+        case ["web", "capability_limit", limit]:
+            return f"The page uses a feature that cannot be recorded ({limit})."
+        case ["transcoder", "download_failed"]:
+            return "Agora could not read the files to transcode."
+    module, _, code = key.partition(":")
+    return f"Error {code} in {module_words(module)}: {ERRORS.get(key, 'not explained')}."
 
 
 def service_ended(exit_status: int | None) -> str:

@@ -114,12 +114,23 @@ def _later(since: int, looked: int, gaps_s: tuple[float, float]) -> int:
 def _late_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
     """Return when to look again for late files; the last time at `late_until_ms`.
 
-    The intervals grow from look to look.
+    The intervals grow from look to look; one look comes when it is time to tell somebody.
     """
     until, looked = recording.late_until_ms, recording.looked_ms or 0
     if not recording.awaits_late_files or until is None or looked >= until:
         return None
-    return LATE, min(_later(over_ms(recording), looked, timings.late_gaps_s), until)
+    look = min(_later(over_ms(recording), looked, timings.late_gaps_s), until)
+    overdue = overdue_ms(recording, timings)
+    return LATE, look if looked >= overdue else min(look, overdue)
+
+
+def overdue_ms(recording: Recording, timings: Timings) -> int:
+    """Return from when on an incomplete recording needs a person: Agora's backup ends soon.
+
+    It is never after the last look.
+    """
+    overdue = over_ms(recording) + to_ms(timings.overdue_s)
+    return min(overdue, recording.late_until_ms or overdue)
 
 
 def deadline_ms(recording: Recording, timings: Timings) -> int:

@@ -20,12 +20,15 @@ from agora_recording.recording.model import (
     SessionEnd,
     advance,
     end_session,
+    found_empty,
     may_restart,
     orphan_ended,
     orphan_gone,
     wake_reason,
 )
 from agora_recording.recording.timings import Timings
+
+_BETWEEN = "The stop came while a session that was lost was being replaced."
 
 Next = Literal["start", "stop again", "await upload", "publish"]
 
@@ -71,8 +74,10 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
     asked_ms = now_ms if recording.stop_ms is None else recording.stop_ms
     if _is_refusal(reply) and now_ms - asked_ms >= timings.refused_s * 1000:
         end = "STOP_REFUSED"
+    if end == "NOTHING_RECORDED" and recording.sid:
+        recording = found_empty(recording, recording.sid)
     if end:
-        return end_session(recording, end, now_ms)
+        return end_session(recording, end, now_ms, reason=_told(end, reply))
     if reply.outcome.handling == "confirm_gone":
         gone_ms = recording.gone_ms or now_ms
         gone = replace(recording, gone_ms=gone_ms, gone_checks=recording.gone_checks + 1)
@@ -80,6 +85,12 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
             return end_session(gone, "STOPPED" if recording.stop_reason else "DIED", now_ms)
         return gone
     return recording
+
+
+def _told(end: SessionEnd, reply: Reply) -> str | None:
+    if end == "NOTHING_RECORDED":
+        return f"Agora says that nothing was recorded: {reply.outcome.reason}."
+    return f"Agora refused the stop: {reply.outcome.reason}." if end == "STOP_REFUSED" else None
 
 
 def after_orphan_stop(
@@ -97,7 +108,10 @@ def after_orphan_stop(
     if _is_refusal(reply):
         is_expired = now_ms >= expiry_ms(recording, orphan, timings)
         return orphan_ended(recording, sid, now_ms) if is_expired else recording
-    if end_of(reply):
+    end = end_of(reply)
+    if end == "NOTHING_RECORDED":
+        recording = found_empty(recording, sid)
+    if end:
         return orphan_ended(recording, sid, now_ms)
     if reply.outcome.handling != "confirm_gone":
         return recording
@@ -122,6 +136,28 @@ def next_state(recording: Recording) -> Next:
     return "await upload" if recording.sids else "publish"
 
 
+def cause(recording: Recording) -> str | None:
+    """Return the cause of the end in one sentence; None if none was told.
+
+    It is what Agora told of the last session, or of why there is none; or that the app's stop came
+    between two sessions.
+    """
+    attempt = recording.attempt
+    told = None if recording.is_terminal else recording.reason
+    if attempt is None:
+        return told
+    # An end after the stop has nothing to do with a replacement.
+    was_before = (attempt.ended_ms or 0) <= (recording.stop_ms or 0)
+    if recording.stop_reason and was_before and attempt.end in RESTARTABLE:
+        return _BETWEEN
+    return attempt.reason or told
+
+
+def stopped_without_session(recording: Recording) -> str:
+    """Return what to say of a stop that came while no session ran."""
+    return _BETWEEN if recording.sids else "The stop came before a session had started."
+
+
 def unseen_s(recording: Recording) -> float | None:
     """Return the seconds from the last sign of life until the loss was found.
 
@@ -144,7 +180,9 @@ def went_wrong(recording: Recording) -> bool:
     """
     if recording.status != "failed":
         return False
-    ends = [attempt.end for attempt in recording.attempts if attempt.end]
+    # A start that the app's stop overtook is no fault.
+    ends = [each.end for each in recording.attempts if each.sid or each.end != "STOPPED"]
+    ends = [end for end in ends if end]
     return any(end not in EMPTY_ENDS for end in ends) or not (ends or recording.stop_reason)
 
 

@@ -14,10 +14,12 @@ from agora_recording.recording.model import (
     Recording,
     SessionEnd,
     Upload,
+    cause_told,
     end_session,
     orphan_ended,
     seen,
     started,
+    storage_refused,
 )
 
 _further_upload = session.furthest(session.Upload)
@@ -92,7 +94,13 @@ def applied(
     changed = replace(changed, upload=_upload(changed.upload, facts))
     if _needs_token(changed, facts):
         changed = replace(changed, storage_token_ms=_RENEW_NOW_MS)
-    if ended:
+    told = session.cause(facts)
+    if told:
+        changed = cause_told(changed, sid, told)
+    if session.is_storage_refused(facts):
+        changed = storage_refused(changed, sid, now_ms)
+        changed = orphan_ended(changed, sid, now_ms) if ended else changed
+    elif ended:
         changed = end_session(changed, _end(changed, ended), now_ms, sid=sid)
     return changed
 

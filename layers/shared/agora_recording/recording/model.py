@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from agora_recording.agora.task import Resource, Task
 
-Mode = Literal["individual", "mix", "web"]
+Mode = Literal["individual", "mix", "raw", "web"]
 # Of the files, compared with what should be there; pending: something may still come.
 Outcome = Literal["complete", "pending", "incomplete"]
 Status = Literal[
@@ -56,7 +56,8 @@ SessionEnd = Literal[
     "START_FAILED",  # Agora did not start it, for now
     "UID_TAKEN",  # another task had this uid
     "STOP_REFUSED",  # Agora refused our stop
-    "REFUSED",  # Agora will never start it: a wrong parameter, credential or account
+    "REFUSED",  # it can never start: a wrong parameter, credential, secret or account
+    "STORAGE_REFUSED",  # Agora says that it cannot write into the bucket
 ]
 # The ends after which the recording should go on with a new session, if restarts are left.
 RESTARTABLE: frozenset[SessionEnd] = frozenset(
@@ -67,7 +68,7 @@ RESTARTABLE: frozenset[SessionEnd] = frozenset(
 EMPTY_ENDS: frozenset[SessionEnd] = frozenset({"NOTHING_RECORDED", "IDLE", "EXITED"})
 # The ends that are our own verdict: the session may still run, and must then be stopped.
 GIVEN_UP: frozenset[SessionEnd] = frozenset(
-    {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED"}
+    {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED", "STORAGE_REFUSED"}
 )
 
 
@@ -84,6 +85,8 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     confirmed_ms: int | None = None
     ended_ms: int | None = None
     end: SessionEnd | None = None
+    reason: str | None = None  # the cause of its end that was told, in one sentence
+    is_empty: bool = False  # Agora says that it recorded nothing
     gone_ms: int | None = None  # given up: since when its stop is answered by 404
     unanswered: int = 0  # starts of it that Agora did not answer
     refusals: int = 0  # answers to it that refuse, and say nothing known
@@ -136,6 +139,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     gap_seen: bool = False  # a notification is missing: look sooner
     upload: Upload = Upload()
     late_until_ms: int | None = None  # incomplete: until when the missing files are awaited
+    overdue_ms: int | None = None  # since when somebody was told that they have not come
     expires_hours: int = 72  # Agora's resourceExpiredHour
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
     looked_ms: int | None = None  # the sweeper's last look that changed nothing else
@@ -323,12 +327,18 @@ def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Record
 
 
 def end_session(
-    recording: Recording, end: SessionEnd, now_ms: int, *, sid: str | None = None
+    recording: Recording,
+    end: SessionEnd,
+    now_ms: int,
+    *,
+    sid: str | None = None,
+    reason: str | None = None,
 ) -> Recording:
     """Return the recording with its current session over; the first end is kept.
 
-    With `sid`, only that session: an event of an earlier session changes nothing. A session that is
-    given up has no `ended_ms` until it is known to be over.
+    `reason` is the cause, if one was told. With `sid`, only that session: an event of an earlier
+    session changes nothing. A session that is given up has no `ended_ms` until it is known to be
+    over.
     """
     attempt = recording.attempt
     if recording.session_end or recording.is_terminal:
@@ -337,8 +347,46 @@ def end_session(
         return recording
     if attempt is not None:
         may_run = attempt.sid and end in GIVEN_UP
-        recording = change_attempt(recording, ended_ms=None if may_run else now_ms, end=end)
-    return replace(recording, session_end=end)
+        reason = reason or attempt.reason
+        recording = change_attempt(
+            recording, ended_ms=None if may_run else now_ms, end=end, reason=reason
+        )
+    return replace(recording, session_end=end, reason=reason)
+
+
+def cause_told(recording: Recording, sid: str, reason: str) -> Recording:
+    """Return the recording with the cause that Agora told for a session's end, early or late."""
+    if recording.is_terminal:
+        return recording
+    changed = _change_attempts(recording, lambda each: each.sid == sid, reason=reason)
+    is_over = changed.session_end is not None and changed.sid == sid
+    return replace(changed, reason=reason) if is_over else changed
+
+
+def storage_refused(recording: Recording, sid: str, now_ms: int) -> Recording:
+    """Return the recording after Agora said that it cannot write a session's files.
+
+    No new session would do better: so it replaces an end after which one would follow.
+    """
+    if recording.session_end in RESTARTABLE and recording.sid == sid and not recording.is_terminal:
+        changed = change_attempt(recording, end="STORAGE_REFUSED")
+        return replace(changed, session_end="STORAGE_REFUSED")
+    return end_session(recording, "STORAGE_REFUSED", now_ms, sid=sid)
+
+
+def found_empty(recording: Recording, sid: str) -> Recording:
+    """Return the recording after Agora said that a session recorded nothing.
+
+    This explains more than an end without a fault, which a notification may have brought before.
+    """
+    if recording.is_terminal:
+        return recording
+    changed = _change_attempts(recording, lambda each: each.sid == sid, is_empty=True)
+    if changed.sid == sid and changed.session_end in ("STOPPED", "EXITED", "IDLE"):
+        changed = replace(
+            change_attempt(changed, end="NOTHING_RECORDED"), session_end="NOTHING_RECORDED"
+        )
+    return changed
 
 
 def may_restart(recording: Recording) -> bool:

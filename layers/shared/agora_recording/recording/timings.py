@@ -46,6 +46,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     # Our own (parameter LateDays): how long after its end an incomplete recording may become
     # complete. Postponed transcoding takes 24 hours, at times more than 48 (Agora callbacks: 1001).
     late_s: float = 345_600
+    # Agora's backup keeps files for 72 hours at most: a person must hear of it well before.
+    overdue_s: float = 172_800
     # Our own: the least and the greatest time between two looks for late files.
     late_gaps_s: tuple[float, float] = (60, 21_600)
     # Agora best practices: a new storage token every 60 minutes.

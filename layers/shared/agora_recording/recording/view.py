@@ -28,6 +28,7 @@ class AttemptView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     started_at: Instant | None = None
     ended_at: Instant | None = None
     end: SessionEnd | None = None
+    reason: str | None = None  # the cause of its end that was told
 
 
 class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -44,6 +45,7 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     started_at: Instant | None = None
     ended_at: Instant | None = None
     late_until: Instant | None = None  # until when missing files are awaited
+    overdue_at: Instant | None = None  # since when they are overdue: Agora's backup ends after 72 h
     deleting_at: Instant | None = None
     stop_reason: StopReason | None = None
     end_reason: str | None = None
@@ -70,6 +72,7 @@ def public(recording: Recording) -> dict[str, Any]:
         started_at=_iso(recording.started_ms),
         ended_at=_iso(recording.ended_ms),
         late_until=_iso(recording.late_until_ms),
+        overdue_at=_iso(recording.overdue_ms),
         deleting_at=_iso(recording.deleting_ms),
         stop_reason=recording.stop_reason,
         end_reason=recording.end_reason,
@@ -92,6 +95,7 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
         started_at=_iso(attempt.started_ms),
         ended_at=_iso(attempt.ended_ms),
         end=attempt.end,
+        reason=attempt.reason,
     )
 
 

@@ -154,13 +154,16 @@ def with_defaults(
 
     These are maxIdleTime, because Agora's 30 s would end a recording in a short pause; channelType,
     which Agora requires and whose default is 0; resourceExpiredHour, so that a recording can be
-    stopped until an hour after its maximum duration; the scene that the mode implies. A given
-    startParameter stays equal to the start fields.
+    stopped until an hour after its maximum duration; the scene that the mode implies. In raw mode,
+    streamMode is left out. A given startParameter stays equal to the start fields.
     """
     filled = dict(client_request)
     if mode != "web":
         given = members(client_request.get("recordingConfig"))
-        filled["recordingConfig"] = {"channelType": 0, "maxIdleTime": max_idle_time_s, **given}
+        config = {"channelType": 0, "maxIdleTime": max_idle_time_s, **given}
+        if mode == "raw":
+            config.pop("streamMode", None)  # it does not exist there (Agora: migration to raw)
+        filled["recordingConfig"] = config
     least, most = _EXPIRY_H
     hours = int(-(-max_duration_s // 3600)) + 1
     filled.setdefault("resourceExpiredHour", min(max(hours, least), most))

@@ -28,6 +28,11 @@ TagName = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME, extra=_TAG_
 TagValue = Annotated[str, Meta(max_length=MAX_TAG_VALUE, extra=_TAG_RULE)]
 
 
+_MODE = (
+    "`mix` makes one film of all users; `web` records a page; `individual` and `raw` make files "
+    "for each user. `raw` is the second version of `individual`: one playlist for each user, with "
+    "sound and picture together, and MP4 or MP3. Agora advises newcomers to begin with `raw`."
+)
 _UID = "The recorder's uid; without it, the stack chooses one. Each restart takes a new uid."
 
 
@@ -43,7 +48,9 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
         ),
     ]
     uid: Annotated[Uid | None, Meta(description=_UID)] | UnsetType = UNSET
-    mode: Annotated[Mode, Meta(extra={"rule": f"must be one of {', '.join(MODES)}"})] = "mix"
+    mode: Annotated[
+        Mode, Meta(description=_MODE, extra={"rule": f"must be one of {', '.join(MODES)}"})
+    ] = "mix"
     client_request: ClientRequest | UnsetType = UNSET
     max_duration_seconds: (
         Annotated[
@@ -77,6 +84,6 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
 
 
 class ChannelRequest(RecordingRequest, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A request in individual or mix mode, whose cname is the name of a channel."""
+    """A request in individual, raw or mix mode, whose cname is the name of a channel."""
 
     cname: ChannelName

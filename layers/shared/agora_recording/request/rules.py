@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 from agora_recording.agora.requests import ACQUIRE_FIELDS, ALL_STREAMS
 from agora_recording.request.conformance import IS_REQUIRED, MOST_LEVELS, child
 
-Mode = Literal["individual", "mix", "web"]
+Mode = Literal["individual", "mix", "raw", "web"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 STORAGE_RULE = "must be left out: the bundle adds the storage itself"
@@ -29,6 +29,8 @@ STORAGE_RULE = "must be left out: the bundle adds the storage itself"
 _MOST_PIXELS = 1920 * 1080
 _DEFAULT_SIZE = {"width": 360, "height": 640}
 _UID_GROUP_SIZES = (2, 7, 12, 17, 32, 49)
+# Where each user has files of their own, so that the number of users matters.
+_BY_USER = ("individual", "raw")
 _SALT = re.compile("[A-Za-z0-9+/]{43}=")  # 32 bytes in Base64
 _POLICY = "appsCollection.combinationPolicy"
 _KINDS = ("Audio", "Video")
@@ -39,18 +41,20 @@ _ANY_LIST = re.compile("(un)?subscribe(audio|video)uids?", re.IGNORECASE)
 # Which modes a field is for; a field that is not here is for all of them. Agora calls these "only
 # applicable" there, and does not refuse them elsewhere.
 START_MODES = {
-    "recordingConfig": ("individual", "mix"),
+    "recordingConfig": ("individual", "mix", "raw"),
     "recordingConfig.streamMode": ("individual",),
     "recordingConfig.audioProfile": ("mix",),
     "recordingConfig.transcodingConfig": ("mix",),
-    "snapshotConfig": ("individual",),
+    "snapshotConfig": ("individual", "raw"),
     "extensionServiceConfig": ("web",),
     "appsCollection": ("individual",),
     "transcodeOptions": ("individual",),
 }
+# What other rules say more about: Agora rejects the one, and wants the other left out.
+_NOT_IN_RAW = {("raw", "extensionServiceConfig"), ("raw", "recordingConfig.streamMode")}
 # An update in another mode is refused: it would change nothing, and its caller believes it did.
 UPDATE_MODES = {
-    "streamSubscribe": ("individual", "mix"),
+    "streamSubscribe": ("individual", "mix", "raw"),
     "webRecordingConfig": ("web",),
     "rtmpPublishConfig": ("web",),
 }
@@ -120,13 +124,19 @@ def _each_mode_has_its_fields(asked: Asked) -> Broken:
         yield "extensionServiceConfig", f"{IS_REQUIRED} in web mode"
 
 
+def _raw_mode_has_no_extension(asked: Asked) -> Broken:
+    # Agora only ignores it in the older individual mode (Agora: migration from individual to raw).
+    if asked.mode == "raw" and "extensionServiceConfig" in asked.given:
+        yield "extensionServiceConfig", "must be left out in raw mode: Agora rejects it there"
+
+
 def _each_list_has_its_place(asked: Asked) -> Broken:
     places = {f"recordingConfig.{name}" for kind in _KINDS for name in list_names(kind)}
     yield from misplaced_lists(asked.given, places)
 
 
 def _the_scene_fits_the_mode(asked: Asked) -> Broken:
-    if "scene" not in asked.top or asked.mode not in MODES:
+    if "scene" not in asked.top or asked.mode not in MODES or asked.mode == "raw":
         return
     scene = asked.top["scene"]
     if asked.mode == "web":
@@ -203,8 +213,15 @@ def _a_custom_layout_has_its_regions(asked: Asked) -> Broken:
 
 def _mp4_comes_with_hls(asked: Asked) -> Broken:
     kinds = items(members(asked.top.get("recordingFileConfig")).get("avFileType"))
-    if kinds and ("hls" not in kinds or kinds == ["hls", "hls"]):
-        yield "recordingFileConfig.avFileType", 'must be ["hls"] or ["hls", "mp4"]'
+    path = "recordingFileConfig.avFileType"
+    if asked.mode == "raw" and "mp3" in kinds:
+        if kinds != ["mp3"]:
+            yield path, 'must be ["mp3"] alone where it holds "mp3"'
+    elif "mp3" in kinds:
+        yield path, 'must be ["hls"] or ["hls", "mp4"]: "mp3" is for raw mode only'
+    elif kinds and ("hls" not in kinds or kinds == ["hls", "hls"]):
+        more = ' or ["mp3"]' if asked.mode == "raw" else ""
+        yield path, f'must be ["hls"] or ["hls", "mp4"]{more}'
 
 
 def _snapshots_need_video(asked: Asked) -> Broken:
@@ -255,6 +272,7 @@ RULES: tuple[Rule, ...] = (
     _storage_is_the_bundles,
     _it_is_no_whole_body,
     _each_mode_has_its_fields,
+    _raw_mode_has_no_extension,
     _each_list_has_its_place,
     _the_scene_fits_the_mode,
     _postponed_work_is_asked_for_whole,
@@ -277,7 +295,24 @@ RULES: tuple[Rule, ...] = (
 
 def _each_field_has_its_modes(asked: Asked) -> Broken:
     for path, words in in_other_modes(asked.mode, asked.given, START_MODES):
-        yield path, f"{words}: it has no effect here"
+        if (asked.mode, path) not in _NOT_IN_RAW:
+            yield path, f"{words}: it has no effect here"
+
+
+def _raw_mode_has_no_stream_mode(asked: Asked) -> Broken:
+    if asked.mode == "raw" and "streamMode" in members(asked.given.get("recordingConfig")):
+        yield "recordingConfig.streamMode", "does not exist in raw mode: the bundle leaves it out"
+
+
+def _raw_mode_has_no_scene(asked: Asked) -> Broken:
+    if asked.mode == "raw" and asked.top.get("scene", 0) != 0:
+        yield "scene", "has no effect in raw mode"
+
+
+def _mp3_is_sound_alone(asked: Asked) -> Broken:
+    kinds = items(members(asked.top.get("recordingFileConfig")).get("avFileType"))
+    if asked.mode == "raw" and kinds == ["mp3"] and asked.recording.get("streamTypes", 2) != 0:
+        yield "recordingConfig.streamTypes", 'should be 0 with avFileType "mp3", which has no video'
 
 
 def _the_uid_group_is_missing(asked: Asked) -> Broken:
@@ -307,8 +342,8 @@ def _the_uid_group_is_large_enough(asked: Asked) -> Broken:
     group = asked.recording.get("subscribeUidGroup")
     if not _is_whole(group) or group not in range(len(_UID_GROUP_SIZES)):
         return
-    if asked.mode != "individual":
-        yield "recordingConfig.subscribeUidGroup", "has no effect outside individual mode"
+    if asked.mode not in _BY_USER:
+        yield "recordingConfig.subscribeUidGroup", "has no effect outside individual and raw mode"
         return
     lists = ("subscribeAudioUids", "subscribeVideoUids")
     uids = {
@@ -362,6 +397,9 @@ def _the_page_outlives_the_resource(asked: Asked) -> Broken:
 
 ADVICE: tuple[Rule, ...] = (
     _each_field_has_its_modes,
+    _raw_mode_has_no_stream_mode,
+    _raw_mode_has_no_scene,
+    _mp3_is_sound_alone,
     _the_uid_group_is_missing,
     _the_channel_type_is_assumed,
     _lists_may_leave_out_a_medium,
@@ -386,7 +424,9 @@ def in_other_modes(
         outer, _, inner = path.partition(".")
         is_there = inner in members(top.get(outer)) if inner else outer in top
         if is_there and mode in MODES and mode not in modes:
-            yield path, f"is for {' and '.join(modes)} mode only"
+            *others, last = modes
+            named = f"{', '.join(others)} and {last}" if others else last
+            yield path, f"is for {named} mode only"
 
 
 def _for_mode(mode: object, given: Mapping[str, Any]) -> Mapping[str, Any]:
