@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import boto3
 import pytest
 
 from agora_recording.agora import storage
 from agora_recording.agora.storage import StorageKeys
 from agora_recording.aws import clients
-from local.template import template
+from local.template import ROOT, template
 from tests.world.patience import longest_s
 
 GATEWAY_S = 29  # API Gateway: the longest integration time-out
@@ -83,3 +85,10 @@ def test_the_client_that_makes_temporary_credentials_is_no_more_patient(
     made: Any = storage._sts_of(StorageKeys("key", "secret")).meta.config
     assert made.read_timeout == 2
     assert made.connect_timeout == 1
+
+
+def test_the_boto3_at_work_is_the_stated_floor_or_newer() -> None:
+    stated = re.search(r"^boto3==([\d.]+)$", (ROOT / "requirements/floor.in").read_text(), re.M)
+    assert stated
+    floor, here = (tuple(map(int, each.split("."))) for each in (stated[1], boto3.__version__))
+    assert floor <= here
