@@ -27,6 +27,7 @@ _NAMES = {
     "the uploaders": "the uploader's",
     "ip set v4": "IP set of IPv4",
     "ip set v6": "IP set of IPv6",
+    "to lambda": "to Lambda",
 }
 
 
@@ -58,11 +59,29 @@ def routes(resources: Json, description: Json) -> Iterator[Row]:
 
 
 def rights(resources: Json) -> Iterator[Row]:
-    """Yield (who, what it may do and why) for each room, the state machine and Agora's user."""
+    """Yield (who, what it may do and why) for each room, the state machine and Agora's user.
+
+    What every room may do or is denied comes first, once.
+    """
+    every = common(resources)
+    yield "every room", "<br>".join(_right(*each) for each in every)
     for name, resource in resources.items():
         if who := _who(name, resource):
-            lines = [_right(*each) for each in _statements(resource["Properties"])]
-            yield who, "<br>".join(lines) or "nothing"
+            found = [each for each in _statements(resource["Properties"]) if each not in every]
+            yield who, "<br>".join(_right(*each) for each in found) or "nothing"
+
+
+def common(resources: Json) -> list[tuple[str, Json]]:
+    """Return the statements, with their conditions, of the policy that rooms share."""
+    seen: list[Json] = []
+    for resource in resources.values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        for policy in resource["Properties"].get("Policies", ()):
+            if policy in seen:
+                return list(_statements({"Policies": [policy]}))
+            seen.append(policy)
+    return []
 
 
 def _right(condition: str, statement: Json) -> str:

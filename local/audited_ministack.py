@@ -27,6 +27,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
 from local.strict.mappings import read_as_the_role
+from local.strict.simulation import simulate_in_context
 
 _LOOK_S = 0.01  # between two checks whether an environment has become free
 
@@ -38,6 +39,7 @@ def main() -> None:
     start_in_turn()
     fail_with_the_function()
     read_as_the_role()
+    simulate_in_context()
     sys.argv = ["ministack"]
     app.main()
 

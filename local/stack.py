@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +39,8 @@ class EmbeddedStack:
     """Starts everything on entry, and leaves no process behind on exit.
 
     `agora_url` is another Agora, which is used instead of the simulator. `options` are passed to
-    the simulator and `given` to the template's parameters. `facts` is what local/stack.json holds.
+    the simulator and `given` to the template's parameters; `prepare` makes in the empty account
+    what the stack is given, and returns more parameters. `facts` is what local/stack.json holds.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class EmbeddedStack:
         agora_url: str | None = None,
         options: dict[str, Any] | None = None,
         given: dict[str, Any] | None = None,
+        prepare: Callable[[EmbeddedStack], dict[str, Any]] | None = None,
         facts_file: Path | None = None,
     ) -> None:
         self.speed = speed
@@ -59,6 +62,7 @@ class EmbeddedStack:
         self._agora_url = agora_url
         self._options = options or {}
         self._given = given or {}
+        self._prepare = prepare
         self._facts_file = facts_file
         self._exit = ExitStack()
         self._customer = ("local-customer", secrets.token_hex(16))
@@ -72,6 +76,8 @@ class EmbeddedStack:
             self.emulator = starting.enter_context(
                 Emulator(folder, port=self._port, speed=self.speed)
             )
+            if self._prepare:
+                self._given = {**self._given, **self._prepare(self)}
             agora_url = self._agora_url or self._start_agora(starting)
             self._deploy(agora_url)
             self._fill_secrets()
@@ -218,15 +224,16 @@ class EmbeddedStack:
     def _fill_secrets(self) -> None:
         """Do what an operator does after the first deploy; and make the uploader's key."""
         found = self._resources()
-        key = self.client("iam").create_access_key(UserName=found["StorageUser"])["AccessKey"]
         values: dict[str, dict[str, Any]] = {
             "AgoraSecret": {"customerId": self._customer[0], "customerSecret": self._customer[1]},
             "NotificationSecret": {"secrets": [self._notification_secret]},
-            "StorageSecret": {
+        }
+        if "StorageUser" in found:  # else StorageSecretArn was given
+            key = self.client("iam").create_access_key(UserName=found["StorageUser"])["AccessKey"]
+            values["StorageSecret"] = {
                 "accessKey": key["AccessKeyId"],
                 "secretKey": key["SecretAccessKey"],
-            },
-        }
+            }
         manager = self.client("secretsmanager")
         for name, value in values.items():
             manager.put_secret_value(SecretId=found[name], SecretString=json.dumps(value))
@@ -270,8 +277,13 @@ class EmbeddedStack:
             },
             "notification_secret": self._notification_secret,
             "speed": self.speed,
-            "resources": found,
+            "resources": {**self._of_the_company(), **found},
         }
+
+    def _of_the_company(self) -> dict[str, str]:
+        """Return what the stack was given instead of making it, by the name of what it makes."""
+        names = {"Bucket": "ExistingBucketName", "StorageSecret": "StorageSecretArn"}
+        return {name: self._given[by] for name, by in names.items() if by in self._given}
 
     def _drive_schedules(self) -> None:
         """Run the sweeper as often as the speed needs: a schedule of AWS runs once a minute at

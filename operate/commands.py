@@ -8,10 +8,12 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agora_recording.clock import from_iso, now_ms
@@ -19,6 +21,10 @@ from agora_recording.errors import RecordingError
 from agora_recording.observability import logger
 from agora_recording.request.rules import MODES
 from operate import deployment
+from operate.doctor import checks, recording
+from operate.doctor.check import Finding, State, examine
+from operate.doctor.patient import Patient, doors_of, local_doors
+from operate.doctor.recording import PAGE
 from operate.operations import Operator
 
 STACK = "agora-recording"
@@ -33,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 1 when it failed or found files missing."""
     arguments = _parser().parse_args(argv)
     try:
+        _enter(arguments.region, arguments.profile)
         if arguments.local:
             _enter_local(Path(arguments.facts))
         result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
@@ -49,7 +56,16 @@ def _is_bad(result: Result) -> bool:
     """Tell whether a command that did its work found that something is wrong."""
     if not isinstance(result, dict):
         return False
-    return result.get("verdict") in ("incomplete", "pending") or bool(result.get("refusal"))
+    is_refused = bool(result.get("refusal")) or bool(result.get("red"))
+    return is_refused or result.get("verdict") in ("incomplete", "pending")
+
+
+def _enter(region: str | None, profile: str | None) -> None:
+    """Make every AWS client use this region and profile, where they are given."""
+    if region:
+        os.environ |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    if profile:
+        os.environ["AWS_PROFILE"] = profile
 
 
 def _enter_local(facts: Path) -> None:
@@ -73,12 +89,14 @@ def _enter_local(facts: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make ops",
-        usage='make ops ARGS="[-h] [--stack NAME | --local] [--json] VERB …"',
+        usage='make ops ARGS="[--stack NAME | --local] [--region R] [--profile P] [--json] VERB …"',
         description="Operate a deployed stack.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--stack", default=STACK, help=f"the stack's name ({STACK})")
     where.add_argument("--local", action="store_true", help="the embedded stack of `make up`")
+    parser.add_argument("--region", help="the stack's region, as in `make deploy`")
+    parser.add_argument("--profile", help="the AWS profile, as in `make deploy`")
     parser.add_argument("--facts", default=FACTS, help=f"what --local reads ({FACTS})")
     parser.add_argument("--json", action="store_true", help="print JSON")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="make ops")
@@ -154,6 +172,20 @@ def _parser() -> argparse.ArgumentParser:
     firewall.add_argument(
         "--accept-drop", action="store_true", help="confirm an answer that lacks many addresses"
     )
+    doctor = verb(
+        "doctor",
+        "check whether the stack is wired right, and say what to do",
+        lambda it, given: _examine(it.stack, given),
+        _tell_examined,
+    )
+    doctor.add_argument(
+        "--record",
+        type=float,
+        metavar="SECONDS",
+        help="make one real recording, too: Agora bills its minutes",
+    )
+    doctor.add_argument("--page", default=PAGE, help=f"the page that it records ({PAGE})")
+    doctor.add_argument("--channel", default="", help="record this channel instead of a page")
     verb("watch", "run the sweeper now", lambda it, _: it.watch(), _tell_sweep)
     teardown = verb(
         "teardown",
@@ -190,6 +222,23 @@ def _read_secret() -> str:
     if sys.stdin.isatty():
         return getpass.getpass("The new secret (Agora console, Notifications): ").strip()
     return sys.stdin.readline().strip()
+
+
+def _examine(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
+    """Make every check; tell each finding at once, unless JSON is asked for."""
+    doors = (
+        local_doors(json.loads(Path(given.facts).read_text())) if given.local else doors_of(stack)
+    )
+    chosen = list(checks.ALL)
+    if given.record:
+        chosen.append(recording.check(given.record, given.page, given.channel))
+    found: list[dict[str, str]] = []
+    for finding in examine(chosen, Patient(stack, doors)):
+        found.append(msgspec.to_builtins(finding))
+        if not given.json:
+            print("\n".join(_tell_finding(finding)), flush=True)
+    counted = Counter(each["state"] for each in found)
+    return {"findings": found, **{state: counted[state] for state in get_args(State)}}
 
 
 # --- in words -----------------------------------------------------------------------------------
@@ -369,6 +418,16 @@ def _tell_firewall(found: dict[str, Any]) -> Iterable[str]:
             yield f"    refused: {plan['refused']}"
     for target, reason in found["failed"].items():
         yield f"  {target} FAILED: {reason}"
+
+
+def _tell_finding(finding: Finding) -> Iterable[str]:
+    yield f"{finding.state:<9}{finding.name:<21}{finding.said}"
+    if finding.advice:
+        yield f"{'':<30}What to do: {finding.advice}"
+
+
+def _tell_examined(found: dict[str, Any]) -> Iterable[str]:
+    return [", ".join(f"{found[state]} {state}" for state in get_args(State)) + "."]
 
 
 def _tell_sweep(found: dict[str, int]) -> Iterable[str]:

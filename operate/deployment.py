@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
@@ -24,12 +26,28 @@ class StackSettings(AgoraSettings, frozen=True, kw_only=True):
 
 
 class Deployment(NamedTuple):
-    """Physical ids by logical id, and the values of the parameters."""
+    """Physical ids by logical id, and the values of the parameters and of the outputs."""
 
     name: str
     region: str
     resources: dict[str, str]
     parameters: dict[str, str]
+    outputs: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def bucket(self) -> str:
+        """The bucket with the recordings: the stack's, or the one that it was given."""
+        return self.parameters.get("ExistingBucketName") or self.resources["Bucket"]
+
+    @property
+    def storage_secret(self) -> str:
+        """The secret with the keys that Agora uploads with: the stack's, or a given one."""
+        return self.parameters.get("StorageSecretArn") or self.resources["StorageSecret"]
+
+    @property
+    def partition(self) -> str:
+        """The partition: aws, aws-cn or aws-us-gov."""
+        return self.resources["RecordingStateMachine"].split(":")[1]
 
     @property
     def settings(self) -> StackSettings:
@@ -43,7 +61,7 @@ class Deployment(NamedTuple):
             agora_concurrent_tasks=float(self.parameters["AgoraConcurrentTasks"]),
             agora_calls_per_second=float(self.parameters["AgoraCallsPerSecond"]),
             aws_region=self.region,
-            bucket_name=self.resources["Bucket"],
+            bucket_name=self.bucket,
             bus_name=self.resources["EventBus"],
             arrivals_queue_url=self.resources["FileArrivals"],
             poison_queue_url=self.resources["PoisonNotifications"],
@@ -77,4 +95,5 @@ def find(name: str, client: CloudFormationClient | None = None) -> Deployment:
         parameters={
             each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])
         },
+        outputs={each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
     )

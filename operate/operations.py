@@ -47,7 +47,7 @@ class Operator:
     """Acts on one stack, with the operator's own AWS credentials."""
 
     def __init__(self, stack: Deployment, parts: Parts[StackSettings] | None = None) -> None:
-        self._stack = stack
+        self.stack = stack
         self._parts = parts or Parts(stack.settings)
         self._store = self._parts.store
         self._sessions = self._parts.sessions
@@ -210,7 +210,7 @@ class Operator:
         ]
 
     def _replay(self, queue: str, apply: Any, discard: bool) -> Iterator[dict[str, Any]]:
-        url = self._stack.resources[queue]
+        url = self.stack.resources[queue]
         for message in _messages(url):
             what, outcome, is_done = apply(msgspec.json.decode(message["Body"]))
             if is_done or discard:
@@ -240,7 +240,7 @@ class Operator:
         batch = letter.get("DDBStreamBatchInfo")
         if "recordingId" in letter or letter.get("source") == "aws.s3":
             body = msgspec.json.encode(letter).decode()
-            url = self._stack.resources["FileArrivals"]
+            url = self.stack.resources["FileArrivals"]
             clients.sqs().send_message(QueueUrl=url, MessageBody=body)
             return "a file that came late", "handed over again", True
         if batch is None:
@@ -269,7 +269,7 @@ class Operator:
         (notifications/secrets.py). So a secret that is already the present one is not stored again:
         that would remove the others.
         """
-        manager, secret_id = clients.secretsmanager(), self._stack.resources["NotificationSecret"]
+        manager, secret_id = clients.secretsmanager(), self.stack.resources["NotificationSecret"]
         present = parse_secrets(manager.get_secret_value(SecretId=secret_id)["SecretString"])
         if present[:1] != (secret,):
             text = msgspec.json.encode({"secrets": [secret]}).decode()
@@ -310,7 +310,7 @@ class Operator:
 
     def _invoke(self, logical_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         answer = boto3.client("lambda", config=_PATIENT).invoke(
-            FunctionName=self._stack.resources[logical_id], Payload=msgspec.json.encode(payload)
+            FunctionName=self.stack.resources[logical_id], Payload=msgspec.json.encode(payload)
         )
         result: dict[str, Any] = msgspec.json.decode(answer["Payload"].read())
         if "FunctionError" in answer:

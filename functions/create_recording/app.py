@@ -25,6 +25,7 @@ class CreateSettings(TableSettings, frozen=True, kw_only=True):
     max_idle_time_s: int
     restart_limit: int
     postponed_transcoding: bool
+    key_prefix: str = ""
     aws_region: str  # AWS's own variable
 
 

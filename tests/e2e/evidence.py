@@ -89,6 +89,8 @@ def _rights(stage: Any) -> set[Right]:
             if isinstance(document, str):
                 document = json.loads(unquote(document))
             for statement in document["Statement"]:
+                if statement["Effect"] != "Allow":
+                    continue
                 for action in _list(statement["Action"]):
                     for resource in _list(statement["Resource"]):
                         found.add(Right(role, action, resource))

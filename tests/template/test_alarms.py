@@ -141,7 +141,7 @@ class CloudWatch:
             if value is None:
                 breaches += alarm["TreatMissingData"] == "breaching"
             else:
-                breaches += _COMPARE[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+                breaches += _COMPARE[alarm["ComparisonOperator"]](value, _threshold(alarm))
         return bool(breaches >= alarm.get("DatapointsToAlarm", count))
 
     def _value(self, alarm: dict[str, Any], end: float) -> float | None:
@@ -164,6 +164,14 @@ class CloudWatch:
         points = self._points[metric["Namespace"], metric["MetricName"], _dimensions(metric)]
         values = [value for at, value in points if begin <= at < end]
         return _STATISTICS[statistic](values) if values else None
+
+
+def _threshold(alarm: dict[str, Any]) -> float:
+    """Return an alarm's threshold: a number, or the default of its parameter."""
+    found = alarm["Threshold"]
+    if isinstance(found, dict):
+        found = template()["Parameters"][found["Ref"]]["Default"]
+    return float(found)
 
 
 def _period(alarm: dict[str, Any]) -> int:

@@ -32,7 +32,8 @@ def allowed(room: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for policy in functions()[room]["Policies"]:
         for each in policy["Statement"]:
-            found.setdefault(each["Action"], []).append(each["Resource"])
+            if each.get("Effect") == "Allow":
+                found.setdefault(each["Action"], []).append(each["Resource"])
     return found
 
 
@@ -58,14 +59,14 @@ def test_a_mapping_has_the_name_that_sam_would_give_it(name: str) -> None:
     assert name != room
 
 
-def test_sam_attaches_nothing_but_the_right_to_log() -> None:
+def test_sam_attaches_nothing_but_the_rights_to_log_and_to_be_in_a_vpc() -> None:
     attached = {
         str(arn).rpartition("/")[2].rstrip("'}]")
         for each in expanded().values()
         if each["Type"] == "AWS::IAM::Role"
         for arn in each["Properties"].get("ManagedPolicyArns", ())
     }
-    assert attached == {"AWSLambdaBasicExecutionRole"}
+    assert attached == {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"}
 
 
 def expanded() -> dict[str, Any]:

@@ -37,11 +37,20 @@ def test_a_route_that_nobody_describes_is_not_left_out_in_silence() -> None:
 
 def test_every_room_is_in_the_table_with_everything_it_may_do() -> None:
     told = {who: what for who, what in tables.rights(RESOURCES)}  # noqa: C416 - pairs, for mypy
-    assert len(told) == len(functions()) + 2  # the state machine, and the user who uploads
+    # Besides: what every room may, the state machine, and the user who uploads.
+    assert len(told) == len(functions()) + 3
+    every = tables.common(RESOURCES)
+    assert [condition for condition, _ in every] == ["", "UseYourKey", "UseYourKey"]
+    assert all(tables.sentence(each["Sid"]) in told["every room"] for _, each in every)
     for room in functions().values():
         folder = room["CodeUri"]
         text = told.pop(f"[{folder.split('/')[1]}]({folder}app.py)")
-        statements = [each for policy in room.get("Policies", []) for each in policy["Statement"]]
+        statements = [
+            each
+            for policy in room["Policies"]
+            for each in policy["Statement"]
+            if (each.get("Fn::If", [None, each])[1]) not in [shared for _, shared in every]
+        ]
         lines = text.split("<br>") if statements else []
         for line, statement in zip(lines, statements, strict=True):
             condition, allowed, _ = statement.get("Fn::If", ("", statement, None))

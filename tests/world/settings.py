@@ -31,6 +31,7 @@ class WorldSettings(StorageSettings, frozen=True, kw_only=True):
     max_idle_time_s: int = 300
     restart_limit: int = 3
     postponed_transcoding: bool = False
+    key_prefix: str = ""
     stack_name: str = "stack"
     security_group_ids: str = ""
     security_group_tag: str = ""

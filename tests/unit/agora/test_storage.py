@@ -98,7 +98,16 @@ def test_temporary_credentials_are_limited_to_the_prefix_and_live_twelve_hours()
 
 
 def test_the_session_policy_fits_into_what_sts_takes() -> None:
-    assert len(session_policy("aws-us-gov", "b" * 63, PREFIX)) < 2048
+    key = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/" + "0" * 36
+    prefix = "p" * 79 + "/" + PREFIX
+    assert len(session_policy("aws-us-gov", "b" * 63, prefix, key)) < 2048
+
+
+def test_temporary_credentials_may_use_the_key_of_the_bucket_and_no_other() -> None:
+    policy = json.loads(session_policy("aws", "bucket", PREFIX, "arn:key"))
+    _, key = policy["Statement"]
+    assert key["Resource"] == "arn:key"
+    assert set(key["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
 
 
 @pytest.mark.parametrize("region", ["eu-central-2", "me-central-1", "mx-central-1"])

@@ -37,8 +37,8 @@ BODY: dict[str, Any] = {
 class Room(World):
     """The room that makes recordings; `on_sleep` is what happens while an answer is held."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **variables: Any) -> None:
+        super().__init__(**variables)
         self.made = 0
         self.on_sleep: Callable[[], object] = lambda: None
 
@@ -82,6 +82,13 @@ def test_a_request_is_answered_with_the_recording_and_where_it_is(room: Room) ->
 def test_the_execution_that_owns_it_has_its_name(room: Room) -> None:
     recording_id = room.post(BODY).body["recordingId"]
     assert room.machine.executions == {recording_id: "RUNNING"}
+
+
+def test_its_files_are_below_the_prefix_that_the_stack_has_now() -> None:
+    room = Room(key_prefix="video/2026/")
+    made = room.post(BODY).body
+    assert made["prefix"] == f"video/2026/recordings/{made['recordingId']}/"
+    assert room.rows[0]["keyPrefix"] == "video/2026/"
 
 
 def test_no_secret_is_in_the_row_or_in_the_answer(room: Room) -> None:

@@ -252,3 +252,17 @@ def test_a_room_that_looks_before_it_keeps_the_token_is_found_out(
 
     monkeypatch.setattr(UploadWatcher, "park", hasty)
     assert [] in [_meet(number, "park")[0].machine.sent for number in range(1, 9)]
+
+
+@pytest.mark.parametrize("slices", [SLICES[:1], []], ids=["shortened", "emptied"])
+def test_an_index_that_becomes_shorter_between_two_looks_is_not_complete(slices: list[str]) -> None:
+    room = Room(uploading(mode="individual")).deliver(*SLICES)
+    assert room.park() == "pending"
+    lines = [line for name in slices for line in ("#EXTINF:1.0,", name.rpartition("/")[2])]
+    room.bucket.add(f"{STEM}.m3u8", "\n".join(["#EXTM3U", *lines, "#EXT-X-ENDLIST", ""]).encode())
+    assert room.arrive() == "VerdictPending"
+    room.clock.advance(3600)
+    room.parts.recording_publisher.publish(RECORDING_ID)
+    findings = room.bucket.json(room.row.upload.manifest or "")["findings"]["items"]
+    assert room.row.status == "incomplete"
+    assert "shortened_playlist" in {each["code"] for each in findings}

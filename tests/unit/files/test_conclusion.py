@@ -54,6 +54,21 @@ def incomplete(**changes: Any) -> Recording:
         ([finding(count=3)], "incomplete", "3 files are missing, the first is a.ts."),
         ([finding("nothing_recorded")], "failed", "Nothing was recorded."),
         (
+            [finding("nothing_recorded"), finding("too_large")],
+            "incomplete",
+            "There is more in the bucket than can be checked.",
+        ),
+        (
+            [finding("nothing_playable")],
+            "incomplete",
+            "There is media in the bucket, but no playlist plays it.",
+        ),
+        (
+            [finding("shortened_playlist")],
+            "incomplete",
+            "A playlist names fewer segments than it did before.",
+        ),
+        (
             [finding("unclosed_playlist")],
             "incomplete",
             "The playlists do not say that they are complete.",

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agora_recording.files.allowance import Allowance
 from agora_recording.files.conclusion import final_status
 from agora_recording.files.inventory import S3Object
 from agora_recording.files.judge import verify
@@ -1242,6 +1243,60 @@ def test_an_index_too_large_to_be_one_is_not_read() -> None:
     verdict = bucket.verdict()
     assert gist(verdict) == {("too_large", "error", 1), ("nothing_recorded", "error", 1)}
     assert bucket.reads == []
+
+
+def test_more_files_than_the_allowance_are_a_finding_and_none_of_them_counts_as_missing() -> None:
+    bucket = Bucket()
+    bucket.stream(200)
+    allowance = Allowance(listing=20_000)
+    verdict = verify(bucket.objects(), bucket.read, expectation(cname=CNAME), NOW_MS, allowance)
+    assert (verdict.outcome, gist(verdict)) == ("incomplete", {("too_large", "error", 1)})
+    assert 1 < verdict.objects < 100
+    assert verdict.recorded_ms == 200 * 15_000
+    assert final_status(verdict)[0] == "incomplete"
+
+
+def test_a_file_that_is_missing_among_those_read_is_told_even_if_there_are_too_many() -> None:
+    bucket = Bucket()
+    bucket.stream(200)
+    bucket.delete(f"{SID}_{CNAME}_20260131120015000.ts")
+    allowance = Allowance(listing=20_000)
+    verdict = verify(bucket.objects(), bucket.read, expectation(cname=CNAME), NOW_MS, allowance)
+    assert gist(verdict) == {("too_large", "error", 1), ("missing_segment", "error", 1)}
+
+
+@pytest.mark.parametrize("allowance", [Allowance(indexes=1000), Allowance(lines=10)])
+def test_an_index_beyond_the_allowance_is_a_finding_and_so_are_those_after_it(
+    allowance: Allowance,
+) -> None:
+    bucket = Bucket()
+    first, second = bucket.stream(2000, uid=7), bucket.stream(2000, uid=8)
+    expected = expectation(cname=CNAME, mode="individual")
+    verdict = verify(bucket.objects(), bucket.read, expected, NOW_MS, allowance)
+    found = {each.where: each.detail for each in verdict.findings if each.code == "too_large"}
+    assert verdict.outcome == "incomplete"
+    assert found.keys() == {first, second}
+    assert found[first].startswith("read up to byte ")
+    assert found[second].startswith("not read: ")
+    assert bucket.reads == [PREFIX + first]
+
+
+def test_an_index_beyond_the_allowance_is_not_one_that_became_shorter() -> None:
+    bucket = Bucket()
+    name = bucket.stream(2000)
+    expected = expectation(cname=CNAME, lengths={length_key(name): 2000})
+    verdict = verify(bucket.objects(), bucket.read, expected, NOW_MS, Allowance(lines=10))
+    codes = {each.code for each in verdict.findings if each.level == "error"}
+    assert codes == {"too_large"}
+
+
+def test_the_lengths_of_indexes_are_told_for_the_next_verdict() -> None:
+    bucket = Bucket()
+    individual(bucket)
+    lengths = bucket.verdict(mode="individual").lengths
+    assert sorted(lengths.values()) == [3] * 4
+    assert bucket.verdict(mode="individual", lengths=lengths).outcome == "complete"
+    assert all(len(key) == 12 for key in lengths)
 
 
 @given(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.files import playlists
+from agora_recording.files.allowance import Allowance
 from agora_recording.files.playlists import Playlist, parse
 
 SID = "0123456789abcdef0123456789abcdef"
@@ -173,6 +174,55 @@ def test_an_index_cut_anywhere_is_read_up_to_the_cut(length: int) -> None:
     assert read == [one.uri for one in whole.segments][: len(read)]
 
 
+@given(
+    st.lists(st.sampled_from(INDEX.splitlines(keepends=True)) | st.binary(max_size=20).map(repr)),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_an_index_says_the_same_in_pieces_of_any_size(
+    lines: list[str], size: int, is_marked: bool
+) -> None:
+    data = ("\ufeff" * is_marked + "".join(lines)).encode()
+    pieces = [data[first : first + size] for first in range(0, len(data), size)]
+    assert parse(pieces) == parse(data)
+
+
+def test_an_index_in_pieces_larger_than_a_block_is_read_whole() -> None:
+    entries = "".join(f"#EXTINF:1\n{number}.ts\n" for number in range(20_000))
+    playlist = parse(f"#EXTM3U\n{entries}#EXT-X-ENDLIST")
+    assert [one.uri for one in playlist.segments] == [f"{number}.ts" for number in range(20_000)]
+    assert (playlist.closed, playlist.defects) == (True, [])
+
+
+@pytest.mark.parametrize("start", ["", "#EXTINF:", "#EXT-X-NEW:", "x"])
+def test_a_line_that_never_ends_is_not_kept(start: str) -> None:
+    allowance = Allowance()
+    text = f"#EXTM3U\n{start}{'9' * 1_000_000}\n#EXTINF:1\na.ts\n".encode()
+    playlist = parse([text[at : at + 1000] for at in range(0, len(text), 1000)], allowance)
+    assert [one.uri for one in playlist.segments] == ["a.ts"]
+    assert codes(playlist) & {"garbage", "bad_duration", "bad_tag"}
+    assert sum(map(len, playlist.segments[0].tags)) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("allowance", "most"),
+    [(Allowance(lines=1000), 20_000), (Allowance(indexes=1_000_000), 20_000)],
+    ids=["lines", "bytes"],
+)
+def test_an_index_is_read_as_far_as_the_allowance_goes(allowance: Allowance, most: int) -> None:
+    text = "#EXTM3U\n" + "".join(f"#EXTINF:1\n{number:0100}.ts\n" for number in range(100_000))
+    playlist = parse(text, allowance)
+    assert playlist.too_large
+    assert 0 < len(playlist.segments) < most
+    assert "cut" not in codes(playlist)
+    assert allowance.is_spent
+
+
+def test_the_addresses_of_maps_and_keys_are_told() -> None:
+    playlist = parse(index('#EXT-X-MAP:URI="a.mp4"', '#EXT-X-KEY:METHOD=AES-128,URI="b"'))
+    assert playlist.resources == ["a.mp4", "b"]
+
+
 @given(st.binary() | st.text())
 def test_no_bytes_whatever_break_the_reader(text: bytes | str) -> None:
     playlist = parse(text)
@@ -207,3 +257,8 @@ def test_the_file_that_a_uri_means_lies_beside_the_index() -> None:
     assert playlists.file_name("recordings/X/a.ts") == "a.ts"
     assert playlists.file_name("https://host/path/a%20b.ts?X-Amz-Signature=1") == "a b.ts"
     assert playlists.file_name("sid_what?.ts") == "sid_what?.ts"
+
+
+@given(st.text() | st.text().map("https://host/{}".format) | st.text().map("//host/%2F{}".format))
+def test_the_file_that_a_uri_means_is_never_in_a_folder(uri: str) -> None:
+    assert "/" not in playlists.file_name(uri)

@@ -377,6 +377,17 @@ def test_a_recording_that_was_deleted_is_no_failure(room: Room) -> None:
     assert room.arrive(SLICES[2]) == []
 
 
+@pytest.mark.parametrize(
+    ("before", "done"), [("video/2026/", "VerdictIncomplete"), ("", "Ignored"), ("a/", "Ignored")]
+)
+def test_a_file_is_the_recordings_only_below_its_own_prefix(before: str, done: str) -> None:
+    """A copy elsewhere in the bucket is not: the bucket may be full of other things."""
+    room = Room(uploading(key_prefix="video/2026/"))
+    body = arrived(SLICES[0], room.clock(), prefix=before + PREFIX)
+    taken = room.parts.arrivals.take([{"messageId": "0", "body": body}])
+    assert list(taken.done) == [done]
+
+
 def test_a_burst_is_one_look(room: Room) -> None:
     room.faults.names.clear()
     room.arrive(*SLICES, SLICES[2], SLICES[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections import deque
@@ -391,6 +392,32 @@ def test_an_error_of_an_invoked_room_is_the_operators_error(world: Desk) -> None
     world.clients["lambda"] = SimpleNamespace(invoke=lambda **_: answer)
     with pytest.raises(RoomFailedError, match="1 of 2 targets"):
         world.operator.watch()
+
+
+def test_commands_go_to_the_region_and_the_profile_of_the_deploy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "before")
+    seen: dict[str, str] = {}
+
+    def find(_: str) -> Deployment:
+        seen.update(os.environ)
+        raise StackNotFoundError("There is none.")
+
+    monkeypatch.setattr(deployment, "find", find)
+    assert commands.main(["--region", "eu-west-3", "--profile", "video", "list"]) == 1
+    assert [seen[name] for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")] == [
+        "eu-west-3",
+        "eu-west-3",
+        "video",
+    ]
+
+
+def test_the_bucket_of_a_stack_may_be_one_that_it_was_given() -> None:
+    assert STACK.bucket == "films"
+    given = STACK._replace(parameters={**STACK.parameters, "ExistingBucketName": "theirs"})
+    assert given.settings.bucket_name == given.bucket == "theirs"
 
 
 # --- finding the stack --------------------------------------------------------------------------

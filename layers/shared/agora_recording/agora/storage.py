@@ -84,7 +84,8 @@ def storage_config(
 ) -> dict[str, Any]:
     """Return Agora's storageConfig object (Agora REST: storageConfig).
 
-    `prefix` is `recordings/<recordingId>/`; `token` is (stsToken, expiry in epoch seconds).
+    `prefix` is `[<keyPrefix>]recordings/<recordingId>/`; `token` is (stsToken, expiry in epoch
+    seconds).
     """
     config: dict[str, Any] = {
         "vendor": VENDOR_S3,
@@ -102,14 +103,23 @@ def storage_config(
     return config
 
 
-def session_policy(partition: str, bucket: str, prefix: str) -> str:
-    """Return the policy (JSON) that narrows temporary credentials to one recording's prefix."""
-    statement = {
-        "Effect": "Allow",
-        "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectTagging"],
-        "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}*",
-    }
-    return msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
+def session_policy(partition: str, bucket: str, prefix: str, kms_key_arn: str = "") -> str:
+    """Return the policy (JSON) that narrows temporary credentials to one recording's prefix.
+
+    `kms_key_arn` is the key that encrypts the bucket, if it is the deployer's own: S3 uses it in
+    the name of whoever uploads.
+    """
+    statements: list[dict[str, Any]] = [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectTagging"],
+            "Resource": f"arn:{partition}:s3:::{bucket}/{prefix}*",
+        }
+    ]
+    if kms_key_arn:
+        actions = ["kms:GenerateDataKey", "kms:Decrypt"]
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": kms_key_arn})
+    return msgspec.json.encode({"Version": "2012-10-17", "Statement": statements}).decode()
 
 
 def _sts_of(keys: StorageKeys) -> STSClient:
@@ -131,6 +141,7 @@ class Storage(msgspec.Struct, kw_only=True):
     secret_id: str
     credentials: Literal["keys", "temporary"] = "keys"
     partition: str = "aws"
+    kms_key_arn: str = ""
     sse: str = ""
     tag: str = ""
     secrets: SecretStore = msgspec.field(default_factory=SecretStore)
@@ -152,7 +163,7 @@ class Storage(msgspec.Struct, kw_only=True):
             answer = self.sts(keys).get_federation_token(
                 Name="agora-uploader",
                 DurationSeconds=TOKEN_LIFE_S,
-                Policy=session_policy(self.partition, self.bucket, prefix),
+                Policy=session_policy(self.partition, self.bucket, prefix, self.kms_key_arn),
             )["Credentials"]
             keys = StorageKeys(answer["AccessKeyId"], answer["SecretAccessKey"])
             token = (answer["SessionToken"], int(answer["Expiration"].timestamp()))

@@ -90,6 +90,7 @@ class Creator(msgspec.Struct, kw_only=True):
             restart_limit=request.restart_limit,
             tags=request.tags,
             created_ms=now,
+            key_prefix=self.limits.key_prefix,
             expires_hours=request.client_request["resourceExpiredHour"],
         )
         idempotency = None

@@ -21,7 +21,7 @@ from agora_recording.recording.model import Outcome, Recording, Status, Upload
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 _TRACKS = 100  # that one answer describes
 _SNAPSHOT_LISTINGS = 10  # pages of a listing that one answer may cost
-_KEY = r"^recordings/[0-9A-Z]{26}/[^\x00-\x1f\x7f]*$"
+_KEY = r"^([0-9A-Za-z]+/)*recordings/[0-9A-Z]{26}/[^\x00-\x1f\x7f]*$"
 
 
 # --- what the API shows -------------------------------------------------------------------------

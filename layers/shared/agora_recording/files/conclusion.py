@@ -9,13 +9,22 @@ from msgspec.structs import replace
 
 from agora_recording.clock import to_ms
 from agora_recording.files import manifest
-from agora_recording.files.verdict import Verdict
+from agora_recording.files.verdict import Code, Verdict
 from agora_recording.recording.due import overdue_ms
 from agora_recording.recording.ending import cause
 from agora_recording.recording.model import Outcome, Recording, Status, Upload, close, end_reason
 from agora_recording.recording.timings import Timings
 
 _WITHOUT_FAULT = frozenset({"STOPPED", "EXITED", "IDLE", "NOTHING_RECORDED", "WEB_MAX_DURATION"})
+
+# Findings that say more than that the playlists are not complete: the first that was made counts.
+_REASONS: dict[Code, str] = {
+    "too_large": "There is more in the bucket than can be checked.",
+    "nothing_recorded": "Nothing was recorded.",
+    "unknown_session": "The only files in the bucket are those of an unknown session.",
+    "nothing_playable": "There is media in the bucket, but no playlist plays it.",
+    "shortened_playlist": "A playlist names fewer segments than it did before.",
+}
 
 
 def awaits_transcoding_alone(verdict: Verdict) -> bool:
@@ -44,8 +53,10 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
     if verdict.missing:
         first, count = verdict.missing[0], verdict.missing_count
         return "incomplete", f"{count} files are missing, the first is {first}."
-    if any(each.code == "nothing_recorded" and each.level == "error" for each in verdict.findings):
-        return "failed", "Nothing was recorded."
+    errors = {each.code for each in verdict.findings if each.level == "error"}
+    for code, reason in _REASONS.items():
+        if code in errors:
+            return "failed" if code == "nothing_recorded" else "incomplete", reason
     return "incomplete", "The playlists do not say that they are complete."
 
 

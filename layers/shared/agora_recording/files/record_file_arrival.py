@@ -46,13 +46,17 @@ class _Message(msgspec.Struct, rename="camel"):
 
 
 class Arrival(NamedTuple):
-    """A file of a recording and when it came (epoch ms); without a `name`, a request to look."""
+    """A file of a recording and when it came (epoch ms); without a `name`, a request to look.
+
+    `key_prefix` is what its key has before `recordings/`.
+    """
 
     recording_id: str
     name: str = ""
     at_ms: int = 0
     size: int = 0  # bytes
     etag: str = ""
+    key_prefix: str = ""
 
 
 def read(body: str) -> Arrival | None:
@@ -67,11 +71,18 @@ def read(body: str) -> Arrival | None:
         else:
             # EventBridge does not escape keys, unlike S3's own notifications.
             file = message.detail.object
-            top, recording_id, name = file.key.split("/")
+            *before, top, recording_id, name = file.key.split("/")
             if top != "recordings" or name in ("", manifest.FILE):
                 return None
             at_ms = from_iso(message.time)
-            arrival = Arrival(recording_id, name, at_ms, file.size, file.etag)
+            arrival = Arrival(
+                recording_id,
+                name,
+                at_ms,
+                file.size,
+                file.etag,
+                key_prefix="".join(f"{each}/" for each in before),
+            )
     except (msgspec.DecodeError, ValueError):
         return None
     return arrival if is_recording_id(arrival.recording_id) else None
@@ -160,6 +171,12 @@ class Arrivals(msgspec.Struct, kw_only=True):
             recording = self.store.get(recording_id)
         except RecordingNotFoundError:
             return "Unknown"  # deleted, or never ours
+        # A copy elsewhere in the bucket is not the recording's.
+        arrivals = [
+            each for each in arrivals if not each.name or each.key_prefix == recording.key_prefix
+        ]
+        if not arrivals:
+            return "Ignored"
         for arrival in arrivals:
             if note := note_of(recording, arrival):
                 self.store.note_file(recording_id, arrival.name, note)

@@ -144,6 +144,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
     looked_ms: int | None = None  # the sweeper's last look that changed nothing else
     execution: int = 0  # generation of the execution that owns it
+    key_prefix: str = ""  # what its keys begin with, before recordings/ (parameter KeyPrefix)
     deleting_ms: int | None = None  # since when its files and rows are being deleted
     version: int = 1
 
@@ -222,7 +223,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     @property
     def prefix(self) -> str:
         """The prefix of its files in the bucket; ends in a slash."""
-        return f"recordings/{self.recording_id}/"
+        return f"{self.key_prefix}recordings/{self.recording_id}/"
 
 
 def advance(recording: Recording, status: Status) -> Recording:

@@ -23,7 +23,7 @@ class Limits(NamedTuple):
     """A stack's defaults for a recording, and what it allows.
 
     `transcodes`: whether Agora may read its uploads again, for postponed transcoding. `aws_region`
-    is the bucket's; empty if it does not matter.
+    is the bucket's; empty if it does not matter. `key_prefix` is what its keys begin with.
     """
 
     max_duration_s: int
@@ -31,6 +31,7 @@ class Limits(NamedTuple):
     restart_limit: int
     transcodes: bool = False
     aws_region: str = ""
+    key_prefix: str = ""
 
 
 class CheckedRequest(NamedTuple):

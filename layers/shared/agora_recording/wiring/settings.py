@@ -46,4 +46,5 @@ class StorageSettings(AgoraSettings, frozen=True, kw_only=True):
     storage_credentials: Literal["keys", "temporary"] = "keys"
     storage_sse: str = ""
     storage_tag: str = ""
+    storage_kms_key_arn: str = ""
     partition: str = "aws"
