@@ -23,8 +23,11 @@ ROOMS = {
     if each["Type"] == "AWS::Serverless::Function"
     and name != "ReceiveNotificationFunction"  # its clients are its own; see its tests
 }
-# The actions that the room itself does not call: Lambda polls with the room's role.
-_POLLED = ("sqs:ReceiveMessage", "dynamodb:GetRecords")
+# What Lambda does with the room's role, not the room: it polls, and it connects rooms to a VPC.
+_LAMBDAS_OWN = re.compile(
+    r"sqs:ReceiveMessage|dynamodb:GetRecords|ec2:\w*NetworkInterface\w*|ec2:\w*PrivateIp\w*"
+    r"|ec2:DescribeSubnets|ec2:GetSecurityGroupsForVpc"
+)
 
 
 def _statements(policies: Any) -> Any:
@@ -39,7 +42,7 @@ def _services(room: dict[str, Any]) -> set[str]:
     for statement in _statements(room.get("Policies")):
         actions = statement["Action"]
         for action in [actions] if isinstance(actions, str) else actions:
-            if action not in _POLLED:
+            if not _LAMBDAS_OWN.fullmatch(action):
                 found.add(action.split(":")[0])
     return {"stepfunctions" if each == "states" else each for each in found}
 
