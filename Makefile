@@ -16,8 +16,8 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/demo.done ## one whole recording on the embedded stack
-	@$(BIN)/python -m local demo
+demo: $(VENV)/demo.done ## one whole recording on the embedded stack: make demo ARGS="--mode raw"
+	@$(BIN)/python -m local demo $(ARGS)
 
 up: $(VENV)/demo.done ## the embedded stack, until Ctrl-C: make up ARGS="--speed 20"
 	@$(BIN)/python -m local up $(ARGS)

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     screen = Screen()
     try:
         if arguments.command == "demo":
-            return demo.run(screen, arguments.speed)
+            return demo.run(screen, arguments.speed, arguments.mode)
         return _up(screen, arguments)
     except EmulatorError as error:
         print(error, file=sys.stderr)
@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--agora-url", help="use this Agora instead of the simulator")
     show = commands.add_parser("demo", help="start, record once, stop")
     show.add_argument("--speed", type=float, default=demo.SPEED)
+    show.add_argument(
+        "--mode", choices=sorted(demo.FILES), default="mix", help="Agora's mode of recording"
+    )
     return parser
 
 

@@ -45,19 +45,24 @@ STEPS = {
 }
 
 
-def run(screen: Screen, speed: float = SPEED) -> int:
+# The modes that can be shown, and the files that are asked for.
+FILES = {"mix": ["hls", "mp4"], "raw": ["hls", "mp4"], "individual": ["hls"]}
+
+
+def run(screen: Screen, speed: float = SPEED, mode: str = "mix") -> int:
     """Return 0 if the recording ended `completed`, with its manifest in S3."""
     screen.head("Agora Recording on AWS: one recording, end to end")
     screen.line(f"Time runs {speed:g} times faster. AWS and Agora are emulated on this machine.\n")
     screen.live("starting the emulator of AWS and the simulator of Agora")
     with EmbeddedStack(speed=speed) as stack:
         screen.step("stack deployed", f"template.yaml, {len(stack.facts['resources'])} resources")
-        return _Story(screen, stack).tell()
+        return _Story(screen, stack, mode).tell()
 
 
 class _Story:
-    def __init__(self, screen: Screen, stack: EmbeddedStack) -> None:
+    def __init__(self, screen: Screen, stack: EmbeddedStack, mode: str) -> None:
         self.screen = screen
+        self.mode = mode
         self.stack = stack
         self.api = Api(stack.facts)
         self.table = stack.facts["resources"]["Table"]
@@ -89,10 +94,10 @@ class _Story:
     def _ask(self) -> dict[str, Any]:
         request = {
             "cname": "daily-standup",
-            "mode": "mix",
+            "mode": self.mode,
             "clientRequest": {
-                "recordingConfig": {"channelType": 1, "streamTypes": 2},
-                "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
+                "recordingConfig": {"channelType": 1, "streamTypes": 2, **self._group()},
+                "recordingFileConfig": {"avFileType": FILES[self.mode]},
             },
             "tags": {"team": "platform"},
         }
@@ -100,6 +105,10 @@ class _Story:
         self.screen.step("request accepted", f"{answer.status} {answer.body['recordingId']}")
         body: dict[str, Any] = answer.body
         return body
+
+    def _group(self) -> dict[str, int]:
+        """Return how many users are recorded, where each has files of their own."""
+        return {} if self.mode == "mix" else {"subscribeUidGroup": 1}
 
     def _follow(self, recording_id: str, until: tuple[str, ...]) -> dict[str, Any]:
         end = time.monotonic() + PATIENCE_S

@@ -37,7 +37,7 @@ def lambda_handler(
     media = media or _media()
     recording_id = path(event, "recordingId")
     if event.get("resource", "").endswith("/playlist"):
-        window = read_playlist_query(query(event, "uid", "track", "from", "to", "expires"))
+        window = read_playlist_query(query(event, "uid", "track", "codec", "from", "to", "expires"))
         playlist = signed_playlist(media, recording_id, window)
         return text(HTTPStatus.OK, playlist, "application/vnd.apple.mpegurl")
     page = read_files_query(query(event, "limit", "expires", "cursor"))

@@ -84,9 +84,10 @@ def test_a_call_is_authenticated_bounded_in_time_and_stays_where_it_is_sent() ->
 
 
 def test_each_endpoint_has_its_path() -> None:
-    session = FakeSession(*[(200, {"sid": "s"})] * 5)
+    session = FakeSession(*[(200, {"sid": "s"})] * 6)
     agora = client(session)[0]
     agora.start(RESOURCE, {})
+    agora.start(replace(RESOURCE, mode="raw"), {})
     agora.query(TASK)
     agora.update(replace(TASK, mode="web"), {})
     agora.update_layout(TASK, {})
@@ -94,6 +95,7 @@ def test_each_endpoint_has_its_path() -> None:
     base = f"{URL}/v1/apps/app/cloud_recording/resourceid/r"
     assert [(method, url) for method, url, _ in session.asked] == [
         ("POST", f"{base}/mode/mix/start"),
+        ("POST", f"{base}/mode/raw/start"),
         ("GET", f"{base}/sid/s/mode/mix/query"),
         ("POST", f"{base}/sid/s/mode/web/update"),
         ("POST", f"{base}/sid/s/mode/mix/updateLayout"),

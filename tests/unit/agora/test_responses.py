@@ -209,3 +209,27 @@ def test_an_answer_is_read_whatever_json_it_is(value: Any) -> None:
 @given(st.binary(max_size=64))
 def test_an_answer_is_read_whatever_bytes_it_is(body: bytes) -> None:
     assert isinstance(decode(body), Answer)
+
+
+# --- the upload -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"uploadingStatus": "stranded"},
+        {"UploadingStatus": "Stranded"},
+        *(
+            {"extensionServiceState": [{"serviceName": "upload_service", name: each}]}
+            for name in ("payload", "playload")
+            for each in [{"uploadingStatus": "stranded"}]
+        ),
+    ],
+)
+def test_that_files_are_stranded_is_read_wherever_it_is_said(server: Any) -> None:
+    assert queried(server).is_stranded
+
+
+@pytest.mark.parametrize("status", ["uploaded", "backuped", "unknown", "unknow", "", None, 7, []])
+def test_no_other_state_of_the_upload_means_stranded(status: Any) -> None:
+    assert not queried({"uploadingStatus": status, "extensionServiceState": [1, "x"]}).is_stranded

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agora_recording.aws.signing import Keys
 from agora_recording.errors import MediaNotFoundError
 from agora_recording.files import documents
-from tests.unit.api.test_get_recording_files import PREFIX, STEM, Room
+from tests.unit.api.test_get_recording_files import PREFIX, STEM, Room, index, utc17
 from tests.world.builders import CNAME, after, ended, recording, running, uploading
 
 
@@ -110,6 +110,53 @@ def test_a_choice_between_tracks_is_asked_for() -> None:
     assert answer.body["problems"][0]["path"] == "uid"
     assert "uid 8 video" in answer.body["detail"]
     assert room.playlist(uid="7").body["problems"][0]["path"] == "track"
+
+
+def raw_room(*codecs: str) -> Room:
+    """A recording in raw mode whose one user sent these codecs one after the other."""
+    room = Room(uploading(mode="raw"))
+    for number, codec in enumerate(codecs):
+        user, start_s = f"{STEM}__uid_s_7__uid_e", 10 + 60 * number
+        names = [f"{user}_{utc17(after(start_s + 15 * n))}_{codec}.ts" for n in range(2)]
+        for name in names:
+            room.bucket.add(PREFIX + name, b"x" * 100)
+        room.bucket.add(f"{PREFIX}{user}_{codec}.m3u8", index(names))
+    return room
+
+
+def test_a_track_of_raw_mode_has_sound_and_picture_of_a_user() -> None:
+    room = raw_room("h264")
+    room.publish()
+    assert len(room.played()) == 2
+    (track,) = room.files().body["tracks"]["items"]
+    assert (track["uid"], track["trackType"], track["codec"]) == ("7", "audio_and_video", "h264")
+
+
+def test_a_user_who_changed_the_codec_has_two_tracks() -> None:
+    room = raw_room("h264", "h265")
+    room.publish()
+    answer = room.playlist(uid="7")
+    assert answer.status == 400
+    assert answer.body["problems"][0]["path"] == "codec"
+    assert "uid 7 audio_and_video h265" in answer.body["detail"]
+    assert all(name.endswith("_h265.ts") for name in room.played(codec="h265"))
+
+
+def test_what_hls_cannot_hold_is_told_so() -> None:
+    room = Room(uploading(mode="raw"))
+    for tail in ("vp8.mpd", "0_0_vp8.webm", "1_0_vp8.webm"):
+        room.bucket.add(f"{PREFIX}{STEM}__uid_s_7__uid_e_{tail}", b"x" * 100)
+    room.publish()
+    answer = room.playlist()
+    assert answer.status == 404
+    assert "VP8" in answer.body["detail"]
+    listed = room.files().body["files"]
+    assert [(each["kind"], each["codec"], each["contentType"]) for each in listed] == [
+        ("dash_segment", "vp8", "video/webm"),
+        ("dash_segment", "vp8", "video/webm"),
+        ("mpd", "vp8", "application/dash+xml"),
+    ]
+    assert all(each["url"] for each in listed)
 
 
 def test_a_track_that_is_not_there_is_not_found() -> None:

@@ -56,8 +56,16 @@ def test_what_is_expected_follows_from_the_request() -> None:
     assert wanted(recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
     assert wanted(snapshotConfig={"captureInterval": 5}) == (False, False, True)
     assert wanted(snapshotConfig={}, recordingFileConfig={}) == (True, False, True)
+    assert wanted("raw", recordingFileConfig={"avFileType": ["hls", "mp4"]}) == (True, True, False)
+    assert wanted("raw", snapshotConfig={}) == (False, False, True)
     # Agora takes no snapshots of a mix, and does not refuse the request either.
     assert wanted("mix", snapshotConfig={}) == (True, False, False)
+
+
+def test_mp3_is_expected_instead_of_hls() -> None:
+    request = {"recordingFileConfig": {"avFileType": ["mp3"]}}
+    found = expectation(uploading(mode="raw", client_request=request), {}, TIMINGS)
+    assert (found.hls, found.mp4, found.mp3) == (False, False, True)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +122,19 @@ def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
     end: Any, heard: Any, upload: str
 ) -> None:
     row = ended(end)
+    (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
+    assert session.upload == upload
+
+
+@pytest.mark.parametrize("end", ["STOPPED", "DIED"])
+@pytest.mark.parametrize(
+    ("heard", "upload"),
+    [("none", "stranded"), ("uploading", "stranded"), ("uploaded", "uploaded")],
+)
+def test_stranded_files_are_to_come_until_agora_says_more(
+    end: Any, heard: Any, upload: str
+) -> None:
+    row = replace(ended(end), attempt=running(ended_ms=after(600), end=end, stranded=True))
     (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
     assert session.upload == upload
 

@@ -66,11 +66,13 @@ class Bucket:
         *,
         at_s: float = 0,
         step_s: float = 15,
+        tail: str = "",
         ext: str = "ts",
         size: int = 1000,
     ) -> list[str]:
         times = [START + timedelta(seconds=at_s + step_s * n) for n in range(count)]
-        return [self.put(f"{stem}_{time:%Y%m%d%H%M%S%f}"[:-3] + f".{ext}", size) for time in times]
+        ending = f"{tail}.{ext}"
+        return [self.put(f"{stem}_{time:%Y%m%d%H%M%S%f}"[:-3] + ending, size) for time in times]
 
     def index(
         self,
@@ -575,6 +577,180 @@ def individual_vp8(bucket: Bucket) -> None:
     bucket.index(video, bucket.slices(video, ext="webm"))
     bucket.slices(bucket.stem(uid=7, track="audio"), ext="webm")
     bucket.put(bucket.stem(uid=7, track="av") + ".mpd")
+
+
+def raw_stem(bucket: Bucket, uid: int, sid: str = SID) -> str:
+    return f"{bucket.stem(sid)}__uid_s_{uid}__uid_e"
+
+
+def raw_stream(bucket: Bucket, uid: int, *, codec: str = "h264", **more: Any) -> list[str]:
+    """A user's slices and their index, as raw mode names them."""
+    stem = raw_stem(bucket, uid, more.pop("sid", SID))
+    slices = bucket.slices(stem, tail=f"_{codec}", **more)
+    return [bucket.index(f"{stem}_{codec}", slices), *slices]
+
+
+RAW: dict[str, Any] = {"mode": "raw"}
+STRANDED = (session(upload="stranded", ended_ms=NOW_MS - 20 * MINUTE),)
+
+
+@row("raw", "complete", **RAW)
+@row(
+    "raw, 31 not heard, just ended",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    **RAW,
+    sessions=JUST_ENDED,
+)
+@row(
+    "raw, stranded, nothing is known to be missing",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    **RAW,
+    sessions=STRANDED,
+)
+@row(
+    "raw, stranded, nothing is known to be missing at the deadline",
+    "complete",
+    **RAW,
+    sessions=STRANDED,
+    deadline_ms=NOW_MS,
+)
+@row("mix, stranded, all that its index names is there", "complete", sessions=STRANDED)
+@row(
+    "raw, an announced index is not there",
+    "incomplete",
+    {("missing_file", "error", 1)},
+    **RAW,
+    announced=frozenset({f"{SID}_{CNAME}__uid_s_9__uid_e_h264.m3u8"}),
+)
+def raw(bucket: Bucket) -> None:
+    raw_stream(bucket, 7)
+    raw_stream(bucket, 123)
+
+
+@row(
+    "raw, a slice is stranded",
+    "pending",
+    {("missing_segment", "awaited", 1)},
+    **RAW,
+    sessions=STRANDED,
+)
+@row(
+    "raw, a slice was stranded and never came",
+    "incomplete",
+    {("missing_segment", "error", 1)},
+    **RAW,
+    sessions=STRANDED,
+    deadline_ms=NOW_MS,
+)
+@row("raw, a slice is lost", "incomplete", {("missing_segment", "error", 1)}, **RAW)
+def raw_lost(bucket: Bucket) -> None:
+    bucket.delete(raw_stream(bucket, 7)[2])
+
+
+@row("raw, MP4", "complete", **RAW, mp4=True)
+def raw_mp4(bucket: Bucket) -> None:
+    raw(bucket)
+    for uid in (7, 123):
+        bucket.put(f"{raw_stem(bucket, uid)}_0_h264.mp4")
+
+
+@row(
+    "raw, an MP4 is missing in the series",
+    "incomplete",
+    {("missing_mp4", "error", 1)},
+    **RAW,
+    mp4=True,
+)
+def raw_mp4_hole(bucket: Bucket) -> None:
+    raw_mp4(bucket)
+    bucket.put(f"{raw_stem(bucket, 7)}_2_h264.mp4")
+
+
+@row("raw, MP3", "complete", **RAW, hls=False, mp3=True)
+@row(
+    "raw, MP3 still to come",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    **RAW,
+    hls=False,
+    mp3=True,
+    sessions=JUST_ENDED,
+)
+def raw_mp3(bucket: Bucket) -> None:
+    bucket.put(f"{raw_stem(bucket, 7)}_0.mp3")
+    bucket.put(f"{raw_stem(bucket, 8)}_0_aac.mp3")
+    bucket.put(f"{raw_stem(bucket, 9)}_20260131120001204.mp3")
+
+
+@row(
+    "raw, an MP3 is missing in the series",
+    "incomplete",
+    {("missing_file", "error", 1)},
+    **RAW,
+    hls=False,
+    mp3=True,
+)
+def raw_mp3_hole(bucket: Bucket) -> None:
+    raw_mp3(bucket)
+    bucket.put(f"{raw_stem(bucket, 8)}_2_aac.mp3")
+
+
+@row(
+    "raw, no MP3 came", "incomplete", {("nothing_recorded", "error", 1)}, **RAW, hls=False, mp3=True
+)
+def raw_mp3_none(bucket: Bucket) -> None:
+    del bucket
+
+
+@row("raw, VP8", "complete", {("unread_mpd", "note", 3)}, **RAW)
+@row(
+    "raw, VP8 and MP4, which does not hold it",
+    "complete",
+    {("unread_mpd", "note", 3)},
+    **RAW,
+    mp4=True,
+)
+def raw_vp8(bucket: Bucket) -> None:
+    stem = raw_stem(bucket, 7)
+    bucket.put(f"{stem}_vp8.mpd")
+    for stream in (0, 1):
+        for number in range(3):
+            bucket.put(f"{stem}_{stream}_{number}_vp8.webm")
+
+
+@row(
+    "raw, VP8, a number is missing",
+    "incomplete",
+    {("missing_segment", "error", 1), ("unread_mpd", "note", 3), ("unread_mpd", "note", 2)},
+    **RAW,
+)
+def raw_vp8_hole(bucket: Bucket) -> None:
+    raw_vp8(bucket)
+    bucket.delete(f"{raw_stem(bucket, 7)}_1_1_vp8.webm")
+
+
+@row(
+    "raw, VP8, a slice is empty",
+    "incomplete",
+    {("empty_file", "error", 1), ("unread_mpd", "note", 3)},
+    **RAW,
+)
+def raw_vp8_empty(bucket: Bucket) -> None:
+    raw_vp8(bucket)
+    bucket.put(f"{raw_stem(bucket, 7)}_1_1_vp8.webm", 0)
+
+
+@row("raw, VP8, its MPD is missing", "incomplete", {("no_playlist", "error", 1)}, **RAW)
+def raw_vp8_without_mpd(bucket: Bucket) -> None:
+    raw_vp8(bucket)
+    bucket.delete(f"{raw_stem(bucket, 7)}_vp8.mpd")
+
+
+@row("raw, snapshots", "complete", **RAW, hls=False, snapshots=True)
+def raw_snapshots(bucket: Bucket) -> None:
+    bucket.slices(raw_stem(bucket, 7), ext="jpg")
 
 
 @row("web, special characters replaced", "complete", mode="web", mp4=True)

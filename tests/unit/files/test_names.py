@@ -16,6 +16,33 @@ SID = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
 VIDEO_MS = 1_568_983_902_485  # 20190920125142485
 
+# Of raw mode: what stands before the sid and behind the uid, and what that says.
+RAW: list[tuple[str, str, dict[str, Any]]] = [
+    ("", "h264.m3u8", {"kind": "playlist", "codec": "h264"}),
+    ("bak0_", "h265.m3u8", {"kind": "playlist", "codec": "h265", "bak": 0}),
+    (
+        "",
+        "av1_22194679897_3.m3u8",
+        {"kind": "playlist", "codec": "av1", "tick": 22194679897, "index": 3},
+    ),
+    (
+        "",
+        "20190920125142485_h264.ts",
+        {"kind": "segment", "codec": "h264", "start_ms": VIDEO_MS},
+    ),
+    ("", "vp8.mpd", {"kind": "mpd", "codec": "vp8"}),
+    ("", "0_12_vp9.webm", {"kind": "dash_segment", "codec": "vp9", "index": 12}),
+    (
+        "bak1_",
+        "1_0_vp8.webm",
+        {"kind": "dash_segment", "codec": "vp8", "index": 0, "bak": 1},
+    ),
+    ("", "1_h265.mp4", {"kind": "mp4", "codec": "h265", "index": 1}),
+    ("", "20190920125142485.jpg", {"kind": "snapshot", "start_ms": VIDEO_MS}),
+    ("", "0.mp3", {"kind": "audio", "index": 0}),
+    ("", "2_aac.mp3", {"kind": "audio", "codec": "aac", "index": 2}),
+    ("", "20190920125142485.mp3", {"kind": "audio", "start_ms": VIDEO_MS}),
+]
 # The published and observed examples, and what each says beside its sid.
 EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (f"{SID}_room1.m3u8", {"kind": "playlist", "cname": "room1"}),
@@ -88,6 +115,10 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (f"{SID}_room1_1.m4a", {"kind": "audio", "cname": "room1", "index": 1}),
     (f"{SID}_room1_0.aac", {"kind": "audio", "cname": "room1", "index": 0}),
     (f"bak1_{SID}_room1_12.mp4", {"kind": "mp4", "cname": "room1", "bak": 1, "index": 12}),
+    *(
+        (f"{head}{SID}_room1__uid_s_7__uid_e_{tail}", {"cname": "room1", "uid": "7", **fields})
+        for head, tail, fields in RAW
+    ),
 ]
 
 
@@ -215,3 +246,34 @@ def test_the_quick_way_to_a_start_reads_only_names_that_end_in_a_time() -> None:
     assert names.start_ms("a_20190611073246073.anything") == 1_560_238_366_073
     assert names.start_ms("a-20190611073246073.ts") is None
     assert names.start_ms("") is None
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "h264.webm",
+        "0_1_vp8.mpd",
+        "0_1_h264.m3u8",
+        "vp8_1_2.webm",
+        "20199920125142485_h264.ts",
+        "h266.m3u8",
+        "0_vp8.webm",
+    ],
+)
+def test_what_raw_mode_does_not_write_is_no_name_of_its(tail: str) -> None:
+    found = parse(f"{SID}_room1__uid_s_7__uid_e_{tail}", "room1", [SID])
+    assert found is None or found.codec is None
+
+
+def test_a_slice_of_raw_mode_belongs_to_a_series() -> None:
+    stem = f"{SID}_room1__uid_s_7__uid_e"
+    name = f"{stem}_20190920125142485_h264.ts"
+    assert names.series_of(name) == f"{stem}__h264.ts"
+    assert names.start_ms(name) == VIDEO_MS
+    assert names.stem_of(name) == stem
+
+
+def test_a_dash_slice_is_known_by_its_number() -> None:
+    stem = f"{SID}_room1__uid_s_7__uid_e_0"
+    assert names.stem_of(f"{stem}_12_vp8.webm") == stem
+    assert names.with_number(f"{stem}_12_vp8.webm", 3) == f"{stem}_3_vp8.webm"

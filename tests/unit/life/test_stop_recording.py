@@ -19,7 +19,14 @@ from agora_recording.recording.ending import (
     next_state,
     read_failure,
 )
-from agora_recording.recording.model import RANK, RESTARTABLE, Recording, SessionEnd, started
+from agora_recording.recording.model import (
+    RANK,
+    RESTARTABLE,
+    Recording,
+    SessionEnd,
+    Upload,
+    started,
+)
 from tests.world.builders import (
     RECORDING_ID,
     RESOURCE_ID,
@@ -103,6 +110,28 @@ def test_an_answer_that_ends_a_session(answer: Reply, end: SessionEnd) -> None:
 )
 def test_an_answer_that_ends_nothing(answer: Reply) -> None:
     assert after_stop(STOPPING, answer, after(61), TIMINGS) == STOPPING
+
+
+STRANDED = reply("stop", serverResponse={"uploadingStatus": "stranded"})
+
+
+def test_a_stop_that_tells_of_stranded_files_is_an_end_like_any_other() -> None:
+    row = after_stop(STOPPING, STRANDED, after(61), TIMINGS)
+    assert row.session_end == "STOPPED"
+    assert (row.upload.state, [each.stranded for each in row.attempts]) == ("stranded", [True])
+
+
+@pytest.mark.parametrize("state", ["backuped", "uploaded"])
+def test_a_later_word_of_the_upload_is_not_taken_back_by_stranded(state: Any) -> None:
+    row = replace(STOPPING, upload=Upload(state=state))
+    assert after_stop(row, STRANDED, after(61), TIMINGS).upload.state == state
+
+
+def test_the_timeline_tells_of_stranded_files() -> None:
+    room = Room(replace(STOPPING, task_token="token"), STRANDED)
+    assert room.stop() == "await upload"
+    (told,) = (note["text"] for note in room.notes if note["kind"] == "stop")
+    assert told.endswith("Files wait on Agora's backup, and come later.")
 
 
 def test_a_404_is_believed_when_no_failover_can_be_the_reason() -> None:

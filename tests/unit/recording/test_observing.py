@@ -54,6 +54,13 @@ def test_a_query_that_finds_it_recording_is_a_sign_of_life() -> None:
     assert (row.gone_ms, row.gone_checks, row.gap_seen) == (None, 0, False)
 
 
+def test_a_query_may_tell_of_stranded_files_too() -> None:
+    server = {"status": 5, "uploadingStatus": "stranded"}
+    row = _asked(recording(), reply("query", serverResponse=server), 60)
+    assert (row.upload.state, row.session_end) == ("stranded", None)
+    assert [each.stranded for each in row.attempts] == [True]
+
+
 @pytest.mark.parametrize("status", [0, 1, 2, 3])
 def test_a_session_on_its_way_is_neither_recording_nor_over(status: int) -> None:
     row = _asked(starting(gone_ms=after(5), gone_checks=1), state(status), 7)

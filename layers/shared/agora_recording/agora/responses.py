@@ -5,7 +5,8 @@ Names, numbers and nested JSON are read by `foreign`. In addition, a body may be
 status codes).
 
 Files, the state of a page and its CDN outputs are not read from answers: a stop is answered before
-the upload is over, and notifications and the bucket have the rest sooner.
+the upload is over, and notifications and the bucket have the rest sooner. But only an answer tells
+that files are stranded.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of an answer; None if the answer does not have them.
 
     `code` is Agora's error code; None if there is none (200 and 0 count as none). `status` is that
-    of the cloud service, 0 to 8 or 20.
+    of the cloud service, 0 to 8 or 20. `is_stranded`: files wait on Agora's backup, and come
+    later (uploadingStatus).
     """
 
     resource_id: str | None = None
@@ -29,6 +31,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     reason: str = ""
     status: int | None = None
+    is_stranded: bool = False
 
 
 def decode(body: bytes | None) -> Answer:
@@ -47,7 +50,15 @@ def decode(body: bytes | None) -> Answer:
         code=None if code in (0, 200) else code,
         reason=_reason(told, server),
         status=server.whole("status"),
+        is_stranded="stranded" in _uploading_statuses(server),
     )
+
+
+def _uploading_statuses(server: Fields) -> list[str]:
+    """Return the state of the upload: with a page, a service of its own tells it."""
+    services = [type(server)(each) for each in server.items("extensionServiceState")]
+    places = [server, *(each.fields(name) for each in services for name in ("payload", "playload"))]
+    return [(each.text("uploadingStatus") or "").lower() for each in places]
 
 
 def _reason(told: Fields, server: Fields) -> str:

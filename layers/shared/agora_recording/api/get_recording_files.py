@@ -35,13 +35,23 @@ class FileView(_View, kw_only=True):
     """One file. `url` opens it until `urlsExpireAt`; a file that is missing or empty has none."""
 
     key: str
-    kind: Literal["playlist", "segment", "mp4", "audio", "mpd", "master_playlist", "snapshot"]
+    kind: Literal[
+        "playlist",
+        "segment",
+        "mp4",
+        "audio",
+        "mpd",
+        "dash_segment",
+        "master_playlist",
+        "snapshot",
+    ]
     bytes: int
     etag: str
     content_type: str
     sid: str | None = None
     uid: str | None = None
     track_type: TrackType | None = None
+    codec: str | None = None
     segment_count: int | None = None
     duration_ms: int | None = None
     started_at: Instant | None = None
@@ -61,6 +71,7 @@ class TrackView(_View, kw_only=True):
     started_at: Instant | None = None
     ended_at: Instant | None = None
     gaps: GapList
+    codec: str | None = None
 
 
 class TrackViews(_View, kw_only=True):
@@ -140,6 +151,7 @@ def views(catalogue: Catalogue, first: int = 0) -> Iterator[FileView]:
                 sid=playlist.sid,
                 uid=track.uid,
                 track_type=track.track_type,
+                codec=track.codec,
                 segment_count=playlist.segment_count,
                 duration_ms=playlist.duration_ms,
                 started_at=playlist.started_at,
@@ -157,6 +169,7 @@ def views(catalogue: Catalogue, first: int = 0) -> Iterator[FileView]:
                 content_type=playback.content_type(file.key),
                 sid=file.sid,
                 uid=file.uid,
+                codec=file.codec,
             )
             for file in catalogue.files()
         ),
@@ -173,6 +186,7 @@ def views(catalogue: Catalogue, first: int = 0) -> Iterator[FileView]:
             content_type=playback.content_type(segment.name),
             uid=track.uid,
             track_type=track.track_type,
+            codec=track.codec,
             duration_ms=segment.duration_ms,
             started_at=segment.started_at,
             state=segment.state,
@@ -279,6 +293,7 @@ def _track_view(track: TrackEntry) -> TrackView:
     return TrackView(
         uid=track.uid,
         track_type=track.track_type,
+        codec=track.codec,
         segment_count=track.segment_count,
         bytes=track.bytes,
         duration_ms=track.duration_ms,

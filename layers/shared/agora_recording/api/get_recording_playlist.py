@@ -7,11 +7,14 @@ from typing import NamedTuple, get_args
 
 from agora_recording.api.media import Media, read_expires_s
 from agora_recording.clock import from_iso
-from agora_recording.errors import Problem, RequestInvalidError
+from agora_recording.errors import MediaNotFoundError, Problem, RequestInvalidError
 from agora_recording.files import playback
 from agora_recording.files.catalogue import choose_track
 from agora_recording.files.verdict import TrackType
 
+_ONLY_DASH = (
+    "An HLS playlist cannot hold VP8 or VP9, in which these users sent: play an MPD of its files."
+)
 TRACK_TYPES: tuple[str, ...] = get_args(TrackType)
 
 
@@ -20,6 +23,7 @@ class PlaylistQuery(NamedTuple):
 
     uid: str | None
     track_type: str | None
+    codec: str | None
     from_ms: int | None
     to_ms: int | None
     expires_s: int
@@ -34,7 +38,12 @@ def read_playlist_query(parameters: Mapping[str, str]) -> PlaylistQuery:
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise RequestInvalidError([Problem("to", "must be later than from")])
     return PlaylistQuery(
-        parameters.get("uid"), track_type, from_ms, to_ms, read_expires_s(parameters)
+        uid=parameters.get("uid"),
+        track_type=track_type,
+        codec=parameters.get("codec"),
+        from_ms=from_ms,
+        to_ms=to_ms,
+        expires_s=read_expires_s(parameters),
     )
 
 
@@ -54,7 +63,9 @@ def signed_playlist(media: Media, recording_id: str, query: PlaylistQuery) -> st
     """
     recording = media.recording(recording_id)
     catalogue = media.catalogue(recording)
-    track = choose_track(catalogue.tracks, query.uid, query.track_type)
+    if not catalogue.tracks and any(file.kind == "mpd" for file in catalogue.files()):
+        raise MediaNotFoundError(_ONLY_DASH)
+    track = choose_track(catalogue.tracks, query.uid, query.track_type, query.codec)
     sign = media.signer(recording, query.expires_s)
     return playback.signed_playlist(
         playback.join(media.pieces(recording, each.key) for each in track.playlists),

@@ -65,25 +65,34 @@ class Catalogue:
 
 
 def choose_track(
-    tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None
+    tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None, codec: str | None = None
 ) -> TrackEntry:
-    """Return the track with this uid and this type; None fits every track.
+    """Return the track with this uid, this type and this codec; None fits every track.
 
     Raises MediaNotFoundError if no track fits, RequestInvalidError if several fit.
     """
     if not tracks:
         raise MediaNotFoundError("There is nothing to play: no playlist is in the bucket.")
     found = [
-        each for each in tracks if uid in (None, each.uid) and track_type in (None, each.track_type)
+        each
+        for each in tracks
+        if uid in (None, each.uid)
+        and track_type in (None, each.track_type)
+        and codec in (None, each.codec)
     ]
     if not found:
         raise MediaNotFoundError(f"There is no such track; the tracks are: {_named(tracks)}.")
     if len(found) > 1:
         name = "uid" if len({each.uid for each in found}) > 1 else "track"
+        if name == "track" and len({each.track_type for each in found}) == 1:
+            name = "codec"
         raise RequestInvalidError([Problem(name, f"must name one of the tracks: {_named(found)}")])
     return found[0]
 
 
 def _named(tracks: Sequence[TrackEntry]) -> str:
-    names = [f"uid {each.uid} {each.track_type}" for each in tracks[:_NAMED]]
+    names = [
+        f"uid {each.uid} {each.track_type}" + (f" {each.codec}" if each.codec else "")
+        for each in tracks[:_NAMED]
+    ]
     return ", ".join(names) + (" and more" if len(tracks) > _NAMED else "")

@@ -188,6 +188,7 @@ def _files(verdict: Verdict) -> _Rows[FileEntry]:
                 sid=file.sid,
                 bak=file.bak,
                 uid=file.uid,
+                codec=file.codec,
                 index=file.index,
                 bytes=file.size,
                 etag=file.etag,
@@ -215,6 +216,7 @@ def _track_entry(prefix: str, track: Track, first_segment: int) -> TrackEntry:
     return TrackEntry(
         uid=track.uid,
         track_type=track.type,
+        codec=track.codec,
         playlists=tuple(_playlist_entry(prefix, playlist) for playlist in track.playlists),
         first_segment=first_segment,
         segment_count=_segment_count(track),

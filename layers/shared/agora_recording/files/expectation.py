@@ -23,6 +23,7 @@ def expectation(
     """Return what the bucket should hold for this recording."""
     request = recording.client_request
     recorded = request.get("recordingFileConfig")
+    kinds = (recorded or {}).get("avFileType") or ["hls"]
     snapshots = _is_asked(recording, "snapshotConfig")
     started = [attempt for attempt in recording.attempts if attempt.sid]
     ended = over_ms(recording)
@@ -42,8 +43,9 @@ def expectation(
             )
             for attempt in started
         ),
-        hls=not snapshots or recorded is not None,
-        mp4="mp4" in (recorded or {}).get("avFileType", ()),
+        hls="hls" in kinds and (not snapshots or recorded is not None),
+        mp4="mp4" in kinds,
+        mp3="mp3" in kinds,
         snapshots=snapshots,
         transcoding=(transcoding(request) if _is_asked(recording, "transcodeOptions") else None),
         announced=frozenset(name for each in facts.values() for name in _announced(each)),
@@ -82,6 +84,8 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
         return "unknown"  # Agora could not upload for a time: only the bucket can be believed
     if facts.upload in ("uploaded", "backuped"):
         return facts.upload
+    if attempt.stranded:
+        return "stranded"
     # After a session died, its last event is no longer true.
     return (
         "uploading" if facts.upload == "uploading" and attempt.end not in RESTARTABLE else "unknown"

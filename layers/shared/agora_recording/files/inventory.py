@@ -24,7 +24,7 @@ _OUR_FILE = "manifest.json"
 _SLICE_BYTES, _FILE_BYTES = 300, 1500
 _WHOLE_KINDS = ("mp4", "audio", "mpd")
 
-FileKind = Literal["mp4", "audio", "mpd", "master_playlist"]
+FileKind = Literal["mp4", "audio", "mpd", "dash_segment", "master_playlist"]
 
 
 class S3Object(NamedTuple):
@@ -46,9 +46,9 @@ class Index(NamedTuple):
 
 
 class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An MP4 or audio file, an MPD, or a master playlist: an index that names other indexes.
+    """An MP4 or audio file, an MPD or a slice of its, or a master playlist: an index of indexes.
 
-    `uid` is "0" when it holds everybody's media.
+    `uid` is "0" when it holds everybody's media. `codec` is in the names of raw mode.
     """
 
     name: str
@@ -59,10 +59,11 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None
     size: int
     etag: str
+    codec: str | None = None
 
 
 class Stream(msgspec.Struct, eq=False):
-    """The files of one stream by one recorder: same sid, `bak<n>_`, uid and track.
+    """The files of one stream by one recorder: same sid, `bak<n>_`, uid, and track or codec.
 
     `parsed` is the name of its first file in the listing. `is_guess`: nothing in the name of its
     index tells the session, so it is taken for the recording's only or latest one.
@@ -75,7 +76,7 @@ class Stream(msgspec.Struct, eq=False):
 
 
 class Series(msgspec.Struct, eq=False):
-    """Slices, or snapshots, whose names differ only in their UTC; `parsed` is the first name.
+    """Slices, or snapshots, whose names differ only in their time; `parsed` is the first name.
 
     `first`, `last` (by name) and `empty` (names of 0 bytes) are kept only for snapshots: of slices,
     `Inventory.stored` has the names and the sizes.
@@ -236,6 +237,7 @@ class Inventory:
                     bak=parsed.bak,
                     uid=parsed.uid or "0",
                     index=parsed.index,
+                    codec=parsed.codec,
                     size=size,
                     etag=etag,
                 )
@@ -270,7 +272,7 @@ class Inventory:
 
     def _stream(self, parsed: FileName, name: str = "") -> Stream:
         """Return the stream of a file; an index without a known form (no cname) has its own."""
-        track = parsed.track if parsed.cname else name
+        track = (parsed.track or parsed.codec) if parsed.cname else name
         key = (parsed.sid, parsed.bak, parsed.uid, track)
         stream = self.streams.get(key)
         if stream is None:

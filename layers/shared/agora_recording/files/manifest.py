@@ -75,6 +75,8 @@ class PlaylistEntry(Entry):
 class TrackEntry(Entry):
     """One stream over all failovers and restarts; uid "0" holds everybody's media.
 
+    `codec` is given in raw mode: a user who changes the codec has two tracks.
+
     Its slices are those numbered `firstSegment` (from 0) to `firstSegment + segmentCount - 1` of
     the manifest's segments, playlist after playlist.
     """
@@ -87,12 +89,16 @@ class TrackEntry(Entry):
     bytes: Count
     duration_ms: Milliseconds
     gaps: GapList
+    codec: str | None = None
     started_at: Instant | None = None
     ended_at: Instant | None = None
 
 
 class FileEntry(Entry):
-    """An MP4 or audio file, an MPD, or a master playlist. `index` is the number Agora gave it."""
+    """An MP4 or audio file, an MPD or a slice of its, or a master playlist.
+
+    `index` is the number Agora gave it.
+    """
 
     key: Key
     kind: FileKind
@@ -102,6 +108,7 @@ class FileEntry(Entry):
     etag: str
     bak: Count | None = None
     index: Count | None = None
+    codec: str | None = None
 
 
 class PartEntry(Entry):

@@ -10,6 +10,16 @@
 An MP4 of individual mode has no track, since it joins both: `…__uid_s_<uid>__uid_e_<index>.mp4`.
 `bak<n>_` marks the files of a recorder that replaced a lost recorder; n counts from 0.
 
+Raw mode writes the codec where individual mode writes the track (Agora: migration from individual
+to raw): `[bak<n>_]<sid>_<cname>__uid_s_<uid>__uid_e<tail>`.
+
+    tail   _<utc17>_<codec>.ts          a slice with sound and picture
+           _<stream>_<n>_<codec>.webm   a slice of one DASH stream (VP8, VP9)
+           _<utc17>.jpg                 a snapshot
+           _<codec>.m3u8 .mpd           an index; also with [_<tick>_<index>]
+           _<index>_<codec>.mp4         also .mp3, whose names are not documented: _<index>.mp3,
+                                        _<index>_<codec>.mp3 and _<utc17>.mp3 are known here
+
 A name adds what it can to what the bucket and the indexes say: `hint` reads a name of a form that
 nobody has documented as far as it goes.
 """
@@ -24,7 +34,7 @@ from typing import Literal, cast
 
 import msgspec
 
-Kind = Literal["playlist", "mpd", "segment", "mp4", "audio", "snapshot"]
+Kind = Literal["playlist", "mpd", "segment", "dash_segment", "mp4", "audio", "snapshot"]
 Media = Literal["audio", "video", "av"]
 
 _KINDS: dict[str, Kind] = {
@@ -56,7 +66,18 @@ _LOOSE = re.compile(
     rf"(?P<cname>.+?){_OWNER}"
     rf"(?:{_UTC}|(?:_(?P<tick>[0-9]{{8,16}})_(?P<version>[0-9]{{1,3}}))?{_INDEX}|{_FILE})"
 )
+_CODEC = r"h264|h265|hevc|av1|vp8|vp9|aac|opus"
+_RAW = (
+    r"__uid_s_(?P<uid>[0-9]{1,20})__uid_e(?:"
+    rf"(?:_(?P<stream>[0-9]{{1,3}})_(?P<number>[0-9]{{1,9}}))?_(?P<codec>{_CODEC})"
+    rf"(?:_(?P<tick>[0-9]{{1,20}})_(?P<version>[0-9]{{1,9}}))?\.(?P<coded>m3u8|mpd|webm)"
+    rf"|_(?P<utc>[0-9]{{17}}|[0-9]{{13}})(?:_(?P<slice_codec>{_CODEC}))?"
+    r"\.(?P<timed>ts|webm|jpg|mp3)"
+    rf"|_(?P<part>[0-9]{{1,9}})(?:_(?P<file_codec>{_CODEC}))?\.(?P<file>mp4|mp3|m4a|aac))"
+)
+_RAW_TAIL, _RAW_LOOSE = re.compile(_RAW), re.compile(rf"(?P<cname>.+?){_RAW}")
 _TIME = re.compile(r"_([0-9]{17}|[0-9]{13})(?=(?:_[0-9a-z]{1,8})?\.[0-9a-z]{1,8}\Z)")
+_NUMBER = re.compile(r"__uid_e_[0-9]{1,3}_([0-9]{1,9})(?=_vp[89]\.webm\Z)")
 _ENDINGS = _KINDS | {"m4s": "segment"}
 _SID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _OWNED = re.compile(r"__uid_s_([0-9]{1,20})__uid_e")
@@ -67,7 +88,8 @@ class FileName(msgspec.Struct, frozen=True, gc=False):
     """The parts of a name. `cname` is spelled as in the name: web mode writes `-` for `_`, too.
 
     `index` is the part number of an MP4 or audio file, or the version of an index that came from
-    Agora's backup (then `tick` is there too). `start_ms` is the instant of slices and snapshots.
+    Agora's backup (then `tick` is there too), or the number of a DASH slice. `start_ms` is the
+    instant of slices and snapshots; a DASH slice has none. `codec` is in the names of raw mode.
     """
 
     kind: Kind
@@ -79,6 +101,7 @@ class FileName(msgspec.Struct, frozen=True, gc=False):
     start_ms: int | None = None
     tick: int | None = None
     index: int | None = None
+    codec: str | None = None
 
 
 def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> FileName | None:
@@ -101,7 +124,11 @@ def parse(name: str, cname: str | None = None, sids: Collection[str] = ()) -> Fi
         spelled = cname if rest.startswith(cname) else _web_spelling(cname, rest)
         if spelled:
             match = _TAIL.fullmatch(rest, len(spelled))
+            if match is None and (raw := _RAW_TAIL.fullmatch(rest, len(spelled))):
+                return _raw(raw, sid, spelled, bak)
     if match is None:
+        if raw := _RAW_LOOSE.fullmatch(rest):
+            return _raw(raw, sid, raw["cname"], bak)
         match = _LOOSE.fullmatch(rest)
         if match is None:
             return None
@@ -153,6 +180,31 @@ def sid_in(name: str, sids: Collection[str] = ()) -> str:
     return found[0] if found else ""
 
 
+def _raw(match: re.Match[str], sid: str, cname: str, bak: int | None) -> FileName | None:
+    """Return the parts of a name of raw mode; None if its time is no instant."""
+    ending: str = match["coded"] or match["timed"] or match["file"]
+    # Only a slice is numbered by stream, and only an index may be a copy from the backup.
+    if (ending == "webm") != bool(match["number"]) and match["coded"]:
+        return None
+    if match["tick"] and ending == "webm":
+        return None
+    at_ms = time_ms(match["utc"]) if match["utc"] else None
+    if match["utc"] and at_ms is None:
+        return None
+    index = match["number"] or match["version"] or match["part"]
+    return FileName(
+        kind="dash_segment" if match["number"] else _KINDS[ending],
+        sid=sid,
+        cname=cname,
+        bak=bak,
+        uid=match["uid"],
+        start_ms=at_ms,
+        tick=int(match["tick"]) if match["tick"] else None,
+        index=int(index) if index else None,
+        codec=match["codec"] or match["slice_codec"] or match["file_codec"],
+    )
+
+
 def time_ms(text: str) -> int | None:
     """Return the epoch milliseconds of one of Agora's times: 17 digits of UTC, or 13 of epoch ms.
 
@@ -193,6 +245,18 @@ def series_of(name: str) -> str | None:
     """
     match = _TIME.search(name)
     return name[: match.start() + 1] + name[match.end() :] if match else None
+
+
+def stem_of(name: str) -> str:
+    """Return what stands before the time of a slice, or before the number of a DASH slice."""
+    match = _TIME.search(name) or _NUMBER.search(name)
+    return name[: match.start(1) - 1] if match else name
+
+
+def with_number(name: str, number: int) -> str:
+    """Return the name of the DASH slice with another number."""
+    match = _NUMBER.search(name)
+    return f"{name[: match.start(1)]}{number}{name[match.end() :]}" if match else name
 
 
 @lru_cache(maxsize=1024)  # slices of one hour share this: the rest is two small ints

@@ -12,8 +12,9 @@ import msgspec
 from agora_recording.files.inventory import MediaFile
 from agora_recording.recording.model import Mode, Outcome
 
-# How far the upload of a session is; unknown: no event reported it, or the session died.
-Uploading = Literal["uploading", "uploaded", "backuped", "unknown"]
+# How far the upload of a session is; unknown: no event reported it, or the session died. stranded:
+# Agora said that files wait on its backup, and come later.
+Uploading = Literal["uploading", "uploaded", "backuped", "stranded", "unknown"]
 TranscodedFormat = Literal["mp4", "mp3", "m4a", "aac"]
 Level = Literal["error", "awaited", "note"]
 State = Literal["missing", "empty"]
@@ -55,7 +56,7 @@ def length_key(name: str) -> str:
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One sid of the recording. `ended_ms`: when it was known to have ended.
 
-    `upload` is its state as events 31 and 32 reported it.
+    `upload` is its state as events 31 and 32 reported it, or an answer that said `stranded`.
     """
 
     sid: str
@@ -73,7 +74,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     its `lengths`. `transcoding` is the format that postponed transcoding
     (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
 
-    No more files are expected after `uploaded`; of an ended session whose upload is unknown, when
+    No more files are expected after `uploaded`; never before the deadline after `stranded`, until
+    an event says more; of an ended session whose upload is unknown, when
     no file has come for `quiet_ms` (Agora's backup usually delivers within 5 minutes); and after
     `deadline_ms`. MP4s are made after the end: so a missing MP4 is awaited until the deadline, or
     until no file has come for `quiet_ms`, even after `uploaded`. Transcoding takes days: it is
@@ -87,6 +89,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[Session, ...] = ()
     hls: bool = True
     mp4: bool = False
+    mp3: bool = False
     snapshots: bool = False
     transcoding: TranscodedFormat | None = None
     announced: frozenset[str] = frozenset()
@@ -152,12 +155,16 @@ class PlaylistFile(msgspec.Struct, kw_only=True):
 
 
 class Track(msgspec.Struct, kw_only=True):
-    """One stream over all failovers and restarts, in order of time. uid "0" is all users."""
+    """One stream over all failovers and restarts, in order of time. uid "0" is all users.
+
+    `codec` is in the names of raw mode: a user who changes the codec has two tracks.
+    """
 
     uid: str
     type: TrackType
     playlists: list[PlaylistFile]
     gaps: list[Gap]
+    codec: str | None = None
 
 
 class Snapshots(msgspec.Struct, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Task
 from agora_recording.clock import now_ms
 from agora_recording.life.store import Note, RecordingStore
@@ -119,7 +120,7 @@ class Stopper:
                 Note(
                     now,
                     "stop",
-                    f"Agora answered the stop: {reply.outcome.handling.replace('_', ' ')}.",
+                    _words(reply),
                     {"status": reply.status, "code": reply.answer.code},
                 )
             ],
@@ -135,3 +136,8 @@ class Stopper:
                 f"The session is over ({after.session_end}); its files are awaited.",
             )
         ]
+
+
+def _words(reply: Reply) -> str:
+    more = " Files wait on Agora's backup, and come later." if reply.answer.is_stranded else ""
+    return f"Agora answered the stop: {reply.outcome.handling.replace('_', ' ')}.{more}"

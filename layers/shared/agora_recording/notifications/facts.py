@@ -23,7 +23,8 @@ from agora_recording.notifications.words import (
     web_recording_stopped,
 )
 
-Upload = Literal["none", "started", "uploading", "backuped", "uploaded"]
+# No event says `stranded`, only an answer does: it has its place among the others here.
+Upload = Literal["none", "started", "uploading", "stranded", "backuped", "uploaded"]
 # Postponed transcoding is tried for days: a better result replaces a worse one, and the final
 # result (1001) replaces every earlier result (81).
 Transcoding = Literal[

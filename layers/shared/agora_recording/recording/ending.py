@@ -24,6 +24,7 @@ from agora_recording.recording.model import (
     may_restart,
     orphan_ended,
     orphan_gone,
+    strand,
     wake_reason,
 )
 from agora_recording.recording.timings import Timings
@@ -71,6 +72,8 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
     the gateway refuses for an hour is given up here, and left to the sweeper.
     """
     end = end_of(reply)
+    if reply.answer.is_stranded:
+        recording = strand(recording, recording.sid)
     asked_ms = now_ms if recording.stop_ms is None else recording.stop_ms
     if _is_refusal(reply) and now_ms - asked_ms >= timings.refused_s * 1000:
         end = "STOP_REFUSED"
@@ -102,6 +105,8 @@ def after_orphan_stop(
     answering for the session (resourceExpiredHour); after any other answer that does not end it,
     without limit.
     """
+    if reply.answer.is_stranded:
+        recording = strand(recording, sid)
     orphan = next((each for each in recording.orphans if each.sid == sid), None)
     if orphan is None:
         return recording

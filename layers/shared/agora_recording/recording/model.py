@@ -90,13 +90,15 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     gone_ms: int | None = None  # given up: since when its stop is answered by 404
     unanswered: int = 0  # starts of it that Agora did not answer
     refusals: int = 0  # answers to it that refuse, and say nothing known
+    stranded: bool = False  # Agora said that files wait on its backup, and come later
     base_url: str | None = None
 
 
 class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
     """What is known of the files: by Agora (`state`, `progress`) and by S3 (all others)."""
 
-    state: Literal["none", "started", "uploading", "backuped", "uploaded"] = "none"
+    # stranded: files wait on Agora's backup, and come later; neither an end nor a failure
+    state: Literal["none", "started", "uploading", "stranded", "backuped", "uploaded"] = "none"
     progress: int = 0  # of 10,000 (Agora callbacks: 33)
     verdict: Outcome | None = None
     files: int = 0
@@ -270,6 +272,16 @@ def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Reco
         started_ms=now_ms,
         ended_ms=None,
     )
+
+
+def strand(recording: Recording, sid: str | None) -> Recording:
+    """Return the recording after Agora said that files of this session are stranded."""
+    if sid is None or sid not in recording.sids:
+        return recording
+    changed = _change_attempts(recording, lambda each: each.sid == sid, stranded=True)
+    if sid != recording.sid or recording.upload.state in ("backuped", "uploaded"):
+        return changed
+    return replace(changed, upload=replace(changed.upload, state="stranded"))
 
 
 def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:

@@ -7,7 +7,14 @@ from typing import Literal
 from msgspec.structs import replace
 
 from agora_recording.agora.reply import Reply
-from agora_recording.recording.model import Recording, confirmed, end_session, seen, wake_reason
+from agora_recording.recording.model import (
+    Recording,
+    confirmed,
+    end_session,
+    seen,
+    strand,
+    wake_reason,
+)
 from agora_recording.recording.timings import Timings
 
 # Agora callbacks: status codes of the cloud recording service.
@@ -28,6 +35,8 @@ def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -
     if handling == "ok":
         after = replace(recording, queried_ms=now_ms, gap_seen=False)
         status = reply.answer.status
+        if reply.answer.is_stranded:
+            after = strand(after, after.sid)
         if status in RUNNING:
             after = seen(confirmed(after, now_ms), now_ms)
         elif status in _ENDING:

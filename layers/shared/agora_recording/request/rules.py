@@ -29,8 +29,8 @@ STORAGE_RULE = "must be left out: the bundle adds the storage itself"
 _MOST_PIXELS = 1920 * 1080
 _DEFAULT_SIZE = {"width": 360, "height": 640}
 _UID_GROUP_SIZES = (2, 7, 12, 17, 32, 49)
-# Where each user has files of their own, so that the number of users matters.
-_BY_USER = ("individual", "raw")
+# The modes in which each user has files of their own.
+BY_USER = ("individual", "raw")
 _SALT = re.compile("[A-Za-z0-9+/]{43}=")  # 32 bytes in Base64
 _POLICY = "appsCollection.combinationPolicy"
 _KINDS = ("Audio", "Video")
@@ -342,7 +342,7 @@ def _the_uid_group_is_large_enough(asked: Asked) -> Broken:
     group = asked.recording.get("subscribeUidGroup")
     if not _is_whole(group) or group not in range(len(_UID_GROUP_SIZES)):
         return
-    if asked.mode not in _BY_USER:
+    if asked.mode not in BY_USER:
         yield "recordingConfig.subscribeUidGroup", "has no effect outside individual and raw mode"
         return
     lists = ("subscribeAudioUids", "subscribeVideoUids")

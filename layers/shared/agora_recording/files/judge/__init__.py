@@ -21,7 +21,11 @@ from agora_recording.files.judge.contents import snapshots_of, tracks_of
 from agora_recording.files.judge.indexes import judge_indexes
 from agora_recording.files.judge.promised import judge_announced, judge_promised
 from agora_recording.files.judge.sessions import judge_sessions
-from agora_recording.files.judge.unnamed import judge_empty_files, judge_unnamed_slices
+from agora_recording.files.judge.unnamed import (
+    judge_dash_slices,
+    judge_empty_files,
+    judge_unnamed_slices,
+)
 from agora_recording.files.verdict import Expectation, Finding, Track, Verdict
 from agora_recording.recording.model import Outcome
 
@@ -51,6 +55,7 @@ def verify(
     case = open_case(inventory, expectation, now_ms)
     indexes = judge_indexes(case, read)
     judge_unnamed_slices(case, indexes.named, indexes.idle)
+    judge_dash_slices(case)
     judge_empty_files(case)
     absent_mp4s = judge_promised(case, indexes.finals)
     judge_announced(case, absent_mp4s)

@@ -80,6 +80,7 @@ class SessionCase(msgspec.Struct, eq=False):
     slices: int = 0
     snapshots: int = 0
     files: int = 0
+    mpds: int = 0
     named: int = 0
     unformed: int = 0
     plays: bool = False
@@ -148,7 +149,9 @@ def open_case(inventory: Inventory, expectation: Expectation, now_ms: int) -> Ca
         else:
             session.slices += series.count
     for file in inventory.files:
-        if file.size and file.kind != "mpd":
+        if file.kind == "mpd":
+            case.sessions[file.sid].mpds += 1
+        elif file.size:
             case.sessions[file.sid].files += 1
     for sid, count in inventory.unformed.items():
         case.sessions[sid].unformed = count

@@ -17,19 +17,22 @@ _TYPES: dict[str, TrackType] = {"audio": "audio", "video": "video", "av": "audio
 def tracks_of(
     case: Case, finals: Sequence[tuple[Stream, PlaylistFile]]
 ) -> tuple[list[Track], list[Run]]:
-    """Return the tracks by uid and type, and the runs of media of all of them."""
-    joined: dict[tuple[str, str], list[PlaylistFile]] = defaultdict(list)
+    """Return the tracks by uid, type and codec, and the runs of media of all of them."""
+    joined: dict[tuple[str, str, str], list[PlaylistFile]] = defaultdict(list)
     for stream, final in finals:
-        joined[stream.parsed.uid or "0", stream.parsed.track or ""].append(final)
+        parsed = stream.parsed
+        joined[parsed.uid or "0", parsed.track or "", parsed.codec or ""].append(final)
     gap_ms = case.expectation.gap_ms
     tracks, runs = [], []
-    for uid, track in sorted(joined, key=lambda key: (len(key[0]), key)):
+    for uid, track, codec in sorted(joined, key=lambda key: (len(key[0]), key)):
         # Stable: sessions and recorders come in order.
-        playlists = sorted(joined[uid, track], key=lambda final: _start_ms(case, final))
+        playlists = sorted(joined[uid, track, codec], key=lambda final: _start_ms(case, final))
         own_runs = [run for playlist in playlists for run in runs_of(playlist, gap_ms)]
         gaps, _ = union(own_runs, gap_ms)
         kind = _type_of(track, playlists)
-        tracks.append(Track(uid=uid, type=kind, playlists=playlists, gaps=gaps))
+        tracks.append(
+            Track(uid=uid, type=kind, codec=codec or None, playlists=playlists, gaps=gaps)
+        )
         runs += own_runs
     return tracks, runs
 

@@ -1,4 +1,4 @@
-"""Promised files: MP4s, files of transcoding, and files that notifications announced."""
+"""Promised files: MP4s, MP3s, files of transcoding, and files that notifications announced."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from agora_recording.files.judge.case import MAX_NAMES, Case, SessionCase, recor
 from agora_recording.files.names import hint, parse
 from agora_recording.files.verdict import Level, PlaylistFile, TranscodedFormat
 
+_Parts = dict[tuple[str, str], set[int]]  # by uid and codec: the numbers that are there
+
 
 def judge_promised(case: Case, finals: Sequence[tuple[Stream, PlaylistFile]]) -> set[str]:
     """Judge MP4s and transcoded files if they were requested; return the MP4s that are absent.
 
-    A session without media has nothing to make them from.
+    A session without media has nothing to make them from; nor has one of VP8 and VP9 alone, which
+    MP4 does not hold. MP3s are all that there is of their session: only a number can be missing.
     """
     absent_mp4s: set[str] = set()
     transcoding = case.expectation.transcoding
     for session in case.sessions.values():
         if case.expectation.mp4 and session.slices:
             absent_mp4s |= _judge_mp4s(case, session)
+        if case.expectation.mp3:
+            _judge_mp3s(case, session)
         if transcoding and not session.silent:
             _judge_transcoding(case, session.expected.sid, transcoding, finals)
     return absent_mp4s
@@ -33,24 +38,44 @@ def _judge_mp4s(case: Case, session: SessionCase) -> set[str]:
     recorder may lose the media of its MP4: its slices are not lost.
     """
     sid, absent = session.expected.sid, set[str]()
-    parts: dict[int, dict[str, set[int]]] = {recorder: {} for recorder in session.recorders}
+    parts: dict[int, _Parts] = {recorder: {} for recorder in session.recorders}
     for file in case.inventory.files:
         if file.kind == "mp4" and file.sid == sid:
             by_uid = parts.setdefault(recorder_of(file.bak), {})
-            by_uid.setdefault(file.uid, set()).add(file.index or 0)
+            by_uid.setdefault((file.uid, file.codec or ""), set()).add(file.index or 0)
     for recorder, by_uid in sorted(parts.items()):
         stem = _stem(case, sid, recorder)
         if not by_uid and recorder < max(session.recorders):
             case.findings.add("missing_mp4", "note", sid, [f"{stem}_0.mp4"], detail="failover")
             continue
-        for uid, have in sorted(by_uid.items()) or [("0", set[int]())]:
-            owner = "" if uid == "0" else f"__uid_s_{uid}__uid_e"
-            numbers = range(min(max(have, default=0) + 1, len(have) + MAX_NAMES))
-            names = [f"{stem}{owner}_{number}.mp4" for number in numbers if number not in have]
+        for owner, have in sorted(by_uid.items()) or [(("0", ""), set[int]())]:
+            names = _absent(stem, owner, have, "mp4")
             if names:
                 case.missing_mp4s("missing_mp4", session, sid, names)
                 absent.update(names)
     return absent
+
+
+def _judge_mp3s(case: Case, session: SessionCase) -> None:
+    """Note MP3s whose numbers are missing; names with a time have none."""
+    sid, parts = session.expected.sid, dict[tuple[int, str, str], set[int]]()
+    for file in case.inventory.files:
+        if file.sid == sid and file.name.endswith(".mp3") and file.index is not None:
+            owner = (recorder_of(file.bak), file.uid, file.codec or "")
+            parts.setdefault(owner, set()).add(file.index)
+    for (recorder, uid, codec), have in sorted(parts.items()):
+        names = _absent(_stem(case, sid, recorder), (uid, codec), have, "mp3")
+        if names:
+            case.problem("missing_file", session, sid, names)
+
+
+def _absent(stem: str, owner: tuple[str, str], have: set[int], ending: str) -> list[str]:
+    """Return the names whose numbers are missing between 0 and the highest number."""
+    uid, codec = owner
+    head = stem if uid == "0" else f"{stem}__uid_s_{uid}__uid_e"
+    tail = f"_{codec}.{ending}" if codec else f".{ending}"
+    numbers = range(min(max(have, default=0) + 1, len(have) + MAX_NAMES))
+    return [f"{head}_{number}{tail}" for number in numbers if number not in have]
 
 
 def _judge_transcoding(
@@ -87,7 +112,9 @@ def judge_announced(case: Case, absent_mp4s: AbstractSet[str]) -> None:
         session = case.sessions.get(parsed.sid) if parsed is not None else None
         if parsed is None or session is None:
             continue
-        stream = inventory.streams.get((parsed.sid, parsed.bak, parsed.uid, parsed.track))
+        stream = inventory.streams.get(
+            (parsed.sid, parsed.bak, parsed.uid, parsed.track or parsed.codec)
+        )
         if parsed.kind == "mp4":
             if name not in absent_mp4s:
                 case.missing_mp4s("missing_file", session, parsed.sid, [name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agora_recording.files.judge.case import Case, SessionCase
 from agora_recording.files.verdict import Level
+from agora_recording.request.rules import BY_USER
 
 
 def judge_sessions(case: Case) -> None:
@@ -30,7 +31,7 @@ def judge_sessions(case: Case) -> None:
 
 def _judge_session(case: Case, session: SessionCase) -> None:
     sid, wanted, silent = session.expected.sid, case.expectation, session.silent
-    has_index_or_slice = session.slices or session.indexes
+    has_index_or_slice = session.slices or session.indexes or session.mpds
     if silent and not session.settled:
         case.problem("nothing_recorded", session, sid)
     elif silent and any(not other.silent for other in case.sessions.values()):
@@ -60,12 +61,12 @@ def _is_confirmed(case: Case, session: SessionCase) -> bool:
 
     If it can have only one index, the closed index proves it. If a further index or MP4 may come,
     it is complete when Agora reports the end of the upload, or when no file has come for
-    `quiet_ms`.
+    `quiet_ms`; unless Agora said that files are stranded, which may come hours later.
     """
     wanted, expected = case.expectation, session.expected
-    if session.settled or session.quiet:
+    if session.settled or (session.quiet and expected.upload != "stranded"):
         return True
     if expected.upload == "backuped":
         return any(expected.sid in name for name in wanted.announced)
-    one_index = wanted.mode != "individual" and wanted.hls and not wanted.mp4
+    one_index = wanted.mode not in BY_USER and wanted.hls and not wanted.mp4
     return one_index and expected.ended_ms is not None
