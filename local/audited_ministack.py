@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -73,7 +74,8 @@ def tell_leading_keys() -> None:
 
     def describe_with_keys(body: bytes) -> dict[str, Any]:
         context: dict[str, Any] = describe(body)
-        partitions = sorted(set(_partitions(json.loads(body or b"{}"))))
+        request = json.loads(body or b"{}")
+        partitions = sorted({*_partitions(request), *_queried(request)})
         return {**context, "dynamodb:LeadingKeys": partitions} if partitions else context
 
     iam_actions.dynamodb_service_context = describe_with_keys
@@ -88,6 +90,14 @@ def _partitions(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for each in part:
             yield from _partitions(each)
+
+
+def _queried(request: Any) -> Iterator[str]:
+    """Yield the partition that a query of the table itself names."""
+    if isinstance(request, dict) and "IndexName" not in request:
+        named = re.match(r"PK = (:\w+)", request.get("KeyConditionExpression", ""))
+        if named:
+            yield request["ExpressionAttributeValues"][named[1]]["S"]
 
 
 def start_in_turn() -> None:

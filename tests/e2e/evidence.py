@@ -79,8 +79,8 @@ def _is_used(right: Right, used: set[Right]) -> bool:
 
 
 def _rights(stage: Any) -> set[Right]:
-    """Return what the deployed policies of the functions allow."""
-    iam, found = stage.stack.client("iam"), set()
+    """Return what the deployed policies of the functions allow, and do not deny elsewhere."""
+    iam, found, denied = stage.stack.client("iam"), set(), set()
     for logical_id, role in stage.facts["resources"].items():
         if not logical_id.endswith("FunctionRole"):
             continue
@@ -89,12 +89,13 @@ def _rights(stage: Any) -> set[Right]:
             if isinstance(document, str):
                 document = json.loads(unquote(document))
             for statement in document["Statement"]:
-                if statement["Effect"] != "Allow":
-                    continue
                 for action in _list(statement["Action"]):
+                    if statement["Effect"] == "Deny":  # to the code of every room: all of it
+                        denied.add((role, action))
+                        continue
                     for resource in _list(statement["Resource"]):
                         found.add(Right(role, action, resource))
-    return found
+    return {each for each in found if (each.role, each.action) not in denied}
 
 
 def _list(value: Any) -> list[Any]:

@@ -103,6 +103,21 @@ def test_mp4_files_are_waited_for(stage: Stage) -> None:
     assert files(manifest) == [("101", "mp4"), ("102", "mp4")]
 
 
+def test_raw_mode_makes_mp3_of_sound_alone(stage: Stage) -> None:
+    cname = "mode mp3"
+    request = {
+        "recordingConfig": {"streamTypes": 0, "subscribeUidGroup": 1},
+        "recordingFileConfig": {"avFileType": ["mp3"]},
+    }
+    recording_id = stage.record(cname, mode="raw", clientRequest=request)
+    stage.until(recording_id, "recording")
+    stage.stop(recording_id)
+    assert stage.over(recording_id)["status"] == "completed"
+    manifest = stage.read_json(f"recordings/{recording_id}/manifest.json")
+    assert files(manifest) == [("101", "audio"), ("102", "audio")]
+    assert manifest["tracks"]["count"] == 0
+
+
 def test_a_web_page_is_recorded(stage: Stage) -> None:
     manifest = record(stage, "mode web", "web", WEB_PAGE, ".ts")
     assert tracks(manifest) == [("0", "audio_and_video")]
