@@ -300,13 +300,13 @@ class Operator:
             index=self._parts.due_index,
             waker=self._waker,
             publisher=self._parts.recording_publisher,
-            state_machine_arn=self._stack.resources["RecordingStateMachine"],
+            state_machine_arn=self.stack.resources["RecordingStateMachine"],
             now_ms=outside.now_ms,
             sleep=outside.sleep,
             stepfunctions=outside.stepfunctions,
         )
         found = teardown.run(wait_s, publish_now=publish_now, tell=tell)
-        return {"stack": self._stack.name, **found}
+        return {"stack": self.stack.name, **found}
 
     def _invoke(self, logical_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         answer = boto3.client("lambda", config=_PATIENT).invoke(
