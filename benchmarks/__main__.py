@@ -25,6 +25,7 @@ Rows = dict[str, dict[str, Any]]
 BENCHMARKS = {
     "webhook": ("benchmarks.webhook", "run"),
     "kms": ("benchmarks.kms", "run"),
+    "stream": ("benchmarks.stream", "run"),
     "verification": ("benchmarks.verification", "run"),
     "memory": ("benchmarks.memory", "run"),
     "cold": ("benchmarks.cold", "run"),
