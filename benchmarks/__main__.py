@@ -24,6 +24,7 @@ Rows = dict[str, dict[str, Any]]
 # Name: module and function. What takes long comes last.
 BENCHMARKS = {
     "webhook": ("benchmarks.webhook", "run"),
+    "stream": ("benchmarks.stream", "run"),
     "verification": ("benchmarks.verification", "run"),
     "memory": ("benchmarks.memory", "run"),
     "cold": ("benchmarks.cold", "run"),

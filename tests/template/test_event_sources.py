@@ -119,3 +119,10 @@ def test_the_stream_is_read_as_wide_as_the_parameter_says() -> None:
     assert mapping["ParallelizationFactor"] == {"Ref": "StreamParallelism"}
     parameter = template()["Parameters"]["StreamParallelism"]
     assert (parameter["MinValue"], parameter["MaxValue"]) == (1, 10)  # what Lambda takes
+
+
+def test_the_notifications_of_a_start_are_merged_in_one_batch() -> None:
+    """Each write of the session and the recording that is saved costs more than the second."""
+    mapping = MAPPINGS["ApplyNotificationsFunctionStored"]
+    assert mapping["MaximumBatchingWindowInSeconds"] == 1
+    assert functions()["ApplyNotificationsFunction"]["MemorySize"] == 512
