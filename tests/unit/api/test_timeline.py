@@ -9,8 +9,12 @@ import msgspec
 import pytest
 
 from agora_recording.api import timeline
+from agora_recording.api.timeline import in_order
 from agora_recording.clock import iso
 from agora_recording.notifications import events as e
+from agora_recording.notifications.effects import merge
+from agora_recording.notifications.facts import NOTHING
+from agora_recording.notifications.report import report
 from tests.world.webhook import DOCUMENTED, NOW_MS, SID, event
 
 NOTE = {
@@ -22,7 +26,13 @@ NOTE = {
 
 
 def told(*events: e.Event, notes: tuple[dict[str, Any], ...] = ()) -> list[tuple[str, str]]:
-    return [(each["kind"], each["text"]) for each in timeline.timeline(events, notes)]
+    recorders = [
+        timeline.of_uid(uid, sorted((each for each in events if each.uid == uid), key=in_order))
+        for uid in sorted({each.uid or "" for each in events})
+    ]
+    ours = timeline.of_notes("notes", notes, key=lambda note: str(note["at"]))
+    entries = [each.entry for each in timeline.timeline([*recorders, ours]) if each.entry]
+    return [(each["kind"], each["text"]) for each in entries]
 
 
 def test_an_event_becomes_a_line() -> None:
@@ -185,8 +195,17 @@ def test_an_unknown_event_goes_by_its_own_name() -> None:
     assert timeline.entry(event(4711))["kind"] == "unknown"
 
 
+@pytest.mark.parametrize("kind", [*e.KINDS, 4711, None])
+def test_what_an_event_leaves_out_is_not_told_as_none(kind: int | None) -> None:
+    told = event(kind, {})  # type: ignore[arg-type]
+    assert "None" not in timeline.entry(told)["text"]
+    shown = report(SID, merge(NOTHING, told))
+    assert not [text for text in shown.remarks if "None" in text]
+    assert not [each.text for each in shown.problems if "None" in each.text]
+
+
 def test_every_line_is_plain_json() -> None:
     events = [event(kind, each) for kind, many in DOCUMENTED.items() for each in many]
-    lines = timeline.timeline(events, [NOTE])
+    lines = [timeline.of_note(NOTE), *map(timeline.entry, events)]
     assert json.loads(json.dumps(lines)) == json.loads(msgspec.json.encode(lines))
     assert all(line["text"].endswith(".") and "None" not in line["text"] for line in lines)

@@ -24,6 +24,7 @@ from agora_recording.errors import (
     RecordingNotFoundError,
     RecordingStateError,
     RequestInvalidError,
+    StoreUnavailableError,
     WriteConflictError,
 )
 from agora_recording.files import addresses, playback
@@ -228,7 +229,7 @@ class Player(msgspec.Struct, kw_only=True):
             return link
         try:
             link = self.links.amend(link.token_hash, lambda row: viewed(row, now, series))
-        except WriteConflictError:
+        except (WriteConflictError, StoreUnavailableError):
             if not set(series) <= set(link.series):
                 raise
             return link

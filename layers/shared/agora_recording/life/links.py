@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from agora_recording.aws import clients
-from agora_recording.aws.compare_and_set import compare_and_set
+from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.errors import LinkNotFoundError, RecordingNotFoundError
 from agora_recording.recording.link import KEPT_S, Link
@@ -33,6 +34,7 @@ class LinkStore(msgspec.Struct, frozen=True):
 
     table_name: str
     client: DynamoDBClient | None = None
+    backoff: Backoff = Backoff()
 
     @property
     def _dynamodb(self) -> DynamoDBClient:
@@ -41,7 +43,8 @@ class LinkStore(msgspec.Struct, frozen=True):
     def create(self, link: Link) -> None:
         """Write a new link, together with its place among the recording's.
 
-        Raises RecordingNotFoundError if the recording is deleted, or being deleted.
+        Raises RecordingNotFoundError if the recording is deleted, or being deleted;
+        WriteConflictError and StoreUnavailableError if it may work in a moment.
         """
         client = self._dynamodb
         is_there: Any = {
@@ -61,10 +64,13 @@ class LinkStore(msgspec.Struct, frozen=True):
         ]
         try:
             client.transact_write_items(TransactItems=writes)
-        except client.exceptions.TransactionCanceledException:
-            raise RecordingNotFoundError(
-                f"There is no recording {link.recording_id}, or it is being deleted."
-            ) from None
+        except ClientError as error:
+            reasons: Any = error.response.get("CancellationReasons", ())
+            if any(each.get("Code") == "ConditionalCheckFailed" for each in reasons):
+                raise RecordingNotFoundError(
+                    f"There is no recording {link.recording_id}, or it is being deleted."
+                ) from None
+            raise lost_to(error, "The recording is being written; try again.") from error
 
     def get(self, token_hash: str) -> Link:
         """Return a link as it is now, even one that is over. Raises LinkNotFoundError."""
@@ -129,6 +135,7 @@ class LinkStore(msgspec.Struct, frozen=True):
             write,
             tries=_TRIES,
             refusal="The link is changed too often; try again.",
+            backoff=self.backoff,
         )
 
     def _put(self, link: Link, condition: str) -> dict[str, Any]:
