@@ -23,7 +23,7 @@ from agora_recording.request.rules import MODES
 from operate import deployment
 from operate.doctor import checks, recording
 from operate.doctor.check import Finding, State, examine
-from operate.doctor.patient import Patient, doors_of, local_doors
+from operate.doctor.patient import Doors, Patient, doors_of, local_doors
 from operate.doctor.recording import PAGE
 from operate.operations import Operator
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _enter(arguments.region, arguments.profile)
         if arguments.local:
-            _enter_local(Path(arguments.facts))
+            deployment.enter_local(_facts(arguments))
         result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
     except (RecordingError, ClientError, BotoCoreError, OSError) as error:
         print(error, file=sys.stderr)
@@ -68,19 +68,10 @@ def _enter(region: str | None, profile: str | None) -> None:
         os.environ["AWS_PROFILE"] = profile
 
 
-def _enter_local(facts: Path) -> None:
-    """Make every AWS client call the embedded stack that `make up` described in `facts`."""
-    found = json.loads(facts.read_text())
-    keys = found["aws_credentials"]
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        os.environ.pop(name, None)
-    os.environ |= {
-        "AWS_ENDPOINT_URL": found["aws_endpoint_url"],
-        "AWS_REGION": found["region"],
-        "AWS_DEFAULT_REGION": found["region"],
-        "AWS_ACCESS_KEY_ID": keys["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
-    }
+def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `make up` wrote about the embedded stack."""
+    found: dict[str, Any] = json.loads(Path(arguments.facts).read_text())
+    return found
 
 
 # --- verbs --------------------------------------------------------------------------------------
@@ -186,6 +177,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--page", default=PAGE, help=f"the page that it records ({PAGE})")
     doctor.add_argument("--channel", default="", help="record this channel instead of a page")
+    console = verb(
+        "console",
+        "serve a page on this machine that shows the stack and acts on it",
+        lambda it, given: _serve(it.stack, given),
+        lambda _: (),
+    )
+    console.add_argument("--port", type=int, default=0, help="the port (a free one)")
+    console.add_argument(
+        "--no-browser", action="store_true", help="print the address, and open no browser"
+    )
     verb("watch", "run the sweeper now", lambda it, _: it.watch(), _tell_sweep)
     teardown = verb(
         "teardown",
@@ -224,11 +225,28 @@ def _read_secret() -> str:
     return sys.stdin.readline().strip()
 
 
+def _doors(stack: deployment.Deployment, given: argparse.Namespace) -> Doors:
+    return local_doors(_facts(given)) if given.local else doors_of(stack)
+
+
+def _serve(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
+    """Serve the console until Ctrl-C."""
+    # What serves pages is needed for no other command.
+    from operate.console.desk import Desk  # noqa: PLC0415
+    from operate.console.server import serve  # noqa: PLC0415
+
+    desk = Desk.of(stack, _doors(stack, given), is_local=given.local)
+    serve(desk, given.port, tell=_tell_now, opens=not given.no_browser)
+    return {}
+
+
+def _tell_now(words: str) -> None:
+    print(words, flush=True)
+
+
 def _examine(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
     """Make every check; tell each finding at once, unless JSON is asked for."""
-    doors = (
-        local_doors(json.loads(Path(given.facts).read_text())) if given.local else doors_of(stack)
-    )
+    doors = _doors(stack, given)
     chosen = list(checks.ALL)
     if given.record:
         chosen.append(recording.check(given.record, given.page, given.channel))

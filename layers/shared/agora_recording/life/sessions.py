@@ -126,16 +126,25 @@ class SessionStore(msgspec.Struct, frozen=True):
         )
         return from_item(answer["Item"]) if "Item" in answer else None
 
-    def notifications(self, sid: str) -> Iterator[dict[str, Any]]:
-        """Yield the stored notifications of a session, by event type, uid and sequence."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="PK = :pk AND begins_with(SK, :event)",
-            ExpressionAttributeValues=to_item({":pk": f"SID#{sid}", ":event": "EVT#"}),
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield from_item(item)
+    def notifications(self, sid: str, *, but: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the stored notifications of a session, by event type, uid and sequence.
+
+        Those of the event type `but` are not read.
+        """
+        ranges = [("EVT#", "EVT#~")]
+        if but is not None:
+            ranges = [("EVT#", f"EVT#{but}#"), (f"EVT#{but}#~", "EVT#~")]
+        for first, last in ranges:
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self.table_name,
+                KeyConditionExpression="PK = :pk AND SK BETWEEN :first AND :last",
+                ExpressionAttributeValues=to_item(
+                    {":pk": f"SID#{sid}", ":first": first, ":last": last}
+                ),
+            )
+            for page in pages:
+                for item in page["Items"]:
+                    yield from_item(item)
 
 
 def key(sid: str) -> dict[str, Any]:
