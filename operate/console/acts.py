@@ -327,7 +327,7 @@ class Done(NamedTuple):
 
     is_done: bool
     words: str
-    is_gone: bool = False  # the recording
+    is_gone: bool = False  # the recording: templates/done.html leads away from it
 
 
 def stop(desk: Desk, recording_id: str) -> Done:

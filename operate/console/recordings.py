@@ -65,15 +65,22 @@ def entries(desk: Desk, recording: Recording) -> tuple[list[Entry], bool]:
 
 
 def _entries(desk: Desk, recording: Recording) -> tuple[list[Entry], bool]:
+    store, sessions = desk.parts.store, desk.parts.sessions
     told = (
         entry(events.from_stored(row))
         for sid in recording.sids
-        for row in desk.parts.sessions.notifications(sid, but=_PROGRESS)
+        for series in sessions.series(sid)
+        if series.event_type != _PROGRESS
+        for row in sessions.numbered(sid, series)
     )
-    found = list(islice(told, _ENTRIES + 1))
-    is_whole = len(found) <= _ENTRIES
-    found = found[:_ENTRIES] + list(map(of_note, desk.parts.store.notes(recording.recording_id)))
-    return sorted(found, key=lambda each: each["at"]), is_whole
+    noted = (
+        of_note(row)
+        for rows in (store.notes(recording.recording_id), store.arrivals(recording.recording_id))
+        for row in rows
+    )
+    found, own = list(islice(told, _ENTRIES + 1)), list(islice(noted, _ENTRIES + 1))
+    is_whole = max(len(found), len(own)) <= _ENTRIES
+    return sorted([*found[:_ENTRIES], *own[:_ENTRIES]], key=lambda each: each["at"]), is_whole
 
 
 def words(desk: Desk, recording: Recording, first: int = 0) -> dict[str, Any]:
