@@ -17,7 +17,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agora_recording.clock import from_iso, now_ms
-from agora_recording.errors import RecordingError
+from agora_recording.errors import RecordingError, SecretRefusedError
 from agora_recording.observability import logger
 from agora_recording.request.rules import MODES
 from operate import deployment
@@ -29,6 +29,7 @@ from operate.operations import Operator
 
 STACK = "agora-recording"
 FACTS = "local/stack.json"
+_MOST_INPUT = 65_536  # characters
 
 Result = Any
 Act = Callable[[Operator, argparse.Namespace], Result]
@@ -156,11 +157,17 @@ def _parser() -> argparse.ArgumentParser:
         "--resource-id", help="the resourceId of its start, if no recording knows it"
     )
     orphan.add_argument("--mode", choices=MODES, help="its mode, if no recording knows it")
-    verb(
+    rotate = verb(
         "rotate-secret",
-        "put a new notification secret before the present one; it is read from the standard input",
-        lambda it, _: it.rotate_secret(_read_secret()),
+        "put a new notification secret before the present ones; it is read from the standard input",
+        _rotate,
         _tell_rotated,
+    )
+    rotate.add_argument(
+        "--forget", action="store_true", help="keep the newest one alone, and remove the others"
+    )
+    rotate.add_argument(
+        "--yes", action="store_true", help="with --forget: do it; without it, only tell"
     )
     firewall = verb(
         "firewall",
@@ -193,10 +200,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _rotate(operator: Operator, given: argparse.Namespace) -> dict[str, Any]:
+    if given.forget:
+        return operator.forget_secrets(confirmed=given.yes)
+    return operator.rotate_secret(_read_secret())
+
+
 def _read_secret() -> str:
+    """Read the secret: one line, since more would be something else. Raises SecretRefusedError."""
     if sys.stdin.isatty():
         return getpass.getpass("The new secret (Agora console, Notifications): ").strip()
-    return sys.stdin.readline().strip()
+    lines = sys.stdin.read(_MOST_INPUT).strip().splitlines()
+    if len(lines) > 1:
+        raise SecretRefusedError(
+            f"{len(lines)} lines came: give the secret alone, in one line. Nothing was stored."
+        )
+    return lines[0].strip() if lines else ""
 
 
 def _examine(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
@@ -375,10 +394,30 @@ def _tell_orphan_stopped(found: dict[str, Any]) -> Iterable[str]:
 
 
 def _tell_rotated(found: dict[str, Any]) -> Iterable[str]:
-    return [
-        f"{found['live']} secrets are live, the new one first.",
-        "Wait ten seconds, then enter the new one in Agora's console.",
-    ]
+    if "forgotten" in found:
+        yield from _tell_forgotten(found)
+        return
+    if not found["stored"]:
+        yield "It is the newest secret already: nothing was stored."
+    if found["live"] == 1:
+        yield "One secret is live."
+        return
+    yield f"{found['live']} secrets are live, the new one first. None was removed."
+    if found["stored"]:
+        yield "Wait ten seconds, then enter the new one in Agora's console."
+    yield "When Agora signs with it: rotate-secret --forget removes the others."
+
+
+def _tell_forgotten(found: dict[str, Any]) -> Iterable[str]:
+    others = f"{found['forgotten']} older secret{'' if found['forgotten'] == 1 else 's'}"
+    if not found["forgotten"]:
+        yield "One secret is live; there is nothing to remove."
+    elif found["done"]:
+        yield f"{others} removed; the newest one alone is live."
+    else:
+        yield f"Would remove {others} for good, and keep the newest one. Nothing was done."
+        yield "First enter the newest one in Agora's console, and see that `doctor` is content."
+        yield "Then: rotate-secret --forget --yes."
 
 
 def _tell_firewall(found: dict[str, Any]) -> Iterable[str]:
