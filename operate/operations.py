@@ -6,7 +6,7 @@ rooms: rows change by the same pure changes, and calls to Agora use the same lim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -30,6 +30,7 @@ from agora_recording.recording.model import Attempt, Recording, orphan_ended
 from agora_recording.recording.view import public
 from agora_recording.wiring.parts import Parts
 from operate.deployment import Deployment, StackSettings
+from operate.teardown import Teardown
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -325,6 +326,28 @@ class Operator:
     def watch(self) -> dict[str, Any]:
         """Let the sweeper run once, now. Raises RoomFailedError."""
         return self._invoke("WatchRecordingsFunction", {})
+
+    def teardown(
+        self,
+        *,
+        wait_s: float,
+        publish_now: bool = False,
+        tell: Callable[[str], object] = lambda _: None,
+    ) -> dict[str, Any]:
+        """Stop every open recording, and wait until nothing runs; see `Teardown.run`."""
+        outside = self._parts.outside
+        teardown = Teardown(
+            store=self._store,
+            index=self._parts.due_index,
+            waker=self._waker,
+            publisher=self._parts.recording_publisher,
+            state_machine_arn=self.stack.resources["RecordingStateMachine"],
+            now_ms=outside.now_ms,
+            sleep=outside.sleep,
+            stepfunctions=outside.stepfunctions,
+        )
+        found = teardown.run(wait_s, publish_now=publish_now, tell=tell)
+        return {"stack": self.stack.name, **found}
 
     def _invoke(self, logical_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         answer = boto3.client("lambda", config=_PATIENT).invoke(

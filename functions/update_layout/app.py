@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, json_body, path, warned
-from agora_recording.api.update_recording import Updater
+from agora_recording.api.update_recording import LayoutUpdater
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
 from agora_recording.wiring.parts import Parts
@@ -17,14 +17,14 @@ from agora_recording.wiring.settings import AgoraSettings
 
 
 @cache
-def _updater() -> Updater:
+def _updater() -> LayoutUpdater:
     return Parts(AgoraSettings.from_env()).layout_updater
 
 
 @logger.inject_lambda_context
 @door
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, updater: Updater | None = None
+    event: dict[str, Any], context: LambdaContext, updater: LayoutUpdater | None = None
 ) -> dict[str, Any]:
     """Return 200 with the recording once Agora has accepted the layout."""
     updater = updater or _updater()

@@ -286,6 +286,23 @@ def test_a_new_notification_secret_is_live_beside_the_present_one(desk: Desk) ->
         stage.facts["notification_secret"] = present
 
 
+# --- the end ------------------------------------------------------------------------------------
+
+
+def test_a_stack_is_made_ready_to_be_deleted(desk: Desk) -> None:
+    recording_id = desk.stage.record("last-call")
+    ran = desk.run("teardown", "--now", "--wait", "1")
+    assert ran.code == 0, ran
+    assert f"{recording_id} is asked to stop." in ran.out
+    assert desk.run("list").out == "No recording is open.\n"
+    running = desk.stage.stack.client("stepfunctions").list_executions(
+        stateMachineArn=desk.stage.facts["resources"]["RecordingStateMachine"],
+        statusFilter="RUNNING",
+    )
+    assert running["executions"] == []
+    assert desk.run("teardown", "--now", show="teardown").code == 0
+
+
 # --- the document -------------------------------------------------------------------------------
 
 PLACE = re.compile(r"<!-- output: ([a-z-]+) -->\n```\n(.*?)```\n", re.DOTALL)
@@ -334,5 +351,5 @@ def test_no_verb_is_left_out_of_the_document() -> None:
     usage = command._parser().format_help()
     verbs = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage, re.MULTILINE))
     typed = set(re.findall(r'^\$ make ops ARGS="--local ([a-z-]+)', DOCUMENT.read_text(), re.M))
-    assert len(verbs) == 12
+    assert len(verbs) == 13
     assert verbs == typed

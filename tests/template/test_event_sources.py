@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from samtranslator.translator.arn_generator import ArnGenerator
 from samtranslator.translator.transform import transform
 
 from agora_recording.files.record_file_arrival import LEASE_S
@@ -69,8 +70,8 @@ def test_sam_attaches_nothing_but_the_rights_to_log_and_to_be_in_a_vpc() -> None
     assert attached == {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"}
 
 
-def expanded() -> dict[str, Any]:
-    """Return the resources that SAM makes of the template."""
+def expanded(region: str = "us-east-1") -> dict[str, Any]:
+    """Return the resources that SAM makes of the template in a region."""
     from copy import deepcopy
 
     given = deepcopy(template())
@@ -78,7 +79,8 @@ def expanded() -> dict[str, Any]:
         for name in ("CodeUri", "ContentUri", "DefinitionUri"):
             if name in each.get("Properties", {}):
                 each["Properties"][name] = "s3://bucket/key"
-    with patch.dict("os.environ", AWS_DEFAULT_REGION="us-east-1"):
+    # SAM asks boto for its region once in a process, and takes the partition from it.
+    with patch.object(ArnGenerator, "BOTO_SESSION_REGION_NAME", region):
         made: dict[str, Any] = transform(given, {}, _ManagedPolicies())["Resources"]
     return made
 
@@ -117,3 +119,10 @@ def test_the_stream_is_read_as_wide_as_the_parameter_says() -> None:
     assert mapping["ParallelizationFactor"] == {"Ref": "StreamParallelism"}
     parameter = template()["Parameters"]["StreamParallelism"]
     assert (parameter["MinValue"], parameter["MaxValue"]) == (1, 10)  # what Lambda takes
+
+
+def test_the_notifications_of_a_start_are_merged_in_one_batch() -> None:
+    """Each write of the session and the recording that is saved costs more than the second."""
+    mapping = MAPPINGS["ApplyNotificationsFunctionStored"]
+    assert mapping["MaximumBatchingWindowInSeconds"] == 1
+    assert functions()["ApplyNotificationsFunction"]["MemorySize"] == 512

@@ -241,6 +241,13 @@ def test_lambdas_own_lines_are_few_unless_they_are_asked_for() -> None:
     assert template()["Parameters"]["SystemLogLevel"]["Default"] == "WARN"
 
 
+def test_large_answers_are_compressed_once_for_callers_who_accept_it() -> None:
+    """API Gateway compresses what has no Content-Encoding, so no room sets one."""
+    assert RESOURCES["Api"]["Properties"]["MinimumCompressionSize"] == 1024
+    rooms = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers" / "shared").rglob("*.py")]
+    assert not [path.name for path in rooms if "content-encoding" in path.read_text().lower()]
+
+
 def test_every_parameter_is_described() -> None:
     for name, each in template()["Parameters"].items():
         assert each["Description"], name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -59,6 +59,23 @@ class FakeStepFunctions:
         if name not in self.executions:
             raise error(ExecutionDoesNotExist)
         return {"status": self.executions[name]}
+
+    def get_paginator(self, name: str) -> Any:
+        """Return something whose `paginate` tells the executions of a status, one on a page."""
+        assert name == "list_executions"
+        return SimpleNamespace(paginate=self._pages)
+
+    def _pages(self, *, stateMachineArn: str, statusFilter: str) -> Iterator[dict[str, Any]]:
+        arn = stateMachineArn.replace(":stateMachine:", ":execution:")
+        yield {"executions": []}
+        for name, status in list(self.executions.items()):
+            if status == statusFilter:
+                yield {"executions": [{"name": name, "executionArn": f"{arn}:{name}"}]}
+
+    @operation
+    def stop_execution(self, *, executionArn: str, cause: str) -> None:
+        """End an execution from outside."""
+        self.executions[executionArn.rsplit(":", 1)[-1]] = "ABORTED"
 
     @operation
     def send_task_success(self, *, taskToken: str, output: str) -> None:
@@ -150,6 +167,10 @@ class StepFunctions(FakeStepFunctions):
     def kill(self, name: str) -> None:
         """End an execution from outside, as an operator may."""
         self._end(self.runs[name], "ABORTED")
+
+    def stop_execution(self, *, executionArn: str, cause: str) -> None:
+        """End an execution from outside."""
+        self.kill(executionArn.rsplit(":", 1)[-1])
 
     def woken(self, token: str, output: Any, after_ms: int | None = None) -> None:
         """Let the execution go on that is parked on a token."""

@@ -12,7 +12,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from agora_recording.aws.dynamodb import from_item, to_item
+from agora_recording.aws.dynamodb import from_item, size_of, to_item
 from local.template import template
 from tests.world.errors import (
     ConditionalCheckFailedException,
@@ -35,6 +35,17 @@ def table_properties() -> dict[str, Any]:
 
 def _keys(schema: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     return tuple(each["AttributeName"] for each in schema)
+
+
+LARGEST_ITEM = 400 * 1024
+
+
+def _refuse_too_large(item: Item) -> None:
+    """Fail as DynamoDB does."""
+    if size_of(item) > LARGEST_ITEM or any(
+        not 0 < len(item[name]["S"].encode()) <= most for name, most in (("PK", 2048), ("SK", 1024))
+    ):
+        raise error("ValidationException")
 
 
 class FakeTable:
@@ -101,6 +112,7 @@ class FakeTable:
     @operation
     def put_item(self, *, TableName: str, Item: Item, **condition: Any) -> None:
         """Write a row."""
+        _refuse_too_large(Item)
         self._race()
         self._check(Item, condition)
         self._store(Item)
@@ -136,6 +148,9 @@ class FakeTable:
         writes = [next(iter(each.items())) for each in TransactItems]
         keys = [self._key(each["Item" if kind == "Put" else "Key"]) for kind, each in writes]
         assert len(set(keys)) == len(keys), "one row twice"
+        for kind, each in writes:
+            if kind == "Put":
+                _refuse_too_large(each["Item"])
         reasons = []
         for kind, each in writes:
             assert kind in ("Put", "ConditionCheck")

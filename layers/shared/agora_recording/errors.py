@@ -76,6 +76,13 @@ class WriteConflictError(RecordingError):
     """Other writers changed the row before every try. Safe to repeat: nothing was written."""
 
 
+class WriteRefusedError(RecordingError):
+    """AWS will never take this write: the item is too large, or has a value that cannot be stored.
+
+    To repeat it makes no sense.
+    """
+
+
 class StoreUnavailableError(RecordingError):
     """The table or the bucket did not do the write. Nothing may be acknowledged."""
 

@@ -194,3 +194,28 @@ def test_a_simulator_is_only_ever_asked_again() -> None:
     session = FakeSession(requests.ConnectionError(), (200, {"resourceId": "r"}))
     client(session, url="http://127.0.0.1:8080")[0].acquire("c", "1", {})
     assert session.hosts == ["127.0.0.1:8080"] * 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": 2, "reason": "x" * 295 + " 007eJxTYBBa9f"},
+        {"code": 2, "reason": "bad 007eJxTYB\n\n  Ba9f"},
+        {"code": 2, "reason": 'bad {\\"token\\":\\"007eJxTYB Ba9f\\"}'},
+        {"code": 2, "message": "bad 007eJxTYB%20Ba9f"},
+        {"code": 2, "reason": "half of it: 007eJxTYB"},
+        "bad 007eJxTYB   Ba9f",
+    ],
+)
+def test_agoras_words_are_searched_before_they_are_folded_and_clipped(answer: Any) -> None:
+    fields = {"token": "007eJxTYB   Ba9f"}
+    reply = client(FakeSession((400, answer)))[0].start(RESOURCE, fields)
+    assert "007eJx" not in str(reply.error())
+    assert "007eJx" not in reply.answer.reason
+
+
+def test_our_own_keys_are_not_told_either() -> None:
+    manager = FakeSecretsManager(secret=keys("customer-secret-1"))
+    words = "not allowed: Basic aWQ6Y3VzdG9tZXItc2VjcmV0LTE= (customer-secret-1)"
+    reply = client(FakeSession((403, {"reason": words})), manager)[0].query(TASK)
+    assert reply.answer.reason == "not allowed: Basic … (…)"

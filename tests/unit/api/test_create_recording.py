@@ -97,7 +97,7 @@ def test_no_secret_is_in_the_row_or_in_the_answer(room: Room) -> None:
     (row,) = room.rows
     assert TOKEN not in json.dumps(row)
     unsealed = room.parts.sealer.unseal(row["recordingId"], row["sealed"])
-    assert unsealed == {"/token": TOKEN}
+    assert unsealed == [TOKEN]
 
 
 def test_what_the_caller_leaves_out_is_the_stacks_default(room: Room) -> None:
@@ -329,3 +329,48 @@ def test_what_records_already_is_not_waited_for(room: Room) -> None:
     answer = room.post(BODY, Idempotency_Key="k", Prefer="wait=20")
     assert answer.body["status"] == "recording"
     assert room.clock() == NOW_MS
+
+
+# --- what would be too large ---
+
+
+def nested(secrets: int, levels: int = 18) -> dict[str, Any]:
+    """Return an object with so many secrets, each behind a long path."""
+    inner: dict[str, Any] = {f"key{number}": f"s{number}" for number in range(secrets)}
+    for level in range(levels):
+        inner = {f"{level}{'n' * 1500}": inner}
+    return inner
+
+
+def test_the_path_of_a_secret_costs_no_call_of_kms(room: Room) -> None:
+    answer = room.post({**BODY, "clientRequest": {"unknown": nested(60)}})
+    assert answer.status == 202
+    assert room.kms.calls == ["encrypt"]
+
+
+@pytest.mark.parametrize(
+    "client_request",
+    [
+        {"unknown": nested(65)},
+        {"token": "x" * 8200},
+        {"keys": ["x" * 8000, "y" * 8000, "z" * 1000], "token": "x" * 8000},
+    ],
+)
+def test_more_secrets_than_can_be_sealed_are_refused(
+    room: Room, client_request: dict[str, Any]
+) -> None:
+    answer = room.post({**BODY, "clientRequest": client_request})
+    assert answer.status == 400
+    for path, rule in (each.values() for each in answer.body["problems"]):
+        assert path == "clientRequest"
+        assert "secret" in rule
+    assert not room.rows
+    assert not room.kms.calls
+
+
+def test_a_row_without_room_to_live_is_refused(room: Room) -> None:
+    pad = {f"u{number}": "x" * 1000 for number in range(118)}
+    large = {**pad, "startParameter": pad}
+    answer = room.post({**BODY, "clientRequest": {**large, "recordingConfig": {}}})
+    assert answer.status == 400
+    assert not room.rows

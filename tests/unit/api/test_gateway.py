@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from agora_recording.api.get_recording_events import Cursor
 from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
 from agora_recording.errors import BodyTooLargeError, Problem, RequestInvalidError
 from tests.world.api import Context, read, request
+from tests.world.errors import error
 
 anything = st.one_of(
     st.none(),
@@ -174,6 +176,35 @@ def test_each_error_has_its_status(error: Exception, status: int, retry_after: s
     answer = refused(room)
     assert (answer.status, answer.headers.get("Retry-After")) == (status, retry_after)
     assert answer.body["detail"] == "x"
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        error("ThrottlingException"),
+        error("ServiceUnavailable", ResponseMetadata={"HTTPStatusCode": 503}),
+        error("TransactionCanceledException"),
+        ConnectTimeoutError(endpoint_url="https://dynamodb"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_while_aws_is_away_the_caller_hears_when_to_come_again(problem: Exception) -> None:
+    def room(*_: Any) -> Any:
+        raise problem
+
+    answer = refused(room)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
+def test_what_aws_refuses_for_good_is_no_passing_fault(
+    code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def room(*_: Any) -> Any:
+        raise error(code)
+
+    with caplog.at_level(logging.CRITICAL):
+        assert refused(room).status == 500
 
 
 def test_an_error_of_ours_tells_nothing_but_where_to_look(

@@ -11,6 +11,9 @@ import pytest
 from agora_recording.api import timeline
 from agora_recording.clock import iso
 from agora_recording.notifications import events as e
+from agora_recording.notifications.effects import merge
+from agora_recording.notifications.facts import NOTHING
+from agora_recording.notifications.report import report
 from tests.world.webhook import DOCUMENTED, NOW_MS, SID, event
 
 NOTE = {
@@ -183,6 +186,15 @@ def test_a_cdn_output_is_told_without_its_key() -> None:
 def test_an_unknown_event_goes_by_its_own_name() -> None:
     assert timeline.entry(event(4711, {"msgName": "new_thing"}))["kind"] == "new_thing"
     assert timeline.entry(event(4711))["kind"] == "unknown"
+
+
+@pytest.mark.parametrize("kind", [*e.KINDS, 4711, None])
+def test_what_an_event_leaves_out_is_not_told_as_none(kind: int | None) -> None:
+    told = event(kind, {})  # type: ignore[arg-type]
+    assert "None" not in timeline.entry(told)["text"]
+    shown = report(SID, merge(NOTHING, told))
+    assert not [text for text in shown.remarks if "None" in text]
+    assert not [each.text for each in shown.problems if "None" in each.text]
 
 
 def test_every_line_is_plain_json() -> None:

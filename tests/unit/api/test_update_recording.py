@@ -226,7 +226,7 @@ def test_no_body_breaks_either_room(body: str | None, encoded: bool) -> None:
     assert read(update).status in (200, 400)
     room.agora.answers.clear()
     room.agora.then(accepted("updateLayout"))
-    layout = layout_app.lambda_handler(event, Context(), updater=room.parts.updater)
+    layout = layout_app.lambda_handler(event, Context(), updater=room.parts.layout_updater)
     assert read(layout).status in (200, 400)
 
 
@@ -545,3 +545,78 @@ def test_whatever_was_changed_can_be_started_again(changes: list[dict[str, Any]]
         request = with_update(request, change) if is_update else with_layout(request, change)
     assert check_recording({"cname": "standup", "clientRequest": request}).problems == ()
     assert with_update(request, {}) == request
+
+
+# --- what does not fit ---
+
+
+def test_an_image_address_with_a_query_reaches_agora_and_not_the_row() -> None:
+    room = Room()
+    room.agora.then(accepted("updateLayout"))
+    image = "https://img.example.com/a.png"
+    layout = {**LAYOUT, "backgroundImage": f"{image}?sig=f00dfeedf00dfeed"}
+    answer = room.put(layout)
+    assert answer.status == 200
+    assert [each["path"] for each in answer.body["warnings"]] == ["body"]
+    assert room.told == [layout]
+    kept = room.row.client_request["recordingConfig"]["transcodingConfig"]
+    assert kept == {**LAYOUT, "backgroundImage": image}
+
+
+def test_a_new_layout_takes_the_place_of_one_with_a_sealed_address() -> None:
+    whole = {
+        "token": KEY,
+        "recordingConfig": {
+            "channelType": 1,
+            "transcodingConfig": {
+                "backgroundConfig": [{"uid": "1", "image_url": "https://a.example.com/b?sig=1"}]
+            },
+        },
+    }
+    room = Room()
+    shown, secrets = redact(whole)
+    room.add(recording(client_request=shown, sealed=room.parts.sealer.seal(RECORDING_ID, secrets)))
+    room.agora.then(accepted("updateLayout"))
+    assert room.put(LAYOUT).status == 200
+    row = room.row
+    again = restore(row.client_request, room.parts.sealer.unseal(RECORDING_ID, row.sealed))
+    assert again == {
+        "token": KEY,
+        "recordingConfig": {"channelType": 1, "transcodingConfig": LAYOUT},
+    }
+
+
+def outputs(count: int, length: int = 10) -> dict[str, Any]:
+    addresses = [f"rtmp://a.example.com/{n}/{'k' * length}" for n in range(count)]
+    return {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": each} for each in addresses]}}
+
+
+@pytest.mark.parametrize("change", [outputs(65), outputs(1, 9000), outputs(10, 2000)])
+def test_more_secrets_than_can_be_sealed_are_refused_before_agora_is_told(
+    change: dict[str, Any],
+) -> None:
+    room = web()
+    before = room.row
+    answer = room.patch(change)
+    assert answer.status == 400
+    assert "secret" in answer.body["detail"]
+    assert not room.agora.calls
+    assert room.row == before
+    assert "encrypt" not in room.kms.calls
+
+
+def test_an_update_costs_at_most_eight_calls_of_kms() -> None:
+    room = web()
+    room.agora.then(accepted(), accepted())
+    assert room.patch(outputs(9, 1700)).status == 200
+    room.kms.calls.clear()
+    assert room.patch(outputs(9, 1710)).status == 200
+    assert len(room.kms.calls) == 8
+
+
+def test_a_layout_that_the_row_has_no_room_for_is_refused_before_agora_is_told() -> None:
+    room = Room(recording(client_request={"pad": "x" * 200_000}))
+    answer = room.put({**LAYOUT, "unknown": "x" * 100_000})
+    assert answer.status == 400
+    assert "must be smaller" in answer.body["detail"]
+    assert not room.agora.calls

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import boto3
 import pytest
 
 from agora_recording.agora import storage
 from agora_recording.agora.storage import StorageKeys
 from agora_recording.aws import clients
-from local.template import template
+from local.template import ROOT, template
 from tests.world.patience import longest_s
 
 GATEWAY_S = 29  # API Gateway: the longest integration time-out
@@ -21,8 +23,11 @@ ROOMS = {
     if each["Type"] == "AWS::Serverless::Function"
     and name != "ReceiveNotificationFunction"  # its clients are its own; see its tests
 }
-# The actions that the room itself does not call: Lambda polls with the room's role.
-_POLLED = ("sqs:ReceiveMessage", "dynamodb:GetRecords")
+# What Lambda does with the room's role, not the room: it polls, and it connects rooms to a VPC.
+_LAMBDAS_OWN = re.compile(
+    r"sqs:ReceiveMessage|dynamodb:GetRecords|ec2:\w*NetworkInterface\w*|ec2:\w*PrivateIp\w*"
+    r"|ec2:DescribeSubnets|ec2:GetSecurityGroupsForVpc"
+)
 
 
 def _statements(policies: Any) -> Any:
@@ -37,7 +42,7 @@ def _services(room: dict[str, Any]) -> set[str]:
     for statement in _statements(room.get("Policies")):
         actions = statement["Action"]
         for action in [actions] if isinstance(actions, str) else actions:
-            if action not in _POLLED:
+            if not _LAMBDAS_OWN.fullmatch(action):
                 found.add(action.split(":")[0])
     return {"stepfunctions" if each == "states" else each for each in found}
 
@@ -83,3 +88,10 @@ def test_the_client_that_makes_temporary_credentials_is_no_more_patient(
     made: Any = storage._sts_of(StorageKeys("key", "secret")).meta.config
     assert made.read_timeout == 2
     assert made.connect_timeout == 1
+
+
+def test_the_boto3_at_work_is_the_stated_floor_or_newer() -> None:
+    stated = re.search(r"^boto3==([\d.]+)$", (ROOT / "requirements/floor.in").read_text(), re.M)
+    assert stated
+    floor, here = (tuple(map(int, each.split("."))) for each in (stated[1], boto3.__version__))
+    assert floor <= here

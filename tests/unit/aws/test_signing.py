@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import botocore.auth
 import pytest
 from botocore.config import Config
 from hypothesis import given
@@ -43,8 +45,28 @@ def botocore_sign() -> Iterator[Any]:
         return url
 
     now = datetime.fromtimestamp(NOW_MS / 1000, UTC).replace(tzinfo=None)
-    with patch("botocore.auth.get_current_datetime", return_value=now):
+    with _botocore_at(now):
         yield sign
+
+
+def _botocore_at(now: datetime) -> Any:
+    """Let botocore sign at this time, also one as old as requirements/floor.in."""
+    if hasattr(botocore.auth, "get_current_datetime"):
+        return patch("botocore.auth.get_current_datetime", return_value=now)
+    return patch("botocore.auth.datetime", SimpleNamespace(datetime=_At(now)))
+
+
+class _At:
+    """The class `datetime` at one instant."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def utcnow(self) -> datetime:
+        return self._now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(datetime, name)
 
 
 @given(

@@ -139,3 +139,29 @@ def test_published_anew_a_status_only_improves() -> None:
     worse = published_again(complete, verdict(finding()), NOW_MS + 1)
     assert (worse.status, worse.reason) == (complete.status, complete.reason)
     assert worse.upload.missing == 1
+
+
+def test_the_greatest_length_of_each_index_is_kept_and_never_more_than_500_of_them() -> None:
+    two, three = (
+        looked_at(
+            uploading(), verdicts.verdict(verdicts.track(verdicts.playlist(count)))
+        ).index_lengths
+        for count in (2, 3)
+    )
+    assert list(two.values()) == [2]
+    row = replace(uploading(), index_lengths=three)
+    assert (
+        looked_at(row, verdicts.verdict(verdicts.track(verdicts.playlist(2)))).index_lengths
+        == three
+    )
+    assert (
+        published(
+            row, verdicts.verdict(verdicts.track(verdicts.playlist(2))), TIMINGS, NOW_MS
+        ).index_lengths
+        == three
+    )
+    for number in range(3):
+        many = [verdicts.playlist(1, f"{number}-{index}") for index in range(300)]
+        row = looked_at(row, verdicts.verdict(verdicts.track(*many)))
+    assert len(row.index_lengths) == 500
+    assert row.index_lengths.items() >= three.items()

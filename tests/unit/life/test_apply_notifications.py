@@ -356,6 +356,27 @@ def test_what_may_succeed_later_comes_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert room.queue.messages == []
 
 
+def test_what_the_table_will_never_take_is_put_aside_at_once_and_alone() -> None:
+    room = _owned_room(recording())
+    whole = room.table.put_item
+
+    def put(**request: Any) -> None:
+        if "x.mp4" in repr(request["Item"].get("facts")):
+            raise error("ValidationException")
+        whole(**request)
+
+    room.table.put_item = put  # type: ignore[method-assign]
+    events = [
+        heard(33, {"progress": 5}, place="1"),
+        heard(31, {"status": 0, "fileList": "x.mp4"}, place="2", sequence=1),
+        heard(33, {"progress": 7}, place="3", sequence=2),
+    ]
+    assert room.apply(*events) == []
+    assert room.row.upload.progress == 7
+    (message,) = room.queue.messages
+    assert (message["SK"], message["error"]) == (f"EVT#31#{UID}#0000000001", "WriteRefusedError")
+
+
 def test_a_session_that_fails_does_not_keep_others_from_being_applied() -> None:
     room = _owned_room(recording(task_token="token"))
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agora_recording.hiding import address_name
 from agora_recording.notifications import events as e
 from agora_recording.notifications import facts as session
 from agora_recording.notifications.effects import is_sign_of_life, merge
@@ -165,7 +166,7 @@ def test_a_cdn_output_is_known_by_its_host_and_a_hash() -> None:
         event(100, {"rtmpUrl": "rtmp://host/key", "status": "connecting"}),
         event(100, {"rtmpUrl": "rtmp://host/key", "status": "publishing"}, at_ms=NOW_MS + 1),
     )
-    assert told.outputs == {e.rtmp_target("rtmp://host/key"): (NOW_MS + 1, "publishing")}
+    assert told.outputs == {address_name("rtmp://host/key"): (NOW_MS + 1, "publishing")}
 
 
 def test_seen_spans_the_first_and_the_last_event() -> None:

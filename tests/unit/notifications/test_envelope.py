@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from agora_recording.aws import dynamodb
 from agora_recording.errors import NotificationInvalidError, SignatureError, StaleNotificationError
 from agora_recording.notifications import envelope as notifications
+from agora_recording.notifications import events
 from agora_recording.notifications.envelope import Notification
-from tests.world.webhook import NOW_MS, SECRET, SID, body, request, signature
+from tests.world.webhook import DOCUMENTED, NOW_MS, SECRET, SID, body, request, signature
 
 # The pair of digests that Agora publishes ("Agora Notifications: verify signatures").
 PUBLISHED_SECRET = "secret"
@@ -396,3 +397,74 @@ def test_whatever_is_authentic_fits_the_table(
     assert len(item["SK"]["S"].encode()) <= 1024
     assert len(item.get("cname", {"S": "c"})["S"].encode()) in range(1, 2049)  # an index key
     assert all(len(value["N"]) <= 38 for value in item.values() if "N" in value)
+
+
+# --- what is kept of a body ---
+
+KEY = "a-stream-key-nobody-may-see"
+
+
+def kept(event_type: int, details: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the stored body of an event."""
+    raw = body(event_type, details, **more)
+    row = dynamodb.from_item(notifications.item(notifications.read(raw), raw, NOW_MS, None))
+    assert KEY not in json.dumps(row)
+    found: dict[str, Any] = json.loads(row["body"])
+    return found
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"msgName": "rtmp_publish_status", "rtmpUrl": f"rtmp://cdn.example.com/live/{KEY}"},
+        {"errorMsg": f'refused: {{"token": "{KEY}"}}'},
+        {"message": f"see https://example.com/{KEY} and https://{KEY}@example.com"},
+        {"news": {"Authorization": KEY}},
+        {"news": json.dumps({"stream_key": KEY})},
+        {"news": f"key={KEY}", "more": [f"PASSWORD: {KEY}"]},
+        {"fileList": [{"fileName": "a.ts", "secret": KEY}]},
+        {"fileName": f"https://s3.example.com/a.ts?X-Amz-Signature={KEY}"},
+    ],
+)
+def test_a_body_is_stored_without_what_may_be_secret(details: dict[str, Any]) -> None:
+    stored = kept(4711, details)
+    assert stored["payload"]["details"].keys() == details.keys()
+    assert stored["payload"]["sid"] == SID
+
+
+@pytest.mark.parametrize(
+    ("event_type", "details"),
+    [(number, each) for number, several in DOCUMENTED.items() for each in several],
+)
+def test_a_documented_event_is_stored_as_it_arrived_but_for_a_cdn_address(
+    event_type: int, details: dict[str, Any]
+) -> None:
+    stored = kept(event_type, details)
+    if event_type == 100:
+        assert stored["payload"]["details"].pop("rtmpUrl").startswith("rtmp://live.example.com/…#")
+        details = {name: each for name, each in details.items() if name != "rtmpUrl"}
+    assert stored["payload"]["details"] == details
+
+
+def test_the_event_of_a_cdn_output_names_the_same_target_before_and_after_it_is_stored() -> None:
+    raw = body(100, DOCUMENTED[100][0])
+    read = notifications.read(raw)
+    row = dynamodb.from_item(notifications.item(read, raw, NOW_MS, None))
+    assert events.from_stored(row) == events.decode(read, NOW_MS)
+
+
+@pytest.mark.parametrize("raw", [f"token={KEY}".encode(), f"\xff token={KEY}".encode("latin-1")])
+def test_a_body_that_is_no_json_is_stored_without_secrets_too(raw: bytes) -> None:
+    item = notifications.item(Notification(), raw, NOW_MS, None)
+    assert KEY not in repr(item)
+
+
+def test_what_an_event_is_about_is_kept_whatever_it_looks_like() -> None:
+    cname = "https://example.com/room-4711-abc-0815"
+    document = json.loads(body(33, sid="S" * 20 + "1"))
+    document["payload"]["cname"] = cname
+    raw = json.dumps(document).encode()
+    row = dynamodb.from_item(notifications.item(notifications.read(raw), raw, NOW_MS, None))
+    again, _ = notifications.from_row(row)
+    assert (again.sid, again.noticeId) == (document["payload"]["sid"], document["noticeId"])
+    assert again.cname == row["cname"] == cname

@@ -17,7 +17,7 @@ from agora_recording.notifications import events as e
 from agora_recording.notifications import facts as session
 from agora_recording.notifications.effects import merge
 from agora_recording.notifications.events import Event
-from agora_recording.notifications.facts import NOTHING, SessionFacts
+from agora_recording.notifications.facts import NOTHING, SessionFacts, SessionRow
 from tests.world.webhook import DOCUMENTED, NOW_MS, event
 
 
@@ -261,3 +261,50 @@ def test_gaps_are_exactly_what_is_missing_of_the_last_256(numbers: list[int]) ->
     ranges = session.gaps(heard(*numbers)).get("1", ())
     assert {n for first, last in ranges for n in range(first, last + 1)} == expected
     assert all(last + 1 < first for (_, last), (first, _) in itertools.pairwise(ranges))
+
+
+# --- bytes ---
+
+
+def longest_facts() -> SessionFacts:
+    """Return the facts after events that say as much as events can."""
+    wide = "\N{GRINNING FACE}" * 2000
+    big = 2**62
+    uid = "\N{GRINNING FACE}" * 32
+    told: list[Event] = []
+    for number in range(130):
+        uids = f"{number:03}{uid[:31]}"
+        name = f"{number:04}" + "\N{GRINNING FACE}" * 255
+        details: list[tuple[int, dict[str, Any]]] = [
+            (1, {"module": big + number, "errorCode": big, "errorLevel": 5}),
+            (2, {"module": big + number, "warnCode": big}),
+            (12, {"newUid": uids + wide}),
+            (31, {"status": 0, "fileList": [name]}),
+            (
+                42,
+                {"startUtcMs": NOW_MS + number, "discontinueUtcMs": number + 1, "trackType": wide},
+            ),
+            (43, {"streamUid": uids + wide, "state": 1}),
+            (45, {"fileName": wide}),
+            (71, {"code": 2, "message": wide}),
+            (72, {"limitType": str(number) + wide}),
+            (73, {"reason": str(number) + wide}),
+            (81, {"result": "fail", "fileList": [name]}),
+            (100, {"rtmpUrl": f"rtmp://{number}{wide}/key", "status": wide}),
+        ]
+        for kind, each in details:
+            told.append(event(kind, each, sequence=2 * number, uid=uids))
+    return facts(*told)
+
+
+def test_the_facts_of_a_session_fit_into_its_row_whatever_is_told() -> None:
+    row = SessionRow(
+        recording_id="0" * 26, cname="c" * 1024, uid="u" * 128, facts=longest_facts(), version=9
+    )
+    assert len(row.facts.files) == 100
+    assert dynamodb.size_of(dynamodb.to_item(msgspec.to_builtins(row))) < 300_000
+
+
+def test_a_name_that_is_no_key_of_the_bucket_is_no_file() -> None:
+    told = facts(event(31, {"fileList": ["a" * 1025, "ä" * 513, "b" * 1024]}))
+    assert told.files == ("b" * 1024,)

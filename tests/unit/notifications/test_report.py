@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from agora_recording.clock import iso
+from agora_recording.hiding import address_name
 from agora_recording.notifications.effects import merge
-from agora_recording.notifications.events import Event, rtmp_target
+from agora_recording.notifications.events import Event
 from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.notifications.report import SessionReport, report
 from tests.world.webhook import DOCUMENTED, NOW_MS, SID, UID, event
@@ -172,6 +173,6 @@ def test_a_cdn_output_is_told_by_its_latest_status() -> None:
         event(100, {**url, "status": "publishing"}, at_ms=NOW_MS + 1),
     )
     (output,) = found.outputs
-    assert (output.target, output.status) == (rtmp_target(url["rtmpUrl"]), "publishing")
+    assert (output.target, output.status) == (address_name(url["rtmpUrl"]), "publishing")
     assert output.since == iso(NOW_MS + 1)
     assert "a-stream-key" not in str(found)

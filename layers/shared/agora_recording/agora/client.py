@@ -13,17 +13,16 @@ from urllib.parse import quote
 
 import msgspec
 import requests
-from msgspec.structs import replace
 
-from agora_recording.agora import bodies
+from agora_recording.agora import bodies, redaction
 from agora_recording.agora.hosts import GAPS_S, candidates
 from agora_recording.agora.limiter import LATE_MS, START_LATE_MS, Limiter
 from agora_recording.agora.outcomes import decide
-from agora_recording.agora.redaction import hide_secrets
 from agora_recording.agora.reply import Endpoint, Reply
 from agora_recording.agora.responses import decode
 from agora_recording.agora.task import Resource, Task
 from agora_recording.aws.secrets import SecretStore
+from agora_recording.hiding import without_secrets, without_values
 
 # Seconds to connect, and to wait for bytes: three tries of both fit into a room's 60 s.
 TIMEOUTS_S = (3.0, 8.0)
@@ -131,8 +130,10 @@ class AgoraClient(msgspec.Struct, kw_only=True):
             self.secrets.forget(self.secret_id)
             slot_ms = self.limiter.take(1, patience_s=LONG_PATIENCE_S)[0]
             status, raw, used = self._send(method, path, body, used, slot_ms)
-        answer = decode(raw)
-        answer = replace(answer, reason=hide_secrets(answer.reason, body))
+        # By their values, those that were sent; by their shapes, those of an earlier call.
+        answer = decode(
+            raw, lambda words: without_secrets(without_values(words, self._secrets(body)))
+        )
         outcome = decide(
             endpoint,
             status,
@@ -144,6 +145,12 @@ class AgoraClient(msgspec.Struct, kw_only=True):
         if outcome.handling == "slow_down" or status == requests.codes.too_many_requests:
             self.limiter.pause()
         return Reply(endpoint, status, answer, outcome, used)
+
+    def _secrets(self, body: dict[str, Any] | None) -> list[str]:
+        """Return what Agora's words must not show: the body's secrets, and our own keys."""
+        keys = self.secrets.read(self.secret_id, AgoraKeys)
+        both = f"{keys.customer_id}:{keys.customer_secret}"  # what the Authorization header holds
+        return [*redaction.values(body), keys.customer_id, keys.customer_secret, both]
 
     def _send(
         self,

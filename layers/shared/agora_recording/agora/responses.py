@@ -11,11 +11,17 @@ that files are stranded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from agora_recording.foreign import Fields, load
 
 _MOST_TEXT = 300  # characters of Agora's words that are kept
+# Bytes of an id: more would not fit into a row beside those of twenty other attempts, nor into a
+# key. Agora's resourceIds have less than 1,500, its sids 32.
+_MOST_RESOURCE_ID = 4_096
+_MOST_SID = 128
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,21 +40,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     is_stranded: bool = False
 
 
-def decode(body: bytes | None) -> Answer:
-    """Decode an answer's body. Never raises: a field that cannot be read is None."""
+def decode(body: bytes | None, hide: Callable[[str], str] = str) -> Answer:
+    """Decode an answer's body. Never raises: a field that cannot be read is None.
+
+    `hide` takes secrets out of Agora's words. It gets them as they came, before they are folded and
+    clipped, and is not called if there are none.
+    """
     raw = body or b""
     content = load(raw)
     if not isinstance(content, dict):
-        return Answer(reason=_clipped(raw.decode(errors="replace")))
+        return Answer(reason=_clipped(hide(raw.decode(errors="replace")) if raw else ""))
     outer = Fields(content)
     told = outer | outer.fields("Body")
     server = told.fields("serverResponse")
     code = told.whole("code")
     return Answer(
-        resource_id=told.text("resourceId"),
-        sid=told.text("sid"),
+        resource_id=_id(told.text("resourceId"), _MOST_RESOURCE_ID),
+        sid=_id(told.text("sid"), _MOST_SID),
         code=None if code in (0, 200) else code,
-        reason=_reason(told, server),
+        reason=_clipped(hide(words) if (words := _reason(told, server)) else ""),
         status=server.whole("status"),
         is_stranded="stranded" in _uploading_statuses(server),
     )
@@ -65,7 +75,11 @@ def _reason(told: Fields, server: Fields) -> str:
     """Return Agora's message: it is in `reason`, in `message`, or in the payload of an old 404."""
     payload = server.fields("payload")
     words = told.text("reason") or told.text("message") or payload.text("message")
-    return _clipped(words or "")
+    return words or ""
+
+
+def _id(text: str | None, most: int) -> str | None:
+    return text if text and len(text.encode(errors="replace")) <= most else None
 
 
 def _clipped(text: str) -> str:

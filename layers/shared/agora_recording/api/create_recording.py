@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from agora_recording.agora.redaction import redact
+from agora_recording.agora.redaction import excess, redact
 from agora_recording.aws.sealing import Sealer
 from agora_recording.clock import now_ms
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.life.executions import start_execution
+from agora_recording.life.row_size import refuse_too_large
 from agora_recording.life.store import RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import RANDOM_BYTES, new_recording_id
@@ -78,6 +79,9 @@ class Creator(msgspec.Struct, kw_only=True):
         now = self.now_ms()
         recording_id = new_recording_id(now, self.randomness(RANDOM_BYTES))
         shown, secrets = redact(request.client_request)
+        broken = excess(secrets)
+        if broken:
+            raise RequestInvalidError([Problem("clientRequest", rule) for rule in broken])
         wanted = Recording(
             recording_id=recording_id,
             status="requested",
@@ -93,6 +97,7 @@ class Creator(msgspec.Struct, kw_only=True):
             key_prefix=self.limits.key_prefix,
             expires_hours=request.client_request["resourceExpiredHour"],
         )
+        refuse_too_large(wanted, "clientRequest")
         idempotency = None
         if idempotency_key is not None:
             key = hashlib.sha256(idempotency_key.encode()).hexdigest()

@@ -12,8 +12,10 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
 from agora_recording.api import malformed
+from agora_recording.aws.faults import meaning
 from agora_recording.errors import (
     BodyTooLargeError,
     Problem,
@@ -31,6 +33,18 @@ MAX_BODY_BYTES = 256 * 1024
 
 # A missing secret is a mistake of the operator: the caller gets the answer of any internal error.
 _TOLD = tuple(error for error in REFUSALS if error is not SecretUnavailableError)
+
+
+_AWAY = ("passing", "overtaken")
+_AWAY_S = 5
+_AWAY_SENTENCE = "A service of AWS does not answer at the moment; send the request again."
+
+
+def _code(error: BotoCoreError | ClientError) -> str:
+    """Return the code or the name of an error of AWS; its text may repeat what was sent."""
+    if isinstance(error, ClientError):
+        return str(error.response["Error"]["Code"])
+    return type(error).__name__
 
 
 def header(event: Event, name: str) -> str | None:
@@ -160,7 +174,11 @@ def problem(
 
 
 def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Turn the errors of an API room into problem+json; an unexpected error becomes a 500."""
+    """Turn the errors of an API room into problem+json.
+
+    If AWS could not do a part of it for now, the answer is 503, and Retry-After says when to send
+    it again; an unexpected error becomes a 500.
+    """
 
     @functools.wraps(room)
     def opened(event: Event, context: Any, **given: Any) -> Answer:
@@ -176,7 +194,10 @@ def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
         except _TOLD as error:
             status, retry_s = refusal(error)
             return problem(status, str(error), retry_s=retry_s)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, BotoCoreError | ClientError) and meaning(error) in _AWAY:
+                logger.warning("AWS is not available", reason=_code(error))
+                return problem(HTTPStatus.SERVICE_UNAVAILABLE, _AWAY_SENTENCE, retry_s=_AWAY_S)
             logger.exception("request failed")
             request_id = getattr(context, "aws_request_id", "unknown")
             sentence = f"An internal error; the logs have it under request {request_id}."

@@ -15,6 +15,7 @@ from agora_recording.notifications.words import (
     WARNINGS,
     call_did_not_fit,
     module_words,
+    numbered,
     problem_key,
     recorder_left,
     service_ended,
@@ -109,6 +110,7 @@ def _gap(at_ms: int, uid: str, first: int, last: int) -> Entry:
 
 # --- in words -----------------------------------------------------------------------------------
 
+_NOT_TOLD = "not told"
 _RESULTS = {
     "all_success": "every file",
     "total_success": "every file",
@@ -122,10 +124,11 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
     match event.details:
         case e.CloudRecordingError(module=module, errorLevel=level, errorCode=code, errorMsg=text):
             meaning = ERRORS.get(problem_key(module, code)) or text or "not explained"
-            return f"Error {code} in {module_words(module)}, level {level} of 5: {meaning}."
+            what = f"{numbered('Error', code)} in {module_words(module)}"
+            return f"{what}{f', level {level} of 5' if level is not None else ''}: {meaning}."
         case e.CloudRecordingWarning(module=module, warnCode=code):
             meaning = WARNINGS.get(problem_key(module, code), "not explained")
-            return f"Warning {code} from {module_words(module)}: {meaning}."
+            return f"{numbered('Warning', code)} from {module_words(module)}: {meaning}."
         case e.CloudRecordingStatusUpdate(status=status):
             return call_did_not_fit(status)
         case e.CloudRecordingFileInfos(fileList=files):
@@ -133,7 +136,8 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.SessionExit(exitStatus=status):
             return service_ended(status)
         case e.SessionFailover(newUid=uid):
-            return f"Failover: another server of Agora's goes on as uid {uid}."
+            who = "another uid" if uid is None else f"uid {uid}"
+            return f"Failover: another server of Agora's goes on as {who}."
         case e.HighAvailabilityRegistered():
             return "Failover is ready: another server can take over."
         case e.UploaderStarted(status=status):
@@ -158,12 +162,13 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
                 return f"Nothing was recorded from {iso(broken)} to {iso(start)}."
             return f"Slices begin{f' at {iso(start)}' if start else ''}."
         case e.RecorderStreamStateChanged(track=track, streamUid=uid, state=state):
-            whose = f"The mixed {track}" if uid == "0" else f"The {track} of uid {uid}"
+            user = "somebody" if uid is None else f"uid {uid}"
+            whose = f"The mixed {track}" if uid == "0" else f"The {track} of {user}"
             return f"{whose} {'stopped arriving' if state else 'arrives'}."
         case e.RecorderSnapshotFile(fileName=name):
-            return f"A screenshot is in the bucket: {name}."
+            return f"A screenshot is in the bucket: {name or _NOT_TOLD}."
         case e.VodStarted(videoId=video):
-            return f"The uploader for ApsaraVideo started, video {video}."
+            return f"The uploader for ApsaraVideo started, video {video or _NOT_TOLD}."
         case e.VodTriggered():
             return "Every file is at ApsaraVideo."
         case e.WebRecorderStarted(pageLoadSuccessTime=loaded):
@@ -171,9 +176,10 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.WebRecorderStopped(code=code, message=message, details=details):
             return web_recording_stopped(code, message, details)
         case e.WebRecorderCapabilityLimit(limitType=limit):
-            return f"The page needs {limit}, which cannot be recorded; the recording stops."
+            needed = limit or "something"
+            return f"The page needs {needed}, which cannot be recorded; the recording stops."
         case e.WebRecorderReload(reason=reason):
-            return f"The page was loaded again: {reason}."
+            return f"The page was loaded again: {reason or _NOT_TOLD}."
         case e.TranscoderStarted():
             return "Transcoding started."
         case e.TranscoderCompleted(result=result, uids=uids):
@@ -182,10 +188,12 @@ def _words(event: e.Event) -> str:  # noqa: PLR0911, PLR0912  one case an event
         case e.DownloadFailed(fileNames=names):
             return f"Agora could not read the files that it should transcode: {_listed(names)}."
         case e.RtmpPublishStatus(target=target, status=status):
-            return f"CDN output {target} is {status}."
+            which = f"CDN output {target}" if target else "A CDN output"
+            return f"{which} is {status or 'in a state that was not told'}."
         case e.PostponeTranscodeFinalResult(result=result, fileList=files):
             return f"Postponed transcoding ended with {_result(result)}{_after_colon(files)}."
-    return f"Agora sent an event that its documents do not describe (type {event.event_type})."
+    kind = numbered("type", event.event_type)
+    return f"Agora sent an event that its documents do not describe ({kind})."
 
 
 def _unless_good(status: int | None) -> str:
@@ -206,4 +214,5 @@ def _after_colon(files: tuple[e.File, ...]) -> str:
 
 
 def _result(result: str | None) -> str:
-    return _RESULTS.get(result or "", f"result {result}")
+    unknown = f"result {result}" if result else "a result that was not told"
+    return _RESULTS.get(result or "", unknown)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient
-from agora_recording.agora.redaction import redact, restore
+from agora_recording.agora.redaction import excess, redact, restore, without_secrets
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.requests import Layout, UpdateFields
 from agora_recording.agora.task import Task
@@ -29,6 +29,7 @@ from agora_recording.errors import (
     RecordingStateError,
     RequestInvalidError,
 )
+from agora_recording.life.row_size import refuse_too_large
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import Recording, seen
@@ -42,6 +43,11 @@ Endpoint = Literal["update", "updateLayout"]
 _TURN_S = 5  # how long a change waits for the one before it
 _TURN_GAP_S = 0.25
 _AGAIN_S = 3  # Agora docs: common errors, 65
+_NOT_KEPT = Problem(
+    "body",
+    "has an address with a query, or another secret: Agora gets it, but it is not kept; a session "
+    "that is started again gets the address without its query",
+)
 _FIELDS = frozenset(UpdateFields.__struct_fields__ + Layout.__struct_fields__)
 
 
@@ -76,8 +82,7 @@ def with_layout(client_request: Mapping[str, Any], layout: Mapping[str, Any]) ->
         if name not in Layout.__struct_fields__
     }
     # The row must hold no secret, even in an undocumented field of a layout.
-    shown, _ = redact(layout)
-    transcoding = {**size, **shown}
+    transcoding = {**size, **without_secrets(layout)}
     return {**client_request, "recordingConfig": {**config, "transcodingConfig": transcoding}}
 
 
@@ -146,30 +151,21 @@ def words(endpoint: Endpoint, body: Mapping[str, Any]) -> str:
 # --- the act ------------------------------------------------------------------------------------
 
 
-class Updater(msgspec.Struct, kw_only=True):
-    """Changes recordings. Only updates need `sealer`: a layout has no secrets."""
+class _Kept(NamedTuple):
+    """What the row holds after a change: the clientRequest, its sealed secrets, and warnings."""
+
+    request: dict[str, Any]
+    sealed: list[str]
+    warnings: tuple[Problem, ...] = ()
+
+
+class _Changer(msgspec.Struct, kw_only=True):
+    """Changes recordings: what updates and layouts have in common."""
 
     store: RecordingStore
     agora: AgoraClient
-    sealer: Sealer | None = None
     now_ms: Callable[[], int] = now_ms
     sleep: Callable[[float], None] = time.sleep
-
-    def update(
-        self, recording_id: str, body: Mapping[str, Any]
-    ) -> tuple[Recording, tuple[Problem, ...]]:
-        """Update subscriptions, pause or CDN outputs; return the recording and warnings.
-
-        Raises RecordingNotFoundError; RequestInvalidError; RecordingStateError; RecordingBusyError;
-        RateLimitedError and what `agora.outcomes` names. A repetition does no harm.
-        """
-        return self._change(recording_id, "update", body, check_update)
-
-    def lay_out(
-        self, recording_id: str, body: Mapping[str, Any]
-    ) -> tuple[Recording, tuple[Problem, ...]]:
-        """Replace the layout of a mix recording; otherwise as `update`."""
-        return self._change(recording_id, "updateLayout", body, check_layout)
 
     def _change(
         self,
@@ -177,7 +173,12 @@ class Updater(msgspec.Struct, kw_only=True):
         endpoint: Endpoint,
         body: Mapping[str, Any],
         check: Callable[[object, object], Checked],
+        keep: Callable[[Recording, Mapping[str, Any]], _Kept],
     ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Check a change, tell Agora of it, and write what holds then; `keep` computes that.
+
+        What the row has no room for is refused before Agora is told.
+        """
         check_recording_id(recording_id)
         recording = self.store.get(recording_id)
         given = unwrap(body)
@@ -189,18 +190,22 @@ class Updater(msgspec.Struct, kw_only=True):
         with self._turn(recording_id):
             recording = self.store.get(recording_id)
             task = running(recording)
-            request, sealed = self._kept(recording, endpoint, body)
+            kept = keep(recording, body)
+            changed = replace(recording, client_request=kept.request, sealed=kept.sealed)
+            refuse_too_large(changed, "body")
             self._tell(recording, task, endpoint, body)
             now = self.now_ms()
             fields = [name for name in body if name in _FIELDS]
             after = self.store.amend(
                 recording_id,
-                lambda row: seen(replace(row, client_request=request, sealed=sealed), now),
+                lambda row: seen(
+                    replace(row, client_request=kept.request, sealed=kept.sealed), now
+                ),
                 lambda *_: [Note(now, endpoint, words(endpoint, body), {"fields": fields})],
             )
         if after.sid != task.sid:
             raise RecordingBusyError("This recording was restarted meanwhile; send it again.")
-        return after, checked.warnings
+        return after, (*checked.warnings, *kept.warnings)
 
     @contextmanager
     def _turn(self, recording_id: str) -> Iterator[None]:
@@ -216,21 +221,6 @@ class Updater(msgspec.Struct, kw_only=True):
             yield
         finally:
             lease.release()
-
-    def _kept(
-        self, recording: Recording, endpoint: Endpoint, body: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], list[str]]:
-        """Return the row's clientRequest and its sealed secrets as they are after the change."""
-        request, sealed = recording.client_request, recording.sealed
-        if endpoint == "updateLayout":
-            return with_layout(request, body), sealed
-        if "rtmpPublishConfig" not in body:
-            return with_update(request, body), sealed
-        # Its addresses hold stream keys.
-        assert self.sealer is not None
-        secrets = self.sealer.unseal(recording.recording_id, sealed)
-        shown, secrets = redact(with_update(restore(request, secrets), body))
-        return shown, self.sealer.seal(recording.recording_id, secrets)
 
     def _tell(
         self, recording: Recording, task: Task, endpoint: Endpoint, body: Mapping[str, Any]
@@ -258,3 +248,46 @@ class Updater(msgspec.Struct, kw_only=True):
     def _call(self, task: Task, endpoint: Endpoint, body: Mapping[str, Any]) -> Reply:
         is_layout = endpoint == "updateLayout"
         return (self.agora.update_layout if is_layout else self.agora.update)(task, body)
+
+
+class Updater(_Changer, kw_only=True):
+    """Changes subscriptions, the pause of a page and CDN outputs, whose addresses it seals."""
+
+    sealer: Sealer
+
+    def update(
+        self, recording_id: str, body: Mapping[str, Any]
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Update subscriptions, pause or CDN outputs; return the recording and warnings.
+
+        Raises RecordingNotFoundError; RequestInvalidError; RecordingStateError; RecordingBusyError;
+        RateLimitedError and what `agora.outcomes` names. A repetition does no harm.
+        """
+        return self._change(recording_id, "update", body, check_update, self._kept)
+
+    def _kept(self, recording: Recording, body: Mapping[str, Any]) -> _Kept:
+        request, sealed = recording.client_request, recording.sealed
+        if "rtmpPublishConfig" not in body:
+            return _Kept(with_update(request, body), sealed)
+        # Its addresses hold stream keys.
+        secrets = self.sealer.unseal(recording.recording_id, sealed)
+        shown, secrets = redact(with_update(restore(request, secrets), body))
+        broken = excess(secrets)
+        if broken:
+            raise RequestInvalidError([Problem("rtmpPublishConfig", rule) for rule in broken])
+        return _Kept(shown, self.sealer.seal(recording.recording_id, secrets))
+
+
+class LayoutUpdater(_Changer, kw_only=True):
+    """Changes layouts. It cannot seal: of what may be secret in a layout, the row keeps nothing."""
+
+    def lay_out(
+        self, recording_id: str, body: Mapping[str, Any]
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Replace the layout of a mix recording; otherwise as `Updater.update`."""
+        return self._change(recording_id, "updateLayout", body, check_layout, self._kept)
+
+    def _kept(self, recording: Recording, body: Mapping[str, Any]) -> _Kept:
+        request = with_layout(recording.client_request, body)
+        is_whole = without_secrets(body) == body
+        return _Kept(request, recording.sealed, () if is_whole else (_NOT_KEPT,))

@@ -51,3 +51,29 @@ def to_item(values: Mapping[str, Any]) -> Item:
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain values of a row."""
     return {name: from_attribute(attribute) for name, attribute in item.items()}
+
+
+def size_of(item: Mapping[str, Any]) -> int:
+    """Return the bytes that a row counts for, or somewhat more (AWS: item sizes and formats).
+
+    A number takes a byte for each two digits, and one more; text, UTF-8; an object or a list, three
+    bytes, and one more for each member.
+    """
+    return sum(len(name.encode()) + _size(attribute) for name, attribute in item.items())
+
+
+def _size(attribute: Mapping[str, Any]) -> int:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S":
+            return len(value.encode())
+        case "B":
+            return len(value)
+        case "N":
+            return len(value) // 2 + 2
+        case "M":
+            return 3 + size_of(value) + len(value)
+        case "L":
+            return 3 + sum(1 + _size(each) for each in value)
+        case _:
+            return 1

@@ -8,7 +8,7 @@ encrypt; only the rooms that start and update it may decrypt.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,13 +22,13 @@ _CHUNK = 4096  # bytes that KMS encrypts at once (AWS KMS API: Encrypt)
 
 
 class Sealer:
-    """Seals and unseals small JSON objects with one KMS key."""
+    """Seals and unseals short lists of JSON values with one KMS key."""
 
     def __init__(self, key_id: str, client: KMSClient | None = None) -> None:
         self._key_id = key_id
         self._client = client
 
-    def seal(self, recording_id: str, secrets: Mapping[str, Any]) -> list[str]:
+    def seal(self, recording_id: str, secrets: Sequence[Any]) -> list[str]:
         """Return the ciphertext (base64, one part for each 4 KB); empty for no secrets."""
         if not secrets:
             return []
@@ -45,10 +45,10 @@ class Sealer:
             for start in range(0, len(plain), _CHUNK)
         ]
 
-    def unseal(self, recording_id: str, sealed: list[str]) -> dict[str, Any]:
+    def unseal(self, recording_id: str, sealed: Sequence[str]) -> list[Any]:
         """Return what was sealed for this recording."""
         if not sealed:
-            return {}
+            return []
         client = self._client or clients.kms()
         plain = b"".join(
             client.decrypt(
@@ -58,4 +58,4 @@ class Sealer:
             )["Plaintext"]
             for part in sealed
         )
-        return msgspec.json.decode(plain, type=dict[str, Any])
+        return msgspec.json.decode(plain, type=list[Any])

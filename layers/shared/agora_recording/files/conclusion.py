@@ -5,11 +5,13 @@ Each change takes the current row and returns the new row: a step forward or no 
 
 from __future__ import annotations
 
+from itertools import islice
+
 from msgspec.structs import replace
 
 from agora_recording.clock import to_ms
 from agora_recording.files import manifest
-from agora_recording.files.verdict import Code, Verdict
+from agora_recording.files.verdict import MAX_LENGTHS, Code, Verdict
 from agora_recording.recording.due import overdue_ms
 from agora_recording.recording.ending import cause
 from agora_recording.recording.model import Outcome, Recording, Status, Upload, close, end_reason
@@ -143,7 +145,8 @@ def _published_upload(row: Recording, verdict: Verdict) -> Upload:
 
 
 def _lengths(row: Recording, verdict: Verdict) -> dict[str, int]:
-    """Return the greatest length of each index that any look has found."""
+    """Return the greatest length of each index that any look has found, of the first indexes."""
     now = verdict.lengths
     known = row.index_lengths
-    return {key: max(known.get(key, 0), now.get(key, 0)) for key in (*known, *now)}
+    keys = islice(dict.fromkeys((*known, *now)), MAX_LENGTHS)
+    return {key: max(known.get(key, 0), now.get(key, 0)) for key in keys}

@@ -44,7 +44,7 @@ Code = Literal[
     "foreign_file",  # a file whose name has no known form of Agora's
     "unknown_session",  # files of a sid (`where`) that does not belong to the recording
 ]
-_MAX_LENGTHS = 500  # they are kept in the row, with 20 bytes each
+MAX_LENGTHS = 500  # they are kept in the row, with 20 bytes each
 _COPY = re.compile(r"_[0-9]+_[0-9]+(?=\.m3u8\Z)")
 
 
@@ -203,7 +203,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     def lengths(self) -> dict[str, int]:
         """How many slices each index names, by its `length_key`; of at most 500 indexes."""
         finals = (each for track in self.tracks for each in track.playlists)
-        return {length_key(each.name): len(each.segments) for each in islice(finals, _MAX_LENGTHS)}
+        return {length_key(each.name): len(each.segments) for each in islice(finals, MAX_LENGTHS)}
 
     @property
     def awaiting(self) -> list[Finding]:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from agora_recording import clock
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item
+from agora_recording.aws.faults import meaning
 from agora_recording.errors import RecordingNotFoundError, StoreUnavailableError, WriteConflictError
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _HEARD = "Agora tells of a session that may be this recording's; it will be asked whose it is."
-_TRANSIENT = (BotoCoreError, ClientError, StoreUnavailableError, WriteConflictError)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether the same events may be applied when they are delivered again."""
+    if isinstance(error, BotoCoreError | ClientError):
+        return meaning(error) != "for good"
+    return isinstance(error, StoreUnavailableError | WriteConflictError)
 
 
 class Stored(NamedTuple):
@@ -71,16 +78,25 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
                 sessions.setdefault(event.sid, []).append(Stored(place, row, event))
         failed: list[str] = []
         for sid, stored in sessions.items():
-            try:
-                self.apply_session(sid, [each.event for each in stored])
-            except _TRANSIENT as error:
-                logger.warning("not applied yet", sid=sid, reason=type(error).__name__)
-                failed += [each.place for each in stored]
-            except Exception as error:
-                logger.exception("cannot be applied", sid=sid)
-                for each in stored:
-                    self._put_aside(each.row, error)
+            failed += self._apply(sid, stored)
         return failed
+
+    def _apply(self, sid: str, stored: Sequence[Stored]) -> list[str]:
+        """Apply events of one session; return the places of those to deliver again.
+
+        What can never be applied is put aside at once; the other events of its batch are applied.
+        """
+        try:
+            self.apply_session(sid, [each.event for each in stored])
+        except Exception as error:
+            if _may_pass(error):
+                logger.warning("not applied yet", sid=sid, reason=type(error).__name__)
+                return [each.place for each in stored]
+            if len(stored) > 1:
+                return [place for each in stored for place in self._apply(sid, [each])]
+            logger.exception("cannot be applied", sid=sid)
+            self._put_aside(stored[0].row, error)
+        return []
 
     def apply_session(self, sid: str, news: Sequence[events.Event]) -> None:
         """Apply events of one session."""

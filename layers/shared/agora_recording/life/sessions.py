@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agora_recording.aws import clients
-from agora_recording.aws.compare_and_set import compare_and_set
+from agora_recording.aws.compare_and_set import Backoff, compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.notifications.facts import SessionRow
 
@@ -34,6 +34,7 @@ class SessionStore(msgspec.Struct, frozen=True):
 
     table_name: str
     client: DynamoDBClient | None = None
+    backoff: Backoff = Backoff()
 
     @property
     def _dynamodb(self) -> DynamoDBClient:
@@ -73,6 +74,7 @@ class SessionStore(msgspec.Struct, frozen=True):
             write,
             tries=_TRIES,
             refusal=f"Session {sid} is changed too often; try again.",
+            backoff=self.backoff,
         )
 
     def adopt(self, sid: str, recording_id: str, cname: str) -> SessionRow:

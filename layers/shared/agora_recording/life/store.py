@@ -33,8 +33,9 @@ import msgspec
 from msgspec.structs import replace
 
 from agora_recording.aws import clients
-from agora_recording.aws.compare_and_set import compare_and_set
+from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
+from agora_recording.aws.faults import codes
 from agora_recording.aws.lease import Lease
 from agora_recording.clock import iso
 from agora_recording.errors import (
@@ -55,6 +56,7 @@ BY_STATUS = "by_status"
 BY_CNAME = "by_cname"
 LISTED = "yes"  # the one value of the attribute `listed`
 _TRIES = 8
+_UNDER_WAY = "Another request with this key is under way; try again."
 _BATCH_READ, _BATCH_WRITE = 100, 25  # what DynamoDB takes at once
 _LEASE_KEPT_S = 86_400  # after its last holder; any time that is longer than it is held
 _CLAIM_KEPT_S = 86_400  # after resourceExpiredHour; for events that come late
@@ -84,6 +86,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
     table_name: str
     timings: Timings
     client: DynamoDBClient | None = None
+    backoff: Backoff = Backoff()
 
     @property
     def _dynamodb(self) -> DynamoDBClient:
@@ -98,7 +101,8 @@ class RecordingStore(msgspec.Struct, frozen=True):
 
         `idempotency` is (hash of the key, fingerprint of the request); `expires_s` (epoch seconds)
         is when the key is forgotten. A key that was used before returns the recording that was made
-        then. Raises IdempotencyConflictError if the key was used with another request.
+        then. Raises IdempotencyConflictError if the key was used with another request;
+        WriteConflictError, StoreUnavailableError, WriteRefusedError: nothing was written.
         """
         client = self._dynamodb
         writes: list[Any] = [{"Put": self._put(recording, "attribute_not_exists(PK)")}]
@@ -120,13 +124,19 @@ class RecordingStore(msgspec.Struct, frozen=True):
                     }
                 }
             )
-        try:
-            client.transact_write_items(TransactItems=writes)
-        except client.exceptions.TransactionCanceledException:
-            if not idempotency:
-                raise
-            return self._created_before(*idempotency)
-        return recording
+        lost: Exception | None = None
+        for number in range(_TRIES):
+            if number:
+                self.backoff.wait(number - 1)
+            try:
+                client.transact_write_items(TransactItems=writes)
+            except client.exceptions.TransactionCanceledException as error:
+                if idempotency and "ConditionalCheckFailed" in codes(error):
+                    return self._created_before(*idempotency)
+                lost = lost_to(error, _UNDER_WAY)
+            else:
+                return recording
+        raise lost or WriteConflictError(_UNDER_WAY)
 
     def _created_before(self, key: str, fingerprint: str) -> Recording:
         answer = self._dynamodb.get_item(
@@ -135,7 +145,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             ConsistentRead=True,
         )
         if "Item" not in answer:
-            raise WriteConflictError("Another request with this key is under way; try again.")
+            raise WriteConflictError(_UNDER_WAY)
         row = from_item(answer["Item"])
         if row["fingerprint"] != fingerprint:
             raise IdempotencyConflictError(
@@ -189,6 +199,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             write,
             tries=_TRIES,
             refusal=f"Recording {recording_id} is changed too often; try again.",
+            backoff=self.backoff,
         )
 
     def note(self, recording_id: str, *notes: Note) -> None:
@@ -220,16 +231,20 @@ class RecordingStore(msgspec.Struct, frozen=True):
             "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(deletingMs)",
         }
         client = self._dynamodb
-        for _ in range(_TRIES):
+        refusal = f"Recording {recording_id} is changed too often; try again."
+        lost: Exception | None = None
+        for number in range(_TRIES):
+            if number:
+                self.backoff.wait(number - 1)
             try:
                 client.transact_write_items(TransactItems=[put, {"ConditionCheck": is_there}])
             except client.exceptions.TransactionCanceledException as error:
-                reasons: Any = error.response.get("CancellationReasons", ())
-                if any(each.get("Code") == "ConditionalCheckFailed" for each in reasons):
+                if "ConditionalCheckFailed" in codes(error):
                     return  # it is gone, or a later arrival was noted before
+                lost = lost_to(error, refusal)
             else:
                 return
-        raise WriteConflictError(f"Recording {recording_id} is changed too often; try again.")
+        raise lost or WriteConflictError(refusal)
 
     def notes(self, recording_id: str) -> list[dict[str, Any]]:
         """Return the timeline notes of a recording, oldest first; then the files that arrived."""
@@ -400,7 +415,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
     def delete_rows(self, keys: Sequence[Any]) -> None:
         """Delete up to 25 rows. Raises StoreUnavailableError when the table is too busy."""
         wanted: Any = {self.table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
+            if number:
+                self.backoff.wait(number - 1)
             wanted = self._dynamodb.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
             if not wanted:
                 return

@@ -8,8 +8,8 @@ from agora_recording.notifications import events as e
 from agora_recording.notifications.facts import SessionFacts, Transcoding, heard, joined
 from agora_recording.notifications.words import (
     FATAL,
-    LONGEST,
     STORAGE_EXPIRED,
+    clipped,
     key,
     problem_key,
 )
@@ -84,7 +84,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
             return {"exitStatus": status, **_end(reason, event)}
         case e.SessionFailover(newUid=uid):
             behind = (event.uid,) if uid and event.uid and event.uid != uid else ()
-            return {"newUids": (uid or "unknown",), "leftUids": behind, "doubtMs": at}
+            return {"newUids": (clipped(uid or "unknown"),), "leftUids": behind, "doubtMs": at}
         case e.UploaderStarted(status=status):
             return {"upload": "started", **_abnormal(event, status)}
         case e.Uploaded(status=status, fileList=files):
@@ -116,7 +116,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
         case e.WebRecorderStarted(recorderStartTime=started):
             return {"startedMs": started or at}
         case e.WebRecorderStopped(code=code, message=message, fileList=files):
-            stop = (code or 0, (message or "")[:LONGEST])
+            stop = (code or 0, clipped(message or ""))
             reason = {0: "STOPPED", 1: "WEB_MAX_DURATION"}.get(code or 0, "WEB_FAILED")
             return {"webStop": stop, "files": _names(files), **_end(reason, event)}
         case e.WebRecorderCapabilityLimit(limitType=limit):
@@ -137,7 +137,7 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
         case e.DownloadFailed():
             return {"errors": {"transcoder:download_failed": (0, at)}}
         case e.RtmpPublishStatus(target=target, status=status):
-            return {"outputs": {key(target): (at, (status or "")[:LONGEST])}}
+            return {"outputs": {key(target): (at, clipped(status or ""))}}
     return {}
 
 

@@ -1,9 +1,9 @@
 """Agora's webhook as plain values: who signed a body, its envelope, the key of its row.
 
 What an event means is decided elsewhere (`events`, `facts`): this is the answering path, which must
-be cheap and must never lose an authentic notification. The raw body is kept as it arrived. It may
-hold a stream key (event 100 names the CDN address): so the table is as secret as the body, and no
-body, signature or secret is ever logged.
+be cheap and must never lose an authentic notification. The body is kept as it arrived, but without
+what may be secret: event 100 has a CDN address with its stream key, and free text may repeat
+anything. No body, signature or secret is ever logged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +20,7 @@ import msgspec
 from agora_recording.aws.dynamodb import to_item
 from agora_recording.errors import NotificationInvalidError, SignatureError, StaleNotificationError
 from agora_recording.foreign import Fields, load, members
+from agora_recording.hiding import is_plain, public, without_addresses, without_secrets
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -32,6 +33,15 @@ CLOUD_RECORDING = 3
 
 _LONGEST_NAME = 128  # bytes: a sort key holds 1,024 of them, and Agora's ids have 32
 _LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice as much
+
+
+# What an event is about stays as it is, even where it looks like a secret; of the names of files
+# and the like, addresses are cut.
+_SHOWN: dict[str, Callable[[str], str]] = {
+    **dict.fromkeys(("noticeid", "notificationid", "sid", "uid", "cname", "msgname"), str),
+    **dict.fromkeys(("newuid", "streamuid", "videoid", "bucket"), without_addresses),
+    **dict.fromkeys(("filename", "filenames", "filelist"), without_addresses),
+}
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,7 +261,7 @@ def item(
         {
             "PK": partition,
             "SK": sort,
-            "body": _text_or_bytes(raw),
+            "body": _kept(n, raw),
             "eventType": n.eventType,
             "productId": n.productId,
             "noticeId": n.noticeId,
@@ -267,11 +277,24 @@ def item(
     )
 
 
-def _text_or_bytes(raw: bytes) -> str | bytes:
-    try:
+def shown_by(name: str) -> Callable[[str], str] | None:
+    """Return what shows the texts of a field that is not free text; None for free text."""
+    return _SHOWN.get(name.lower())
+
+
+def _kept(n: Notification, raw: bytes) -> str | bytes:
+    """Return the body as it is stored: as it arrived, but without what may be secret."""
+    if n.sid is not None and is_plain(raw, (n.sid, n.noticeId, n.cname)):
         return raw.decode()
+    document = load(raw)
+    shown = public(document, shown_by)
+    if shown is not document:
+        return msgspec.json.encode(shown).decode()
+    try:
+        text = raw.decode()
     except UnicodeDecodeError:
-        return raw
+        return without_secrets(raw.decode("latin-1")).encode("latin-1", "replace")
+    return text if isinstance(document, dict | list) else without_secrets(text)
 
 
 def from_row(row: Mapping[str, Any]) -> tuple[Notification, int]:

@@ -10,8 +10,6 @@ address may hold secrets in its query.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -19,16 +17,17 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import msgspec
 
 from agora_recording import foreign
-from agora_recording.notifications.envelope import Notification, from_row
+from agora_recording.hiding import address_name, public, without_addresses, without_secrets
+from agora_recording.notifications.envelope import Notification, from_row, shown_by
 
-_URL = re.compile(
-    r"([a-z][a-z0-9+.-]{0,20})://(?:[^\s/?#@]*@)?([^\s/?#\"'<>]+)[^\s\"'<>]*", re.IGNORECASE
-)
-_LONGEST_TEXT = 1024
-_DEEPEST = 8
+_LONGEST_TEXT = 1024  # characters
+_LONGEST_KEY = 1024  # bytes: no object of S3 has a longer one
 
 Instant = Annotated[int, "epoch milliseconds"]
 """An instant in epoch milliseconds, whatever unit was sent."""
+
+Words = Annotated[str, "for people"]
+"""Free text of Agora's, which may repeat anything."""
 
 Track = Literal["audio", "video"]
 
@@ -55,7 +54,12 @@ class Fields(foreign.Fields):
     def text(self, name: str) -> str | None:
         """Return text of at most 1,024 characters, with each address cut after its host."""
         text = super().text(name)
-        return _public_text(text) if text else None
+        return without_addresses(text)[:_LONGEST_TEXT] if text else None
+
+    def words(self, name: str) -> str | None:
+        """Return words for people: as `text`, and without what looks like a secret."""
+        text = super().text(name)
+        return without_secrets(text)[:_LONGEST_TEXT] if text else None
 
     def objects(self, name: str) -> list[Self]:
         """Return the objects of a list."""
@@ -69,10 +73,10 @@ class Fields(foreign.Fields):
 def _file(entry: object) -> File | None:
     fields = Fields(entry if isinstance(entry, dict) else {"fileName": entry})
     name = fields.value("fileName")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not 0 < len(name.encode()) <= _LONGEST_KEY:
         return None
     return File(
-        fileName=name[:_LONGEST_TEXT],
+        fileName=without_addresses(name),
         trackType=fields.text("trackType"),
         uid=fields.text("uid"),
         mixedAllUser=fields.truth("mixedAllUser"),
@@ -81,35 +85,12 @@ def _file(entry: object) -> File | None:
     )
 
 
-def _public_text(text: str) -> str:
-    """Return the text with each address cut after its host, and at most 1,024 characters."""
-    return _URL.sub(r"\1://\2/…", text[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT]
-
-
-def _public(value: object, depth: int = 0) -> Any:
-    if depth > _DEEPEST:
-        return "…"
-    if isinstance(value, str):
-        return _public_text(value)
-    if isinstance(value, dict):
-        return {_public_text(name): _public(each, depth + 1) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_public(each, depth + 1) for each in value]
-    return value
-
-
-def rtmp_target(url: str) -> str:
-    """Return a name for a CDN address that may be shown to people and in logs."""
-    host = _URL.match(url)
-    digest = hashlib.sha256(url.encode()).hexdigest()[:8]
-    return f"{host[2] if host else 'unknown'}#{digest}"
-
-
 _READERS: dict[Any, Callable[[Fields, str], Any]] = {
     int | None: Fields.whole,
     Instant | None: Fields.instant_ms,
     bool | None: Fields.truth,
     str | None: Fields.text,
+    Words | None: Fields.words,
     tuple[File, ...]: Fields.files,
 }
 
@@ -153,7 +134,7 @@ class CloudRecordingError(Details, frozen=True, kw_only=True):
     errorLevel: int | None = None
     errorCode: int | None = None
     stat: int | None = None
-    errorMsg: str | None = None
+    errorMsg: Words | None = None
 
 
 class CloudRecordingWarning(Details, frozen=True, kw_only=True):
@@ -355,8 +336,8 @@ class WebRecorderStopped(Details, frozen=True, kw_only=True):
     event_type, msg_name = 71, "web_recorder_stopped"
 
     code: int | None = None
-    message: str | None = None
-    details: str | None = None
+    message: Words | None = None
+    details: Words | None = None
     fileList: tuple[File, ...] = ()
 
 
@@ -365,7 +346,7 @@ class WebRecorderCapabilityLimit(Details, frozen=True, kw_only=True):
 
     event_type, msg_name = 72, "web_recorder_capability_limit"
 
-    limitType: str | None = None
+    limitType: Words | None = None
 
 
 class WebRecorderReload(Details, frozen=True, kw_only=True):
@@ -373,7 +354,7 @@ class WebRecorderReload(Details, frozen=True, kw_only=True):
 
     event_type, msg_name = 73, "web_recorder_reload"
 
-    reason: str | None = None
+    reason: Words | None = None
 
 
 class TranscoderStarted(Details, frozen=True, kw_only=True):
@@ -439,13 +420,13 @@ class RtmpPublishStatus(Details, frozen=True, kw_only=True):
     event_type, msg_name = 100, "rtmp_publish_status"
 
     target: str | None = None
-    status: str | None = None
+    status: Words | None = None
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         """Return an output's status: declared a number, documented as words."""
         url = fields.value("rtmpUrl")
-        target = rtmp_target(url) if isinstance(url, str) and url else None
+        target = address_name(url) if isinstance(url, str) and url else None
         return cls._read(fields, target=target)
 
 
@@ -467,7 +448,7 @@ class UnknownEvent(Details, frozen=True, kw_only=True):
     @classmethod
     def of(cls, details: dict[str, Any]) -> Self:
         """Return undocumented details, without what may be secret."""
-        return cls(msgName=Fields(details).text("msgName"), fields=_public(details))
+        return cls(msgName=Fields(details).words("msgName"), fields=public(details, shown_by))
 
 
 def _kinds(base: type[Details]) -> Iterator[tuple[int, type[Details]]]:

@@ -26,6 +26,7 @@ from agora_recording.notifications.words import (
     call_did_not_fit,
     error_words,
     module_words,
+    numbered,
     recorder_left,
     service_ended,
     web_recording_stopped,
@@ -151,11 +152,12 @@ def _warnings(facts: SessionFacts) -> Iterator[ProblemView]:
 def _warning_words(key: str) -> str:
     match key.split(":", 2):
         case ["web", "reload", reason]:
-            return f"The page was loaded again: {reason}."
+            return f"The page was loaded again: {reason or 'no reason given'}."
         case _ if key == STORAGE_EXPIRED:
             return STORAGE_EXPIRED_WORDS
     module, _, code = key.partition(":")
-    return f"Warning {code} from {module_words(module)}: {WARNINGS.get(key, 'not explained')}."
+    what = f"{numbered('Warning', code)} from {module_words(module)}"
+    return f"{what}: {WARNINGS.get(key, 'not explained')}."
 
 
 def _participants(facts: SessionFacts) -> Iterator[ParticipantView]:

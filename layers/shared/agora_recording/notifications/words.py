@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST = 100  # characters of a key, or of a text, in facts
+LONGEST = 100  # bytes of a key, or of a text, in facts
 
 # By number: the name in facts, and the words for people.
 _MODULES: dict[int | None, tuple[str, str]] = {
@@ -48,9 +48,14 @@ _LEAVE_BITS = {
 }
 
 
+def clipped(text: str, most: int = LONGEST) -> str:
+    """Return the beginning of a text: at most so many bytes in UTF-8."""
+    return text.encode()[:most].decode(errors="ignore")
+
+
 def key(*parts: object) -> str:
     """Return a key of a dictionary in the facts; a part that is None is empty."""
-    return ":".join("" if part is None else str(part) for part in parts)[:LONGEST]
+    return clipped(":".join("" if part is None else str(part) for part in parts))
 
 
 def problem_key(module: int | None, code: int | None) -> str:
@@ -61,10 +66,17 @@ def problem_key(module: int | None, code: int | None) -> str:
 
 def module_words(module: int | str | None) -> str:
     """Return the words for a module of Agora's, given its number or its name in facts."""
+    if module is None or module == "":
+        return "module unknown"
     if isinstance(module, str):
-        return _BY_NAME.get(module, f"module {module or 'unknown'}")
+        return _BY_NAME.get(module, f"module {module}")
     _, words = _MODULES.get(module, ("", f"module {module}"))
     return words
+
+
+def numbered(noun: str, number: int | str | None) -> str:
+    """Return a thing with its number (`Error 47`), or the words for one that came without."""
+    return f"{noun} without a number" if number in (None, "") else f"{noun} {number}"
 
 
 _ABNORMAL = {
@@ -81,11 +93,12 @@ def error_words(key: str) -> str:
         case ["status", event_type, status] if event_type in _ABNORMAL:
             return f"{_ABNORMAL[event_type]} with abnormal status {status}."
         case ["web", "capability_limit", limit]:
-            return f"The page uses a feature that cannot be recorded ({limit})."
+            return f"The page uses a feature that cannot be recorded ({limit or 'not named'})."
         case ["transcoder", "download_failed"]:
             return "Agora could not read the files to transcode."
     module, _, code = key.partition(":")
-    return f"Error {code} in {module_words(module)}: {ERRORS.get(key, 'not explained')}."
+    what = f"{numbered('Error', code)} in {module_words(module)}"
+    return f"{what}: {ERRORS.get(key, 'not explained')}."
 
 
 def service_ended(exit_status: int | None) -> str:
@@ -109,11 +122,11 @@ def _why_left(leave_code: int | None) -> str:
 
 def call_did_not_fit(status: int | None) -> str:
     """Return the sentence for a call that did not fit the service's state (event 3)."""
-    state = _STATUSES.get(status, f"status {status}")
+    state = _STATUSES.get(status, numbered("status", status))
     return f"A call did not fit the state of the service: {state}."
 
 
 def web_recording_stopped(code: int | None, *told: str | None) -> str:
     """Return why the recording of a page stopped, with Agora's own texts (event 71)."""
     why = ": ".join(part for part in told if part) or "no reason given"
-    return f"Web page recording stopped, code {code}: {why}."
+    return f"Web page recording stopped, {numbered('code', code)}: {why}."

@@ -96,7 +96,7 @@ def storable(value: Any, path: str, found: Findings) -> None:
     size = 0
     for at, where, level in waiting:  # grows as it goes
         if isinstance(at, str):
-            size += len(at.encode(errors="surrogatepass")) + 3
+            size += _bytes_of(at) + 3
             if not _is_text(at):
                 found.problem(where, "must be valid Unicode (it has half of a surrogate pair)")
         elif isinstance(at, dict | list):
@@ -105,7 +105,7 @@ def storable(value: Any, path: str, found: Findings) -> None:
                 continue
             inner = at.items() if isinstance(at, dict) else enumerate(at)
             for name, each in inner:
-                size += 3 + (len(name) if isinstance(name, str) else 0)
+                size += 3 + (_bytes_of(name) if isinstance(name, str) else 0)
                 here = child(where, name)
                 if name == "" or (isinstance(name, str) and not _is_text(name)):
                     found.problem(here, "must have a name: valid Unicode, and not empty")
@@ -116,6 +116,10 @@ def storable(value: Any, path: str, found: Findings) -> None:
                 found.problem(where, "must be a finite number (64 bits if it is whole)")
     if size > MOST_BYTES:
         found.problem(path, f"must be at most {MOST_BYTES} bytes of JSON")
+
+
+def _bytes_of(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
 
 
 def child(path: str, name: object) -> str:

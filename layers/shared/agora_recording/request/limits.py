@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-MAX_CNAME_BYTES = 1024
+# Agora takes 1,024 bytes, but writes the name into the names of the files, and a key of S3 has at
+# most 1,024: so some 100 are left for the sid, the ending and the recording's prefix, and another
+# 100 for a prefix of the bucket.
+MAX_CNAME_BYTES = 800
 MAX_DURATION_S = 30 * 24 * 3600  # Agora REST: resourceExpiredHour is at most 720
 MAX_RESTARTS = 20
 MAX_TAGS = 20

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from agora_recording.api.get_recording_events import Timeline
     from agora_recording.api.get_recordings import Lister
     from agora_recording.api.media import Media
-    from agora_recording.api.update_recording import Updater
+    from agora_recording.api.update_recording import LayoutUpdater, Updater
+    from agora_recording.aws.compare_and_set import Backoff
     from agora_recording.aws.lease import Lease
     from agora_recording.aws.sealing import Sealer
     from agora_recording.aws.secrets import SecretStore
@@ -80,14 +81,23 @@ class Parts(Generic[S_co]):
         from agora_recording.life.store import RecordingStore
 
         settings = self.settings
-        return RecordingStore(settings.table_name, settings.timings, self.outside.dynamodb)
+        return RecordingStore(
+            settings.table_name, settings.timings, self.outside.dynamodb, self.backoff
+        )
 
     @_Part
     def sessions(self: Parts[needs.Table]) -> SessionStore:
         """Reads and changes sessions: what Agora's notifications told, and whose they are."""
         from agora_recording.life.sessions import SessionStore
 
-        return SessionStore(self.settings.table_name, self.outside.dynamodb)
+        return SessionStore(self.settings.table_name, self.outside.dynamodb, self.backoff)
+
+    @_Part
+    def backoff(self: Parts[needs.Table]) -> Backoff:
+        """The pause of a writer to whom another writer came first."""
+        from agora_recording.aws.compare_and_set import Backoff
+
+        return Backoff(self.outside.sleep, self.outside.random_bytes)
 
     @_Part
     def due_index(self: Parts[needs.Table]) -> DueIndex:
@@ -392,11 +402,11 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
-    def layout_updater(self: Parts[needs.Agora]) -> Updater:
-        """Changes layouts only: they have no secrets, so no sealer is needed."""
-        from agora_recording.api.update_recording import Updater
+    def layout_updater(self: Parts[needs.Agora]) -> LayoutUpdater:
+        """Changes layouts; it needs no sealer."""
+        from agora_recording.api.update_recording import LayoutUpdater
 
-        return Updater(
+        return LayoutUpdater(
             store=self.store,
             agora=self.agora,
             now_ms=self.outside.now_ms,
