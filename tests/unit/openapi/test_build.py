@@ -174,7 +174,7 @@ def test_the_fields_of_a_request_are_those_that_are_taken() -> None:
     assert asked["additionalProperties"] is False
     stray = "is not a field of this call"
     problems = check_recording(dict.fromkeys([*asked["properties"], "other"])).problems
-    assert [each.path for each in problems if each.rule == stray] == ["other"]
+    assert [each.path for each in problems if each.rule.startswith(stray)] == ["other"]
 
 
 # --- the examples ---
