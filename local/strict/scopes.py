@@ -1,7 +1,7 @@
 """The HTTP API takes a signature for `execute-api` alone, as API Gateway does.
 
-The emulator checks a signature by its own scope, whichever service that names. So a client that signs
-for `apigateway` or `lambda` would work here, and get 403 on AWS.
+The emulator checks a signature by its own scope, whichever service that names. So a client that
+signs for `apigateway` or `lambda` would work here, and get 403 on AWS.
 """
 
 from __future__ import annotations

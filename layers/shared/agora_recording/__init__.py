@@ -22,6 +22,7 @@ refusals       the HTTP status of each error
 emf            a line of metrics, without Powertools
 clock          the present, and instants as text
 errors         all errors of the library
+hiding         decides what may be secret, and hides it
 foreign        reads Agora's JSON, also with missing or unknown fields
 """
 
