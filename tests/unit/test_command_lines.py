@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ import local.__main__ as embedded
 import local.agora.__main__ as simulator
 from agora_recording.clock import iso
 from agora_recording.errors import SecretRefusedError
+from local import demo
 from local.agora.options import Options, mistyped
 from operate import commands, deployment
 from tests.unit.operate.test_commands import STACK, Desk
@@ -192,8 +194,8 @@ class NeverStarts:
 def start(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(simulator, "AgoraSimulator", NeverStarts)
     monkeypatch.setattr(embedded, "EmbeddedStack", NeverStarts)
-    monkeypatch.setattr(embedded.demo, "EmbeddedStack", NeverStarts)
-    monkeypatch.setattr(embedded.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(demo, "EmbeddedStack", NeverStarts)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     mains = {"local": embedded.main, "agora": simulator.main}
     return lambda which, *argv: _run(mains[which], list(argv))
 
