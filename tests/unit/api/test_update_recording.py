@@ -140,6 +140,15 @@ def test_what_is_wrong_in_or_beside_a_wrapped_change_is_told_by_its_whole_path()
     assert room.told == []
 
 
+def test_the_answer_to_a_change_shows_the_subscription_and_the_layout_that_hold_now() -> None:
+    room = Room()
+    room.agora.then(accepted("updateLayout"), accepted())
+    assert "subscription" not in room.put({"mixedVideoLayout": 0}).body
+    shown = room.patch(SUBSCRIBE).body
+    assert shown["subscription"] == {"subscribeAudioUids": ["1", "2"]}
+    assert shown["layout"] == {"mixedVideoLayout": 0}
+
+
 def test_a_layout_is_passed_on_as_it_is() -> None:
     room = Room()
     room.agora.then(accepted("updateLayout"))
