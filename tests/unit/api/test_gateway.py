@@ -252,7 +252,7 @@ def test_a_number_has_a_default() -> None:
 
 
 def test_a_cursor_comes_back_as_it_was() -> None:
-    cursor = Cursor("2026-11-20T08:00:00.000Z", 3)
+    cursor = Cursor(1_700_000_000_000, {"1/527841": "3:33"})
     assert read_cursor({"cursor": write_cursor(cursor)}, Cursor) == cursor
     assert read_cursor({}, Cursor) is None
 

@@ -37,6 +37,7 @@ from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_t
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
 from agora_recording.aws.lease import Lease
+from agora_recording.aws.rows import rows_between
 from agora_recording.clock import iso
 from agora_recording.errors import (
     IdempotencyConflictError,
@@ -247,21 +248,18 @@ class RecordingStore(msgspec.Struct, frozen=True):
                 return
         raise lost or WriteConflictError(refusal)
 
-    def notes(self, recording_id: str) -> list[dict[str, Any]]:
-        """Return the timeline notes of a recording, oldest first; then the files that arrived."""
-        query = self._dynamodb.get_paginator("query").paginate
-        return [
-            from_item(item)
-            for prefix in ("LOG#", "FILE#")
-            for page in query(
-                TableName=self.table_name,
-                KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
-                ExpressionAttributeValues=to_item(
-                    {":pk": f"REC#{recording_id}", ":prefix": prefix}
-                ),
-            )
-            for item in page["Items"]
-        ]
+    def notes(self, recording_id: str, low: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the notes of a recording from the sort key `low` on, as they are wanted."""
+        return rows_between(
+            self._dynamodb, self.table_name, f"REC#{recording_id}", low or "LOG#", "LOG#:"
+        )
+
+    def arrivals(self, recording_id: str) -> list[dict[str, Any]]:
+        """Return the notes of the files that arrived after the end, oldest first."""
+        found = rows_between(
+            self._dynamodb, self.table_name, f"REC#{recording_id}", "FILE#", "FILE#\U0010ffff"
+        )
+        return sorted(found, key=lambda note: (note["at"], note["SK"]))
 
     def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that an update of this recording needs: Agora allows one at a time."""
