@@ -31,7 +31,7 @@ from agora_recording.request.rules import MODES
 from operate import deployment
 from operate.doctor import checks, recording
 from operate.doctor.check import Finding, State, examine
-from operate.doctor.patient import Patient, doors_of, local_doors
+from operate.doctor.patient import Doors, Patient, doors_of, local_doors
 from operate.doctor.recording import PAGE
 from operate.operations import Operator
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _enter(arguments.region, arguments.profile)
         if arguments.local:
-            _enter_local(Path(arguments.facts))
+            deployment.enter_local(_facts(Path(arguments.facts)))
         result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
     except EndpointConnectionError as error:
         hint = " Does `make up` still run?" if arguments.local else ""
@@ -85,21 +85,6 @@ def _enter(region: str | None, profile: str | None) -> None:
         os.environ |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     if profile:
         os.environ["AWS_PROFILE"] = profile
-
-
-def _enter_local(facts: Path) -> None:
-    """Make every AWS client call the embedded stack that `make up` described in `facts`."""
-    found = _facts(facts)
-    keys = found["aws_credentials"]
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        os.environ.pop(name, None)
-    os.environ |= {
-        "AWS_ENDPOINT_URL": found["aws_endpoint_url"],
-        "AWS_REGION": found["region"],
-        "AWS_DEFAULT_REGION": found["region"],
-        "AWS_ACCESS_KEY_ID": keys["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
-    }
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -229,6 +214,16 @@ def _parser() -> argparse.ArgumentParser:
         "--page", type=_page, default=PAGE, help=f"the page that it records ({PAGE})"
     )
     doctor.add_argument("--channel", type=_channel, help="record this channel instead of a page")
+    console = verb(
+        "console",
+        "serve a page on this machine that shows the stack and acts on it",
+        lambda it, given: _serve(it.stack, given),
+        lambda _: (),
+    )
+    console.add_argument("--port", type=_port, default=0, help="the port (a free one)")
+    console.add_argument(
+        "--no-browser", action="store_true", help="print the address, and open no browser"
+    )
     verb("watch", "run the sweeper now", lambda it, _: it.watch(), _tell_sweep)
     teardown = verb(
         "teardown",
@@ -299,6 +294,12 @@ def _minutes(text: str) -> float:
     return _number(text, 0, 24 * 60, "minutes")
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65_536):
+        raise argparse.ArgumentTypeError("must be a port: a whole number up to 65535")
+    return int(text)
+
+
 def _seconds_of_a_recording(text: str) -> float:
     return _number(text, 1, 3600, "seconds")
 
@@ -325,9 +326,28 @@ def _read_secret() -> str:
     return lines[0].strip() if lines else ""
 
 
+def _doors(stack: deployment.Deployment, given: argparse.Namespace) -> Doors:
+    return local_doors(_facts(Path(given.facts))) if given.local else doors_of(stack)
+
+
+def _serve(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
+    """Serve the console until Ctrl-C."""
+    # What serves pages is needed for no other command.
+    from operate.console.desk import Desk  # noqa: PLC0415
+    from operate.console.server import serve  # noqa: PLC0415
+
+    desk = Desk.of(stack, _doors(stack, given), is_local=given.local)
+    serve(desk, given.port, tell=_tell_now, opens=not given.no_browser)
+    return {}
+
+
+def _tell_now(words: str) -> None:
+    print(words, flush=True)
+
+
 def _examine(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
     """Make every check; tell each finding at once, unless JSON is asked for."""
-    doors = local_doors(_facts(Path(given.facts))) if given.local else doors_of(stack)
+    doors = _doors(stack, given)
     chosen = list(checks.ALL)
     if given.record:
         chosen.append(recording.check(given.record, given.page, given.channel or ""))

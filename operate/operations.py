@@ -51,21 +51,21 @@ class Operator:
 
     def __init__(self, stack: Deployment, parts: Parts[StackSettings] | None = None) -> None:
         self.stack = stack
-        self._parts = parts or Parts(stack.settings)
-        self._store = self._parts.store
-        self._sessions = self._parts.sessions
-        self._waker = self._parts.waker
-        self._applier = self._parts.applier
+        self.parts = parts or Parts(stack.settings)
+        self._store = self.parts.store
+        self._sessions = self.parts.sessions
+        self._waker = self.parts.waker
+        self._applier = self.parts.applier
 
     # --- recordings ---
 
     def open(self) -> list[dict[str, Any]]:
         """Return the recordings that are not over, and when the sweeper looks at each next."""
-        found = self._store.get_all(self._parts.due_index.open_recordings())
+        found = self._store.get_all(self.parts.due_index.open_recordings())
         return [self._open_view(each) for each in found]
 
     def _open_view(self, recording: Recording) -> dict[str, Any]:
-        look = due(recording, self._parts.settings.timings)
+        look = due(recording, self.parts.settings.timings)
         seen = recording.last_seen_ms
         return {
             **public(recording),
@@ -79,7 +79,7 @@ class Operator:
         (SessionReport), and its whole timeline.
         """
         query = EventsQuery(_WHOLE_TIMELINE, None)
-        told = self._parts.timeline.page(recording_id, query)
+        told = self.parts.timeline.page(recording_id, query)
         recording = self._store.get(recording_id)
         reports = [report(sid, self._sessions.get(sid).facts) for sid in recording.sids]
         sessions = msgspec.to_builtins(reports)
@@ -95,7 +95,7 @@ class Operator:
         With `publish`, raises RecordingStateError if the recording is not over.
         """
         recording = self._store.get(recording_id)
-        verdict = self._parts.verifier.verify(recording)
+        verdict = self.parts.verifier.verify(recording)
         found: dict[str, Any] = {
             "recordingId": recording_id,
             "status": recording.status,
@@ -107,7 +107,7 @@ class Operator:
             "missing": verdict.missing,
         }
         if publish:
-            publisher = self._parts.recording_publisher
+            publisher = self.parts.recording_publisher
             found["status"] = publisher.publish_again(recording_id)
             found["published"] = True
         return found
@@ -170,7 +170,7 @@ class Operator:
             uid=uid,
             base_url=attempt.base_url if attempt else None,
         )
-        reply = self._parts.agora.stop(task)
+        reply = self.parts.agora.stop(task)
         error = reply.error()
         if recording and error is None:
             now = now_ms()
@@ -335,12 +335,12 @@ class Operator:
         tell: Callable[[str], object] = lambda _: None,
     ) -> dict[str, Any]:
         """Stop every open recording, and wait until nothing runs; see `Teardown.run`."""
-        outside = self._parts.outside
+        outside = self.parts.outside
         teardown = Teardown(
             store=self._store,
-            index=self._parts.due_index,
+            index=self.parts.due_index,
             waker=self._waker,
-            publisher=self._parts.recording_publisher,
+            publisher=self.parts.recording_publisher,
             state_machine_arn=self.stack.resources["RecordingStateMachine"],
             now_ms=outside.now_ms,
             sleep=outside.sleep,

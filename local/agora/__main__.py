@@ -41,8 +41,9 @@ def _options(argv: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m local.agora",
         description="A simulator of Agora Cloud Recording. Prints one JSON line when it is ready.",
-        epilog="Secrets may come from AGORA_CUSTOMER_SECRET and AGORA_NOTIFICATION_SECRET, so "
-        "that no process list shows them. The control API is described in docs/simulator.md.",
+        epilog="Secrets may come from AGORA_CUSTOMER_SECRET, AGORA_NOTIFICATION_SECRET and "
+        "AGORA_APP_CERTIFICATE, so that no process list shows them. The control API is described "
+        "in docs/simulator.md.",
     )
     add = parser.add_argument
     add("--host", default=default.host)
@@ -54,6 +55,11 @@ def _options(argv: Sequence[str] | None) -> Options:
         "--customer-secret",
         default=os.environ.get("AGORA_CUSTOMER_SECRET", default.customer_secret),
         help="Basic auth password",
+    )
+    add(
+        "--app-certificate",
+        default=os.environ.get("AGORA_APP_CERTIFICATE"),
+        help="check RTC tokens with this App Certificate; without it, none is checked",
     )
     add("--webhook-url", type=url, help="where notifications go; the control API sets it, too")
     add(

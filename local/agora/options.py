@@ -29,6 +29,9 @@ class Options:
     pcw: int = 50
     """Individual and mix recordings at the same time (best practices)."""
     pcw_web: int = 200
+    app_certificate: str | None = field(default=None, repr=False)
+    """With one, tokens are checked, and a recorder whose token ends is thrown out. None: a token
+    may be anything, or missing."""
     ncs_hosts: tuple[str, ...] = ("203.0.113.10", "203.0.113.11")
 
     # --- webhooks -------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ def operate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
     monkeypatch.setattr(deployment, "find", lambda _: STACK)
     nothing = {"findings": [], "green": 0, "red": 0, "skipped": 0}
     monkeypatch.setattr(commands, "_examine", lambda *_: nothing)
+    monkeypatch.setattr(commands, "_serve", lambda *_: {})
     for each in ("teardown", "orphans"):  # what they do is tested elsewhere
         monkeypatch.setattr(desk.operator, each, _refuse)
     monkeypatch.chdir(tmp_path)
@@ -76,12 +77,12 @@ def operate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
 
 VERBS = [
     *("list", "show", "stop", "verify", "replay", "orphans", "adopt", "stop-orphan", "watch"),
-    *("rotate-secret", "firewall", "doctor", "teardown"),
+    *("rotate-secret", "firewall", "doctor", "teardown", "console"),
 ]
 FLAGS = [
     *("--stack", "--local", "--region", "--profile", "--facts", "--json", "--publish", "--discard"),
     *("--resource-id", "--mode", "--forget", "--yes", "--dry-run", "--accept-drop", "--record"),
-    *("--page", "--channel", "--wait", "--now"),
+    *("--page", "--channel", "--wait", "--now", "--port", "--no-browser"),
 ]
 WORDS = st.one_of(
     st.sampled_from([RECORDING_ID, SID, "", "0", "-1", "nan", "inf", "1e999", "x", "é", "\udcff"]),
@@ -109,6 +110,7 @@ def test_no_command_of_an_operator_ends_in_a_traceback(
         (("doctor", "--record", "long"), "'long' is not a number of 1 to 3600 seconds"),
         (("doctor", "--page", "agora.io"), "must be the URL of a page, such as https://"),
         (("doctor", "--channel", "a/b"), "must be 1 to 64 characters"),
+        (("console", "--port", "65536"), "must be a port: a whole number up to 65535"),
         (("teardown", "--wait", "-1"), "'-1' is not a number of 0 to 1440 minutes"),
         (("--region", "Frankfurt", "list"), "must be the name of a region, such as eu-central-1"),
         (("--stack", "", "list"), "must be the name of a stack: letters, digits and -"),
@@ -203,6 +205,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Run:
 NAMES = [
     *("--host", "--port", "--speed", "--app-id", "--customer-id", "--webhook-url", "--qps"),
     *("--s3-endpoint-url", "--pcw", "--seed", "--set", "--log-file", "--agora-url", "--mode"),
+    *("--console-port", "--app-certificate"),
 ]
 SETTINGS = st.sampled_from(
     ["users=5", "users=[1]", "qps", "qps=", "qps=true", "no=1", "webhook_loss=2", "speed=NaN"]

@@ -183,6 +183,8 @@ def test_a_token_that_ends_before_the_recording_is_warned_of(hours: int, is_warn
     request = {"token": TOKEN}
     found = warned(clientRequest=request, maxDurationSeconds=hours * 3600, restartLimit=0, uid="7")
     assert ("maxDurationSeconds" in found) == is_warned
+    if is_warned:
+        assert "leave the token out" in found["maxDurationSeconds"]
     assert "maxDurationSeconds" not in warned(maxDurationSeconds=hours * 3600)
 
 

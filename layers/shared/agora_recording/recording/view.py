@@ -41,6 +41,7 @@ class AttemptView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     begun_at: Instant
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    token_until: Instant | None = None  # when the token ends that the stack made for it
     end: SessionEnd | None = None
     reason: str | None = None  # the cause of its end that was told
 
@@ -131,6 +132,7 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
         begun_at=iso(attempt.begun_ms),
         started_at=_iso(attempt.started_ms),
         ended_at=_iso(attempt.ended_ms),
+        token_until=_iso(attempt.token_until_ms),
         end=attempt.end,
         reason=attempt.reason,
     )
