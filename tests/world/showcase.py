@@ -274,7 +274,7 @@ def _of_a_fleet(number: int) -> Recording:
         recording_id=new_recording_id(at, number.to_bytes(10, "big")),
         status="recording",
         cname=f"classroom-{number + 1}",
-        mode=("mix", "raw", "web")[number % 3],  # type: ignore[arg-type]
+        mode=("mix", "raw", "web")[number % 3],
         client_request={},
         max_duration_seconds=14_400,
         restart_limit=3,
