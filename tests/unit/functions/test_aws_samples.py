@@ -218,7 +218,7 @@ def test_a_schedule_without_an_input_refreshes_as_by_hand(name: str) -> None:
 
 # --- CloudFormation ---
 
-RESOURCE = {"create": [{}], "update": [{}], "delete": []}
+RESOURCE: dict[str, list[dict[str, bool]]] = {"create": [{}], "update": [{}], "delete": []}
 
 
 @pytest.mark.parametrize("kind", RESOURCE)

@@ -57,7 +57,7 @@ def is_told(record: Mapping[str, Any]) -> bool:
     The mapping of the stream has a filter that lets no other pass (template.yaml); who reads the
     stream itself gets every change of every row. A row that was removed has no new image.
     """
-    sort = record["dynamodb"].get("NewImage", {}).get("SK", {}).get("S", "")
+    sort: str = record["dynamodb"].get("NewImage", {}).get("SK", {}).get("S", "")
     is_new = record.get("eventName", "INSERT") == "INSERT"
     return is_new and (sort.startswith("EVT#") or sort == "NOTICE")
 
