@@ -33,13 +33,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Python elsewhere: it finds the installed simulator, and nothing of this repository."""
-    start = "import os, runpy, sys; sys.path = [p for p in sys.path if p != os.environ['NOT']]; "
-    start += "sys.argv = sys.argv[1:]; runpy.run_module(sys.argv[0], run_name='__main__')"
+    """Run a module of Python elsewhere, without the plugins of this project's own tests."""
     return subprocess.run(
-        [sys.executable, "-c", start, *words],
+        [sys.executable, "-m", *words],
         cwd=installed.parent,
-        env={**os.environ, "PYTHONPATH": str(installed), "NOT": str(HERE.parents[1])},
+        env={**os.environ, "PYTHONPATH": str(installed), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -66,7 +64,8 @@ def test_no_module_of_the_simulator_needs_another_package_of_this_repository() -
 
 def test_a_test_elsewhere_has_the_fixture(installed: Path) -> None:
     (installed.parent / "test_elsewhere.py").write_text(TEST)
-    ran = run(installed, "pytest", "-q", "-p", "no:cacheprovider", "test_elsewhere.py")
+    plugin = "agora_simulator.pytest_plugin"
+    ran = run(installed, "pytest", "-q", "-p", plugin, "test_elsewhere.py")
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
@@ -77,3 +76,4 @@ def test_the_console_script_has_a_command_line(installed: Path) -> None:
     assert "usage: agora-simulator" in ran.stderr
     points = (next(installed.glob("*.dist-info")) / "entry_points.txt").read_text()
     assert "agora-simulator = agora_simulator.__main__:main\n" in points
+    assert "[pytest11]\nagora_simulator = agora_simulator.pytest_plugin\n" in points
