@@ -4,7 +4,7 @@
 
 const figure = document.getElementById("picture");
 const told = document.getElementById("told");
-const video = document.getElementById("video");
+let video = null;
 let hls = null;
 
 // --- the picture --------------------------------------------------------------------------------
@@ -172,10 +172,16 @@ function seek(at) {
   if (piece) video.currentTime = piece.start + Math.max((at - piece.programDateTime) / 1000, 0) + 0.01;
 }
 
-if (video) {
+// The player appears when the first file can be played.
+function mount() {
+  const found = document.getElementById("video");
+  if (!found || found === video) return;
+  video = found;
   document.querySelectorAll(".source").forEach((each) => each.addEventListener("click", () => play(each)));
   video.addEventListener("timeupdate", moveCursor);
   video.addEventListener("seeking", moveCursor);
-  const first = document.querySelector(".source");
-  if (first) play(first);
+  play(document.querySelector(".source"));
 }
+
+mount();
+document.body.addEventListener("htmx:afterSettle", mount);
