@@ -136,14 +136,12 @@ function play(button) {
   if (hls) hls.destroy();
   hls = null;
   if (button.dataset.kind === "hls" && window.Hls && Hls.isSupported()) {
-    hls = new Hls({ enableWorker: false, autoStartLoad: false });
+    hls = new Hls({ enableWorker: false, maxBufferLength: 12 });
     hls.on(Hls.Events.ERROR, (_, problem) => {
       if (problem.fatal) say(`It cannot be played: ${problem.details}.`);
     });
     hls.loadSource(button.dataset.src);
     hls.attachMedia(video);
-    video.addEventListener("play", () => hls && hls.startLoad(), { once: true });
-    hls.on(Hls.Events.MANIFEST_PARSED, () => hls.startLoad(0));
   } else {
     video.src = button.dataset.src;
   }
