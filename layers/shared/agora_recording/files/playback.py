@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from agora_recording.errors import PlaylistTooLargeError
 from agora_recording.files import playlists
 from agora_recording.files.allowance import Allowance
+from agora_recording.files.overlap import seam
 from agora_recording.files.playlists import Playlist, Segment
 
 # A Lambda function may answer with 6 MB, envelope and JSON escapes included.
@@ -48,16 +49,20 @@ def content_type(name: str) -> str:
 def join(texts: Iterable[bytes | str | Iterable[bytes]]) -> str:
     """Return a playlist that plays the given ones in turn, with the plain names of the slices.
 
-    For the playlists of one track (base, `bak<n>_`, further sids), in order of time. It has an
-    ENDLIST if the last of them has one. Raises PlaylistTooLargeError.
+    For the playlists of one track (base, `bak<n>_`, further sids), in order of time. What two of
+    them hold is played once. It has an ENDLIST if the last of them has one. Raises
+    PlaylistTooLargeError.
     """
     allowance = Allowance()
     lists = [_parse(text, allowance) for text in texts]
     segments: list[Segment] = []
     for each in lists:
-        if segments and each.segments:
-            each.segments[0].discontinuity = True
-        segments += each.segments
+        kept, first = seam(segments, each.segments)
+        del segments[kept:]
+        more = each.segments[first:]
+        if segments and more:
+            more[0].discontinuity = True
+        segments += more
     header = [tag for each in lists for tag in each.header]
     return "".join(_lines(header, segments, closed=bool(lists) and lists[-1].closed))
 
