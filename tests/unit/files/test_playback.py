@@ -215,7 +215,7 @@ def test_joined_lists_are_as_open_as_the_last() -> None:
 
 
 def test_joining_marks_a_break_once() -> None:
-    marked = index().replace("#EXTINF", "#EXT-X-DISCONTINUITY\n#EXTINF", 1)
+    marked = index(second=60).replace("#EXTINF", "#EXT-X-DISCONTINUITY\n#EXTINF", 1)
     assert join([index(), marked]).count("#EXT-X-DISCONTINUITY") == 1
 
 
