@@ -92,6 +92,7 @@ class Creator(msgspec.Struct, kw_only=True):
             sealed=self.sealer.seal(recording_id, secrets),
             max_duration_seconds=request.max_duration_seconds,
             restart_limit=request.restart_limit,
+            take_over_on=request.take_over,
             tags=request.tags,
             created_ms=now,
             key_prefix=self.limits.key_prefix,
