@@ -83,7 +83,9 @@ class Creator(msgspec.Struct, kw_only=True):
         idempotency = None
         if idempotency_key is not None:
             idempotency = (_digest(idempotency_key), fingerprint(body))
-        return self._create(request, idempotency), request.warnings
+        # A repeated request with a key is no second recording.
+        others = () if idempotency else self._others(request.cname)
+        return self._create(request, idempotency), (*request.warnings, *others)
 
     def create_for_rule(self, body: dict[str, Any], rule: str, occasion: str) -> Recording:
         """Return the recording that a rule of auto-record asks for: one for each occasion.
@@ -128,6 +130,18 @@ class Creator(msgspec.Struct, kw_only=True):
         if not recording.is_terminal:
             self._start(recording)
         return recording
+
+    def _others(self, cname: str) -> tuple[Problem, ...]:
+        """Return a warning if the channel is being recorded already: Agora bills both."""
+        try:
+            other = self.store.open_in_channel(cname)
+        except (BotoCoreError, ClientError):
+            logger.exception("other recordings of the channel not looked for")
+            return ()
+        if other is None:
+            return ()
+        rule = f"is being recorded by {other} already, and now twice: stop one of the two"
+        return (Problem("cname", f"{rule}; an Idempotency-Key makes repeated requests one"),)
 
     def _start(self, recording: Recording) -> None:
         try:
