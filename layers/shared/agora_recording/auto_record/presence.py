@@ -27,10 +27,11 @@ LEFT_KEPT_S = 3600
 # How many users a row remembers. Of a larger audience it is enough to know that it is there.
 MOST_USERS = 200
 
+MOST_RECORDERS = 20
 CLOUD_RECORDER = 10  # Agora: clientType
 _TEST = ("test_webhook", "12121212")  # what the console's Check sends
 
-Told = Literal["made", "gone", "here", "left"]
+Told = Literal["made", "gone", "here", "left", "recorder"]
 # Agora: channel event types. 111 and 112 change the role of somebody who stays.
 _TOLD: dict[int, Told] = {
     101: "made",
@@ -68,6 +69,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     made_ms: int = 0  # the latest event 101: the first user came
     gone_ms: int = 0  # the latest event 102: the last one left
     asked_ms: int = 0  # when Agora was last asked
+    recorders: tuple[str, ...] = ()  # uids that are no users: Agora's query names them, too
     more: bool = False  # there were more users than are kept
     unsure: bool = False  # something was told that cannot be put into its place
 
@@ -88,8 +90,8 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
 def read_event(body: str | bytes, received_ms: int) -> ChannelEvent | None:
     """Return the channel event of a notification's body.
 
-    None: it is another product's, the console's test, of a recorder of Agora's (clientType 10), or
-    of a kind that says nothing about who is there.
+    None: it is another product's, the console's test, or of a kind that says nothing about who is
+    there. An event of a recorder of Agora's (clientType 10) tells `recorder`.
     """
     top = Fields(load(body))
     payload = top.fields("payload")
@@ -97,17 +99,17 @@ def read_event(body: str | bytes, received_ms: int) -> ChannelEvent | None:
     cname, uid = payload.text("channelName"), payload.text("uid")
     if top.whole("productId") != RTC or told is None or cname is None or (cname, uid) == _TEST:
         return None
-    if payload.whole("clientType") == CLOUD_RECORDER:
-        return None
     about_user = told in ("here", "left")
     if about_user and uid is None:
         return None
+    if about_user and payload.whole("clientType") == CLOUD_RECORDER:
+        told = "recorder"
     at_ms = payload.instant_ms("ts") or top.instant_ms("notifyMs") or received_ms
     return ChannelEvent(
         cname=cname,
         told=told,
         uid=uid if about_user else None,
-        seq=payload.whole("clientSeq", least=0) if about_user else None,
+        seq=payload.whole("clientSeq", least=0) if told in ("here", "left") else None,
         at_ms=min(at_ms, received_ms),
     )
 
@@ -121,11 +123,15 @@ def merged(presence: Presence, event: ChannelEvent, now_ms: int) -> Presence:
     """Return what is known after an event; the same value if it tells nothing new."""
     if event.at_ms <= presence.asked_ms - MARGIN_MS:
         return presence  # Agora's answer knew it already
+    if event.told == "recorder":
+        return _with_recorder(presence, event.uid or "")
     if event.told == "made":
         return replace(presence, made_ms=max(presence.made_ms, event.at_ms))
     if event.told == "gone":
         return replace(presence, gone_ms=max(presence.gone_ms, event.at_ms))
     uid, known = event.uid or "", presence.users.get(event.uid or "")
+    if uid in presence.recorders:
+        return presence
     if event.seq is None or (known is None and event.at_ms < now_ms - to_ms(LEFT_KEPT_S)):
         # Without an order, or later than what is remembered: only Agora knows.
         return replace(presence, unsure=True)
@@ -143,6 +149,14 @@ def merged(presence: Presence, event: ChannelEvent, now_ms: int) -> Presence:
     )
 
 
+def _with_recorder(presence: Presence, uid: str) -> Presence:
+    """Return the presence with a recorder, who is no user. The latest are remembered."""
+    if uid in presence.recorders:
+        return presence
+    users = {name: each for name, each in presence.users.items() if name != uid}
+    return replace(presence, users=users, recorders=(*presence.recorders, uid)[-MOST_RECORDERS:])
+
+
 def reconciled(
     presence: Presence, before: Presence, uids: Collection[str], asked_ms: int, *, more: bool
 ) -> Presence:
@@ -152,7 +166,7 @@ def reconciled(
     named, without recorders; `more`: it has more than it named. What events told in between counts,
     but may be older than the answer: then Agora is asked again.
     """
-    there = set(uids)
+    there = set(uids) - set(presence.recorders)
     users = {
         uid: each
         if before.users.get(uid) != each or each.here is (uid in there)

@@ -43,12 +43,6 @@ class RuleView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, re
     changed_at: Instant
 
 
-class RulesView(msgspec.Struct, kw_only=True, frozen=True):
-    """Every rule, by name."""
-
-    rules: list[RuleView]
-
-
 class Checker(msgspec.Struct, frozen=True, kw_only=True):
     """Checks and stores rules."""
 
