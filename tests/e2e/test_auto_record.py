@@ -1,4 +1,4 @@
-"""Channels that record themselves: somebody comes, it records; everybody has left, it is completed."""
+"""Channels that record themselves: while somebody is there, and no longer."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ def test_a_call_and_an_audience_have_events_of_their_own(make_agora: Any, receiv
 
 def users(agora: Any) -> Any:
     path = f"/dev/v1/channel/user/{agora.simulator.options.app_id}/room"
-    status, answer = agora.call("GET", path)
-    assert status == 200
-    return answer["data"]
+    answer = agora.http("GET", path)
+    assert answer.status == 200
+    return answer.body["data"]
 
 
 def test_the_channel_query_names_who_is_there_recorders_too(make_agora: Any, receiver: Any) -> None:
@@ -75,5 +75,5 @@ def test_events_of_channels_are_lost_by_plan(make_agora: Any, receiver: Any) -> 
 def test_the_channel_query_has_a_limit_of_its_own(make_agora: Any) -> None:
     agora = make_agora(channel_qps=2, qps=1)
     path = f"/dev/v1/channel/user/{agora.simulator.options.app_id}/room"
-    statuses = [agora.call("GET", path)[0] for _ in range(3)]
+    statuses = [agora.http("GET", path).status for _ in range(3)]
     assert statuses == [200, 200, 429]
