@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit floor workflow template e2e bench openapi readme clients ops build deploy lock clean
+.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies
 
 e2e: $(VENV)/test.done $(TOOLS)/console.done ## stories on the embedded stack
 	$(BIN)/pytest tests/e2e
+
+pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/console.md, anew
+	WRITE_DOCS=1 $(BIN)/pytest tests/browser
 
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks

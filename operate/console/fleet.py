@@ -119,14 +119,14 @@ def _row(desk: Desk, recording: Recording, now: int, look: Scheduled | None) -> 
         "risk": RISK_NAMES[look.risk] if look else "",
         "nextLook": _told_look(look, now) if look else "",
         "age": ago(shown["createdAt"], now),
-        "seen": lasting(waited) if seen else "not yet",
+        "seen": (lasting(waited) if waited >= 1000 else "now") if seen else "not yet",
         "silence": min(waited / silent_ms, 1.0),
     }
 
 
 def _told_look(look: Scheduled, now: int) -> str:
     wait = look.at_ms - now
-    return f"in {lasting(wait)}" if wait > 0 else f"due for {lasting(wait)}"
+    return f"in {lasting(wait)}" if wait > 0 else f"late by {lasting(wait)}"
 
 
 # --- what ended ---------------------------------------------------------------------------------

@@ -210,7 +210,7 @@ def limits(desk: Desk) -> dict[str, Any]:
         next_ms = int(row["nextMs"]["N"]) if "nextMs" in row else None
         return {
             "open": count_open(desk),
-            "lastCall": ago(iso(next_ms), desk.now_ms()) if next_ms else "never",
+            "lastCall": ago(iso(next_ms), desk.now_ms()) if next_ms else "",
         }
 
     found, refusal = _tried(ask, {"open": None, "lastCall": ""})

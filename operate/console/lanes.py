@@ -18,13 +18,18 @@ from agora_recording.recording.model import Attempt, Recording
 from operate.console.words import clock_of, lasting, size
 
 # The kinds are the classes by which the picture is coloured.
-BarKind = Literal["asked", "starting", "running", "doubted", "stopping", "there", "gap", "present"]
+BarKind = Literal[
+    "asked", "starting", "running", "doubted", "stopping", "there", "gap", "audio", "video"
+]
 MarkKind = Literal["good", "bad", "event", "query", "decision", "missing", "end"]
 
 _USERS = 12  # lanes of users; more are told in words
 _TRACKS = 24
 _LOST = ("missing_segment", "empty_segment")
-_STREAMS = ("recorder_audio_stream_state_changed", "recorder_video_stream_state_changed")
+_STREAMS = {
+    "recorder_audio_stream_state_changed": "audio",
+    "recorder_video_stream_state_changed": "video",
+}
 _ALL_MIXED = "0"
 # Of the stack's own notes: what is told to have gone wrong.
 _BAD_NOTES = frozenset({"refused", "failed", "orphan", "overdue", "gap", "deadline"})
@@ -252,43 +257,41 @@ def _slice_bars(slices: Iterable[SegmentEntry]) -> Iterator[Bar]:
 
 
 def _users(known: Known) -> Iterator[Lane]:
-    """Yield a lane for each user: when audio or video of theirs arrived."""
-    end = known.recording.ended_ms or known.now_ms
-    open_since: dict[tuple[str, str], int] = {}
+    """Yield a lane for each user: when audio or video of theirs arrived, in which session."""
+    ends = {each.sid: each.ended_ms for each in known.recording.attempts if each.sid}
+    last = known.recording.ended_ms or known.now_ms
+    since: dict[tuple[str, str, str], int] = {}
     bars: dict[str, list[Bar]] = {}
 
-    def close(uid: str, track: str, until: int) -> None:
-        since = open_since.pop((uid, track), None)
-        if since is not None and until > since:
-            words = f"{track.capitalize()} of uid {uid} from {clock_of(since)}, "
-            bars[uid].append(Bar(since, until, "present", words + lasting(until - since) + "."))
+    def close(sid: str, uid: str, track: str, until: int) -> None:
+        begun = since.pop((sid, uid, track), None)
+        if begun is not None and until > begun:
+            words = f"{track.capitalize()} of uid {uid} from {clock_of(begun)}, "
+            kind: BarKind = "video" if track == "video" else "audio"
+            bars[uid].append(Bar(begun, until, kind, f"{words}{lasting(until - begun)}."))
 
     for entry in known.entries:
         if entry["source"] != "agora" or entry["kind"] not in _STREAMS:
             continue
-        details = entry["data"].get("details", {})
-        uid, track = str(details.get("streamUid") or ""), _medium(entry["kind"])
+        details, sid = entry["data"].get("details", {}), str(entry["data"].get("sid"))
+        uid = str(details.get("streamUid") or "")
         if not uid or uid == _ALL_MIXED:
             continue
-        at = from_iso(entry["at"])
+        track, at = _STREAMS[entry["kind"]], from_iso(entry["at"])
         bars.setdefault(uid, [])
         if details.get("state"):
-            close(uid, track, at)
+            close(sid, uid, track, at)
         else:
-            open_since.setdefault((uid, track), at)
-    for uid, track in list(open_since):
-        close(uid, track, end)
+            since.setdefault((sid, uid, track), at)
+    for sid, uid, track in list(since):
+        close(sid, uid, track, ends.get(sid) or last)
     order = sorted(bars, key=lambda uid: (len(uid), uid))
     for uid in order[:_USERS]:
-        yield Lane(name="User", more=f"uid {uid}", bars=bars[uid])
+        yield Lane(name="User", more=f"uid {uid}", bars=sorted(bars[uid]))
     rest = order[_USERS:]
     if rest:
         together = sorted(bar for uid in rest for bar in bars[uid])
         yield Lane(name="Users", more=f"{len(rest)} more", bars=together)
-
-
-def _medium(kind: str) -> str:
-    return "audio" if "audio" in kind else "video"
 
 
 # --- what happened ------------------------------------------------------------------------------

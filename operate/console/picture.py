@@ -18,7 +18,7 @@ from operate.console.words import clock_of, lasting
 NARROWEST, WIDEST = 320, 2000
 _NARROW = 640
 _ROW, _HEAD, _BAR = 26, 26, 14
-_LEFT, _LEFT_NARROW = 150, 84
+_LEFT, _LEFT_NARROW = 196, 84
 _NEAR = 7  # marks that are closer (px) are one
 _TOLD = 6  # texts of one mark
 _A_PIXEL = 0.75  # bars of one kind that are closer are one
@@ -142,13 +142,12 @@ def _lane(lane: Lane, of: Window, top: int) -> Iterator[Markup]:
     if of.width >= _NARROW:
         yield Markup(
             '<text class="name" x="0" y="{}">{}<tspan class="more" dx="5">{}</tspan></text>'
-        ).format(middle + 4, lane.name, _cut(lane.more, 22 - len(lane.name)))
+        ).format(middle + 4, lane.name, _cut(lane.more, 27 - len(lane.name)))
     else:
         shown = lane.more if lane.more else lane.name
         yield Markup('<text class="name" x="0" y="{}">{}</text>').format(
             middle + 4, _cut(shown, 13)
         )
-    y = middle - _BAR // 2
     for each in joined(lane.bars, of)[:_MOST]:
         left, right = of.x(each.from_ms), of.x(each.to_ms)
         yield Markup(
@@ -157,9 +156,9 @@ def _lane(lane: Lane, of: Window, top: int) -> Iterator[Markup]:
         ).format(
             each.kind,
             round(left, 1),
-            y,
+            middle if each.kind == "audio" else middle - _BAR // 2,
             round(max(right - left, 1.0), 1),
-            _BAR,
+            _BAR // 2 if each.kind in ("audio", "video") else _BAR,
             each.words,
         )
     for x, kind, words in clustered(lane.marks, of)[:_MOST]:
