@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ def test_other_signs_stand_for_themselves(cname: str) -> None:
 
 
 def rule(name: str, pattern: str = "*", *, enabled: bool = True) -> Rule:
-    request = {"clientRequest": {}}
+    request: dict[str, Any] = {"clientRequest": {}}
     return Rule(name=name, channel_pattern=pattern, enabled=enabled, request=request, changed_ms=0)
 
 
