@@ -40,9 +40,22 @@ def recorded(stage: Stage, cname: str) -> list[dict[str, Any]]:
     return found
 
 
+def known(stage: Stage, cname: str) -> str:
+    """Return what was told of a channel, and what the stack knows of it."""
+    sent = stage.control("GET", "/rtc-webhooks")["webhooks"]
+    told = [each for each in sent if each["channelName"] == cname]
+    rows = [
+        row for row in stage.all_rows() if row["SK"] in ("RTC", "CHANNEL") or row["PK"] == "AUTO"
+    ]
+    lines = [line for line in stage.logs().splitlines() if "Error" in line or "not " in line]
+    return "\n".join(str(each) for each in (*told, *rows, *lines[-20:]))
+
+
 def first(stage: Stage, cname: str) -> str:
     """Wait for a channel's recording; return its id."""
-    found = eventually(lambda: recorded(stage, cname), f"a recording of {cname}", 40)
+    found = eventually(
+        lambda: recorded(stage, cname), f"a recording of {cname}", 25, lambda: known(stage, cname)
+    )
     recording_id: str = found[0]["recordingId"]
     return recording_id
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from agora_recording.auto_record.channel import Channel
 from agora_recording.notifications.envelope import item, read
+from agora_recording.observability import metrics
 from tests.world.channels import CNAME, body
 from tests.world.world import World
 
@@ -95,6 +96,13 @@ class School(World):
     def live(self, rule: str = "lessons") -> int:
         """Return how many places of a rule are taken, as its row counts them."""
         return int(self.table.row(f"LIVE#{rule}", "LIVE")["live"])
+
+
+@pytest.fixture(autouse=True)
+def _uncounted() -> Iterator[None]:
+    """Leave nothing counted for the rooms of other tests."""
+    yield
+    metrics.clear_metrics()
 
 
 @pytest.fixture

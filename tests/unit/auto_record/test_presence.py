@@ -195,17 +195,26 @@ def test_the_channels_own_events_are_read_without_a_user() -> None:
     "raw",
     [
         body(cname="test_webhook", uid=12121212),
-        body(clientType=10, platform=6),
         body(999),
         body(uid=None),
         json.dumps({**json.loads(body()), "productId": 3}).encode(),
         b"[]",
         b"not JSON",
     ],
-    ids=["the console's test", "a recorder", "unknown", "nobody", "Cloud Recording", "[]", "text"],
+    ids=["the console's test", "unknown", "nobody", "Cloud Recording", "[]", "text"],
 )
 def test_what_tells_nothing_about_users_is_no_event(raw: bytes) -> None:
     assert read_event(raw, NOW_MS) is None
+
+
+def test_a_recorder_is_no_user_also_where_agora_names_it_as_one() -> None:
+    event = read_event(body(clientType=10, platform=6), NOW_MS)
+    assert event == told("recorder", seq=None)
+    presence = after(told("here"), told("recorder", seq=None))
+    assert not presence.is_occupied
+    assert after(told("here", seq=5), start=presence) is presence
+    answered = reconciled(presence, presence, ["7", "8"], NOW_MS, more=False)
+    assert here(answered) == {"8"}
 
 
 def test_a_channel_that_is_called_like_the_consoles_test_can_be_used() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from agora_recording.aws.dynamodb import from_item
 from agora_recording.notifications.store import NotificationStore
+from agora_recording.observability import metrics
 from functions.create_recording import app as create_app
 from functions.delete_auto_record_rule import app as delete_rule_app
 from functions.delete_recording import app as delete_app
@@ -121,7 +122,7 @@ def test_five_hundred_crafted_channel_events_are_stored_and_applied(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     random = Random(103)
-    world = World()
+    world = Room()
     world.parts.rules.put("all", {"channelPattern": "*"})
     store = NotificationStore(TABLE, cast(Any, world.table))
     monkeypatch.setenv("TABLE_NAME", TABLE)
@@ -142,6 +143,7 @@ def test_five_hundred_crafted_channel_events_are_stored_and_applied(
             if item["SK"]["S"] == "RTC":
                 assert world.parts.channel_applier.apply([{"dynamodb": place}]) == []
     capfd.readouterr()
+    metrics.clear_metrics()
     assert world.parts.store.page(limit=100).recordings
 
 

@@ -631,5 +631,5 @@ def test_each_route_has_the_secret_of_its_product(
     assert status(channels.request(raw, "of-channels")) == 200
     assert status(channels.request(raw, SECRET)) == 401
     assert status({**channels.request(raw, "of-channels"), "path": "/notifications"}) == 401
-    (item,) = room.table.items.values()
-    assert (item["SK"], item["productId"]) == ({"S": "RTC"}, {"N": "1"})
+    (item,) = room.table.rows.values()
+    assert (item["SK"], item["productId"]) == ("RTC", 1)
