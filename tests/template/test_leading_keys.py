@@ -122,8 +122,8 @@ _WRITES = {
     "ApplyNotificationsFunction": {"recording", "session"},
     "WatchRecordingsFunction": {"recording", "session"},
     "PutAutoRecordRuleFunction": {"rule"},
-    "ApplyChannelEventsFunction": {"recording", "key", "channel"},
-    "WatchChannelsFunction": {"recording", "key", "channel"},
+    "ApplyChannelEventsFunction": {"recording", "key", "channel", "places"},
+    "WatchChannelsFunction": {"recording", "key", "channel", "places"},
 }
 _DELETES = {
     ("DeleteRecordingFunction", "DeleteItem"): {"recording"},
