@@ -150,7 +150,6 @@ class EmbeddedStack:
                 "Speed": f"{self.speed:g}",
                 "SecurityGroupId": self._make_security_group(),
                 "AllowDocumentationAddresses": "true",  # the simulator has such addresses
-                "PlaybackOrigins": "http://127.0.0.1:*,http://localhost:*",
                 # Allow it, except in the combination that the template refuses.
                 "PostponedTranscoding": str(
                     self._given.get("StorageCredentials") != "temporary"

@@ -19,6 +19,7 @@ from agora_recording.api.get_recording_events import EventsQuery
 from agora_recording.aws import clients
 from agora_recording.clock import iso, now_ms
 from agora_recording.errors import RecordingStateError, RoomFailedError, SecretRefusedError
+from agora_recording.life.apply_notifications import is_told
 from agora_recording.life.store import Note
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionRow, session_ended
@@ -427,9 +428,7 @@ def _stream_records(batch: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], 
         page = client.get_records(ShardIterator=place)
         for record in page["Records"]:
             number = int(record["dynamodb"]["SequenceNumber"])
-            sort = record["dynamodb"]["Keys"]["SK"]["S"]
-            is_told = sort.startswith("EVT#") or sort == "NOTICE"
-            if number <= last and record["eventName"] == "INSERT" and is_told:
+            if number <= last and is_told(record):
                 found.append(record)
             if number >= last:
                 return found, True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from local.agora.presence import Presences
+from .presence import Presences
 
 CODECS = ("h264", "vp8")
 """The video codecs that users send; only the files of raw mode show them."""

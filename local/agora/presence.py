@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from local.agora.clock import Scheduler
-from local.agora.webhooks import Notifier
+from .clock import Scheduler
+from .webhooks import Notifier
 
 MADE, GONE = 101, 102
 HOST = (103, 104)

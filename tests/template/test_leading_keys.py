@@ -11,7 +11,7 @@ from agora_recording.auto_record.channel import Channel
 from agora_recording.auto_record.channel_store import _places, row_of
 from agora_recording.aws import lease
 from agora_recording.firewall import refresh, target
-from agora_recording.life import sessions
+from agora_recording.life import links, sessions
 from agora_recording.life.store import RecordingStore, claim_of
 from agora_recording.notifications.envelope import Notification, key
 from agora_recording.recording.ids import new_recording_id
@@ -23,6 +23,7 @@ from tests.world.machine import definition
 ROOMS = functions()
 RECORDING = f"REC#{new_recording_id(0, bytes(10))}"
 SESSION = sessions.key("0123")["PK"]["S"]
+LINK = links.link_key("0123")["PK"]["S"]
 CLAIM = claim_of(requested(), attempt())["PK"]
 LIMITER = limiter.PARTITION
 SWEEPER = lease.SWEEPER[0]
@@ -105,6 +106,7 @@ _KINDS = {
     "channel": CHANNEL,
     "rule": RULES,
     "places": PLACES,
+    "link": LINK,
 }
 _WRITES = {
     "CreateRecordingFunction": {"recording", "key"},
@@ -124,10 +126,12 @@ _WRITES = {
     "PutAutoRecordRuleFunction": {"rule"},
     "ApplyChannelEventsFunction": {"recording", "key", "channel", "places"},
     "WatchChannelsFunction": {"recording", "key", "channel", "places"},
+    "ManageLinksFunction": {"recording", "link"},
+    "PlayRecordingFunction": {"link"},
 }
 _DELETES = {
     ("DeleteRecordingFunction", "DeleteItem"): {"recording"},
-    ("DeleteRecordingFunction", "BatchWriteItem"): {"recording", "notification", "claim"},
+    ("DeleteRecordingFunction", "BatchWriteItem"): {"recording", "notification", "claim", "link"},
     ("StartRecordingFunction", "DeleteItem"): {"claim"},
     ("DeleteAutoRecordRuleFunction", "DeleteItem"): {"rule"},
 }
@@ -159,11 +163,18 @@ def test_every_query_of_the_table_itself_names_partitions() -> None:
     assert _reach("ApplyNotificationsFunction", "Query") == {"claim"}
     for room in ("DeleteRecordingFunction", "GetRecordingEventsFunction"):
         assert _reach(room, "Query") == {"recording", "notification"}
+    assert _reach("ManageLinksFunction", "Query") == {"recording"}
 
 
 def test_a_condition_is_checked_on_recordings_alone() -> None:
-    assert _having("ConditionCheckItem") == {"RecordFileArrivalFunction"}
-    assert _reach("RecordFileArrivalFunction", "ConditionCheckItem") == {"recording"}
+    checking = _having("ConditionCheckItem")
+    assert checking == {"RecordFileArrivalFunction", "ManageLinksFunction"}
+    for room in checking:
+        assert _reach(room, "ConditionCheckItem") == {"recording"}
+
+
+def test_the_open_room_reads_a_link_its_recording_and_its_sessions_alone() -> None:
+    assert _reach("PlayRecordingFunction", "GetItem") == {"link", "recording", "session"}
 
 
 def test_leases_on_a_recording_are_within_reach_of_those_who_take_them() -> None:

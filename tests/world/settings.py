@@ -32,6 +32,7 @@ class WorldSettings(StorageSettings, frozen=True, kw_only=True):
     restart_limit: int = 3
     postponed_transcoding: bool = False
     key_prefix: str = ""
+    address_seconds: int = 300
     stack_name: str = "stack"
     security_group_ids: str = ""
     security_group_tag: str = ""

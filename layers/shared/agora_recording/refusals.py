@@ -26,6 +26,7 @@ REFUSALS: dict[type[RecordingError], Refusal] = {
     errors.BodyTooLargeError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     errors.RecordingNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
     errors.RuleNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
+    errors.LinkNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
     errors.MediaNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
     errors.RecordingStateError: Refusal(HTTPStatus.CONFLICT),
     errors.TooManyRulesError: Refusal(HTTPStatus.CONFLICT),

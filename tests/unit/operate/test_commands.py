@@ -29,6 +29,7 @@ from agora_recording.life import apply_notifications
 from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.recording.due import RISKS
 from agora_recording.wiring.parts import Parts
+from local.template import ROOT
 from operate import commands, deployment, operations
 from operate.deployment import Deployment
 from operate.operations import RISK_NAMES, Operator
@@ -172,16 +173,10 @@ def test_a_notification_that_has_expired_is_no_longer_asked_for(world: Desk) -> 
     assert world.outcomes() == [("its row has expired", True)]
 
 
-BATCH = {
-    "DDBStreamBatchInfo": {
-        "shardId": "shard",
-        "startSequenceNumber": "5",
-        "endSequenceNumber": "6",
-        "approximateArrivalOfFirstRecord": "2026-01-31T12:00:00Z",
-        "batchSize": 2,
-        "streamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/recordings/stream/1",
-    }
-}
+SAMPLES = ROOT / "tests" / "unit" / "functions" / "samples"
+BATCH = json.loads((SAMPLES / "lambda-stream-given-up.json").read_text())
+INVOCATION = json.loads((SAMPLES / "lambda-invocation-given-up.json").read_text())
+SCHEDULED = json.loads((SAMPLES / "scheduler-default-event.json").read_text())
 
 
 class FakeStream:
@@ -263,8 +258,9 @@ def test_a_late_file_that_was_given_up_is_handed_over_again(
     assert [json.loads(each) for each in world.queues.bodies["arrivals"].values()] == [letter]
 
 
-def test_a_scheduled_run_that_was_given_up_is_shown(world: Desk) -> None:
-    world.queues.put("dead", {})
+@pytest.mark.parametrize("letter", [{}, {"scheduled": True}, SCHEDULED, INVOCATION])
+def test_a_scheduled_run_that_was_given_up_is_shown(world: Desk, letter: dict[str, Any]) -> None:
+    world.queues.put("dead", letter)
     assert world.outcomes() == [("given up; the schedule has run since, or will", False)]
 
 
