@@ -36,6 +36,8 @@ from tests.world.world import World
 MINUTE_MS = 60_000  # from one sweep to the next
 # How long a message that failed is hidden before it comes again.
 HIDDEN_S = template()["Resources"]["FileArrivals"]["Properties"]["VisibilityTimeout"]
+# A project whose tokens Agora checks.
+APP_ID, CERTIFICATE = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 EVENTS_OF_A_LIFE = 30_000  # more than these, and it goes on for ever
 
 
@@ -71,8 +73,9 @@ class House(World):
         *,
         faults: Faults | None = None,
         agora: ScriptedAgora | None = None,
+        **variables: Any,
     ) -> None:
-        super().__init__(faults=faults)
+        super().__init__(faults=faults, **variables)
         self.table.watch = self._written
         self.queue = Queue(self)
         self.later = self.clock.later
@@ -263,6 +266,13 @@ def _cause(failure: RoomError) -> str:
     """Return what Step Functions tells of an error of Lambda besides its name."""
     words = str(failure.__cause__ or "")
     return msgspec.json.encode({"errorType": str(failure), "errorMessage": words}).decode()
+
+
+def certify(house: House) -> None:
+    """Make it a project with an App Certificate; its App ID must be `APP_ID`."""
+    keys = {"customerId": "id", "customerSecret": "hush", "appCertificate": CERTIFICATE}
+    house.secrets.versions["agora"] = [msgspec.json.encode(keys).decode()]
+    house.agora.certificate = CERTIFICATE
 
 
 def assert_sound(house: House) -> None:

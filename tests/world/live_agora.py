@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from agora_recording.agora.reply import Endpoint, Reply
 from agora_recording.agora.task import Resource, Task
+from local.agora.rules import RefusalError
+from local.agora.tokens import check
 from tests.world.builders import heard, reply
 from tests.world.faults import operation
 
@@ -53,8 +55,10 @@ class LiveAgora:
         self.files = True  # whether a session leaves files
         self.upload_s = 0.0
         self.late_s = 1.0
+        self.certificate: str | None = None  # the project's: then tokens are checked, and end
         self.mismatch = (404, 404)  # status and code
         self.born: Callable[[AgoraSession], None] = lambda _: None
+        self.excluded: list[list[str]] = []  # what each acquire was to keep away from
         self.calls: Counter[str] = Counter()
 
     @property
@@ -112,6 +116,7 @@ class LiveAgora:
         self.calls["acquire"] += 1
         if answer := self._scripted("acquire"):
             return answer
+        self.excluded.append(list(fields.get("excludeResourceIds", ())))
         resource_id = f"resource-{len(self.resources) + 1}"
         self.resources[resource_id] = cname, uid
         return reply("acquire", resourceId=resource_id)
@@ -131,10 +136,25 @@ class LiveAgora:
             return reply("start", 201, code=7, reason="already running")
         if any((each.cname, each.uid) == (cname, uid) for each in self.running):
             return reply("start", 400, code=53, reason="the uid is taken")
+        until_ms = None
+        if self.certificate:
+            try:
+                until_ms = check(
+                    fields.get("token"),
+                    app_id=self.house.settings.agora_app_id,
+                    certificate=self.certificate,
+                    channel=cname,
+                    uid=uid,
+                    now_ms=self.house.clock(),
+                ).until_ms
+            except RefusalError as refusal:
+                return reply("start", refusal.http, code=refusal.code, reason=refusal.reason)
         sid = f"{len(self.sessions) + 1:032x}"
         (prefix,) = fields["storageConfig"]["fileNamePrefix"]
         session = AgoraSession(sid, resource_id, cname, uid, prefix, self.house.clock())
         self.sessions[sid] = session
+        if until_ms:
+            self.house.clock.at(until_ms, partial(self.end, sid, 11, exitStatus=0))
         self.notify(session, 40, status=0)
         self.born(session)
         if self.lose:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from agora_recording.life import watch_recordings
-from tests.world.builders import requested
+from tests.world.builders import TIMINGS, requested
 from tests.world.faults import Faults
-from tests.world.house import House, assert_sound
+from tests.world.house import APP_ID, House, assert_sound, certify
 from tests.world.live_agora import AgoraSession
 from tests.world.threads import OneThread
 
@@ -119,6 +120,25 @@ def _its_execution_is_killed(house: House) -> None:
     house.later(60, house.stop)
 
 
+def _it_is_in_doubt(house: House) -> None:
+    """A failover is seen when it has lasted for a while, and ends while a successor starts."""
+
+    def born(session: AgoraSession) -> None:
+        if len(house.agora.sessions) == 1:
+            house.later(150, partial(house.agora.hidden.add, session.sid))
+        else:
+            house.later(3, house.agora.hidden.clear)
+
+    house.agora.born = born
+    house.later(400, house.stop)
+
+
+def _its_token_ends(house: House) -> None:
+    """Two hand-overs, of a project whose tokens are valid for 400 s."""
+    certify(house)
+    house.later(750, house.stop)
+
+
 STORIES: dict[str, tuple[Story, str]] = {
     story.__name__.replace("_", " ").strip(): (story, end)
     for story, end in (
@@ -136,6 +156,8 @@ STORIES: dict[str, tuple[Story, str]] = {
         (_its_files_never_come, "STOP_REQUESTED"),
         (_its_longest_duration_comes, "MAX_DURATION"),
         (_its_execution_is_killed, "STOP_REQUESTED"),
+        (_it_is_in_doubt, "STOP_REQUESTED"),
+        (_its_token_ends, "STOP_REQUESTED"),
     )
 }
 
@@ -147,7 +169,12 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _life(story: Story, faults: Faults, crash_name: str = "Lambda.Unknown") -> House:
-    house = House(requested(max_duration_seconds=1000), faults=faults)
+    house = House(
+        requested(max_duration_seconds=1000),
+        faults=faults,
+        agora_app_id=APP_ID,
+        thresholds=replace(TIMINGS, token_s=400),
+    )
     house.crash_name = crash_name
     story(house)
     house.begin()

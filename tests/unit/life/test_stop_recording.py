@@ -193,7 +193,9 @@ def test_after_an_end_comes_a_restart_or_the_upload(end: SessionEnd) -> None:
     expected = "start" if end in RESTARTABLE else "await upload"
     assert next_state(ended(end)) == expected
     assert next_state(ended(end, stop_reason="STOP_REQUESTED")) == "await upload"
-    assert next_state(ended(end, restart_limit=0)) == "await upload"
+    assert next_state(ended(end, restart_limit=0)) == (
+        "start" if end == "TOKEN_ENDED" else "await upload"
+    )
 
 
 def test_a_recording_that_never_had_a_session_has_no_files_to_wait_for() -> None:

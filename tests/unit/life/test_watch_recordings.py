@@ -210,8 +210,36 @@ def test_a_silent_recording_is_asked_and_found_alive() -> None:
     assert room.parts.sweeper.unheard == {RECORDING_ID}
 
 
+def test_a_silent_death_is_doubted_at_the_second_look() -> None:
+    room = Room(recording(task_token="token"), script=(gone("query"),) * 2)
+    room.machine.tokens = {"token"}
+    assert room.sweep() == {"query": 2}
+    assert room.clock() == after(405), "the second look comes seconds later, in the same sweep"
+    assert room.machine.sent == [("token", {"reason": "SUSPECTED"})]
+    assert room.row.session_end is None
+
+
+def test_a_session_that_is_found_again_at_the_second_look_is_left_alone() -> None:
+    room = Room(recording(task_token="token"), script=(gone("query"), state(5)))
+    assert room.sweep() == {"query": 2}
+    assert (room.row.take_over, room.row.gone_ms) == (None, None)
+
+
+def test_the_end_of_a_token_begins_a_successor_in_time() -> None:
+    held = running(token_until_ms=after(86_400))
+    row = recording(task_token="token", attempt=held, max_duration_seconds=100_000)
+    early = Room(replace(row, queried_ms=after(85_000)), seconds=85_199)
+    assert early.look() == "nothing"
+    room = Room(replace(row, queried_ms=after(85_000)), seconds=85_200)
+    room.machine.tokens = {"token"}
+    assert room.look() == "hand over"
+    assert room.machine.sent == [("token", {"reason": "HAND_OVER"})]
+    assert room.agora.calls == []
+
+
 def test_a_silent_death_is_confirmed_and_wakes_the_execution() -> None:
-    room = Room(recording(task_token="token"), script=(gone("query"),) * 9)
+    row = recording(task_token="token", take_over_on="confirmed")
+    room = Room(row, script=(gone("query"),) * 9)
     room.machine.tokens = {"token"}
     seconds = []
     while not room.machine.sent:

@@ -118,6 +118,7 @@ class Creator(msgspec.Struct, kw_only=True):
             sealed=self.sealer.seal(recording_id, secrets),
             max_duration_seconds=request.max_duration_seconds,
             restart_limit=request.restart_limit,
+            take_over_on=request.take_over,
             tags=request.tags,
             created_ms=now,
             auto_record=auto_record,

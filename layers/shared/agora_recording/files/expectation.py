@@ -25,7 +25,9 @@ def expectation(
     recorded = request.get("recordingFileConfig")
     kinds = (recorded or {}).get("avFileType") or ["hls"]
     snapshots = _is_asked(recording, "snapshotConfig")
-    started = [attempt for attempt in recording.attempts if attempt.sid]
+    started = sorted(
+        (attempt for attempt in recording.attempts if attempt.sid), key=lambda each: each.number
+    )
     ended = over_ms(recording)
     late_until = recording.late_until_ms or ended + to_ms(timings.late_s)
     is_over = RANK[recording.status] >= RANK["uploading"]
@@ -87,9 +89,8 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
     if attempt.stranded:
         return "stranded"
     # After a session died, its last event is no longer true.
-    return (
-        "uploading" if facts.upload == "uploading" and attempt.end not in RESTARTABLE else "unknown"
-    )
+    has_died = attempt.end in RESTARTABLE or (attempt.end == "TAKEN_OVER" and attempt.gone_ms)
+    return "uploading" if facts.upload == "uploading" and not has_died else "unknown"
 
 
 def _announced(facts: SessionFacts) -> list[str]:

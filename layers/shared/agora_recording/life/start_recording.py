@@ -96,7 +96,7 @@ class Starter:
         step = next_step(recording)
         if step == "new attempt":
             recording = self._begin(recording)
-            step = "acquire"
+            step = next_step(recording)
         if recording.sid:
             recording = self._adopter.answered(recording, _attempt(recording).number, recording.sid)
         else:
@@ -106,6 +106,11 @@ class Starter:
             minted = self._minted(recording, request)
             if minted:
                 request["token"] = minted.token
+            before = recording.predecessor
+            if _attempt(recording).takes_over == "SUSPECTED" and before:
+                # Not on the server that may be dead (Agora REST: acquire).
+                excluded = request.get("excludeResourceIds") or []
+                request["excludeResourceIds"] = [*excluded, before.resource_id]
             slot_ms = None
             if step == "acquire":
                 slot_ms, next_slot_ms = self._agora.reserve_start()
@@ -127,8 +132,8 @@ class Starter:
         now = self._now_ms()
 
         def change(row: Recording) -> Recording:
-            next_step(row)  # a stop may have come in between
-            return begin_attempt(row, uid, now)
+            # A stop may have come in between, or a sign of life.
+            return begin_attempt(row, uid, now) if next_step(row) == "new attempt" else row
 
         return self._store.amend(
             recording.recording_id,

@@ -12,8 +12,11 @@ from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Task
 from agora_recording.clock import now_ms
+from agora_recording.errors import AgoraError
 from agora_recording.life.adoption import Adopter
+from agora_recording.life.orphans import OrphanStopper
 from agora_recording.life.store import Note, RecordingStore
+from agora_recording.observability import logger
 from agora_recording.recording.due import deadline_ms
 from agora_recording.recording.ending import (
     Failure,
@@ -29,7 +32,7 @@ from agora_recording.recording.model import (
     SessionEnd,
     ask_to_stop,
     end_session,
-    wake_reason,
+    taken_over,
 )
 from agora_recording.recording.timings import Timings
 
@@ -48,12 +51,14 @@ class Stopper:
         store: RecordingStore,
         adopter: Adopter,
         agora: AgoraClient,
+        orphans: OrphanStopper,
         timings: Timings,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
         self._adopter = adopter
         self._agora = agora
+        self._orphans = orphans
         self._timings = timings
         self._now_ms = now_ms
 
@@ -70,13 +75,15 @@ class Stopper:
             lambda row: self._arrive(row, failure),
             lambda before, after: self._failed(before, after, failure),
         )
-        if wake_reason(recording) is None:
+        if not recording.is_ending:
             return {"next": next_state(recording)}
         task = recording.task
         # A session that was given up may still run. If this stop fails, the sweeper repeats it.
         is_orphan = recording.attempt in recording.orphans
         if task and (is_orphan or recording.session_end is None):
             recording = self._ask(recording, task, is_orphan=is_orphan)
+        if any(each.end == "TAKEN_OVER" for each in recording.orphans):
+            recording = self._stop_predecessor(recording)
         recording = self._store.amend(recording_id, move_on, self._notes)
         unseen = unseen_s(recording)
         return {
@@ -84,6 +91,13 @@ class Stopper:
             "sessionEnd": recording.session_end,
             **({} if unseen is None else {"unseenSeconds": unseen}),
         }
+
+    def _stop_predecessor(self, recording: Recording) -> Recording:
+        try:
+            return self._orphans.stop(recording)
+        except AgoraError as error:  # the sweeper repeats it
+            logger.warning("predecessor not stopped", reason=str(error))
+            return recording
 
     def _arrive(self, row: Recording, failure: Failure | None) -> Recording:
         now = self._now_ms()
@@ -98,6 +112,10 @@ class Stopper:
                 row = end_session(row, end, now, reason=failure.message)
         if row.stop_reason and row.session_end is None and not row.sid:
             row = end_session(row, "STOPPED", now, reason=stopped_without_session(row))
+        if row.stop_reason and row.session_end is None:
+            row = taken_over(
+                row
+            )  # its successor has a session, which is stopped now; so is its own
         return row
 
     def _failed(self, before: Recording, after: Recording, failure: Failure | None) -> list[Note]:

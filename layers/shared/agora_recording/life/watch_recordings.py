@@ -9,6 +9,7 @@ intervals longer.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,24 +19,29 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from agora_recording.agora.client import AgoraClient
-from agora_recording.agora.reply import Reply
 from agora_recording.agora.storage import Storage
 from agora_recording.agora.task import Task
 from agora_recording.aws import clients
 from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
-from agora_recording.clock import now_ms
+from agora_recording.clock import now_ms, to_ms
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.life.adoption import Adopter
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
 from agora_recording.life.executions import Waker, execution_arn, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.orphans import OrphanStopper
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.due import LATE, RISKS
-from agora_recording.recording.ending import after_orphan_stop
-from agora_recording.recording.looking import Look, choose_look, is_unheard, stop_reason
-from agora_recording.recording.model import Recording, ask_to_stop
+from agora_recording.recording.looking import (
+    Look,
+    choose_look,
+    is_doubtful,
+    is_unheard,
+    stop_reason,
+)
+from agora_recording.recording.model import Recording, ask_to_stop, ask_to_take_over
 from agora_recording.recording.observing import RUNNING, observe
 from agora_recording.recording.timings import Timings
 
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
 
 _WORKERS = 4
 _BATCH = 50
+_SECOND_LOOKS = 50  # of a sweep; more are left to the next one
 _PAGE = 200  # rows of a shard that are read at once; 40 of them cost half a unit
 
 
@@ -73,13 +80,16 @@ class Sweeper:
         index: DueIndex,
         agora: AgoraClient,
         waker: Waker,
+        orphans: OrphanStopper,
         storage: Storage,
         lease: Lease,
         arrivals: ArrivalQueue,
         timings: Timings,
         state_machine_arn: str,
+        concurrent_tasks: float,
         stepfunctions: SFNClient | None = None,
         now_ms: Callable[[], int] = now_ms,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._sessions = sessions
@@ -87,6 +97,7 @@ class Sweeper:
         self._index = index
         self._agora = agora
         self._waker = waker
+        self._orphans = orphans
         self._storage = storage
         self._lease = lease
         self._timings = timings
@@ -94,7 +105,11 @@ class Sweeper:
         self._arrivals = arrivals
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
+        self._concurrent_tasks = concurrent_tasks
+        self._sleep = sleep
         self.unheard: set[str] = set()
+        self._missing: list[str] = []  # recordings that Agora did not find, for the first time
+        self._may_double = True  # whether the account has room for successors
 
     def sweep(self, *, seconds: float, first_shard: int = 0) -> Swept:
         """Look at what is due, for at most `seconds`; return what was done.
@@ -103,10 +118,12 @@ class Sweeper:
         always in a small fleet, the lease is not taken, which saves two writes.
         """
         self.unheard.clear()
+        self._missing.clear()
         looks: Counter[str] = Counter()
         with ThreadPoolExecutor(_WORKERS) as workers:
             shards = list(workers.map(partial(self._index.shard, limit=_PAGE), range(DUE_SHARDS)))
             count_open = sum(workers.map(self._count_open, range(DUE_SHARDS), shards))
+            self._may_double = count_open < self._concurrent_tasks
             if self._is_any_due(shards):
                 looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
         return Swept(looks, count_open, len(self.unheard))
@@ -137,6 +154,12 @@ class Sweeper:
                 done.update(workers.map(look_in_time, batch))
                 if done["out of time"]:
                     break
+            # The second look at what Agora did not find: seconds later, not at the next minute.
+            again = self._missing[:_SECOND_LOOKS]
+            gap_s = self._timings.gone_gaps_s[0]
+            if again and self._now_ms() + to_ms(gap_s) < end_ms:
+                self._sleep(gap_s)
+                done.update(workers.map(look_in_time, again))
         finally:
             self._lease.release()
         return done
@@ -208,6 +231,8 @@ class Sweeper:
                 self._stop(recording)
             case "renew storage token" if task:
                 self._renew(recording, task)
+            case "hand over":
+                self._hand_over(recording)
             case "query" if task:
                 self._query(recording, task)
             case "files":
@@ -216,7 +241,7 @@ class Sweeper:
                 self._looked(recording_id)
         if look != "nothing":
             # After every look: neither the look nor the orphans may wait for ever.
-            self._stop_orphans(self._ask_whose(recording))
+            self._orphans.stop(self._ask_whose(recording))
         return look
 
     def _ask_whose(self, recording: Recording) -> Recording:
@@ -239,16 +264,32 @@ class Sweeper:
         def change(row: Recording) -> Recording:
             if row.sid != task.sid:
                 return row
-            return replace(observe(row, reply, now, self._timings), looked_ms=now)
+            after = replace(observe(row, reply, now, self._timings), looked_ms=now)
+            if self._may_double and is_doubtful(after, now, self._timings):
+                after = ask_to_take_over(after, "SUSPECTED")
+            return after
 
         def notes(before: Recording, after: Recording) -> list[Note]:
             words = f"Query: {reply.outcome.handling.replace('_', ' ')}."
             if after.session_end and not before.session_end:
                 words += f" The session is over: {after.session_end}."
+            if after.take_over and not before.take_over:
+                words += " It may be dead: a successor begins."
             data = {"http": reply.status, "status": reply.answer.status}
             return [Note(now, "query", words, data)]
 
-        self._waker.wake(recording.recording_id, change, notes)
+        after = self._waker.wake(recording.recording_id, change, notes)
+        if reply.outcome.handling == "confirm_gone" and after.gone_checks == 1:
+            self._missing.append(recording.recording_id)
+
+    def _hand_over(self, recording: Recording) -> None:
+        now = self._now_ms()
+        words = "The session's token will end: a successor begins."
+        self._waker.wake(
+            recording.recording_id,
+            lambda row: replace(ask_to_take_over(row, "HAND_OVER"), looked_ms=now),
+            lambda *_: [Note(now, "hand over", words)],
+        )
 
     def _stop(self, recording: Recording) -> None:
         now = self._now_ms()
@@ -279,24 +320,6 @@ class Sweeper:
             lambda row: replace(row, storage_token_ms=now),
             lambda *_: [Note(now, "storage", "The uploader's credentials were renewed.")],
         )
-
-    def _stop_orphans(self, recording: Recording) -> None:
-        for task in recording.orphan_tasks:
-            reply = self._agora.stop(task)
-            self._store.amend(
-                recording.recording_id,
-                partial(self._stopped, sid=task.sid, reply=reply, now=self._now_ms()),
-                self._notes_of_orphans,
-            )
-
-    def _stopped(self, row: Recording, *, sid: str, reply: Reply, now: int) -> Recording:
-        after = after_orphan_stop(row, sid, reply, now, self._timings)
-        return replace(after, looked_ms=now)
-
-    def _notes_of_orphans(self, before: Recording, after: Recording) -> list[Note]:
-        if len(after.orphans) == len(before.orphans):
-            return []
-        return [Note(self._now_ms(), "orphan", "A session that was given up is over.")]
 
     def _repair(self, recording: Recording) -> None:
         """Make sure that an open row has an execution; if it was lost, start the next one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from agora_recording.clock import to_ms
-from agora_recording.recording.model import Attempt, Recording
+from agora_recording.recording.model import Attempt, Recording, wake_reason
 from agora_recording.recording.timings import Timings, shortened_ms
 
 # --- supervision: when to look at it next -------------------------------------------------------
@@ -73,7 +73,7 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
     attempt = recording.attempt
     if recording.status == "uploading":
         return 1, _upload_look(recording, timings)
-    if recording.status == "stopping" or recording.stop_reason or recording.session_end:
+    if recording.status == "stopping" or wake_reason(recording):
         ended = attempt.ended_ms if attempt else None
         since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
         # While the token is on the row, the execution has not gone on.
@@ -105,11 +105,41 @@ def _starting_look(recording: Recording, timings: Timings) -> int:
 
 
 def _must_look(recording: Recording, timings: Timings) -> int:
-    """Return when a session must be looked at in any case: to stop it, or to renew its keys."""
+    """Return when a session must be looked at in any case: to stop it, to renew its keys, or to
+    begin its successor.
+    """
     look = deadline_ms(recording, timings)
+    hand_over = hand_over_ms(recording, timings)
+    if hand_over is not None:
+        look = min(look, hand_over)
     if recording.storage_token_ms:
         look = min(look, recording.storage_token_ms + to_ms(timings.storage_token_s))
     return look
+
+
+def hand_over_ms(recording: Recording, timings: Timings) -> int | None:
+    """Return when a successor must take over because the session's token ends; None if never.
+
+    After one that failed, the next one has to wait.
+    """
+    attempt = recording.attempt
+    if attempt is None or attempt.token_until_ms is None or not attempt.confirmed_ms:
+        return None
+    if deadline_ms(recording, timings) <= attempt.token_until_ms:
+        return None
+    lead_s = min(timings.hand_over_s, timings.token_s / 4)
+    return max(attempt.token_until_ms - to_ms(lead_s), next_successor_ms(recording, timings))
+
+
+def next_successor_ms(recording: Recording, timings: Timings) -> int:
+    """Return from when on another successor of the current session may begin."""
+    number = recording.attempt.number if recording.attempt else None
+    tried = [
+        each.ended_ms or each.begun_ms
+        for each in recording.past_attempts
+        if each.succeeds == number
+    ]
+    return max(tried) + to_ms(timings.next_successor_s) if tried else 0
 
 
 def over_ms(recording: Recording) -> int:

@@ -25,7 +25,6 @@ from agora_recording.recording.model import (
     orphan_ended,
     orphan_gone,
     strand,
-    wake_reason,
 )
 from agora_recording.recording.timings import Timings
 
@@ -131,10 +130,11 @@ def after_orphan_stop(
 def next_state(recording: Recording) -> Next:
     """Return where the state machine goes from here.
 
-    `start` in two cases: a new session follows one that died; or there is no reason to end the
-    current session, since a failure of the state machine is no reason to end a recording.
+    `start` in three cases: a new session follows one that died; a successor takes over; or there is
+    no reason to end the current session, since a failure of the state machine is no reason to end a
+    recording.
     """
-    if wake_reason(recording) is None or may_restart(recording):
+    if not recording.is_ending or may_restart(recording):
         return "start"
     if recording.session_end is None and recording.sid:
         return "stop again"

@@ -12,19 +12,20 @@ from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import SessionFacts, SessionRow
 from agora_recording.recording.adopting import fitting
 from agora_recording.recording.model import (
+    RENEW_NOW_MS,
     Recording,
     SessionEnd,
     Upload,
     cause_told,
     end_session,
     orphan_ended,
+    predecessor_ended,
     seen,
     started,
     storage_refused,
 )
 
 _further_upload = session.furthest(session.Upload)
-_RENEW_NOW_MS = 1  # a renewal so long ago that the next one is due
 _FILES_CAME = (
     events.Uploaded,
     events.Backuped,
@@ -67,6 +68,7 @@ def applied(
     changed = recording if number is None else started(recording, sid, now_ms, number=number)
     ended = session.session_ended(facts)
     if ended:
+        changed = predecessor_ended(changed, sid, _end(changed, ended), now_ms)
         changed = orphan_ended(changed, sid, now_ms)
     if sid != changed.sid:
         return changed
@@ -76,7 +78,7 @@ def applied(
         changed = replace(changed, gap_seen=True)
     changed = replace(changed, upload=_upload(changed.upload, facts))
     if _needs_token(changed, facts):
-        changed = replace(changed, storage_token_ms=_RENEW_NOW_MS)
+        changed = replace(changed, storage_token_ms=RENEW_NOW_MS)
     told = session.cause(facts)
     if told:
         changed = cause_told(changed, sid, told)

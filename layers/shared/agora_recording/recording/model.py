@@ -42,6 +42,14 @@ TERMINAL: frozenset[Status] = frozenset({"completed", "incomplete", "failed"})
 # Why a recording is asked to end. Set once, never taken back.
 StopReason = Literal["STOP_REQUESTED", "MAX_DURATION", "RESOURCE_EXPIRING", "CHANNEL_EMPTY"]
 
+# Why a successor begins while its predecessor may still run.
+TakeOver = Literal[
+    "HAND_OVER",  # the predecessor's token will end
+    "SUSPECTED",  # Agora does not find the predecessor: it is dead, or moves to another server
+]
+# When a successor begins: in doubt already, or only when the predecessor is known to be over.
+TakeOverOn = Literal["suspected", "confirmed"]
+
 # Why one session (one sid) is over.
 SessionEnd = Literal[
     "STOPPED",  # our stop was accepted
@@ -50,6 +58,8 @@ SessionEnd = Literal[
     "NOTHING_RECORDED",  # stop answered 435
     "WEB_MAX_DURATION",  # web page recording reached maxRecordingHour
     "WEB_FAILED",  # web page recording gave up (71 with another code, 72)
+    "TAKEN_OVER",  # a successor records in its place
+    "TOKEN_ENDED",  # it left the channel because its token had ended
     "EXITED_ABNORMALLY",  # exitStatus 1, or status 20
     "NOT_CONFIRMED",  # never reached status 4 or 5 within 90 s
     "DIED",  # 404 for longer than a failover takes
@@ -61,15 +71,33 @@ SessionEnd = Literal[
 ]
 # The ends after which the recording should go on with a new session, if restarts are left.
 RESTARTABLE: frozenset[SessionEnd] = frozenset(
-    {"EXITED_ABNORMALLY", "NOT_CONFIRMED", "DIED", "START_FAILED", "UID_TAKEN"}
+    {
+        "TOKEN_ENDED",
+        "EXITED_ABNORMALLY",
+        "NOT_CONFIRMED",
+        "DIED",
+        "START_FAILED",
+        "UID_TAKEN",
+    }
 )
 # The ends after which there need not be files: Agora says that nobody published, or ended an empty
 # session by itself.
 EMPTY_ENDS: frozenset[SessionEnd] = frozenset({"NOTHING_RECORDED", "IDLE", "EXITED"})
 # The ends that are our own verdict: the session may still run, and must then be stopped.
 GIVEN_UP: frozenset[SessionEnd] = frozenset(
-    {"NOT_CONFIRMED", "START_FAILED", "UID_TAKEN", "STOP_REFUSED", "STORAGE_REFUSED"}
+    {
+        "TAKEN_OVER",
+        "NOT_CONFIRMED",
+        "START_FAILED",
+        "UID_TAKEN",
+        "STOP_REFUSED",
+        "STORAGE_REFUSED",
+    }
 )
+
+
+# A renewal so long ago that the next one is due.
+RENEW_NOW_MS = 1
 
 
 class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -87,12 +115,14 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     end: SessionEnd | None = None
     reason: str | None = None  # the cause of its end that was told, in one sentence
     is_empty: bool = False  # Agora says that it recorded nothing
-    gone_ms: int | None = None  # given up: since when its stop is answered by 404
+    gone_ms: int | None = None  # given up, or in doubt: since when Agora answers 404
     unanswered: int = 0  # starts of it that Agora did not answer
     refusals: int = 0  # answers to it that refuse, and say nothing known
     never_started: bool = False  # Agora refused every start of it: it has no session
     stranded: bool = False  # Agora said that files wait on its backup, and come later
     base_url: str | None = None
+    takes_over: TakeOver | None = None  # why it began before its predecessor was over
+    succeeds: int | None = None  # the number of that predecessor
     token_until_ms: int | None = None  # when the RTC token that was made for it ends
 
 
@@ -146,6 +176,8 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     stop_reason: StopReason | None = None
     stop_ms: int | None = None
     session_end: SessionEnd | None = None  # of the current attempt; wakes the execution
+    take_over: TakeOver | None = None  # a successor is to begin; wakes the execution
+    take_over_on: TakeOverOn = "suspected"
     task_token: str | None = None  # of "Await end"
     upload_token: str | None = None  # of "Await upload"
     index_lengths: dict[str, int] = {}  # slices of each index, at most, in any look at the bucket
@@ -202,6 +234,27 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     def sids(self) -> list[str]:
         """The sid of every session that started, oldest first."""
         return [attempt.sid for attempt in self.attempts if attempt.sid]
+
+    @property
+    def predecessor(self) -> Attempt | None:
+        """The attempt that goes on if the current one, its successor, does not come to record.
+
+        It runs, or has an end of its own. None once the successor was seen to record.
+        """
+        current = self.attempt
+        if current is None or current.succeeds is None or current.confirmed_ms:
+            return None
+        found = [
+            each
+            for each in self.past_attempts
+            if each.number == current.succeeds and each.sid and each.end != "TAKEN_OVER"
+        ]
+        return found[-1] if found else None
+
+    @property
+    def is_ending(self) -> bool:
+        """Tell whether there is a reason to end its session, or its session has ended."""
+        return self.stop_reason is not None or self.session_end is not None
 
     @property
     def orphans(self) -> list[Attempt]:
@@ -266,14 +319,26 @@ def advance(recording: Recording, status: Status) -> Recording:
 
 
 def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
-    """Return the recording with a new attempt; the one before, with its end, is a past one."""
+    """Return the recording with a new attempt; the one before is a past one.
+
+    That one has its end; or it goes on until the new one, its successor, is seen to record.
+    """
     past = recording.attempts
-    number = past[-1].number + 1 if past else 1
+    new = Attempt(
+        number=max((each.number for each in past), default=0) + 1, uid=uid, begun_ms=now_ms
+    )
+    before = recording.attempt
+    if recording.session_end == "TOKEN_ENDED":
+        new = replace(new, takes_over="HAND_OVER")
+    elif recording.take_over and before and not recording.is_ending:
+        new = replace(new, takes_over=recording.take_over, succeeds=before.number)
+        past = [*recording.past_attempts, replace(before, gone_ms=recording.gone_ms)]
     changed = replace(
         recording,
-        attempt=Attempt(number=number, uid=uid, begun_ms=now_ms),
+        attempt=new,
         past_attempts=past,
         session_end=None,
+        take_over=None,
         reason=None,  # why the one before failed
         gone_ms=None,
         gone_checks=0,
@@ -362,6 +427,7 @@ def confirmed(recording: Recording, now_ms: int) -> Recording:
     """Return the recording as one that Agora is seen to record (status 4 or 5)."""
     if recording.attempt is None or recording.attempt.confirmed_ms:
         return recording
+    recording = taken_over(recording)
     changed = replace(
         change_attempt(recording, confirmed_ms=now_ms),
         started_ms=recording.started_ms or now_ms,
@@ -369,6 +435,45 @@ def confirmed(recording: Recording, now_ms: int) -> Recording:
         queried_ms=now_ms,
     )
     return advance(changed, "recording")
+
+
+def ask_to_take_over(recording: Recording, reason: TakeOver) -> Recording:
+    """Return the recording with a reason to begin a successor; unchanged if it does not record."""
+    attempt = recording.attempt
+    is_recording = recording.status == "recording" and attempt and attempt.confirmed_ms
+    if not is_recording or recording.is_ending or recording.take_over:
+        return recording
+    return replace(recording, take_over=reason)
+
+
+def taken_over(recording: Recording) -> Recording:
+    """Return the recording with the predecessor given up: its session is to be stopped."""
+    given_up = recording.predecessor
+    if given_up is None or given_up.end:
+        return recording
+    # Of the doubt, nothing is kept: when the stop of it is answered by 404, that is judged anew.
+    return _change_attempts(
+        recording, lambda each: each is given_up, end="TAKEN_OVER", ended_ms=None, gone_ms=None
+    )
+
+
+def predecessor_ended(recording: Recording, sid: str, end: SessionEnd, now_ms: int) -> Recording:
+    """Return the recording after the predecessor's session ended while its successor starts.
+
+    This ends nothing, as long as the successor may come to record.
+    """
+    before = recording.predecessor
+    if before is None or before.sid != sid or before.end:
+        return recording
+    end = _by_token(before, end, now_ms)
+    return _change_attempts(recording, lambda each: each is before, end=end, ended_ms=now_ms)
+
+
+def _by_token(attempt: Attempt, end: SessionEnd, now_ms: int) -> SessionEnd:
+    """Return what ended a session: when its token ends, Agora says no more than that it exited."""
+    until_ms = attempt.token_until_ms
+    is_exit = end in ("EXITED", "EXITED_ABNORMALLY")
+    return "TOKEN_ENDED" if is_exit and until_ms and now_ms >= until_ms else end
 
 
 def seen(recording: Recording, at_ms: int) -> Recording:
@@ -379,6 +484,8 @@ def seen(recording: Recording, at_ms: int) -> Recording:
     changed = replace(recording, last_seen_ms=max(at_ms, recording.last_seen_ms or 0))
     if recording.gone_ms and at_ms >= recording.gone_ms:
         changed = replace(changed, gone_ms=None, gone_checks=0)
+        if changed.take_over == "SUSPECTED":
+            changed = replace(changed, take_over=None)
     return changed
 
 
@@ -386,7 +493,7 @@ def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Record
     """Return the recording with a reason to stop; the first reason is kept. Not when it is over."""
     if recording.stop_reason or RANK[recording.status] >= RANK["uploading"]:
         return recording
-    return replace(recording, stop_reason=reason, stop_ms=now_ms)
+    return replace(recording, stop_reason=reason, stop_ms=now_ms, take_over=None)
 
 
 def end_session(
@@ -401,7 +508,8 @@ def end_session(
 
     `reason` is the cause, if one was told. With `sid`, only that session: an event of an earlier
     session changes nothing. A session that is given up has no `ended_ms` until it is known to be
-    over.
+    over. After the end of a successor that was not seen to record, its predecessor is the current
+    session again.
     """
     attempt = recording.attempt
     if recording.session_end or recording.is_terminal:
@@ -409,12 +517,38 @@ def end_session(
     if sid is not None and sid != recording.sid:
         return recording
     if attempt is not None:
+        if not recording.stop_reason:
+            end = _by_token(attempt, end, now_ms)
         may_run = attempt.sid and end in GIVEN_UP
         reason = reason or attempt.reason
         recording = change_attempt(
             recording, ended_ms=None if may_run else now_ms, end=end, reason=reason
         )
-    return replace(recording, session_end=end, reason=reason)
+    return _fall_back(replace(recording, session_end=end, reason=reason, take_over=None))
+
+
+def _fall_back(recording: Recording) -> Recording:
+    """Return the recording with its predecessor as the current session, if there is one.
+
+    What was known of it may be old: so it is looked at soon.
+    """
+    before = recording.predecessor
+    if before is None:
+        return recording
+    past = [each for each in recording.attempts if each is not before]
+    return replace(
+        recording,
+        attempt=replace(before, gone_ms=None),
+        past_attempts=past,
+        session_end=before.end,
+        reason=before.reason if before.end else None,
+        gone_ms=None if before.end else before.gone_ms,
+        gone_checks=1 if before.gone_ms and not before.end else 0,
+        last_seen_ms=None,
+        queried_ms=None,
+        # Meanwhile only the successor got new credentials for the bucket, if they are temporary.
+        storage_token_ms=RENEW_NOW_MS if recording.storage_token_ms else None,
+    )
 
 
 def cause_told(recording: Recording, sid: str, reason: str) -> Recording:
@@ -458,8 +592,14 @@ def may_restart(recording: Recording) -> bool:
         recording.attempt is not None  # otherwise no attempt could be made
         and recording.stop_reason is None
         and recording.session_end in RESTARTABLE
-        and len(recording.attempts) <= recording.restart_limit
+        and (recording.session_end == "TOKEN_ENDED" or restarts_left(recording) > 0)
     )
+
+
+def restarts_left(recording: Recording) -> int:
+    """Return how many attempts may still begin; those that follow a token's end do not count."""
+    counted = [each for each in recording.attempts if each.takes_over != "HAND_OVER"]
+    return recording.restart_limit + 1 - len(counted)
 
 
 def close(
@@ -500,4 +640,4 @@ def from_row(values: dict[str, Any]) -> Recording:
 
 def wake_reason(recording: Recording) -> str | None:
     """Return why a parked execution should go on, None if it should not."""
-    return recording.stop_reason or recording.session_end
+    return recording.stop_reason or recording.session_end or recording.take_over

@@ -20,7 +20,7 @@ def next_step(recording: Recording) -> Step:
     if recording.stop_reason or is_over or RANK[recording.status] >= RANK["stopping"]:
         raise StopRequestedError(f"Recording {recording.recording_id} is ending: not started.")
     attempt = recording.attempt
-    if attempt is None or attempt.end is not None:
+    if attempt is None or attempt.end is not None or recording.take_over:
         return "new attempt"
     if attempt.sid:
         return "done"

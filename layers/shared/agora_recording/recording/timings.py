@@ -52,6 +52,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     late_gaps_s: tuple[float, float] = (60, 21_600)
     # Agora docs (tokens): a longer validity counts as 24 hours.
     token_s: float = 86_400
+    # Our own: a successor begins so long before the token ends.
+    hand_over_s: float = 1200
+    # Our own: the least time from a successor that failed to the next one.
+    next_successor_s: float = 300
     # Agora best practices: a new storage token every 60 minutes.
     storage_token_s: float = 3600
     # Our own: stop this long before Agora stops answering for the resource.

@@ -17,6 +17,7 @@ from agora_recording.recording.model import (
     SessionEnd,
     Status,
     StopReason,
+    TakeOver,
     Upload,
 )
 
@@ -41,6 +42,7 @@ class AttemptView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     begun_at: Instant
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    takes_over: TakeOver | None = None  # why it began before the one before it was over
     token_until: Instant | None = None  # when the token ends that the stack made for it
     end: SessionEnd | None = None
     reason: str | None = None  # the cause of its end that was told
@@ -85,7 +87,10 @@ def public(recording: Recording) -> dict[str, Any]:
         uid=attempt.uid if attempt else recording.uid,
         mode=recording.mode,
         sid=recording.sid,
-        attempts=[_attempt_view(each) for each in recording.attempts],
+        # A session whose successor failed is the current one again.
+        attempts=[
+            _attempt_view(each) for each in sorted(recording.attempts, key=lambda each: each.number)
+        ],
         created_at=iso(recording.created_ms),
         started_at=_iso(recording.started_ms),
         ended_at=_iso(recording.ended_ms),
@@ -134,6 +139,7 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
         begun_at=iso(attempt.begun_ms),
         started_at=_iso(attempt.started_ms),
         ended_at=_iso(attempt.ended_ms),
+        takes_over=attempt.takes_over,
         token_until=_iso(attempt.token_until_ms),
         end=attempt.end,
         reason=attempt.reason,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agora_recording.agora.bodies import split
 from agora_recording.errors import Problem, RequestInvalidError
@@ -12,6 +12,7 @@ from agora_recording.request.conformance import present
 from agora_recording.request.recording import RecordingRequest
 from agora_recording.request.rules import START_MODES, Asked, Mode, members
 
+TakeOverOn = Literal["suspected", "confirmed"]
 _EXPIRY_H = (72, 720)  # Agora's default, and its maximum
 _TOKEN_H = 24  # Agora docs: tokens, the longest validity
 # Agora's `region` for the first part of an AWS region's name.
@@ -43,6 +44,7 @@ class CheckedRequest(NamedTuple):
     client_request: dict[str, Any]
     max_duration_seconds: int
     restart_limit: int
+    take_over: TakeOverOn
     tags: dict[str, str]
     warnings: tuple[Problem, ...]
 
@@ -69,6 +71,7 @@ def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
         ),
         max_duration_seconds=duration_s,
         restart_limit=restarts,
+        take_over=body.get("takeOver", "suspected"),
         tags=body.get("tags", {}),
         warnings=(
             *checked.warnings,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -70,6 +70,19 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
                 ge=0,
                 le=MAX_RESTARTS,
                 description="How often it is started again when it dies; or the stack's default.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    take_over: (
+        Annotated[
+            Literal["suspected", "confirmed"],
+            Meta(
+                description="When another session takes over from one that may be dead: "
+                "`suspected`, when Agora does not find it twice within seconds; `confirmed`, when "
+                "a failover at Agora would be over. With `suspected`, the default, two sessions "
+                "may record at the same time for a minute or two.",
+                extra={"rule": "must be suspected or confirmed"},
             ),
         ]
         | UnsetType

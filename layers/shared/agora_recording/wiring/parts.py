@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from agora_recording.life.executions import Waker
     from agora_recording.life.links import LinkStore
     from agora_recording.life.look_queue import ArrivalQueue
+    from agora_recording.life.orphans import OrphanStopper
     from agora_recording.life.publication import Publisher
     from agora_recording.life.query_recording import Confirmer
     from agora_recording.life.sessions import SessionStore
@@ -258,6 +259,18 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
+    def orphan_stopper(self: Parts[needs.Agora]) -> OrphanStopper:
+        """Stops sessions that were given up."""
+        from agora_recording.life.orphans import OrphanStopper
+
+        return OrphanStopper(
+            store=self.store,
+            agora=self.agora,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
     def starter(self: Parts[needs.Starter]) -> Starter:
         """Starts sessions."""
         from agora_recording.life.start_recording import Starter
@@ -283,6 +296,7 @@ class Parts(Generic[S_co]):
             store=self.store,
             agora=self.agora,
             publisher=self.publisher,
+            orphans=self.orphan_stopper,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
         )
@@ -296,6 +310,7 @@ class Parts(Generic[S_co]):
             store=self.store,
             adopter=self.adopter,
             agora=self.agora,
+            orphans=self.orphan_stopper,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
         )
@@ -312,13 +327,16 @@ class Parts(Generic[S_co]):
             index=self.due_index,
             agora=self.agora,
             waker=self.waker,
+            orphans=self.orphan_stopper,
             storage=self.storage,
             lease=self.sweep_lease,
             arrivals=self.arrival_queue,
             timings=self.settings.timings,
             state_machine_arn=self.settings.state_machine_arn,
+            concurrent_tasks=self.settings.agora_concurrent_tasks,
             stepfunctions=self.outside.stepfunctions,
             now_ms=self.outside.now_ms,
+            sleep=self.outside.sleep,
         )
 
     @_Part
