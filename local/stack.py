@@ -66,6 +66,7 @@ class EmbeddedStack:
         self._facts_file = facts_file
         self._exit = ExitStack()
         self._customer = ("local-customer", secrets.token_hex(16))
+        self._rtc_secret = secrets.token_urlsafe(16)
         self._notification_secret = secrets.token_urlsafe(16)
         self._ended = threading.Event()
 
@@ -88,6 +89,8 @@ class EmbeddedStack:
             if self.agora:
                 hook = json.dumps({"url": self.facts["notifications_url"]}).encode()
                 send("POST", f"{agora_url}/_control/webhooks", hook, {})
+                hook = json.dumps({"url": self.facts["rtc_notifications_url"]}).encode()
+                send("POST", f"{agora_url}/_control/rtc-webhooks", hook, {})
             driver = threading.Thread(target=self._drive_schedules, daemon=True)
             driver.start()
             starting.callback(driver.join, 10)
@@ -131,6 +134,7 @@ class EmbeddedStack:
             customer_id=self._customer[0],
             customer_secret=self._customer[1],
             notification_secret=self._notification_secret,
+            rtc_secret=self._rtc_secret,
             s3_endpoint_url=self.emulator.url,
             speed=self.speed,
             **self._options,
@@ -230,6 +234,7 @@ class EmbeddedStack:
                 "appCertificate": self._options.get("app_certificate", ""),
             },
             "NotificationSecret": {"secrets": [self._notification_secret]},
+            "RtcNotificationSecret": {"secrets": [self._rtc_secret]},
         }
         manager = self.client("secretsmanager")
         for name, value in values.items():
@@ -259,6 +264,7 @@ class EmbeddedStack:
         return {
             "api_url": api_url,
             "notifications_url": f"{api_url}/notifications",
+            "rtc_notifications_url": f"{api_url}/rtc-notifications",
             "agora_url": agora_url,
             "aws_endpoint_url": self.emulator.url,
             "region": REGION,
@@ -273,6 +279,7 @@ class EmbeddedStack:
                 "customer_secret": self._customer[1],
             },
             "notification_secret": self._notification_secret,
+            "rtc_notification_secret": self._rtc_secret,
             "speed": self.speed,
             "resources": {**self._of_the_company(), **found},
         }
@@ -287,8 +294,9 @@ class EmbeddedStack:
         most.
         """
         while not self._ended.wait(max(60 / self.speed, 0.5)):
-            with suppress(Exception):  # the emulator may be ending; the next sweep tries again
-                self.invoke("WatchRecordingsFunction")
+            for sweeper in ("WatchRecordingsFunction", "WatchChannelsFunction"):
+                with suppress(Exception):  # the emulator may be ending; the next sweep tries again
+                    self.invoke(sweeper)
 
 
 __all__ = ["FACTS", "HOST", "EmbeddedStack", "EmulatorError"]

@@ -13,20 +13,13 @@ from agora_recording.api.gateway import answer, door, header, json_body, warned
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
 from agora_recording.wiring.parts import Parts
-from agora_recording.wiring.settings import TableSettings
+from agora_recording.wiring.settings import RequestSettings
 
 
-class CreateSettings(TableSettings, frozen=True, kw_only=True):
+class CreateSettings(RequestSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
     state_machine_arn: str
-    seal_key_id: str
-    max_duration_s: int
-    max_idle_time_s: int
-    restart_limit: int
-    postponed_transcoding: bool
-    key_prefix: str = ""
-    aws_region: str  # AWS's own variable
 
 
 @cache

@@ -37,6 +37,7 @@ class ReceiveSettings(IntakeSettings, frozen=True, kw_only=True):
 
     table_name: str
     notification_secret_id: str
+    rtc_notification_secret_id: str = ""
 
 
 def lambda_handler(
@@ -49,7 +50,7 @@ def lambda_handler(
     """Answer 200 when the notification is durable, never before."""
     settings = ReceiveSettings.from_env()
     store = store or _store(settings.table_name)
-    secrets = secrets or _secrets(settings.notification_secret_id)
+    secrets = secrets or _secrets(_secret_id(event, settings))
     now_ms = now()
     try:
         receipt = take(event, now_ms, settings, store, secrets, now)
@@ -63,6 +64,12 @@ def lambda_handler(
         return _answer(event, status, "application/problem+json", problem)
     print(emf.line(receipt.counts, now_ms, receipt.shown))
     return _answer(event, 200, "application/json", {"stored": receipt.is_new})
+
+
+def _secret_id(event: dict[str, Any], settings: ReceiveSettings) -> str:
+    """Return the secret of the route: Agora has one for each product."""
+    is_rtc = str(event.get("path", "")).endswith("/rtc-notifications")
+    return settings.rtc_notification_secret_id if is_rtc else settings.notification_secret_id
 
 
 def _answer(event: dict[str, Any], status: int, kind: str, content: object) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .presence import Presences
+
 CODECS = ("h264", "vp8")
 """The video codecs that users send; only the files of raw mode show them."""
 
@@ -22,8 +24,9 @@ class Channel:
 class Channels:
     """All channels."""
 
-    def __init__(self, default_users: tuple[str, ...]) -> None:
+    def __init__(self, default_users: tuple[str, ...], presences: Presences) -> None:
         self._default_users = default_users
+        self.presences = presences
         self._known: dict[str, Channel] = {}
 
     def set(self, cname: str, channel: Channel | None) -> None:
@@ -36,6 +39,7 @@ class Channels:
     def reset(self) -> None:
         """Restore the default users in every channel."""
         self._known.clear()
+        self.presences.reset()
 
     def publishers(self, cname: str, named: Iterable[str] = ()) -> list[str]:
         """Return the users who publish; also the `named` users, if the channel was not set."""

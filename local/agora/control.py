@@ -15,6 +15,7 @@ from .channels import CODECS, Channel
 from .faults import Rule
 from .plan import Failover, PlanError
 from .recordings import NO_USERS, TIMER, Recording
+from .webhooks import Notifier
 from .world import Answer, World
 
 
@@ -37,8 +38,12 @@ class Control:
             ("POST", "faults"): self._set_faults,
             ("DELETE", "faults"): lambda _: self._set_faults([]),
             ("GET", "recordings"): lambda _: {"recordings": self._recordings()},
-            ("GET", "webhooks"): lambda _: self._webhooks(),
-            ("POST", "webhooks"): self._set_receiver,
+            ("GET", "webhooks"): lambda _: self._webhooks(self.world.notifier),
+            ("POST", "webhooks"): lambda body: self._set_receiver(body, self.world.notifier),
+            ("GET", "rtc-webhooks"): lambda _: self._webhooks(self.world.rtc_notifier),
+            ("POST", "rtc-webhooks"): lambda body: self._set_receiver(
+                body, self.world.rtc_notifier
+            ),
             ("POST", "channel"): self._set_channel,
             ("POST", "ncs"): self._set_hosts,
             ("POST", "reset"): lambda _: self._reset(),
@@ -114,12 +119,12 @@ class Control:
 
     # --- webhooks, channels, addresses ----------------------------------------------------------
 
-    def _webhooks(self) -> dict[str, Any]:
+    def _webhooks(self, notifier: Notifier) -> dict[str, Any]:
         with self.world.lock:
-            return {"webhooks": [notice.report() for notice in self.world.notifier.sent]}
+            return {"webhooks": [notice.report() for notice in notifier.sent]}
 
-    def _set_receiver(self, body: dict[str, Any]) -> dict[str, Any]:
-        receiver = self.world.notifier.receiver
+    def _set_receiver(self, body: dict[str, Any], notifier: Notifier) -> dict[str, Any]:
+        receiver = notifier.receiver
         if unknown := set(body) - set(vars(receiver)):
             raise ControlError(f"no such setting: {', '.join(sorted(unknown))}")
         with self.world.lock:
@@ -139,8 +144,18 @@ class Control:
                 bool(body.get("publishing", True)),
                 tuple(codecs.items()),
             )
+        profile = body.get("profile", "live")
+        if profile not in ("live", "communication"):
+            raise ControlError("profile: must be live or communication")
+        audience = [str(uid) for uid in body.get("audience") or ()]
         with self.world.lock:
             self.world.channels.set(body["cname"], channel)
+            self.world.channels.presences.set(
+                body["cname"],
+                channel.users if channel else (),
+                audience,
+                call=profile == "communication",
+            )
             self.world.look_at_channel(body["cname"])
         return {"cname": body["cname"], "users": users}
 

@@ -17,7 +17,18 @@ from typing import Any
 
 from .plan import PLAN_FIELDS, Plan, PlanError
 
-ENDPOINTS = ("acquire", "start", "query", "update", "updateLayout", "stop", "ncs", "webhook")
+ENDPOINTS = (
+    "acquire",
+    "start",
+    "query",
+    "update",
+    "updateLayout",
+    "stop",
+    "ncs",
+    "webhook",
+    "rtc-webhook",
+    "channelUsers",
+)
 _CALL_ACTIONS = {"answer", "delay_s", "drop"}
 _WEBHOOK_ACTIONS = {"lose", "duplicate", "delay_s"}
 _MATCH = {"endpoint", "cname", "uid", "nth", "times", "event_types"}
@@ -53,7 +64,7 @@ class Rule:
             raise PlanError(f"match.endpoint: must be one of {', '.join(ENDPOINTS)}")
         nth = match.get("nth")
         plan = {name: value for name, value in action.items() if name in PLAN_FIELDS}
-        known = _WEBHOOK_ACTIONS if endpoint == "webhook" else _CALL_ACTIONS
+        known = _WEBHOOK_ACTIONS if str(endpoint).endswith("webhook") else _CALL_ACTIONS
         if unknown := set(action) - known - set(plan):
             raise PlanError(f"action: no such key for {endpoint}: {', '.join(sorted(unknown))}")
         if plan and endpoint != "start":
@@ -109,9 +120,11 @@ class Faults:
         """Return the rule that decides about a call; count the match."""
         return next((r for r in self.rules if r.applies(endpoint, cname, uid, 0)), None)
 
-    def for_webhook(self, cname: str, uid: str, event_type: int) -> dict[str, Any]:
+    def for_webhook(
+        self, cname: str, uid: str, event_type: int, endpoint: str = "webhook"
+    ) -> dict[str, Any]:
         """Return what happens to a notification; count the match."""
         for rule in self.rules:
-            if rule.applies("webhook", cname, uid, event_type):
+            if rule.applies(endpoint, cname, uid, event_type):
                 return rule.action
         return {}

@@ -26,6 +26,8 @@ class Options:
     customer_secret: str = field(default="secret", repr=False)
     qps: int = 10
     """Requests in any sliding second of *real* time, whatever the speed; 0 is no limit."""
+    channel_qps: int = 20
+    """Channel queries in any sliding second of real time; 0 is no limit."""
     pcw: int = 50
     """Individual and mix recordings at the same time (best practices)."""
     pcw_web: int = 200
@@ -37,6 +39,9 @@ class Options:
     # --- webhooks -------------------------------------------------------------------------------
     webhook_url: str | None = None
     notification_secret: str = field(default="notification-secret", repr=False)
+    rtc_webhook_url: str | None = None
+    rtc_secret: str = field(default="rtc-secret", repr=False)
+    """Where channel events go (who comes and goes), and what signs them."""
     webhook_timeout_s: float = 10.0
     """Real seconds: `speed` does not make a receiver faster."""
     webhook_loss: float = 0.0

@@ -274,6 +274,8 @@ class Recording:
             self._later(now_ms, REGISTERED_S, partial(self._events.say, 13))
         self._later(now_ms, self._options.progress_s, self._report_progress)
         self._joined = True
+        if not self.web:
+            self._stage.channels.presences.recorder_came(self.cname, self.session.uid)
         self.look_at_channel(now_ms)
         if self.takes_screenshots:
             interval_s = self._client_request["snapshotConfig"].get("captureInterval") or 10
@@ -480,6 +482,7 @@ class Recording:
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.LEAVING
+        self._go()
         self.status = 6
         self._server = object()
         loose = [
@@ -553,8 +556,13 @@ class Recording:
         if self._plan.stranded and self._plan.stranded.told_later:
             self._say_uploaded(now_ms, 31)
 
+    def _go(self) -> None:
+        """Be in the channel no more."""
+        self._stage.channels.presences.recorder_left(self.cname, self.session.uid)
+
     def _end(self, now_ms: int, *, status: int) -> None:
         self.phase = Phase.ENDED
+        self._go()
         self.status = status
         self.ended_ms = now_ms
         self._server = object()
@@ -687,6 +695,7 @@ class Recording:
         if not self.live:
             return
         self.phase = Phase.LEAVING
+        self._go()
         self.status = 20
         self._server = object()
         self._outbox.drop()
@@ -711,6 +720,7 @@ class Recording:
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.SWITCHING
+        self._go()
         self._server = object()
         self._outbox.drop()
         self._idle_since_ms = None

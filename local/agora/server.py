@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from typing import Any, Self
+from urllib.parse import unquote
 
 from . import answers
 from .calls import MOST_KEPT, ApiCall
@@ -43,6 +44,11 @@ _ROUTES = [
     ("POST", "update", re.compile(rf"{_TASK}/update")),
     ("POST", "updateLayout", re.compile(rf"{_TASK}/updateLayout")),
     ("POST", "stop", re.compile(rf"{_TASK}/stop")),
+    (
+        "GET",
+        "channelUsers",
+        re.compile(rf"/dev/v1/channel/user/(?P<app_id>{_ID})/(?P<cname>{_ID})"),
+    ),
     ("GET", "ncs", re.compile(rf"{_REGION}/v[12]/ncs/ip")),
 ]
 
@@ -72,6 +78,7 @@ class Gateway:
         self.clock: Callable[[], float] = time.time
         self.calls: deque[ApiCall] = deque(maxlen=MOST_KEPT)
         self._recent: deque[float] = deque()
+        self._recent_queries: deque[float] = deque()
         self._log_lock = threading.Lock()
 
     def answer(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> Answer:
@@ -113,7 +120,7 @@ class Gateway:
                 raise RefusalError(400, None, "appid is invalid")
             self._limit(call)
         body = self._body(request) if request.method == "POST" else {}
-        self._name(call, body)
+        self._name(request, body)
         with self.world.lock:
             rule = self.world.faults.for_call(call.endpoint, call.cname, call.uid)
         if rule is None:
@@ -141,6 +148,8 @@ class Gateway:
             hosts = [{self.options.address_name: host} for host in world.ncs_hosts]
             return 200, {"data": {"service": {"hosts": hosts}}}
         with world.lock:
+            if endpoint == "channelUsers":
+                return 200, world.channels.presences.answer(request.call.cname or "")
             if endpoint == "acquire":
                 return world.acquire(names["app_id"], body)
             if endpoint == "start":
@@ -177,16 +186,19 @@ class Gateway:
             raise RefusalError(401, None, "Invalid authentication credentials")
 
     def _limit(self, call: ApiCall) -> None:
-        """Refuse a call that exceeds the limit in the sliding second that ends now."""
-        if not self.options.qps:
+        """Refuse a call that exceeds its limit in the sliding second that ends now."""
+        most, recent = self.options.qps, self._recent
+        if call.endpoint == "channelUsers":
+            most, recent = self.options.channel_qps, self._recent_queries
+        if not most:
             return
         with self._log_lock:
-            while self._recent and self._recent[0] <= call.at - 1:
-                self._recent.popleft()
-            if len(self._recent) >= self.options.qps:
+            while recent and recent[0] <= call.at - 1:
+                recent.popleft()
+            if len(recent) >= most:
                 http, message = self.options.rate_refusal
                 raise RefusalError(http, None, message)
-            self._recent.append(call.at)
+            recent.append(call.at)
 
     @staticmethod
     def _body(request: _Request) -> dict[str, Any]:
@@ -201,8 +213,12 @@ class Gateway:
             raise RefusalError(400, 2, "the body must be a JSON object")
         return body
 
-    def _name(self, call: ApiCall, body: dict[str, Any]) -> None:
+    def _name(self, request: _Request, body: dict[str, Any]) -> None:
         """Note the channel and uid of the call; for `query`, only the path names them."""
+        call = request.call
+        if call.endpoint == "channelUsers":
+            call.cname = unquote(request.names["cname"])
+            return
         cname, uid = body.get("cname"), body.get("uid")
         if call.sid and (recording := self.world.recording(call.sid)):
             cname, uid = cname or recording.cname, uid or recording.uid

@@ -29,6 +29,9 @@ RESEND_AFTER_S = (0.0, 5.0, 15.0)
 """The first resend is immediate, then the gaps grow; how fast is not documented."""
 
 
+CLOUD_RECORDING, RTC = 3, 1
+"""The productIds of the two kinds of notifications that are sent."""
+
 MOST_KEPT = 200_000
 """How many notifications are remembered for the control API."""
 
@@ -61,26 +64,31 @@ class Notification:
     fate: str = "under way"
     """`under way`, `delivered`, `given up`, `lost` (on purpose) or `no receiver`."""
     attempts: list[Attempt] = field(default_factory=list)
+    product_id: int = CLOUD_RECORDING
 
     def body(self, notify_ms: int) -> bytes:
         """Return the raw bytes of one delivery; only `notifyMs` differs between deliveries."""
         envelope = {
             "noticeId": self.notice_id,
-            "productId": 3,
+            "productId": self.product_id,
             "eventType": self.event_type,
             "notifyMs": notify_ms,
-            "sid": self.payload["sid"],
             "payload": self.payload,
         }
+        if "sid" in self.payload:
+            envelope["sid"] = self.payload["sid"]
         return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False).encode()
 
     def report(self) -> dict[str, Any]:
         """Return what the control API shows."""
+        about = self.payload
+        if self.product_id == CLOUD_RECORDING:
+            names = ("sid", "cname", "uid", "sequence", "sendts", "details")
+            about = {name: self.payload[name] for name in names}
         return {
             "noticeId": self.notice_id,
             "eventType": self.event_type,
-            **{key: self.payload[key] for key in ("sid", "cname", "uid", "sequence", "sendts")},
-            "details": self.payload["details"],
+            **about,
             "fate": self.fate,
             "attempts": [vars(attempt) for attempt in self.attempts],
         }
@@ -98,11 +106,12 @@ class Receiver:
     redundant: bool
 
     @classmethod
-    def of(cls, options: Options) -> Receiver:
-        """Return the receiver that the options name."""
+    def of(cls, options: Options, product_id: int = CLOUD_RECORDING) -> Receiver:
+        """Return the receiver that the options name for a product."""
+        is_rtc = product_id == RTC
         return cls(
-            url=options.webhook_url,
-            secret=options.notification_secret,
+            url=options.rtc_webhook_url if is_rtc else options.webhook_url,
+            secret=options.rtc_secret if is_rtc else options.notification_secret,
             loss=options.webhook_loss,
             duplicates=options.webhook_duplicates,
             disorder=options.webhook_disorder,
@@ -113,10 +122,13 @@ class Receiver:
 class Notifier:
     """Sends notifications, several at a time, in no guaranteed order."""
 
-    def __init__(self, options: Options, scheduler: Scheduler) -> None:
+    def __init__(
+        self, options: Options, scheduler: Scheduler, product_id: int = CLOUD_RECORDING
+    ) -> None:
         self.options = options
         self.scheduler = scheduler
-        self.receiver = Receiver.of(options)
+        self.product_id = product_id
+        self.receiver = Receiver.of(options, product_id)
         self.sent: deque[Notification] = deque(maxlen=MOST_KEPT)
         self.fault: Callable[[Notification], dict[str, Any]] = lambda _: {}
         """What the fault plan does to a notification."""
@@ -133,7 +145,7 @@ class Notifier:
     def notify(self, event_type: int, payload: dict[str, Any], now_ms: int) -> None:
         """Send an event at `now_ms`, unless chance or the fault plan makes it late or lost."""
         receiver = self.receiver
-        notice = Notification(secrets.token_hex(16), event_type, payload)
+        notice = self._new(event_type, payload)
         self.sent.append(notice)
         fault = self.fault(notice)
         if receiver.url is None:
@@ -154,14 +166,18 @@ class Notifier:
         if receiver.redundant:
             twin = notice
             if self.options.redundant_has_own_notice_id:
-                twin = Notification(secrets.token_hex(16), event_type, payload)
+                twin = self._new(event_type, payload)
                 self.sent.append(twin)
             self._send_at(due_ms, twin)
+
+    def _new(self, event_type: int, payload: dict[str, Any]) -> Notification:
+        name = secrets.token_hex(16)
+        return Notification(name, event_type, payload, product_id=self.product_id)
 
     def reset(self, options: Options) -> None:
         """Forget what was sent, and restore the options; keep the receiver."""
         url, secret = self.receiver.url, self.receiver.secret
-        self.receiver = Receiver.of(options)
+        self.receiver = Receiver.of(options, self.product_id)
         self.receiver.url, self.receiver.secret = url, secret
         self._dice = random.Random(options.seed)
         self.sent.clear()

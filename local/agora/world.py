@@ -18,10 +18,11 @@ from .clock import Scheduler
 from .faults import Faults
 from .options import Options
 from .plan import Plan
+from .presence import Presences
 from .recordings import CLIENT_LEFT, TIMER, Phase, Recording, Stage
 from .rules import Acquisition, Identity, RefusalError
 from .uploads import Uploader
-from .webhooks import Notification, Notifier
+from .webhooks import RTC, Notification, Notifier
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -56,14 +57,18 @@ class World:
         self.scheduler = Scheduler(options.speed, self.lock)
         self.notifier = Notifier(options, self.scheduler)
         self.uploader = Uploader(self.scheduler, self.lock)
-        self.channels = Channels(options.users)
+        self.rtc_notifier = Notifier(options, self.scheduler, RTC)
+        self.channels = Channels(options.users, Presences(self.scheduler, self.rtc_notifier))
         self.faults = Faults()
         self.ncs_hosts = list(options.ncs_hosts)
         self._resources: dict[str, Resource] = {}
         self._recordings: dict[str, Recording] = {}
         self._stage = Stage(options, self.scheduler, self.notifier, self.uploader, self.channels)
-        self.scheduler.busy = lambda: self.uploader.busy or self.notifier.busy
+        self.scheduler.busy = lambda: (
+            self.uploader.busy or self.notifier.busy or self.rtc_notifier.busy
+        )
         self.notifier.fault = self._fault_of
+        self.rtc_notifier.fault = self._fault_of_channel
 
     def start(self) -> None:
         """Start the clock."""
@@ -75,6 +80,7 @@ class World:
         self.scheduler.stop()
         self.uploader.close()
         self.notifier.close()
+        self.rtc_notifier.close()
 
     def reset(self) -> None:
         """Forget every task, fault and webhook; the receiver and the clock stay."""
@@ -86,6 +92,7 @@ class World:
         self.faults.rules.clear()
         self.channels.reset()
         self.notifier.reset(self.options)
+        self.rtc_notifier.reset(self.options)
         self.ncs_hosts = list(self.options.ncs_hosts)
 
     @property
@@ -106,6 +113,10 @@ class World:
     def _fault_of(self, notice: Notification) -> dict[str, Any]:
         payload = notice.payload
         return self.faults.for_webhook(payload["cname"], payload["uid"], notice.event_type)
+
+    def _fault_of_channel(self, notice: Notification) -> dict[str, Any]:
+        cname, uid = notice.payload["channelName"], str(notice.payload.get("uid", ""))
+        return self.faults.for_webhook(cname, uid, notice.event_type, "rtc-webhook")
 
     # --- the calls ------------------------------------------------------------------------------
 

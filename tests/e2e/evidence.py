@@ -223,6 +223,7 @@ def _secrets(stage: Any) -> dict[str, str]:
     return {
         "Agora's customer secret": stage.facts["agora_credentials"]["customer_secret"],
         "the notification secret": stage.facts["notification_secret"],
+        "the secret of channel events": stage.facts["rtc_notification_secret"],
         "the uploader's secret key": storage["secretKey"],
         "a channel's token": TOKEN,
         "a stream key": STREAM_KEY,

@@ -154,9 +154,14 @@ class CloudWatch:
             for each in alarm["Metrics"]
             if (stat := each.get("MetricStat"))
         }
-        first, second = re.fullmatch(r"(\w+) - FILL\((\w+), 0\)", result["Expression"]).groups()  # type: ignore[union-attr]
-        minuend = values[first]
-        return None if minuend is None else minuend - (values[second] or 0)
+        terms = re.findall(r"([+-]?) ?FILL\((\w+), 0\)", result["Expression"])
+        assert (
+            " ".join(f"{sign} FILL({name}, 0)".strip() for sign, name in terms)
+            == (result["Expression"])
+        )
+        if not any(values[name] for _, name in terms):
+            return None
+        return sum((values[name] or 0) * (-1 if sign == "-" else 1) for sign, name in terms)
 
     def _statistic(
         self, metric: dict[str, Any], statistic: str, begin: float, end: float
@@ -468,12 +473,13 @@ def test_a_batch_that_fails_until_it_is_given_up_rings(cloudwatch: CloudWatch) -
 
 
 @rings("ThrottledNotificationsAlarm")
+@pytest.mark.parametrize("path", ["/notifications", "/rtc-notifications"])
 @pytest.mark.parametrize(("answered", "expected"), [(90, True), (995, False), (None, True)])
 def test_requests_that_the_webhook_refuses_ring(
-    cloudwatch: CloudWatch, answered: int | None, expected: bool
+    cloudwatch: CloudWatch, path: str, answered: int | None, expected: bool
 ) -> None:
     """1,000 requests arrive; so many reach the function (None: it never ran)."""
-    route = {"Resource": "/notifications", "Method": "POST"}
+    route = {"Resource": path, "Method": "POST"}
     api = {"ApiName": STACK, "Stage": "v1", **route}
     cloudwatch.put("AWS/ApiGateway", "Count", api, 0, 1000)
     if answered is not None:
@@ -483,11 +489,20 @@ def test_requests_that_the_webhook_refuses_ring(
 
 
 def test_the_route_that_the_alarm_looks_at_has_numbers_of_its_own() -> None:
-    (room,) = functions()["ReceiveNotificationFunction"]["Events"].values()
+    rooms = functions()["ReceiveNotificationFunction"]["Events"].values()
     settings = template()["Resources"]["Api"]["Properties"]["MethodSettings"]
-    (route,) = [each for each in settings if each.get("MetricsEnabled")]
-    named = (route["ResourcePath"].replace("~1", ""), route["HttpMethod"])
-    assert named == (room["Properties"]["Path"], room["Properties"]["Method"])
+    routes = [each for each in settings if each.get("MetricsEnabled")]
+    named = {(each["ResourcePath"].replace("~1", ""), each["HttpMethod"]) for each in routes}
+    assert named == {(room["Properties"]["Path"], room["Properties"]["Method"]) for room in rooms}
+    (alarm,) = [ALARMS["ThrottledNotificationsAlarm"]["Metrics"]]
+    looked_at = {
+        dimension["Value"]
+        for each in alarm
+        if each["Id"] in ("arrived", "told")
+        for dimension in each["MetricStat"]["Metric"]["Dimensions"]
+        if dimension["Name"] == "Resource"
+    }
+    assert looked_at == {path for path, _ in named}
 
 
 @rings("LateNotificationsAlarm")

@@ -215,7 +215,7 @@ def test_what_is_kept_outlives_the_stack_but_not_a_create_that_failed(name: str)
     assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_only_the_webhook_route_is_open() -> None:
+def test_only_the_webhooks_routes_are_open() -> None:
     opened = [
         name
         for name, each in FUNCTIONS.items()
@@ -228,15 +228,21 @@ def test_only_the_webhook_route_is_open() -> None:
         "PlayRecordingFunction",
         "PlayRecordingFunction",
         "ReceiveNotificationFunction",
+        "ReceiveNotificationFunction",
     ]
     assert RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
 
 
-def test_the_open_route_has_a_rate_of_its_own_and_none_behind_a_load_balancer() -> None:
+@pytest.mark.parametrize(
+    ("path", "whose"), [("/~1notifications", ""), ("/~1rtc-notifications", "Rtc")]
+)
+def test_an_open_route_has_a_rate_of_its_own_and_none_behind_a_load_balancer(
+    path: str, whose: str
+) -> None:
     settings = RESOURCES["Api"]["Properties"]["MethodSettings"]
-    (route,) = [each for each in settings if each["ResourcePath"] == "/~1notifications"]
-    for limit, parameter in (("Rate", "NotificationRate"), ("Burst", "NotificationBurst")):
-        expected = {"Fn::If": ["UseLoadBalancer", 0, {"Ref": parameter}]}
+    (route,) = [each for each in settings if each["ResourcePath"] == path]
+    for limit in ("Rate", "Burst"):
+        expected = {"Fn::If": ["UseLoadBalancer", 0, {"Ref": f"{whose}Notification{limit}"}]}
         assert route[f"Throttling{limit}Limit"] == expected
 
 

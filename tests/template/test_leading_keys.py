@@ -6,6 +6,9 @@ import fnmatch
 from typing import Any
 
 from agora_recording.agora import limiter
+from agora_recording.auto_record import rule_store
+from agora_recording.auto_record.channel import Channel
+from agora_recording.auto_record.channel_store import _places, row_of
 from agora_recording.aws import lease
 from agora_recording.firewall import refresh, target
 from agora_recording.life import links, sessions
@@ -22,9 +25,12 @@ RECORDING = f"REC#{new_recording_id(0, bytes(10))}"
 SESSION = sessions.key("0123")["PK"]["S"]
 LINK = links.link_key("0123")["PK"]["S"]
 CLAIM = claim_of(requested(), attempt())["PK"]
-LIMITER = limiter._KEY["PK"]["S"]
+LIMITER = limiter.PARTITION
 SWEEPER = lease.SWEEPER[0]
 FIREWALL = target.PARTITION
+RULES = rule_store.RULES
+CHANNEL = row_of(Channel(cname="lesson"), Timings())["PK"]
+PLACES = _places("lessons")["PK"]["S"]
 TAKES_SLOTS = {
     f"{verb}Function"
     for verb in (
@@ -35,6 +41,7 @@ TAKES_SLOTS = {
         "StopRecording",
         "WatchRecordings",
         "RefreshNcsAddresses",
+        "WatchChannels",
     )
 }
 
@@ -75,9 +82,11 @@ def test_every_update_is_confined_to_what_the_room_takes_turns_on() -> None:
         for name, each in ROOMS.items()
         if "dynamodb:UpdateItem" in str(each.get("Policies", []))
     }
-    assert updates == TAKES_SLOTS | {"RecordFileArrivalFunction"}
+    takes_places = {"ApplyChannelEventsFunction", "WatchChannelsFunction"}
+    assert updates == TAKES_SLOTS | {"RecordFileArrivalFunction"} | takes_places
     for room in updates:
         assert may(room, "UpdateItem", LIMITER) == (room in TAKES_SLOTS), room
+        assert may(room, "UpdateItem", PLACES) == (room in takes_places), room
         assert may(room, "UpdateItem", SWEEPER) == (room == "WatchRecordingsFunction"), room
         assert may(room, "UpdateItem", FIREWALL) == (room == "RefreshNcsAddressesFunction"), room
         assert not may(room, "UpdateItem", "SID#0123"), room
@@ -94,6 +103,9 @@ _KINDS = {
     "limiter": LIMITER,
     "sweeper": SWEEPER,
     "firewall": FIREWALL,
+    "channel": CHANNEL,
+    "rule": RULES,
+    "places": PLACES,
     "link": LINK,
 }
 _WRITES = {
@@ -111,6 +123,9 @@ _WRITES = {
     "ReceiveNotificationFunction": {"notification", "notice"},
     "ApplyNotificationsFunction": {"recording", "session"},
     "WatchRecordingsFunction": {"recording", "session"},
+    "PutAutoRecordRuleFunction": {"rule"},
+    "ApplyChannelEventsFunction": {"recording", "key", "channel", "places"},
+    "WatchChannelsFunction": {"recording", "key", "channel", "places"},
     "ManageLinksFunction": {"recording", "link"},
     "PlayRecordingFunction": {"link"},
 }
@@ -118,6 +133,7 @@ _DELETES = {
     ("DeleteRecordingFunction", "DeleteItem"): {"recording"},
     ("DeleteRecordingFunction", "BatchWriteItem"): {"recording", "notification", "claim", "link"},
     ("StartRecordingFunction", "DeleteItem"): {"claim"},
+    ("DeleteAutoRecordRuleFunction", "DeleteItem"): {"rule"},
 }
 
 

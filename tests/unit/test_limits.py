@@ -42,9 +42,7 @@ def kinds(name: str) -> list[dict[str, object]]:
 
 STAGE = RESOURCES["Api"]["Properties"]["MethodSettings"][0]
 RATE, BURST = STAGE["ThrottlingRateLimit"], STAGE["ThrottlingBurstLimit"]
-(STREAM,) = (
-    each for each in kinds("AWS::Lambda::EventSourceMapping") if "StartingPosition" in each
-)
+STREAM = RESOURCES["ApplyNotificationsFunctionStored"]["Properties"]
 RESERVED = sum("ReservedConcurrentExecutions" in each for each in functions().values())
 QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in each]
 

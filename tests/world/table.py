@@ -153,7 +153,7 @@ class FakeTable:
                 _refuse_too_large(each["Item"])
         reasons = []
         for kind, each in writes:
-            assert kind in ("Put", "ConditionCheck")
+            assert kind in ("Put", "ConditionCheck", "Update")
             try:
                 self._check(each["Item" if kind == "Put" else "Key"], each)
                 reasons.append({"Code": "None"})
@@ -164,6 +164,11 @@ class FakeTable:
         for kind, each in writes:
             if kind == "Put":
                 self._store(each["Item"])
+            elif kind == "Update":
+                old = self.items.get(self._key(each["Key"]), {})
+                values = each["ExpressionAttributeValues"]
+                changed = updated(old, each["UpdateExpression"], values)
+                self._store({**each["Key"], **old, **changed})
 
     @operation
     def delete_item(self, *, TableName: str, Key: Item, **condition: Any) -> None:

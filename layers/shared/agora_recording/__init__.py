@@ -7,6 +7,7 @@ From the top down; a part imports only from the lines below its own (`make lint`
 docs/architecture.md says for each kind of change which part to edit.
 
 wiring         makes the parts of a room from its settings
+auto_record    recordings that start by themselves: rules, who is in a channel, what follows
 api            what each call of the HTTP API takes, does and answers
 files          the bucket: names, playlists, the verdict, the manifest, playback, publishing
 life           a recording's rows and its execution, and the steps of its life

@@ -40,6 +40,18 @@ class RecordingNotFoundError(RecordingError):
     """No recording has this id."""
 
 
+class RuleNotFoundError(RecordingError):
+    """No rule of auto-record has this name."""
+
+
+class TooManyRulesError(RecordingError):
+    """The stack has as many rules of auto-record as it may: delete one first."""
+
+
+class NoPlaceError(RecordingError):
+    """As many recordings of a rule run as it allows: the channel has to wait."""
+
+
 class MediaNotFoundError(RecordingError):
     """The recording has nothing to play yet, or no track that fits the request."""
 

@@ -15,17 +15,21 @@ import pytest
 
 from agora_recording.aws.dynamodb import from_item
 from agora_recording.notifications.store import NotificationStore
+from agora_recording.observability import metrics
 from functions.create_recording import app as create_app
+from functions.delete_auto_record_rule import app as delete_rule_app
 from functions.delete_recording import app as delete_app
+from functions.get_auto_record_rules import app as rules_app
 from functions.get_recording_events import app as events_app
 from functions.get_recording_files import app as files_app
 from functions.get_recordings import app as get_app
+from functions.put_auto_record_rule import app as put_rule_app
 from functions.receive_notification import app as receive_app
 from functions.request_stop import app as stop_app
 from functions.serve_openapi import app as openapi_app
 from functions.update_layout import app as layout_app
 from functions.update_recording import app as update_app
-from tests.world import webhook
+from tests.world import channels, webhook
 from tests.world.api import Context, request
 from tests.world.builders import RECORDING_ID, recording, reply, requested, uploading
 from tests.world.examples import REQUESTS
@@ -114,6 +118,35 @@ def test_a_thousand_crafted_notifications_are_stored_or_refused(
     assert not [each for each in house.queue.messages if "error" in each]
 
 
+def test_five_hundred_crafted_channel_events_are_stored_and_applied(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    random = Random(103)
+    world = Room()
+    world.parts.rules.put("all", {"channelPattern": "*"})
+    store = NotificationStore(TABLE, cast(Any, world.table))
+    monkeypatch.setenv("TABLE_NAME", TABLE)
+    monkeypatch.setenv("NOTIFICATION_SECRET_ID", "s")
+    for number in range(COUNT // 2):
+        kind = random.choice([101, 102, 103, 104, 105, 106, 107, 108, 111, 112])
+        whole = json.loads(channels.body(kind, random.randrange(5), seq=number))
+        raw = text_of(random, mutated(random, whole))
+        event = {**channels.request(b"{}", "s"), "body": raw}
+        before = dict(world.table.items)
+        answer = receive_app.lambda_handler(
+            event, Context(), store=store, secrets=cast(Any, Open()), now=world.clock
+        )
+        assert answer["statusCode"] in (200, 401, 413), raw
+        new = [item for key, item in world.table.items.items() if key not in before]
+        for item in new:
+            place = {"SequenceNumber": str(number), "NewImage": item}
+            if item["SK"]["S"] == "RTC":
+                assert world.parts.channel_applier.apply([{"dynamodb": place}]) == []
+    capfd.readouterr()
+    metrics.clear_metrics()
+    assert world.parts.store.page(limit=100).recordings
+
+
 class Room(World):
     """All rooms of the API, beside recordings in some states, and an Agora that agrees."""
 
@@ -139,6 +172,19 @@ class Agreeing:
         return reply("updateLayout", sid=webhook.SID, resourceId="r")
 
 
+RULES: tuple[Any, ...] = (
+    {
+        "channelPattern": "lesson-*",
+        "enabled": True,
+        "mode": "raw",
+        "clientRequest": {"recordingConfig": {"channelType": 1}, "token": "007"},
+        "tags": {"team": "school"},
+        "maxDurationSeconds": 3600,
+        "restartLimit": 1,
+        "stopWhenEmptySeconds": 60,
+        "maxAtOnce": 5,
+    },
+)
 UPDATES: tuple[Any, ...] = (
     {"streamSubscribe": {"audioUidList": {"subscribeAudioUids": ["1", "2"]}}},
     {"webRecordingConfig": {"onhold": True}},
@@ -184,6 +230,10 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
         (events_app, f"{one}/events", (None,), {"timeline": parts.timeline}),
         (delete_app, one, (None,), {"deleter": parts.deleter}),
         (openapi_app, "/openapi.json", (None,), {}),
+        (put_rule_app, "/auto-record/{name}", RULES, {"rules": parts.rules}),
+        (rules_app, "/auto-record/{name}", (None,), {"store": parts.rule_store}),
+        (rules_app, "/auto-record", (None,), {"store": parts.rule_store}),
+        (delete_rule_app, "/auto-record/{name}", (None,), {"store": parts.rule_store}),
     ]
     rows: list[Callable[..., Any]] = [recording, requested, uploading]
     statuses: Counter[tuple[str, int]] = Counter()
@@ -201,6 +251,9 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
             query=random.choice(QUERIES) if app not in (create_app, openapi_app) else None,
             headers={"Idempotency-Key": random.choice(["k", "", "x" * 300, str(number)])},
         )
+        if "{name}" in resource:
+            name = random.choice(["a", "a", "b", "", "x" * 65, "é", "\ud800"])
+            event["pathParameters"] = {"name": name}
         answer = app.lambda_handler(event, Context(), **part)
         statuses[app.__name__.split(".")[1], answer["statusCode"]] += 1
         assert answer["statusCode"] < 500, (resource, event["body"], answer)
@@ -211,5 +264,8 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
     capfd.readouterr()
     # Some of them are good: the fuzz reaches what lies behind the checks.
     assert statuses["create_recording", 202]
+    assert statuses["put_auto_record_rule", 200]
+    assert statuses["get_auto_record_rules", 200]
+    assert statuses["delete_auto_record_rule", 204]
     assert statuses["update_layout", 200]
     assert statuses["update_recording", 200]

@@ -27,6 +27,7 @@ from agora_recording.notifications.store import CLIENT_CONFIG, NotificationStore
 from agora_recording.observability import metrics
 from functions.receive_notification import app
 from local.template import template
+from tests.world import channels
 from tests.world.api import Context
 from tests.world.patience import longest_s
 from tests.world.webhook import NOW_MS, SECRET, SID, body, request, signature
@@ -608,3 +609,27 @@ def test_the_last_call_ends_before_the_room_does() -> None:
     assert longest_s(CLIENT_CONFIG) == LONGEST_CALL_S
     assert 2 * longest_s(notification_secrets.CLIENT_CONFIG) <= LONGEST_CALL_S
     assert timeout_s > LAST_CALL_MS / 1000 + LONGEST_CALL_S
+
+
+def test_each_route_has_the_secret_of_its_product(
+    monkeypatch: pytest.MonkeyPatch, room: Room
+) -> None:
+    monkeypatch.setenv("RTC_NOTIFICATION_SECRET_ID", "rtc")
+    environment._read_once.cache_clear()
+    known = {
+        "secret": NotificationSecrets("secret", FakeSecrets(SECRET)),  # type: ignore[arg-type]
+        "rtc": NotificationSecrets("secret", FakeSecrets("of-channels")),  # type: ignore[arg-type]
+    }
+    monkeypatch.setattr(app, "_secrets", known.__getitem__)
+
+    def status(event: dict[str, Any]) -> int:
+        answer = app.lambda_handler(event, Context(), room.store, now=room.now)
+        found: int = answer["statusCode"]
+        return found
+
+    raw = channels.body()
+    assert status(channels.request(raw, "of-channels")) == 200
+    assert status(channels.request(raw, SECRET)) == 401
+    assert status({**channels.request(raw, "of-channels"), "path": "/notifications"}) == 401
+    (item,) = room.table.rows.values()
+    assert (item["SK"], item["productId"]) == ("RTC", 1)

@@ -21,6 +21,7 @@ from agora_recording.recording.view import detailed
 from agora_recording.refusals import REFUSALS, title
 from agora_recording.request.check import check_layout, check_recording, check_update
 from agora_recording.request.reading import Limits, read_request
+from functions.get_auto_record_rules import app as get_rules
 from functions.serve_openapi import app
 from local.template import template
 from openapi import build
@@ -30,6 +31,7 @@ from tests.unit.api.test_get_recordings import Room as ListingRoom
 from tests.unit.api.test_links import Cinema, cinema
 from tests.world.api import Context, Response, read, request
 from tests.world.builders import RECORDING_ID, recording, recordings
+from tests.world.world import World
 
 DOCUMENT = build.document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -154,13 +156,14 @@ def test_every_problem_has_the_status_and_the_title_that_it_is_answered_with() -
                 assert example["title"] == title(HTTPStatus(int(status)))
 
 
-def test_only_the_webhook_and_what_links_play_are_open() -> None:
+def test_only_the_webhooks_and_what_links_play_are_open() -> None:
     assert DOCUMENT["security"] == [{"sigv4": []}]
     opened = [key for key, operation in OPERATIONS.items() if operation.get("security") == []]
-    assert opened == [
+    assert sorted(opened) == [
         ("get", "/play/{token}/index.m3u8"),
         ("get", "/play/{token}/{name}"),
         ("post", "/notifications"),
+        ("post", "/rtc-notifications"),
     ]
 
 
@@ -261,6 +264,12 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
     assert check_recording({"cname": "standup", "clientRequest": asked}).problems == ()
 
 
+def rules(route: str, **query: str) -> Response:
+    """Ask for rules."""
+    event = request(resource=route, query=query)
+    return read(get_rules.lambda_handler(event, Context(), store=World().parts.rule_store))
+
+
 def _play(name: str, **given: str) -> Response:
     room, _ = cinema()
     url = room.link()
@@ -289,6 +298,8 @@ def test_every_room_knows_the_parameters_that_are_described_and_no_other() -> No
         "/recordings/{recordingId}/events": EventsRoom().get,
         "/recordings/{recordingId}/files": FilesRoom().files,
         "/recordings/{recordingId}/playlist": FilesRoom().playlist,
+        "/auto-record": partial(rules, "/auto-record"),
+        "/auto-record/{name}": partial(rules, "/auto-record/{name}"),
         "/recordings/{recordingId}/links": lambda **given: Cinema().manage("GET", query=given),
         "/play/{token}/index.m3u8": partial(_play, "index.m3u8"),
         "/play/{token}/{name}": partial(_play, "media.m3u8"),
@@ -310,7 +321,7 @@ def test_a_body_that_is_too_large_is_refused_as_described() -> None:
 
     answer = read(gateway.door(room)(request(" " * (gateway.MAX_BODY_BYTES + 1)), Context()))
     with_body = [each for each in OPERATIONS.values() if "requestBody" in each]
-    assert len(with_body) == 5
+    assert len(with_body) == 7
     for operation in with_body:
         content = resolved(operation["responses"][str(answer.status)])["content"]
         assert content["application/problem+json"]["example"]["title"] == answer.body["title"]

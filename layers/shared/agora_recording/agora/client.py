@@ -29,7 +29,13 @@ TIMEOUTS_S = (3.0, 8.0)
 # Seconds that a call may wait for a slot. A query waits less than starts and stops (but with 1 s, a
 # fleet whose starts and stops take 80 % of the slots is hardly supervised: see docs/scale.md). An
 # update waits as short, because its caller waits for the answer.
-PATIENCE_S: dict[str, float] = {"query": 5.0, "ncsIp": 5.0, "update": 5.0, "updateLayout": 5.0}
+PATIENCE_S: dict[str, float] = {
+    "query": 5.0,
+    "ncsIp": 5.0,
+    "update": 5.0,
+    "updateLayout": 5.0,
+    "channelUsers": 5.0,
+}
 LONG_PATIENCE_S = 25.0
 
 
@@ -106,6 +112,21 @@ class AgoraClient(msgspec.Struct, kw_only=True):
         """Ask for the notification servers' addresses; return (HTTP status or None, body)."""
         slot = self.limiter.take(1, patience_s=PATIENCE_S["ncsIp"])[0]
         status, body, _ = self._send("GET", path, None, self.base_url, slot)
+        return status, body
+
+    def channel_users(self, cname: str) -> tuple[int | None, bytes]:
+        """Ask who is in a channel; return (HTTP status or None, body).
+
+        It has a limit of its own, so this client must have the limiter of channel queries. Raises
+        RateLimitedError when no slot is free soon.
+        """
+        slot = self.limiter.take(1, patience_s=PATIENCE_S["channelUsers"])[0]
+        path = f"/dev/v1/channel/user/{self.app_id}/{quote(cname, safe='')}"
+        status, body, _ = self._send("GET", path, None, self.base_url, slot)
+        if status == requests.codes.unauthorized:
+            self.secrets.forget(self.secret_id)  # it may have been rotated: read it again next time
+        elif status == requests.codes.too_many_requests:
+            self.limiter.pause()
         return status, body
 
     def _tell(self, endpoint: Endpoint, task: Task, fields: Mapping[str, Any]) -> Reply:

@@ -34,7 +34,13 @@ from agora_recording.errors import RateLimitedError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_KEY = {"PK": {"S": "LIMITER"}, "SK": {"S": "LIMITER"}}
+PARTITION = "LIMITER"
+RECORDING_CALLS = "LIMITER"
+CHANNEL_QUERIES = "CHANNELS"
+"""What the rows of the two limits are called: of Cloud Recording, of the channel query."""
+
+# Agora takes 20 channel queries a second for an account; the difference is as above.
+CHANNEL_QUERIES_PER_SECOND = 14
 _TRIES = 6
 # How late a call may be for its slot (ms): with more, too many calls could arrive in one second.
 LATE_MS = 150
@@ -71,12 +77,14 @@ class Limiter:
         table_name: str,
         *,
         calls_per_second: float = 7,
+        row: str = RECORDING_CALLS,
         client: DynamoDBClient | None = None,
         now_ms: Callable[[], int] = now_ms,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table_name = table_name
         self._gap_ms = gap_ms(calls_per_second)
+        self._key = {"PK": {"S": PARTITION}, "SK": {"S": row}}
         self._client = client
         self._now_ms = now_ms
         self._sleep = sleep
@@ -113,7 +121,7 @@ class Limiter:
         with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
             client.update_item(
                 TableName=self._table_name,
-                Key=_KEY,
+                Key=self._key,
                 UpdateExpression="SET nextMs = :until",
                 ConditionExpression="attribute_not_exists(nextMs) OR nextMs < :until",
                 ExpressionAttributeValues={":until": {"N": str(self._now_ms() + PAUSE_MS)}},
@@ -128,7 +136,7 @@ class Limiter:
             # never conflict.
             answer = client.update_item(
                 TableName=self._table_name,
-                Key=_KEY,
+                Key=self._key,
                 UpdateExpression="SET nextMs = nextMs + :length",
                 ConditionExpression="nextMs BETWEEN :now AND :patience",
                 ExpressionAttributeValues={
@@ -150,7 +158,7 @@ class Limiter:
             # Nobody is waiting: the slot is now.
             client.update_item(
                 TableName=self._table_name,
-                Key=_KEY,
+                Key=self._key,
                 UpdateExpression="SET nextMs = :next",
                 ConditionExpression="attribute_not_exists(nextMs) OR nextMs < :now",
                 ExpressionAttributeValues={

@@ -21,7 +21,7 @@ from agora_recording.life.store import RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import RANDOM_BYTES, new_recording_id
 from agora_recording.recording.model import RANK, Recording
-from agora_recording.request.reading import Limits, read_request
+from agora_recording.request.reading import CheckedRequest, Limits, read_request
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -51,6 +51,10 @@ def fingerprint(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 class Creator(msgspec.Struct, kw_only=True):
     """Creates recordings."""
 
@@ -76,6 +80,28 @@ class Creator(msgspec.Struct, kw_only=True):
             raise RequestInvalidError(
                 [Problem("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")]
             )
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = (_digest(idempotency_key), fingerprint(body))
+        # A repeated request with a key is no second recording.
+        others = () if idempotency else self._others(request.cname)
+        return self._create(request, idempotency), (*request.warnings, *others)
+
+    def create_for_rule(self, body: dict[str, Any], rule: str, occasion: str) -> Recording:
+        """Return the recording that a rule of auto-record asks for: one for each occasion.
+
+        Raises as `create` does. No header can name an occasion: none has this character.
+        """
+        request = read_request(body, self.limits)
+        return self._create(request, (_digest(f"\n{rule}\n{occasion}"), rule), auto_record=rule)
+
+    def _create(
+        self,
+        request: CheckedRequest,
+        idempotency: tuple[str, str] | None,
+        auto_record: str | None = None,
+    ) -> Recording:
+        """Write the recording of a checked request, and start its execution."""
         now = self.now_ms()
         recording_id = new_recording_id(now, self.randomness(RANDOM_BYTES))
         shown, secrets = redact(request.client_request)
@@ -95,21 +121,16 @@ class Creator(msgspec.Struct, kw_only=True):
             take_over_on=request.take_over,
             tags=request.tags,
             created_ms=now,
+            auto_record=auto_record,
             key_prefix=self.limits.key_prefix,
             expires_hours=request.client_request["resourceExpiredHour"],
         )
         refuse_too_large(wanted, "clientRequest")
-        idempotency = None
-        if idempotency_key is not None:
-            key = hashlib.sha256(idempotency_key.encode()).hexdigest()
-            idempotency = (key, fingerprint(body))
         expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
-        # A repeated request with a key is no second recording.
-        others = () if idempotency else self._others(request.cname)
         recording = self.store.create(wanted, idempotency, expires_s)
         if not recording.is_terminal:
             self._start(recording)
-        return recording, (*request.warnings, *others)
+        return recording
 
     def _others(self, cname: str) -> tuple[Problem, ...]:
         """Return a warning if the channel is being recorded already: Agora bills both."""

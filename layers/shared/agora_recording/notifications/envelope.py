@@ -29,7 +29,13 @@ MAX_BODY_BYTES = 64 * 1024
 """Far more than any documented event, far less than the 400 KB of an item."""
 
 CLOUD_RECORDING = 3
-"""The productId of Cloud Recording. RTC (1), Real-time STT (20) and others share its eventTypes."""
+"""The productId of Cloud Recording. Real-time STT (20) and others share its eventTypes."""
+
+RTC = 1
+"""The productId of channel events: who comes into a channel and leaves it."""
+
+CHANNEL_EVENT = "RTC"
+"""The sort key of a channel event: another room applies it."""
 
 _LONGEST_NAME = 128  # bytes: a sort key holds 1,024 of them, and Agora's ids have 32
 _LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice as much
@@ -38,7 +44,9 @@ _LONGEST_CNAME = 1024  # bytes: web recordings allow as much, an index key twice
 # What an event is about stays as it is, even where it looks like a secret; of the names of files
 # and the like, addresses are cut.
 _SHOWN: dict[str, Callable[[str], str]] = {
-    **dict.fromkeys(("noticeid", "notificationid", "sid", "uid", "cname", "msgname"), str),
+    **dict.fromkeys(
+        ("noticeid", "notificationid", "sid", "uid", "cname", "channelname", "msgname"), str
+    ),
     **dict.fromkeys(("newuid", "streamuid", "videoid", "bucket"), without_addresses),
     **dict.fromkeys(("filename", "filenames", "filelist"), without_addresses),
 }
@@ -242,10 +250,11 @@ def key(notification: Notification, raw: bytes) -> tuple[str, str]:
         and n.sequence is not None
     ):
         return f"SID#{n.sid}", f"EVT#{n.eventType}#{n.uid}#{n.sequence:010d}"
+    sort = CHANNEL_EVENT if n.productId == RTC else "NOTICE"
     if n.noticeId is not None:
         product = "" if n.productId is None else n.productId
-        return f"NOTICE#{product}#{n.noticeId}", "NOTICE"
-    return f"NOTICE#sha256#{hashlib.sha256(raw).hexdigest()}", "NOTICE"
+        return f"NOTICE#{product}#{n.noticeId}", sort
+    return f"NOTICE#sha256#{hashlib.sha256(raw).hexdigest()}", sort
 
 
 def item(

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from agora_recording.clock import to_ms
 from agora_recording.recording.model import Attempt, Recording, wake_reason
-from agora_recording.recording.timings import Timings
+from agora_recording.recording.timings import Timings, shortened_ms
 
 # --- supervision: when to look at it next -------------------------------------------------------
 
@@ -204,16 +204,10 @@ def deadline_ms(recording: Recording, timings: Timings) -> int:
 def own_deadline_ms(recording: Recording, timings: Timings) -> int:
     """Return when the recording has reached its maximum duration."""
     begun = recording.started_ms or recording.created_ms
-    return begun + _shortened_ms(recording.max_duration_seconds, timings)
+    return begun + shortened_ms(recording.max_duration_seconds, timings)
 
 
 def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:
     """Return when Agora stops answering for a session: it cannot be stopped after that."""
     begun = attempt.started_ms or attempt.begun_ms
-    return begun + _shortened_ms(recording.expires_hours * 3600, timings)
-
-
-def _shortened_ms(seconds: float, timings: Timings) -> int:
-    """Return a recording's own duration in ms: the embedded run shortens it, too."""
-    speed = 90 / timings.confirm_verdict_s
-    return round(seconds * 1000 / speed)
+    return begun + shortened_ms(recording.expires_hours * 3600, timings)

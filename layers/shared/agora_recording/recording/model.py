@@ -40,7 +40,7 @@ RANK: dict[Status, int] = {
 TERMINAL: frozenset[Status] = frozenset({"completed", "incomplete", "failed"})
 
 # Why a recording is asked to end. Set once, never taken back.
-StopReason = Literal["STOP_REQUESTED", "MAX_DURATION", "RESOURCE_EXPIRING"]
+StopReason = Literal["STOP_REQUESTED", "MAX_DURATION", "RESOURCE_EXPIRING", "CHANNEL_EMPTY"]
 
 # Why a successor begins while its predecessor may still run.
 TakeOver = Literal[
@@ -193,6 +193,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
     looked_ms: int | None = None  # the sweeper's last look that changed nothing else
     execution: int = 0  # generation of the execution that owns it
+    auto_record: str | None = None  # the rule that started it
     key_prefix: str = ""  # what its keys begin with, before recordings/ (parameter KeyPrefix)
     deleting_ms: int | None = None  # since when its files and rows are being deleted
     version: int = 1

@@ -60,6 +60,15 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     storage_token_s: float = 3600
     # Our own: stop this long before Agora stops answering for the resource.
     expiry_margin_s: float = 600
+    # Our own: how long what is missing of a channel's events may just be late; the least time
+    # between two questions who is in a channel.
+    doubt_s: float = 10
+    ask_gap_s: float = 30
+    # Our own: how often Agora is asked while users seem to stay after the end of their recording.
+    presence_s: float = 600
+    # Our own: how often a channel's recording is looked at, and one that waits for its recording.
+    occupied_s: float = 120
+    place_s: float = 60
 
     def at_speed(self, speed: float) -> Timings:
         """Return the same thresholds, `speed` times shorter."""
@@ -71,6 +80,12 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
                 tuple(each / speed for each in value) if isinstance(value, tuple) else value / speed
             )
         return Timings(**scaled)  # type: ignore[arg-type]
+
+
+def shortened_ms(seconds: float, timings: Timings) -> int:
+    """Return a caller's own duration in ms: the embedded run shortens it, too."""
+    speed = Timings().confirm_verdict_s / timings.confirm_verdict_s
+    return round(seconds * 1000 / speed)
 
 
 # Waits of the state machine, in whole seconds, by the number of waits before.

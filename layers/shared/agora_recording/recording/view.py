@@ -71,6 +71,7 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     max_duration_seconds: int
     restart_limit: int
     tags: dict[str, str]
+    auto_record: str | None = None  # the rule that started it
     prefix: str
     subscription: Annotated[dict[str, list[str]] | None, Meta(description=_SUBSCRIPTION)] = None
     layout: Annotated[dict[str, Any] | None, Meta(description=_LAYOUT)] = None
@@ -103,6 +104,7 @@ def public(recording: Recording) -> dict[str, Any]:
         max_duration_seconds=recording.max_duration_seconds,
         restart_limit=recording.restart_limit,
         tags=recording.tags,
+        auto_record=recording.auto_record,
         prefix=recording.prefix,
     )
     return cast(dict[str, Any], msgspec.to_builtins(view))

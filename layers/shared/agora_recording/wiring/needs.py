@@ -137,8 +137,8 @@ class Arrivals(Uploads, Bus, Protocol):
     """Files that arrive, in time or late."""
 
 
-class Creator(Table, SealKey, StateMachine, Protocol):
-    """A request to record, and the limits of it."""
+class Requests(Table, SealKey, Protocol):
+    """What a request to record is checked against, and where it is kept."""
 
     @property
     def max_duration_s(self) -> int: ...
@@ -152,6 +152,10 @@ class Creator(Table, SealKey, StateMachine, Protocol):
     def key_prefix(self) -> str: ...
     @property
     def aws_region(self) -> str: ...
+
+
+class Creator(Requests, StateMachine, Protocol):
+    """A request to record, and the execution of it."""
 
 
 class Updater(Agora, SealKey, Protocol):
@@ -181,3 +185,16 @@ class Refresher(Agora, Protocol):
     def grace_hours(self) -> float: ...
     @property
     def allow_documentation_addresses(self) -> bool: ...
+
+
+class Channels(Creator, Protocol):
+    """Channels that record themselves, and the uids of recorders."""
+
+    @property
+    def uid_from(self) -> int: ...
+    @property
+    def uid_to(self) -> int: ...
+
+
+class ChannelSweeper(Agora, Channels, Protocol):
+    """Looks at channels, and the channel query."""

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from agora_recording.api.media import Media
     from agora_recording.api.play import Player
     from agora_recording.api.update_recording import LayoutUpdater, Updater
+    from agora_recording.auto_record.apply_channel_events import ChannelApplier
+    from agora_recording.auto_record.beginning import Beginner
+    from agora_recording.auto_record.channel_store import ChannelStore
+    from agora_recording.auto_record.rule_store import RuleStore
+    from agora_recording.auto_record.rules import Checker
+    from agora_recording.auto_record.watch_channels import ChannelSweeper
     from agora_recording.aws.compare_and_set import Backoff
     from agora_recording.aws.lease import Lease
     from agora_recording.aws.sealing import Sealer
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
     from agora_recording.life.stop_recording import Stopper
     from agora_recording.life.store import RecordingStore
     from agora_recording.life.watch_recordings import Sweeper
+    from agora_recording.request.reading import Limits
     from agora_recording.wiring import needs
 
 S_co = TypeVar("S_co", covariant=True)
@@ -404,24 +411,30 @@ class Parts(Generic[S_co]):
     # --- the API ---
 
     @_Part
-    def creator(self: Parts[needs.Creator]) -> Creator:
-        """Makes recordings."""
-        from agora_recording.api.create_recording import Creator
+    def limits(self: Parts[needs.Requests]) -> Limits:
+        """The stack's defaults for recordings, and what it allows."""
         from agora_recording.request.reading import Limits
 
         settings = self.settings
+        return Limits(
+            settings.max_duration_s,
+            settings.max_idle_time_s,
+            settings.restart_limit,
+            settings.postponed_transcoding,
+            settings.aws_region,
+            settings.key_prefix,
+        )
+
+    @_Part
+    def creator(self: Parts[needs.Creator]) -> Creator:
+        """Makes recordings."""
+        from agora_recording.api.create_recording import Creator
+
         return Creator(
             store=self.store,
             sealer=self.sealer,
-            state_machine_arn=settings.state_machine_arn,
-            limits=Limits(
-                settings.max_duration_s,
-                settings.max_idle_time_s,
-                settings.restart_limit,
-                settings.postponed_transcoding,
-                settings.aws_region,
-                settings.key_prefix,
-            ),
+            state_machine_arn=self.settings.state_machine_arn,
+            limits=self.limits,
             randomness=self.outside.random_bytes,
             stepfunctions=self.outside.stepfunctions,
             now_ms=self.outside.now_ms,
@@ -517,6 +530,100 @@ class Parts(Generic[S_co]):
             media=self.media,
             links=self.link_store,
             address_s=self.settings.address_seconds,
+            now_ms=self.outside.now_ms,
+        )
+
+    # --- auto-record ---
+
+    @_Part
+    def rule_store(self: Parts[needs.Table]) -> RuleStore:
+        """Reads and writes rules."""
+        from agora_recording.auto_record.rule_store import RuleStore
+
+        return RuleStore(self.settings.table_name, self.outside.dynamodb)
+
+    @_Part
+    def rules(self: Parts[needs.Requests]) -> Checker:
+        """Checks and stores rules."""
+        from agora_recording.auto_record.rules import Checker
+
+        return Checker(
+            store=self.rule_store,
+            sealer=self.sealer,
+            limits=self.limits,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def channels(self: Parts[needs.Table]) -> ChannelStore:
+        """Reads and changes channels."""
+        from agora_recording.auto_record.channel_store import ChannelStore
+
+        settings = self.settings
+        return ChannelStore(
+            settings.table_name, settings.timings, self.outside.dynamodb, self.backoff
+        )
+
+    @_Part
+    def beginner(self: Parts[needs.Creator]) -> Beginner:
+        """Begins the recordings of channels."""
+        from agora_recording.auto_record.beginning import Beginner
+
+        return Beginner(
+            channels=self.channels,
+            creator=self.creator,
+            sealer=self.sealer,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def channel_applier(self: Parts[needs.Channels]) -> ChannelApplier:
+        """Applies stored channel events."""
+        from agora_recording.auto_record.apply_channel_events import ChannelApplier
+
+        return ChannelApplier(
+            channels=self.channels,
+            rules=self.rule_store,
+            beginner=self.beginner,
+            uid_from=self.settings.uid_from,
+            uid_to=self.settings.uid_to,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def channel_agora(self: Parts[needs.Agora]) -> AgoraClient:
+        """Asks Agora who is in a channel, within the limit of channel queries."""
+        from agora_recording.agora.limiter import (
+            CHANNEL_QUERIES,
+            CHANNEL_QUERIES_PER_SECOND,
+            Limiter,
+        )
+
+        limiter = Limiter(
+            self.settings.table_name,
+            calls_per_second=CHANNEL_QUERIES_PER_SECOND,
+            row=CHANNEL_QUERIES,
+            client=self.outside.dynamodb,
+            now_ms=self.outside.now_ms,
+            sleep=self.outside.sleep,
+        )
+        return replace(self.agora, limiter=limiter)
+
+    @_Part
+    def channel_sweeper(self: Parts[needs.ChannelSweeper]) -> ChannelSweeper:
+        """Looks after the channels that record themselves."""
+        from agora_recording.auto_record.watch_channels import ChannelSweeper
+
+        return ChannelSweeper(
+            channels=self.channels,
+            rules=self.rule_store,
+            recordings=self.store,
+            beginner=self.beginner,
+            waker=self.waker,
+            agora=self.channel_agora,
+            timings=self.settings.timings,
+            uid_from=self.settings.uid_from,
+            uid_to=self.settings.uid_to,
             now_ms=self.outside.now_ms,
         )
 

@@ -20,6 +20,18 @@ class TableSettings(Settings, frozen=True, kw_only=True):
         return Timings().at_speed(self.speed)
 
 
+class RequestSettings(TableSettings, frozen=True, kw_only=True):
+    """The further settings of a room that takes requests to record."""
+
+    seal_key_id: str
+    max_duration_s: int
+    max_idle_time_s: int
+    restart_limit: int
+    postponed_transcoding: bool
+    key_prefix: str = ""
+    aws_region: str  # AWS's own variable
+
+
 class UploadSettings(TableSettings, frozen=True, kw_only=True):
     """The further settings of a room that looks for awaited files."""
 
