@@ -653,12 +653,17 @@ class Fleet:
     def _note(self, before: Recording, after: Recording) -> None:
         if after.started_ms and not before.started_ms and self._is_measured:
             self._started_ms.append(after.started_ms - after.created_ms)
+        now = self.timeline()
+        if _is_doubted(before, after) and before.sid is not None:
+            doubted = self.sessions[before.sid]
+            if doubted.silent_ms is not None and self._is_measured and not after.stop_reason:
+                self._detected_ms.append(now - doubted.silent_ms)
+            doubted.silent_ms = None
         if after.session_end is None or before.session_end is not None or after.sid is None:
             return
         session = self.sessions[after.sid]
         if not session.ended:
             self._alive += 1
-        now = self.timeline()
         if self._is_measured:
             if session.silent_ms is not None:
                 self._silent_ends += 1
@@ -667,6 +672,17 @@ class Fleet:
             if after.stop_ms is not None:
                 self._finished_ms.append(now - after.stop_ms)
         session.silent_ms = None
+
+
+def _is_doubted(before: Recording, after: Recording) -> bool:
+    """Tell whether a successor begins because nobody knows whether the session still records."""
+    begun = after.attempt
+    return (
+        begun is not None
+        and begun.takes_over == "SUSPECTED"
+        and begun.sid is None
+        and (before.attempt is None or before.attempt.number < begun.number)
+    )
 
 
 class _Secrets:

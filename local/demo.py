@@ -56,7 +56,7 @@ NEXT = (
     ("Another mode", 'make demo ARGS="--mode raw"'),
     ("Try it by hand", "make up    # then README.md, Try it by hand"),
     ("Watch it", 'make ops ARGS="--local list"    # while make up runs'),
-    ("From your app", "make clients    # in Python and TypeScript, generated and tried"),
+    ("From your app", "make clients    # Python and TypeScript, generated"),
     ("On AWS", 'make deploy ARGS="--parameter-overrides AgoraAppId=…"'),
 )
 

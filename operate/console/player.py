@@ -7,17 +7,15 @@ passes it on. So no page holds a signed address, and the bucket needs to let no 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from agora_recording.api.get_recording_playlist import read_playlist_query
 from agora_recording.api.media import check_key
-from agora_recording.clock import iso
 from agora_recording.errors import MediaNotFoundError
 from agora_recording.files import playback
 from agora_recording.files.catalogue import Catalogue, choose_track
-from agora_recording.files.names import start_ms
 from agora_recording.recording.model import Recording
 from operate.console.desk import Desk
 
@@ -37,7 +35,7 @@ def playlist(desk: Desk, recording: Recording, parameters: dict[str, str]) -> st
     media = desk.parts.media
     catalogue = media.catalogue(recording)
     track = choose_track(catalogue.tracks, query.uid, query.track_type, query.codec)
-    text = playback.signed_playlist(
+    return playback.signed_playlist(
         playback.join(media.pieces(recording, each.key) for each in track.playlists),
         lambda key: "media/" + quote(key.removeprefix(recording.prefix)),
         recording.prefix,
@@ -47,27 +45,6 @@ def playlist(desk: Desk, recording: Recording, parameters: dict[str, str]) -> st
         growing=not recording.is_terminal,
         max_bytes=MAX_BYTES,
     )
-    return "".join(f"{line}\n" for line in dated(text.splitlines()))
-
-
-def dated(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a playlist with EXT-X-PROGRAM-DATE-TIME before each slice.
-
-    The instant is in the slice's name; a slice without one gets none. Pure.
-    """
-    held: list[str] = []
-    for line in lines:
-        held.append(line)
-        if line.startswith("#") and not line.startswith("#EXTINF"):
-            yield from held
-            held.clear()
-        elif not line.startswith("#"):
-            at = start_ms(line)
-            if at is not None and not any("PROGRAM-DATE-TIME" in each for each in held):
-                yield f"#EXT-X-PROGRAM-DATE-TIME:{iso(at)}"
-            yield from held
-            held.clear()
-    yield from held
 
 
 class Piece(NamedTuple):

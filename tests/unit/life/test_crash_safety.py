@@ -121,11 +121,15 @@ def _its_execution_is_killed(house: House) -> None:
 
 
 def _it_is_in_doubt(house: House) -> None:
-    """A failover is seen when it has lasted for a while, and ends while a successor starts."""
+    """A failover is seen when it has lasted for a while, and ends while a successor starts.
+
+    No failover lasts longer than 90 s (Agora), also if the successor is late.
+    """
 
     def born(session: AgoraSession) -> None:
         if len(house.agora.sessions) == 1:
             house.later(150, partial(house.agora.hidden.add, session.sid))
+            house.later(235, partial(house.agora.hidden.discard, session.sid))
         else:
             house.later(3, house.agora.hidden.clear)
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,13 +167,10 @@ def test_a_taken_port_is_one_clear_sentence(agora: Any) -> None:
 def _examples() -> Iterator[list[str]]:
     """Yield the words of each curl command on the page."""
     for block in re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), re.DOTALL):
-        command: list[str] = []
-        for word in shlex.split(block, comments=True):
-            if word == "curl" and command:
-                yield command
-            command = [] if word == "curl" else [*command, word]
-        if "local.agora" not in command:
-            yield command
+        words = shlex.split(block, comments=True)
+        starts = [place for place, word in enumerate(words) if word == "curl"]
+        for start, end in pairwise([*starts, len(words)]):
+            yield words[start + 1 : end]
 
 
 def test_every_example_of_the_page_works(agora: Any) -> None:

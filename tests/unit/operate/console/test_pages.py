@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from operate.console import health, player
+from operate.console import health
 from operate.console.desk import Memory
 from operate.console.words import ago, lasting, size
 from operate.doctor.check import Check, UnhealthyError
@@ -94,26 +94,6 @@ def test_a_part_that_cannot_be_shown_says_why_in_its_place() -> None:
     page = visitor.get(f"/recordings/{RECORDING_ID}/files", hx_request="true")
     assert page.status == 200
     assert "being deleted" in page.text
-
-
-def test_lines_before_a_slice_stay_before_it() -> None:
-    lines = [
-        "#EXTM3U",
-        "#EXT-X-DISCONTINUITY",
-        "#EXTINF:2,",
-        "a_20231114221328000.ts",
-        "#EXTINF:1,",
-    ]
-    assert list(player.dated([*lines, "plain.ts", "#EXT-X-ENDLIST"])) == [
-        "#EXTM3U",
-        "#EXT-X-DISCONTINUITY",
-        "#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:28.000Z",
-        "#EXTINF:2,",
-        "a_20231114221328000.ts",
-        "#EXTINF:1,",
-        "plain.ts",
-        "#EXT-X-ENDLIST",
-    ]
 
 
 # --- health -------------------------------------------------------------------------------------
