@@ -675,14 +675,8 @@ class Fleet:
 
 
 def _is_doubted(before: Recording, after: Recording) -> bool:
-    """Tell whether a successor begins because nobody knows whether the session still records."""
-    begun = after.attempt
-    return (
-        begun is not None
-        and begun.takes_over == "SUSPECTED"
-        and begun.sid is None
-        and (before.attempt is None or before.attempt.number < begun.number)
-    )
+    """Tell whether a successor is asked for, because the session may be dead."""
+    return after.take_over == "SUSPECTED" and before.take_over is None
 
 
 class _Secrets:

@@ -104,7 +104,8 @@ class VirtualStore(RecordingStore, frozen=True, kw_only=True):
         after = replace(after, version=before.version + 1)
         self.timeline.spend(TABLE_MS)
         self.put(after)
-        if before.session_end is not after.session_end or before.started_ms != after.started_ms:
+        watched = [(row.session_end, row.started_ms, row.take_over) for row in (before, after)]
+        if watched[0] != watched[1]:
             self.changed(before, after)
         return after
 
