@@ -10,14 +10,23 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from agora_recording.auto_record.watch_channels import ChannelSweeper
 from agora_recording.observability import count, logger, observed
 from agora_recording.wiring.parts import Parts
-from agora_recording.wiring.settings import AgoraSettings, RequestSettings
+from agora_recording.wiring.settings import AgoraSettings
 
 SWEEP_S = 50  # ends well before the next run, a minute later
 
 
-class WatchSettings(AgoraSettings, RequestSettings, frozen=True, kw_only=True):
-    """What this room reads from its environment."""
+class WatchSettings(AgoraSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment: also what a room needs that takes requests.
 
+    A struct has one base with fields of its own, so those of RequestSettings are repeated.
+    """
+
+    seal_key_id: str
+    max_duration_s: int
+    max_idle_time_s: int
+    restart_limit: int
+    postponed_transcoding: bool
+    key_prefix: str = ""
     state_machine_arn: str
     uid_from: int
     uid_to: int

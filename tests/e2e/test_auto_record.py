@@ -78,7 +78,7 @@ def test_who_joins_is_recorded_and_who_leaves_ends_it(stage: Stage) -> None:
     assert (row["autoRecord"], row["tags"]) == ("lessons", {"team": "school"})
     come(stage, "lesson-1")  # only the recorder is left in the channel
     row = stage.over(recording_id)
-    assert row["status"] == "completed"
+    assert (row["status"], row["stopReason"]) == ("completed", "CHANNEL_EMPTY")
     assert len(recorded(stage, "lesson-1")) == 1
 
 
