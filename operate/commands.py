@@ -47,7 +47,7 @@ Tell = Callable[[Result], Iterable[str]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 1 when it failed or found files missing."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     try:
         _enter(arguments.region, arguments.profile)
         if arguments.local:
@@ -104,6 +104,16 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 # --- verbs --------------------------------------------------------------------------------------
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """Join `--resource-id` and its value: a resourceId may begin with `-`, as an option does."""
+    words = list(argv)
+    for place, word in enumerate(words[:-1]):
+        if word == "--resource-id":
+            words[place : place + 2] = [f"{word}={words[place + 1]}"]
+            break
+    return words
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -89,24 +89,29 @@ class _Sent:
 
     def session(self) -> bool:
         """Tell whether the session is known."""
-        return "SESSION" in self._rows()
+        return any(partition.startswith("SESSION#") for partition, _ in self._rows())
 
     def remove(self) -> None:
         """Remove every row of the session."""
         dynamodb = self._patient.client("dynamodb")
-        for sort in self._rows():
-            key = {"PK": {"S": f"SID#{self._sid}"}, "SK": {"S": sort}}
+        for partition, sort in self._rows():
+            key = {"PK": {"S": partition}, "SK": {"S": sort}}
             dynamodb.delete_item(TableName=self._patient.stack.resources["Table"], Key=key)
 
-    def _rows(self) -> list[str]:
-        found = self._patient.client("dynamodb").query(
-            TableName=self._patient.stack.resources["Table"],
-            KeyConditionExpression="PK = :session",
-            ExpressionAttributeValues={":session": {"S": f"SID#{self._sid}"}},
-            ProjectionExpression="SK",
-            ConsistentRead=True,
-        )
-        return [item["SK"]["S"] for item in found["Items"]]
+    def _rows(self) -> list[tuple[str, str]]:
+        """Return the keys of what was stored, and of the session's own row."""
+        dynamodb = self._patient.client("dynamodb")
+        found = []
+        for partition in (f"SID#{self._sid}", f"SESSION#{self._sid}"):
+            page = dynamodb.query(
+                TableName=self._patient.stack.resources["Table"],
+                KeyConditionExpression="PK = :session",
+                ExpressionAttributeValues={":session": {"S": partition}},
+                ProjectionExpression="SK",
+                ConsistentRead=True,
+            )
+            found += [(partition, item["SK"]["S"]) for item in page["Items"]]
+        return found
 
     def _body(self) -> dict[str, Any]:
         now = self._patient.now_ms()

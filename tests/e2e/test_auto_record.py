@@ -11,9 +11,6 @@ from tests.e2e.conftest import Stage, eventually
 from tests.e2e.evidence import TOKEN
 
 CHANNELS, JOINS = 16, 160  # more would starve the clocks of this stack
-    16,
-    160,
-)  # fifty with 500 are told on virtual time: here they would starve the clock
 
 
 @pytest.fixture(autouse=True)

@@ -193,7 +193,8 @@ class Clinic(World):
         partition, sort = envelope.key(note, raw)
         self.table.add({"PK": partition, "SK": sort})
         if self.mapping == "Enabled":
-            self.table.add({"PK": partition, "SK": "SESSION", "version": 1})
+            session = partition.replace("SID#", "SESSION#")
+            self.table.add({"PK": session, "SK": "SESSION", "version": 1})
         return 200
 
     # --- AWS ---
