@@ -100,12 +100,12 @@ class Stage:
         )
         return from_item(answer["Item"])
 
-    def until(self, recording_id: str, *statuses: str, seconds: float = 40) -> dict[str, Any]:
+    def until(self, recording_id: str, *statuses: str, seconds: float = 120) -> dict[str, Any]:
         """Wait until the recording has one of these statuses; return its row."""
         return self.await_row(recording_id, lambda row: row["status"] in statuses, seconds)
 
     def await_row(
-        self, recording_id: str, condition: Callable[[dict[str, Any]], Any], seconds: float = 40
+        self, recording_id: str, condition: Callable[[dict[str, Any]], Any], seconds: float = 120
     ) -> dict[str, Any]:
         """Wait until the row fulfils a condition; return it."""
         found: dict[str, Any] = eventually(
@@ -116,11 +116,11 @@ class Stage:
         )
         return found
 
-    def finish(self, recording_id: str, seconds: float = 40) -> dict[str, Any]:
+    def finish(self, recording_id: str, seconds: float = 120) -> dict[str, Any]:
         """Wait for the end; return the row."""
         return self.until(recording_id, *TERMINAL, seconds=seconds)
 
-    def over(self, recording_id: str, seconds: float = 60) -> dict[str, Any]:
+    def over(self, recording_id: str, seconds: float = 120) -> dict[str, Any]:
         """Wait for the end of a recording and of all that belonged to it; return its row."""
         row = self.finish(recording_id, seconds)
         eventually(
@@ -241,7 +241,7 @@ class Stage:
 def eventually(
     look: Callable[[], Any],
     what: str,
-    seconds: float = 20,
+    seconds: float = 45,
     tell: Callable[[], str] = lambda: "",
 ) -> Any:
     """Return the first true answer of `look`; fail when there is none in time."""

@@ -75,7 +75,7 @@ def crowd(stage: Stage) -> dict[str, Any]:
         )
         ids = [answer.body["recordingId"] for answer in posted]
         for recording_id in ids:
-            stage.until(recording_id, "recording", seconds=60)
+            stage.until(recording_id, "recording")
         live = [
             each
             for each in stage.control("GET", "/recordings")["recordings"]
