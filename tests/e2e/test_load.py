@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Stage
 
+pytestmark = pytest.mark.timeout(480)  # the emulator has one core for all fifty
 COUNT = 50  # as many as an account may record at the same time
 CALLERS = 16
 AGORAS_LIMIT = 10

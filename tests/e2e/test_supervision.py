@@ -113,7 +113,7 @@ def test_a_silent_death_is_found_by_the_sweeper_and_the_recording_goes_on(stage:
     restarted(stage, row["recordingId"])
     row = finish(stage, row["recordingId"])
     first, second = attempts(row)
-    assert first["end"] == "DIED"
+    assert first["end"] == "TAKEN_OVER"
     assert first["uid"] != second["uid"]
     assert row["status"] == "completed"
     assert sids_of_files(stage, row) == {first["sid"], second["sid"]}
