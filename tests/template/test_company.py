@@ -222,7 +222,7 @@ def test_agora_may_upload_into_a_bucket_with_the_key_of_the_company() -> None:
 def test_every_role_and_user_has_the_boundary() -> None:
     arn = "arn:aws:iam::111122223333:policy/boundary"
     bounded = {**of_type("AWS::IAM::Role"), **of_type("AWS::IAM::User")}
-    assert len(bounded) == len(functions()) + 4  # the machine, two schedules, the user
+    assert len(bounded) == len(functions()) + 5  # the machine, three schedules, the user
     for name, each in bounded.items():
         found = resolved(each, PermissionsBoundaryArn=arn)
         assert found["PermissionsBoundary"] == {"Ref": "PermissionsBoundaryArn"}, name

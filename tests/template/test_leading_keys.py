@@ -169,8 +169,9 @@ def test_every_query_of_the_table_itself_names_partitions() -> None:
 def test_a_condition_is_checked_on_recordings_alone() -> None:
     checking = _having("ConditionCheckItem")
     assert checking == {"RecordFileArrivalFunction", "ManageLinksFunction"}
-    for room in checking:
-        assert _reach(room, "ConditionCheckItem") == {"recording"}
+    assert _reach("RecordFileArrivalFunction", "ConditionCheckItem") == {"recording"}
+    # A transaction is judged with the keys of all its items, so the link's is named, too.
+    assert _reach("ManageLinksFunction", "ConditionCheckItem") == {"recording", "link"}
 
 
 def test_the_open_room_reads_a_link_its_recording_and_its_sessions_alone() -> None:
