@@ -67,6 +67,8 @@ class EmbeddedStack:
         self._exit = ExitStack()
         self._customer = ("local-customer", secrets.token_hex(16))
         self._notification_secret = secrets.token_urlsafe(16)
+        # Where an app on this machine may be called: nothing listens there yet.
+        self._callback_origin = f"http://{HOST}:{free_port()}"
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -146,6 +148,8 @@ class EmbeddedStack:
                 "Speed": f"{self.speed:g}",
                 "SecurityGroupId": self._make_security_group(),
                 "AllowDocumentationAddresses": "true",  # the simulator has such addresses
+                # The second leads to this machine, and is refused for it.
+                "CallbackHosts": "app.example.com,localhost",
                 "PlaybackOrigins": "http://127.0.0.1:*,http://localhost:*",
                 # Allow it, except in the combination that the template refuses.
                 "PostponedTranscoding": str(
@@ -161,6 +165,8 @@ class EmbeddedStack:
                 # Bucket names are not host names here.
                 "AWS_S3_ADDRESSING_STYLE": "path",
                 "AWS_REGION": REGION,
+                # No parameter: on AWS, no deploy can allow such an address.
+                "CALLBACK_LOOPBACK": self._callback_origin,
             },
         )
         s3, cloudformation = self.client("s3"), self.client("cloudformation")
@@ -256,6 +262,7 @@ class EmbeddedStack:
         return {
             "api_url": api_url,
             "notifications_url": f"{api_url}/notifications",
+            "callback_origin": self._callback_origin,
             "agora_url": agora_url,
             "aws_endpoint_url": self.emulator.url,
             "region": REGION,

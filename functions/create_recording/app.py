@@ -26,6 +26,11 @@ class CreateSettings(TableSettings, frozen=True, kw_only=True):
     restart_limit: int
     postponed_transcoding: bool
     key_prefix: str = ""
+    schedule_group: str
+    schedule_target_arn: str
+    schedule_role_arn: str
+    callback_hosts: str
+    callback_loopback: str = ""  # only the embedded run has it
     aws_region: str  # AWS's own variable
 
 

@@ -17,10 +17,11 @@ from agora_recording.clock import now_ms
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.life.executions import start_execution
 from agora_recording.life.row_size import refuse_too_large
+from agora_recording.life.schedules import Schedules
 from agora_recording.life.store import RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import RANDOM_BYTES, new_recording_id
-from agora_recording.recording.model import RANK, Recording
+from agora_recording.recording.model import Recording
 from agora_recording.request.reading import Limits, read_request
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Creator(msgspec.Struct, kw_only=True):
 
     store: RecordingStore
     sealer: Sealer
+    schedules: Schedules
     state_machine_arn: str
     limits: Limits
     randomness: Callable[[int], bytes]
@@ -68,15 +70,16 @@ class Creator(msgspec.Struct, kw_only=True):
     ) -> tuple[Recording, tuple[Problem, ...]]:
         """Return the recording (new, or made before with the same key) and the warnings.
 
-        Raises RequestInvalidError; IdempotencyConflictError. If the execution cannot be started,
-        the row stays and the sweeper starts it: no request that was accepted is lost.
+        Raises RequestInvalidError; IdempotencyConflictError. If its schedule cannot be made, or its
+        execution not be started, the row stays and the sweeper starts it: no request that was
+        accepted is lost.
         """
-        request = read_request(body, self.limits)
+        now = self.now_ms()
+        request = read_request(body, self.limits, now)
         if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
             raise RequestInvalidError(
                 [Problem("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")]
             )
-        now = self.now_ms()
         recording_id = new_recording_id(now, self.randomness(RANDOM_BYTES))
         shown, secrets = redact(request.client_request)
         broken = excess(secrets)
@@ -84,7 +87,7 @@ class Creator(msgspec.Struct, kw_only=True):
             raise RequestInvalidError([Problem("clientRequest", rule) for rule in broken])
         wanted = Recording(
             recording_id=recording_id,
-            status="requested",
+            status="requested" if request.times.start_ms is None else "scheduled",
             cname=request.cname,
             uid=request.uid,
             mode=request.mode,
@@ -93,7 +96,10 @@ class Creator(msgspec.Struct, kw_only=True):
             max_duration_seconds=request.max_duration_seconds,
             restart_limit=request.restart_limit,
             tags=request.tags,
+            callback_url=request.callback_url,
             created_ms=now,
+            start_at_ms=request.times.start_ms,
+            stop_at_ms=request.times.stop_ms,
             key_prefix=self.limits.key_prefix,
             expires_hours=request.client_request["resourceExpiredHour"],
         )
@@ -105,7 +111,9 @@ class Creator(msgspec.Struct, kw_only=True):
         expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
         recording = self.store.create(wanted, idempotency, expires_s)
         if not recording.is_terminal:
-            self._start(recording)
+            self.schedules.make(recording)
+            if recording.status != "scheduled":
+                self._start(recording)
         return recording, request.warnings
 
     def _start(self, recording: Recording) -> None:
@@ -116,9 +124,12 @@ class Creator(msgspec.Struct, kw_only=True):
             logger.exception("execution not started", recordingId=recording.recording_id)
 
     def wait(self, recording: Recording, seconds: int) -> Recording:
-        """Return the recording when it records or has failed, at the latest after `seconds`."""
+        """Return the recording when it records or has failed, at the latest after `seconds`.
+
+        One that is scheduled is not waited for.
+        """
         end_ms = self.now_ms() + seconds * 1000
-        while RANK[recording.status] < RANK["recording"] and self.now_ms() < end_ms:
+        while recording.status in ("requested", "starting") and self.now_ms() < end_ms:
             self.sleep(_LOOK_GAP_S)
             recording = self.store.get(recording.recording_id)
         return recording

@@ -4,6 +4,7 @@ Rows (PK/SK):
     REC#<recordingId> / META             the recording
     REC#<recordingId> / LOG#<iso>#<kind> one note of its timeline
     REC#<recordingId> / FILE#<name>      a file that arrived after the end, for the timeline
+    REC#<recordingId> / CALL#<id>#<hash> a message to an address of the app (callbacks.py)
     REC#<recordingId> / UPDATE           the lease for an update of it at Agora
     REC#<recordingId> / LATE             the lease for a look at its late files
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
@@ -172,12 +173,14 @@ class RecordingStore(msgspec.Struct, frozen=True):
         recording_id: str,
         change: Callable[[Recording], Recording],
         notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,
+        rows: Callable[[Recording, Recording], Sequence[Mapping[str, Any]]] | None = None,
     ) -> Recording:
         """Apply a pure `change` to the present row; return the new row.
 
         The write is conditional on the version that was read; after a conflict, the change is
         computed again. If nothing changes, nothing is written. `notes(before, after)` are written
-        with the row, or not at all; so is the claim of an attempt that begins (`claimants`). Raises
+        with the row, or not at all; so are other `rows(before, after)`, and the claim of an attempt
+        that begins (`claimants`). Raises
         RecordingNotFoundError; WriteConflictError after a conflict in every try.
         """
         client = self._dynamodb
@@ -186,7 +189,12 @@ class RecordingStore(msgspec.Struct, frozen=True):
             after = replace(after, version=before.version + 1)
             put = self._put(after, "version = :version", {":version": {"N": str(before.version)}})
             lines = notes(before, after) if notes else ()
-            more = [*self._note_puts(recording_id, lines), *self._claim_puts(before, after)]
+            others = rows(before, after) if rows else ()
+            more = [
+                *self._note_puts(recording_id, lines),
+                *self._claim_puts(before, after),
+                *(self._row_put(each) for each in others),
+            ]
             if more:
                 client.transact_write_items(TransactItems=[{"Put": put}, *more])
             else:
@@ -211,11 +219,14 @@ class RecordingStore(msgspec.Struct, frozen=True):
             recording_id, lambda row: replace(row, version=row.version + 1), lambda *_: notes
         )
 
-    def note_file(self, recording_id: str, name: str, note: Note) -> None:
+    def note_file(
+        self, recording_id: str, name: str, note: Note, rows: Sequence[Mapping[str, Any]] = ()
+    ) -> bool:
         """Add a file that arrived to the timeline; of each name, the latest arrival is kept.
 
-        Nothing is written for a recording that is deleted, or being deleted. Raises
-        WriteConflictError when others write its row in every try.
+        Other `rows` are written with it. Nothing is written, and False returned, for a recording
+        that is deleted, or being deleted. Raises WriteConflictError when others write its row in
+        every try.
         """
         (put,) = self._note_puts(recording_id, [note])
         row = put["Put"]
@@ -237,13 +248,19 @@ class RecordingStore(msgspec.Struct, frozen=True):
             if number:
                 self.backoff.wait(number - 1)
             try:
-                client.transact_write_items(TransactItems=[put, {"ConditionCheck": is_there}])
+                client.transact_write_items(
+                    TransactItems=[
+                        put,
+                        {"ConditionCheck": is_there},
+                        *(self._row_put(each) for each in rows),
+                    ]
+                )
             except client.exceptions.TransactionCanceledException as error:
                 if "ConditionalCheckFailed" in codes(error):
-                    return  # it is gone, or a later arrival was noted before
+                    return False  # it is gone, or a later arrival was noted before
                 lost = lost_to(error, refusal)
             else:
-                return
+                return True
         raise lost or WriteConflictError(refusal)
 
     def notes(self, recording_id: str) -> list[dict[str, Any]]:
@@ -453,6 +470,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
         if values:
             put["ExpressionAttributeValues"] = values
         return put
+
+    def _row_put(self, row: Mapping[str, Any]) -> Any:
+        return {"Put": {"TableName": self.table_name, "Item": to_item(row)}}
 
     def _note_puts(self, recording_id: str, notes: Sequence[Note]) -> list[Any]:
         return [

@@ -26,6 +26,8 @@ from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
 from agora_recording.clock import now_ms
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.life.adoption import Adopter
+from agora_recording.life.begin_recording import Beginner
+from agora_recording.life.callbacks import CallQueue, CallStore
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
 from agora_recording.life.executions import Waker, execution_arn, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
@@ -73,9 +75,12 @@ class Sweeper:
         index: DueIndex,
         agora: AgoraClient,
         waker: Waker,
+        beginner: Beginner,
         storage: Storage,
         lease: Lease,
         arrivals: ArrivalQueue,
+        calls: CallStore,
+        call_queue: CallQueue,
         timings: Timings,
         state_machine_arn: str,
         stepfunctions: SFNClient | None = None,
@@ -87,11 +92,14 @@ class Sweeper:
         self._index = index
         self._agora = agora
         self._waker = waker
+        self._beginner = beginner
         self._storage = storage
         self._lease = lease
         self._timings = timings
         self._state_machine_arn = state_machine_arn
         self._arrivals = arrivals
+        self._calls = calls
+        self._call_queue = call_queue
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
         self.unheard: set[str] = set()
@@ -103,6 +111,9 @@ class Sweeper:
         always in a small fleet, the lease is not taken, which saves two writes.
         """
         self.unheard.clear()
+        # Before all else: a message must not wait for a fleet that is looked at.
+        for recording_id, key in self._calls.due(self._now_ms()):
+            self._call_queue.ask(recording_id, key)
         looks: Counter[str] = Counter()
         with ThreadPoolExecutor(_WORKERS) as workers:
             shards = list(workers.map(partial(self._index.shard, limit=_PAGE), range(DUE_SHARDS)))
@@ -192,6 +203,8 @@ class Sweeper:
         look = choose_look(recording, self._now_ms(), self._timings)
         task = recording.task
         match look:
+            case "begin":
+                self._beginner.begin(recording_id)
             case "wake":
                 if not self._waker.send(recording):
                     self._repair(recording)

@@ -10,6 +10,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agora_recording.agora.requests import ChannelName, ClientRequest, Uid
+from agora_recording.callbacks.address import MAX_URL
 from agora_recording.request.limits import (
     MAX_CNAME_BYTES,
     MAX_DURATION_S,
@@ -19,6 +20,7 @@ from agora_recording.request.limits import (
     MAX_TAGS,
 )
 from agora_recording.request.rules import MODES, Mode
+from agora_recording.request.times import StartAt, StopAt
 
 _TAG_RULE = {
     "rule": f"must be a name of 1 to {MAX_TAG_NAME} characters and a text of at most "
@@ -59,6 +61,19 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
                 ge=1,
                 le=MAX_DURATION_S,
                 description="It is stopped after this time; without it, after the stack's default.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    start_at: StartAt | UnsetType = UNSET
+    stop_at: StopAt | UnsetType = UNSET
+    callback_url: (
+        Annotated[
+            str,
+            Meta(
+                max_length=MAX_URL,
+                description="Where the app wants to be called: https, at a host that the stack's "
+                "parameter CallbackHosts allows, without a query.",
             ),
         ]
         | UnsetType
