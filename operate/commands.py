@@ -357,8 +357,8 @@ def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:
 
 def _tell_resent(found: dict[str, Any]) -> Iterable[str]:
     return _table(
-        ("MESSAGE", "TYPE", "HOST"),
-        [(each["id"], each["type"], each["host"]) for each in found["messages"]],
+        ("MESSAGE", "TYPE", "HOST", "MADE"),
+        [(each["id"], each["type"], each["host"], each["madeAt"]) for each in found["messages"]],
         "No message waits, or was given up.",
     )
 

@@ -90,12 +90,17 @@ class Operator:
     def resend(self, recording_id: str, *, everything: bool = False) -> dict[str, Any]:
         """Call the app again about a recording: what did not arrive, or `everything`.
 
-        Returns {recordingId, messages}: {id, type, host} of each message that is sent again.
+        Returns {recordingId, messages}: {id, type, host, madeAt} of each of them.
         """
         self._store.get(recording_id)
         sent = self._parts.caller.resend(recording_id, everything=everything)
         messages = [
-            {"id": each.message_id, "type": each.type, "host": urlsplit(each.url).hostname}
+            {
+                "id": each.message_id,
+                "type": each.type,
+                "host": urlsplit(each.url).hostname,
+                "madeAt": iso(each.made_ms),
+            }
             for each in sent
         ]
         return {"recordingId": recording_id, "messages": messages}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,6 +69,11 @@ def tries(stage: Stage, recording_id: str) -> list[dict[str, Any]]:
     return [each for each in stage.notes(recording_id) if each["kind"] == "callback"]
 
 
+def has_two_tries(stage: Stage, recording_id: str) -> bool:
+    """Tell whether both messages of a recording were tried."""
+    return len(tries(stage, recording_id)) >= 2
+
+
 def test_the_app_hears_of_a_recording_and_knows_who_calls(stage: Stage, app: App) -> None:
     # The first call fails and comes again; a redirect is a failure, too, and is not followed.
     inside = {"location": "http://169.254.169.254/latest/meta-data"}
@@ -103,7 +109,7 @@ def test_410_ends_the_calls_and_an_address_inside_is_never_called(stage: Stage, 
         stage.stop(each)
     for each in (gone, inside):
         stage.over(each)
-        eventually(lambda each=each: len(tries(stage, each)) >= 2, "two lines", 40)
+        eventually(partial(has_two_tries, stage, each), "two lines", 40)
     assert len(app.told("/gone")) == 1
     assert all("not public" in each["text"] for each in tries(stage, inside))
 

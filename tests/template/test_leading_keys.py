@@ -8,7 +8,7 @@ from typing import Any
 from agora_recording.agora import limiter
 from agora_recording.aws import lease
 from agora_recording.firewall import refresh, target
-from agora_recording.life import sessions
+from agora_recording.life import callbacks, sessions
 from agora_recording.life.store import RecordingStore, claim_of
 from agora_recording.notifications.envelope import Notification, key
 from agora_recording.recording.ids import new_recording_id
@@ -24,6 +24,7 @@ CLAIM = claim_of(requested(), attempt())["PK"]
 LIMITER = limiter._KEY["PK"]["S"]
 SWEEPER = lease.SWEEPER[0]
 FIREWALL = target.PARTITION
+ENDPOINT = callbacks._off("https://app.example.com/")["PK"]["S"]
 TAKES_SLOTS = {
     f"{verb}Function"
     for verb in (
@@ -93,6 +94,7 @@ _KINDS = {
     "limiter": LIMITER,
     "sweeper": SWEEPER,
     "firewall": FIREWALL,
+    "endpoint": ENDPOINT,
 }
 _WRITES = {
     "CreateRecordingFunction": {"recording", "key"},
@@ -100,6 +102,8 @@ _WRITES = {
     "UpdateRecordingFunction": {"recording"},
     "UpdateLayoutFunction": {"recording"},
     "DeleteRecordingFunction": {"recording", "session"},
+    "FollowScheduleFunction": {"recording"},
+    "SendCallbackFunction": {"recording", "endpoint"},
     "StartRecordingFunction": {"recording", "session", "claim"},
     "QueryRecordingFunction": {"recording"},
     "StopRecordingFunction": {"recording", "session"},
@@ -146,8 +150,9 @@ def test_every_query_of_the_table_itself_names_partitions() -> None:
 
 
 def test_a_condition_is_checked_on_recordings_alone() -> None:
-    assert _having("ConditionCheckItem") == {"RecordFileArrivalFunction"}
-    assert _reach("RecordFileArrivalFunction", "ConditionCheckItem") == {"recording"}
+    checking = _having("ConditionCheckItem")
+    assert checking == {"RecordFileArrivalFunction", "SendCallbackFunction"}
+    assert all(_reach(each, "ConditionCheckItem") == {"recording"} for each in checking)
 
 
 def test_leases_on_a_recording_are_within_reach_of_those_who_take_them() -> None:

@@ -56,6 +56,8 @@ STACK = Deployment(
         "StorageUser": USER,
         "LogGroup": "logs",
         "PoisonNotifications": "poison",
+        "Calls": "calls",
+        "CallbackSecret": "callbacks",
         "DeadLetters": "dead",
         "FileArrivals": "arrivals",
         "FileArrivalsRule": "rule",

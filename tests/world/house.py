@@ -135,6 +135,8 @@ class House(World):
         assert (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
 
     def _written(self, item: Item) -> None:
+        if item["SK"]["S"].startswith("CALL#"):
+            self._await_sweep()
         if item["SK"]["S"] == "META":
             self._await_sweep()
             status = item["status"]["S"]

@@ -51,6 +51,8 @@ STACK = Deployment(
         "AgoraSecret": "agora",
         "NotificationSecret": "notifications",
         "PoisonNotifications": "poison",
+        "Calls": "calls",
+        "CallbackSecret": "callbacks",
         "DeadLetters": "dead",
         "FileArrivals": "arrivals",
         "RecordingStateMachine": MACHINE,
