@@ -14,12 +14,15 @@ settings.register_profile("unit", deadline=None, max_examples=_EXAMPLES)
 settings.load_profile("unit")
 
 _HERE = Path(__file__).parent
-_SERVED = (_HERE / "simulator", _HERE / "callbacks" / "test_post.py")
+_SERVED = (
+    _HERE / "simulator",
+    _HERE / "operate" / "console",
+    _HERE / "callbacks" / "test_post.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Take the network away from every test of this folder."""
     for item in items:
-        is_served = any(item.path.is_relative_to(each) for each in _SERVED)
-        if item.path.is_relative_to(_HERE) and not is_served:
+        if item.path.is_relative_to(_HERE) and not any(map(item.path.is_relative_to, _SERVED)):
             item.add_marker(pytest.mark.disable_socket)

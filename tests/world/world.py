@@ -28,6 +28,8 @@ from tests.world.storage import FakeStorage
 from tests.world.table import FakeTable
 from tests.world.webhook import NOW_MS
 
+AGORA_SECRET = '{"customerId": "customer", "customerSecret": "hush"}'
+
 
 class World:
     """What a room meets. A test takes its part from `parts`, and looks at the fakes.
@@ -57,7 +59,9 @@ class World:
         self.queue = FakeQueue(self.faults)
         self.kms = FakeKms()
         self.scheduler = FakeScheduler(self.faults)
-        self.secrets = FakeSecretsManager(callbacks=f'{{"current": "{CALLBACK_SECRET}"}}')
+        self.secrets = FakeSecretsManager(
+            agora=AGORA_SECRET, callbacks=f'{{"current": "{CALLBACK_SECRET}"}}'
+        )
         self.app = FakePoster(self.clock)
         self.machine = FakeStepFunctions(self.faults)
         self.agora = ScriptedAgora(*script)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from agora_recording.api import timeline
+from agora_recording.api.timeline import in_order
 from agora_recording.clock import iso
 from agora_recording.notifications import events as e
 from agora_recording.notifications.effects import merge
@@ -25,7 +26,13 @@ NOTE = {
 
 
 def told(*events: e.Event, notes: tuple[dict[str, Any], ...] = ()) -> list[tuple[str, str]]:
-    return [(each["kind"], each["text"]) for each in timeline.timeline(events, notes)]
+    recorders = [
+        timeline.of_uid(uid, sorted((each for each in events if each.uid == uid), key=in_order))
+        for uid in sorted({each.uid or "" for each in events})
+    ]
+    ours = timeline.of_notes("notes", notes, key=lambda note: str(note["at"]))
+    entries = [each.entry for each in timeline.timeline([*recorders, ours]) if each.entry]
+    return [(each["kind"], each["text"]) for each in entries]
 
 
 def test_an_event_becomes_a_line() -> None:
@@ -199,6 +206,6 @@ def test_what_an_event_leaves_out_is_not_told_as_none(kind: int | None) -> None:
 
 def test_every_line_is_plain_json() -> None:
     events = [event(kind, each) for kind, many in DOCUMENTED.items() for each in many]
-    lines = timeline.timeline(events, [NOTE])
+    lines = [timeline.of_note(NOTE), *map(timeline.entry, events)]
     assert json.loads(json.dumps(lines)) == json.loads(msgspec.json.encode(lines))
     assert all(line["text"].endswith(".") and "None" not in line["text"] for line in lines)

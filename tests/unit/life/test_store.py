@@ -97,7 +97,7 @@ def test_a_change_that_changes_nothing_writes_nothing(store: RecordingStore, cli
     _put(client, recording())
     notes = [Note(NOW_MS, "kind", "words")]
     assert store.amend(RECORDING_ID, lambda row: row, lambda *_: notes) == recording()
-    assert store.notes(RECORDING_ID) == []
+    assert list(store.notes(RECORDING_ID)) == []
 
 
 def test_what_is_taken_away_is_gone(store: RecordingStore, client: Any) -> None:
@@ -170,27 +170,27 @@ def test_notes_are_read_in_the_order_of_their_instants(store: RecordingStore) ->
     store.note(RECORDING_ID, Note(after(9), "b", "later"), Note(after(1), "a", "sooner"))
     store.note(_id(1), Note(after(5), "c", "of another"))
     assert [note["text"] for note in store.notes(RECORDING_ID)] == ["sooner", "later"]
-    assert store.notes(RECORDING_ID)[0]["at"] == iso(after(1))
+    assert next(store.notes(RECORDING_ID))["at"] == iso(after(1))
 
 
 def test_of_each_file_the_latest_arrival_is_noted_while_the_recording_is_there(
     store: RecordingStore,
 ) -> None:
     store.note_file(RECORDING_ID, "a.mp4", Note(after(1), "file", "of nobody"))
-    assert store.notes(RECORDING_ID) == []
+    assert store.arrivals(RECORDING_ID) == []
     store.create(requested(), None, 0)
     for at, text in ((5, "second"), (1, "first"), (9, "third")):
         store.note_file(RECORDING_ID, "a.mp4", Note(after(at), "file", text))
-    assert [each["text"] for each in store.notes(RECORDING_ID)] == ["third"]
+    assert [each["text"] for each in store.arrivals(RECORDING_ID)] == ["third"]
     store.amend(RECORDING_ID, lambda row: replace(row, deleting_ms=after(10)))
     store.note_file(RECORDING_ID, "a.mp4", Note(after(11), "file", "too late"))
-    assert [each["text"] for each in store.notes(RECORDING_ID)] == ["third"]
+    assert [each["text"] for each in store.arrivals(RECORDING_ID)] == ["third"]
 
 
 def test_a_note_of_a_recording_that_is_gone_is_not_written(store: RecordingStore) -> None:
     with pytest.raises(RecordingNotFoundError):
         store.note(RECORDING_ID, Note(after(1), "a", "too late"))
-    assert store.notes(RECORDING_ID) == []
+    assert list(store.notes(RECORDING_ID)) == []
 
 
 # --- claims and deletion -------------------------------------------------------------------------

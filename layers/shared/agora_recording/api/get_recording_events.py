@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -9,20 +11,43 @@ import msgspec
 from msgspec import Meta
 
 from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
-from agora_recording.api.timeline import Entry, timeline
-from agora_recording.life.sessions import SessionStore
+from agora_recording.api.timeline import (
+    Entry,
+    Placed,
+    in_order,
+    of_notes,
+    of_uid,
+    place_in,
+    timeline,
+)
+from agora_recording.life.sessions import Series, SessionStore
 from agora_recording.life.store import RecordingStore
-from agora_recording.notifications import events
+from agora_recording.notifications.events import from_stored
 from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.model import Attempt, Recording
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+# Events have Agora's clock, attempts have ours: a session may seem to begin a little too early.
+_EARLY_MS = 600_000
+# What a cursor may keep of a stream; of events, a sequence and a type.
+_TOLD = {"notes": r"LOG#\d[^\0]{1,200}", "files": r"\d[^\0]{1,2000}"}
 
 
 class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the next page begins: after the first `told` entries of this instant."""
+    """Where the next page begins: what was told of each stream, and the place of the last entry.
 
-    at: Annotated[str, Meta(max_length=24)]
-    told: Annotated[int, Meta(ge=1)]
+    The streams are the notes (`notes`), the files that came late (`files`), and the events of each
+    recorder: `<number of the attempt>/<uid>`.
+    """
+
+    at_ms: Annotated[int, Meta(ge=0, le=10**14)]
+    told: dict[str, str]
+
+    def __post_init__(self) -> None:
+        """Refuse with ValueError what no page wrote: the table cannot read from such a place."""
+        for stream, told in self.told.items():
+            if not re.fullmatch(_TOLD.get(stream, r"\d{1,20}:\d{1,20}"), told, re.ASCII):
+                raise ValueError(f"no place in {stream}")
 
 
 class EventsQuery(NamedTuple):
@@ -47,47 +72,83 @@ def read_events_query(parameters: Mapping[str, str]) -> EventsQuery:
     )
 
 
-def one_page(entries: list[Entry], query: EventsQuery) -> EventsView:
-    """Return a page of a timeline. Pure.
+def one_page(entries: Iterator[Placed], query: EventsQuery) -> EventsView:
+    """Return the first entries of a timeline that begins where the cursor says. Pure.
 
-    The cursor names an instant, so an event that arrives late does not shift the following pages.
-    If it happened before that instant, it is on none of them.
+    The cursor keeps a place in each stream, so each entry is told once. An event that arrives after
+    a later one of its uid was told is on none of the following pages.
     """
-    rest = list(_after(entries, query.cursor))
-    found = page(rest, query.limit)
-    if len(found) == len(rest):
+    pulled: list[Placed] = []
+
+    def pull() -> Iterator[Entry]:
+        for placed in entries:
+            pulled.append(placed)
+            if placed.entry:
+                yield placed.entry
+
+    found = page(pull(), query.limit)
+    if len(found) == len(pulled) and next(entries, None) is None:
         return EventsView(events=found)
-    at = found[-1]["at"]
-    told = sum(each["at"] == at for each in found)
-    if query.cursor and query.cursor.at == at:
-        told += query.cursor.told
-    return EventsView(events=found, cursor=write_cursor(Cursor(at, told)))
-
-
-def _after(entries: list[Entry], cursor: Cursor | None) -> Iterator[Entry]:
-    told = 0
-    for entry in entries:
-        if cursor and entry["at"] <= cursor.at:
-            told += entry["at"] == cursor.at
-            if entry["at"] < cursor.at or told <= cursor.told:
-                continue
-        yield entry
+    shown = pulled[: len(found)]
+    told = {**(query.cursor.told if query.cursor else {}), **{p.stream: p.told for p in shown}}
+    return EventsView(events=found, cursor=write_cursor(Cursor(shown[-1].at_ms, told)))
 
 
 class Timeline(msgspec.Struct):
-    """Reads the timelines of recordings."""
+    """Reads the timelines of recordings: of each, only what a page shows."""
 
     store: RecordingStore
     sessions: SessionStore
 
     def page(self, recording_id: str, query: EventsQuery) -> dict[str, Any]:
-        """Return an EventsView. Raises RecordingNotFoundError."""
+        """Return an EventsView. Raises RecordingNotFoundError, RequestInvalidError."""
         check_recording_id(recording_id)
         recording = self.store.get(recording_id)
-        told = [
-            events.from_stored(row)
-            for sid in recording.sids
-            for row in self.sessions.notifications(sid)
-        ]
-        entries = timeline(told, self.store.notes(recording_id))
+        entries = timeline(self._streams(recording, query.cursor))
         return cast(dict[str, Any], msgspec.to_builtins(one_page(entries, query)))
+
+    def _streams(self, recording: Recording, cursor: Cursor | None) -> Iterator[Iterator[Placed]]:
+        told = cursor.told if cursor else {}
+        note = told.get("notes", "")
+        notes = self.store.notes(recording.recording_id, note)
+        yield of_notes("notes", notes, note, key=lambda row: str(row["SK"]))
+        files = self.store.arrivals(recording.recording_id) if recording.is_terminal else []
+        yield of_notes(
+            "files", files, told.get("files", ""), key=lambda row: f"{row['at']} {row['SK']}"
+        )
+        for attempt in recording.attempts:
+            if attempt.sid:
+                is_open = attempt is recording.attempt and not recording.is_terminal
+                yield self._session(attempt, attempt.sid, cursor, is_open=is_open)
+
+    def _session(
+        self, attempt: Attempt, sid: str, cursor: Cursor | None, *, is_open: bool
+    ) -> Iterator[Placed]:
+        """Yield the entries of a session; nothing is read before the timeline has come to it."""
+        yield Placed(attempt.begun_ms - _EARLY_MS, 0, 0)
+        if cursor and not is_open:
+            last_ms = self.sessions.get(sid).facts.lastSeenMs
+            if last_ms is not None and last_ms < cursor.at_ms:
+                return  # every event of it was told
+        by_uid: dict[str, list[Series]] = {}
+        for series in self.sessions.series(sid):
+            by_uid.setdefault(series.uid, []).append(series)
+        yield from timeline(
+            self._recorder(sid, found, f"{attempt.number}/{uid}", cursor)
+            for uid, found in by_uid.items()
+        )
+
+    def _recorder(
+        self, sid: str, found: list[Series], stream: str, cursor: Cursor | None
+    ) -> Iterator[Placed]:
+        """Yield the entries of one uid's events, from what was told of them on."""
+        told = cursor.told.get(stream) if cursor else None
+        # The last number that was told is read again: a gap stands at its instant.
+        first = place_in(told)[0] if told else 0
+        read = [map(from_stored, self.sessions.numbered(sid, each, first)) for each in found]
+        events = heapq.merge(*read, key=in_order)
+        return (
+            of_uid(stream, events, told, cursor.at_ms)
+            if told and cursor
+            else of_uid(stream, events)
+        )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypedDict
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 
@@ -33,16 +34,84 @@ class Entry(TypedDict):
     data: Mapping[str, Any]
 
 
-def timeline(events: Iterable[e.Event], notes: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """Return all entries in order of event time; a missing notification has an entry, too.
+class Placed(NamedTuple):
+    """An entry with its place: in the timeline, and in the stream that it comes from.
 
-    `notes` are the rows of our own log: {at, kind, text, data}.
+    Without an entry it only says that its stream has nothing earlier: so a stream is not read
+    before its time. `at_ms`, `rank` and `number` are its place in the timeline; `told` is what a
+    cursor keeps when the entry was the last one of its stream on a page.
     """
-    events = list(events)
-    placed = [(event.at_ms, 0, event.sequence or 0, entry(event)) for event in events]
-    placed += [(from_iso(note["at"]), 0, 0, of_note(note)) for note in notes]
-    placed += _gaps(events)
-    return [each for *_, each in sorted(placed, key=lambda place: place[:3])]
+
+    at_ms: int
+    rank: int
+    number: int
+    entry: Entry | None = None
+    stream: str = ""
+    told: str = ""
+
+
+def timeline(streams: Iterable[Iterable[Placed]]) -> Iterator[Placed]:
+    """Yield the entries of all streams in order of time; read no further than is asked for."""
+    found = heapq.merge(*streams, key=lambda placed: placed[:3])
+    return (placed for placed in found if placed.entry)
+
+
+_WHOLE = 1_000_000_000  # behind every event type
+
+
+def place_in(told: str) -> tuple[int, int]:
+    """Return (sequence, event type) of the last entry that a page told of a uid's events.
+
+    Raises ValueError for what `of_uid` did not write.
+    """
+    number, _, event_type = told.partition(":")
+    return int(number), int(event_type)
+
+
+def in_order(event: e.Event) -> tuple[int, int]:
+    """Return the place of an event among those of its uid: its sequence and type."""
+    return event.sequence or 0, event.event_type or 0
+
+
+def of_uid(
+    stream: str, events: Iterable[e.Event], told: str = "", told_ms: int = 0
+) -> Iterator[Placed]:
+    """Yield the entries of one uid's events; a missing notification has an entry, too.
+
+    `events` are in order of their sequence and type. That is the order in which they happened: an
+    event whose time is before that of an earlier number stands behind it. `told` is the last one
+    that was told before, `told_ms` its page's place in the timeline: what follows is not before it.
+    """
+    last = place_in(told) if told else None
+    expected = last[0] + 1 if last else 0
+    place_ms, before_ms = told_ms, None
+    for event in events:
+        here = number, event_type = in_order(event)
+        if last and here <= last:
+            before_ms = event.at_ms
+            continue
+        if number > expected:
+            # A gap stands right after the event before it; the first one right before the first.
+            at_ms = event.at_ms if before_ms is None else before_ms
+            rank = -1 if before_ms is None else 1
+            place_ms = max(place_ms, at_ms)
+            line = _gap(at_ms, event.uid or "", expected, number - 1)
+            yield Placed(place_ms, rank, expected, line, stream, f"{number - 1}:{_WHOLE}")
+        place_ms = max(place_ms, event.at_ms)
+        yield Placed(place_ms, 0, number, entry(event), stream, f"{number}:{event_type}")
+        expected, before_ms = max(expected, number + 1), event.at_ms
+
+
+def of_notes(
+    stream: str, notes: Iterable[Mapping[str, Any]], told: str = "", *, key: Callable[[Any], str]
+) -> Iterator[Placed]:
+    """Yield the entries of notes of our own ({at, kind, text, data}), which are in order of `key`.
+
+    `told` is the key of the last one that was told before.
+    """
+    for note in notes:
+        if key(note) > told:
+            yield Placed(from_iso(note["at"]), 0, 0, of_note(note), stream, key(note))
 
 
 def entry(event: e.Event) -> Entry:
@@ -76,24 +145,6 @@ def of_note(note: Mapping[str, Any]) -> Entry:
         text=note["text"],
         data=note.get("data") or {},
     )
-
-
-def _gaps(events: Iterable[e.Event]) -> list[tuple[int, int, int, Entry]]:
-    """Return the entries of missing notifications, each placed after the event before it."""
-    heard: dict[str, dict[int, int]] = {}
-    for event in events:
-        if event.uid is not None and event.sequence is not None:
-            heard.setdefault(event.uid, {})[event.sequence] = event.at_ms
-    lines = []
-    for uid, at_by_number in heard.items():
-        expected, at_ms = 0, None
-        for number in sorted(at_by_number):
-            if number > expected:
-                # A gap before the first event is placed right before it.
-                place_ms, rank = (at_by_number[number], -1) if at_ms is None else (at_ms, 1)
-                lines.append((place_ms, rank, expected, _gap(place_ms, uid, expected, number - 1)))
-            expected, at_ms = number + 1, at_by_number[number]
-    return lines
 
 
 def _gap(at_ms: int, uid: str, first: int, last: int) -> Entry:

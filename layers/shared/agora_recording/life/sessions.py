@@ -10,7 +10,7 @@ The partitions differ, so that the webhook's role can write notifications and no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_item
+from agora_recording.aws.rows import rows_between
 from agora_recording.notifications.facts import SessionRow
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ _TRIES = 8
 # Longer than events of a session may come: a day in the stream, 14 days in the queue of those that
 # could not be applied, and days until postponed transcoding is over.
 KEPT_S = 30 * 86_400
+
+
+class Series(NamedTuple):
+    """The notifications of one session that have the same event type and uid."""
+
+    event_type: int
+    uid: str
 
 
 class SessionStore(msgspec.Struct, frozen=True):
@@ -125,6 +133,37 @@ class SessionStore(msgspec.Struct, frozen=True):
             TableName=self.table_name, Key=to_item({"PK": partition, "SK": sort})
         )
         return from_item(answer["Item"]) if "Item" in answer else None
+
+    def series(self, sid: str) -> Iterator[Series]:
+        """Yield the series of a session's notifications: one query each, however long they are."""
+        # Each query starts behind every number of the series before it: a colon follows the digits.
+        low = "EVT#"
+        while True:
+            answer = self._dynamodb.query(
+                TableName=self.table_name,
+                KeyConditionExpression="PK = :pk AND SK BETWEEN :low AND :high",
+                ExpressionAttributeValues=to_item(
+                    {":pk": f"SID#{sid}", ":low": low, ":high": "EVT#:"}
+                ),
+                ProjectionExpression="SK",
+                Limit=1,
+            )
+            if not answer["Items"]:
+                return
+            name, _, _ = answer["Items"][0]["SK"]["S"].rpartition("#")
+            _, event_type, uid = name.split("#", 2)
+            yield Series(int(event_type), uid)
+            low = f"{name}#:"
+
+    def numbered(self, sid: str, series: Series, first: int = 0) -> Iterator[dict[str, Any]]:
+        """Yield the stored notifications of one series from number `first` on, as they are wanted.
+
+        They are returned as they are stored: `notifications.events.from_stored` decodes them.
+        """
+        name = f"EVT#{series.event_type}#{series.uid}"
+        return rows_between(
+            self._dynamodb, self.table_name, f"SID#{sid}", f"{name}#{first:010d}", f"{name}#:"
+        )
 
     def notifications(self, sid: str) -> Iterator[dict[str, Any]]:
         """Yield the stored notifications of a session, by event type, uid and sequence."""

@@ -38,6 +38,7 @@ from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_t
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
 from agora_recording.aws.lease import Lease
+from agora_recording.aws.rows import rows_between
 from agora_recording.clock import iso
 from agora_recording.errors import (
     IdempotencyConflictError,
@@ -46,7 +47,7 @@ from agora_recording.errors import (
     WriteConflictError,
 )
 from agora_recording.life.due_index import due_keys
-from agora_recording.recording.model import Attempt, Recording, from_row, to_row
+from agora_recording.recording.model import TERMINAL, Attempt, Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ BY_STATUS = "by_status"
 BY_CNAME = "by_cname"
 LISTED = "yes"  # the one value of the attribute `listed`
 _TRIES = 8
+_NEWEST = 5  # recordings of a channel that are looked at before a new one
 _UNDER_WAY = "Another request with this key is under way; try again."
 _BATCH_READ, _BATCH_WRITE = 100, 25  # what DynamoDB takes at once
 _LEASE_KEPT_S = 86_400  # after its last holder; any time that is longer than it is held
@@ -263,21 +265,18 @@ class RecordingStore(msgspec.Struct, frozen=True):
                 return True
         raise lost or WriteConflictError(refusal)
 
-    def notes(self, recording_id: str) -> list[dict[str, Any]]:
-        """Return the timeline notes of a recording, oldest first; then the files that arrived."""
-        query = self._dynamodb.get_paginator("query").paginate
-        return [
-            from_item(item)
-            for prefix in ("LOG#", "FILE#")
-            for page in query(
-                TableName=self.table_name,
-                KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
-                ExpressionAttributeValues=to_item(
-                    {":pk": f"REC#{recording_id}", ":prefix": prefix}
-                ),
-            )
-            for item in page["Items"]
-        ]
+    def notes(self, recording_id: str, low: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the notes of a recording from the sort key `low` on, as they are wanted."""
+        return rows_between(
+            self._dynamodb, self.table_name, f"REC#{recording_id}", low or "LOG#", "LOG#:"
+        )
+
+    def arrivals(self, recording_id: str) -> list[dict[str, Any]]:
+        """Return the notes of the files that arrived after the end, oldest first."""
+        found = rows_between(
+            self._dynamodb, self.table_name, f"REC#{recording_id}", "FILE#", "FILE#\U0010ffff"
+        )
+        return sorted(found, key=lambda note: (note["at"], note["SK"]))
 
     def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that an update of this recording needs: Agora allows one at a time."""
@@ -370,6 +369,26 @@ class RecordingStore(msgspec.Struct, frozen=True):
         if len(found) > limit:
             return Page(found[:limit], found[limit - 1].recording_id)
         return Page(found, None)
+
+    def open_in_channel(self, cname: str) -> str | None:
+        """Return the newest recording of a channel that has begun and is not over, if there is one.
+
+        One query of an index, which may be a moment behind: for a warning, not for a decision. Only
+        the newest few are looked at: whoever records a channel all day long has older ones closed.
+        """
+        answer = self._dynamodb.query(
+            TableName=self.table_name,
+            IndexName=BY_CNAME,
+            KeyConditionExpression="#key = :value",
+            ExpressionAttributeNames={"#key": "channel"},
+            ExpressionAttributeValues={":value": {"S": cname}},
+            ScanIndexForward=False,
+            Limit=_NEWEST,
+        )
+        for item in answer["Items"]:
+            if item["status"]["S"] not in (*TERMINAL, "scheduled"):
+                return item["recordingId"]["S"]
+        return None
 
     def _ids(self, request: dict[str, Any]) -> Iterator[str]:
         """Yield the recordingIds of a query, page after page, as they are asked for."""
