@@ -89,7 +89,7 @@ class Operator:
 
     def stop(self, recording_id: str) -> dict[str, Any]:
         """Ask a recording to stop, as its app would."""
-        return public(self._parts.beginner.stop(recording_id))
+        return public(self.parts.beginner.stop(recording_id))
 
     def resend(self, recording_id: str, *, everything: bool = False) -> dict[str, Any]:
         """Call the app again about a recording: what did not arrive, or `everything`.
@@ -97,7 +97,7 @@ class Operator:
         Returns {recordingId, messages}: {id, type, host, madeAt} of each of them.
         """
         self._store.get(recording_id)
-        sent = self._parts.caller.resend(recording_id, everything=everything)
+        sent = self.parts.caller.resend(recording_id, everything=everything)
         messages = [
             {
                 "id": each.message_id,
