@@ -25,7 +25,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
-from ministack.services import lambda_svc, scheduler, stepfunctions
+from ministack.services import apigateway_v1, lambda_svc, scheduler, stepfunctions
 
 from local.strict.calls import judge_calls
 from local.strict.executions import start_once
@@ -42,6 +42,7 @@ def main() -> None:
     """Run the emulator until SIGTERM."""
     audit_decisions()
     tell_leading_keys()
+    tell_the_domain()
     start_in_turn()
     fail_with_the_function()
     look_at_schedules_often()
@@ -110,6 +111,25 @@ def _queried(request: Any) -> Iterator[str]:
         named = re.match(r"PK = (:\w+)", request.get("KeyConditionExpression", ""))
         if named:
             yield request["ExpressionAttributeValues"][named[1]]["S"]
+
+
+def tell_the_domain() -> None:
+    """Tell functions by which address the API was called, as API Gateway does for any domain.
+
+    Here the domain is the emulator's, and the path before the stage is like a base path mapping.
+    """
+    build = apigateway_v1._build_lambda_event_v1
+
+    def build_with_domain(api_id: str, stage: str, *rest: Any, **named: Any) -> dict[str, Any]:
+        event: dict[str, Any] = build(api_id, stage, *rest, **named)
+        about = event["requestContext"]
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        about["domainName"] = headers.get("host", "")
+        about["path"] = f"/_aws/execute-api/{api_id}{about['path']}"
+        event["headers"]["X-Forwarded-Proto"] = "http"
+        return event
+
+    apigateway_v1._build_lambda_event_v1 = build_with_domain
 
 
 def start_in_turn() -> None:

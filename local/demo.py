@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +49,18 @@ STEPS = {
 }
 
 
+SLICES = ("ts", "webm", "aac")
+# What somebody may want to do next, each as a line to paste.
+NEXT = (
+    ("See it", 'make demo ARGS="--stay"'),
+    ("Another mode", 'make demo ARGS="--mode raw"'),
+    ("Try it by hand", "make up    # then README.md, Try it by hand"),
+    ("Watch it", 'make ops ARGS="--local list"    # while make up runs'),
+    ("From your app", "open docs/api.html"),
+    ("On AWS", 'make deploy ARGS="--parameter-overrides AgoraAppId=…"'),
+)
+
+
 # The modes that can be shown, and the files that are asked for.
 FILES = {"mix": ["hls", "mp4"], "raw": ["hls", "mp4"], "individual": ["hls"]}
 
@@ -67,7 +80,9 @@ def run(screen: Screen, speed: float = SPEED, mode: str = "mix", *, stays: bool 
         if stays:
             _stay(screen, stack, story.recording_id)
         else:
-            screen.line('\nSee it in the console: make demo ARGS="--stay"')
+            screen.head("What next")
+            for what, command in NEXT:
+                screen.line(f"  {what:<19}{command}")
         return failed
 
 
@@ -96,6 +111,7 @@ class _Story:
 
     def tell(self) -> int:
         self.screen.head("What happens")
+        self.screen.line("webhook N is Agora's notification of type N (docs/agora-events.md).")
         recording = self._ask()
         recording_id = self.recording_id = recording["recordingId"]
         recording = self._follow(recording_id, until=("recording", *TERMINAL))
@@ -181,11 +197,12 @@ class _Story:
         s3, bucket = self.stack.client("s3"), self.stack.facts["resources"]["Bucket"]
         durations = self._durations(s3, bucket, recording)
         listing = s3.list_objects_v2(Bucket=bucket, Prefix=recording["prefix"])
-        for each in listing.get("Contents", []):
-            name = each["Key"].removeprefix(recording["prefix"])
-            duration = durations.get(name)
-            shown = f"{duration / 1000:7.2f} s" if duration is not None else " " * 9
-            self.screen.line(f"  {each['Size']:>9,} B  {shown}  {name}")
+        files = [
+            (each["Key"].removeprefix(recording["prefix"]), each["Size"])
+            for each in listing.get("Contents", [])
+        ]
+        for line in file_lines(files, durations):
+            self.screen.line(line)
 
     @staticmethod
     def _durations(s3: Any, bucket: str, recording: dict[str, Any]) -> dict[str, int]:
@@ -193,11 +210,7 @@ class _Story:
         if not key:
             return {}
         manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        found = {each["name"]: each["durationMs"] for each in manifest["segments"]["items"]}
-        for track in manifest["tracks"]["items"]:
-            for playlist in track["playlists"]:
-                found[playlist["key"].rpartition("/")[2]] = playlist["durationMs"]
-        return found
+        return durations_of(manifest)
 
     def _has_manifest(self, recording: dict[str, Any]) -> bool:
         s3, bucket = self.stack.client("s3"), self.stack.facts["resources"]["Bucket"]
@@ -220,6 +233,47 @@ class _Story:
         events = history(self.stack, recording_id)
         transitions = sum(each["type"].endswith("StateEntered") for each in events)
         self.screen.line(f"  {transitions:>4} state transitions")
+
+
+def durations_of(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Return the milliseconds of each file of a manifest that has media, by its name.
+
+    An MP4 holds what the playlists of its session and its user hold.
+    """
+    found = {each["name"]: each["durationMs"] for each in manifest["segments"]["items"]}
+    films: Counter[tuple[str, str]] = Counter()
+    for track in manifest["tracks"]["items"]:
+        for playlist in track["playlists"]:
+            found[_name(playlist)] = playlist["durationMs"]
+            films[playlist["sid"], track["uid"]] += playlist["durationMs"]
+    for each in manifest["files"]["items"]:
+        if each["kind"] == "mp4":
+            found[_name(each)] = films[each["sid"], each["uid"]]
+    return found
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry["key"].rpartition("/")[2])
+
+
+def file_lines(files: Sequence[tuple[str, int]], durations: Mapping[str, int]) -> Iterator[str]:
+    """Yield a line for each file (name, bytes), and one line for all slices of one kind."""
+    folded: dict[str, list[tuple[str, int]]] = {}
+    for name, size in files:
+        kind = name.rpartition(".")[2]
+        if kind in SLICES:
+            folded.setdefault(kind, []).append((name, size))
+            continue
+        yield _file_line(name, size, durations.get(name))
+    for kind, slices in folded.items():
+        length = sum(durations.get(name, 0) for name, _ in slices)
+        count = f"{len(slices)} slice{'' if len(slices) == 1 else 's'} (*.{kind})"
+        yield _file_line(count, sum(size for _, size in slices), length)
+
+
+def _file_line(name: str, size: int, duration_ms: int | None) -> str:
+    shown = f"{duration_ms / 1000:7.2f} s" if duration_ms is not None else " " * 9
+    return f"  {size:>9,} B  {shown}  {name}"
 
 
 def invocations(stack: EmbeddedStack) -> int:

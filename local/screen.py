@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import time
 from typing import TextIO
 
+WIDTH = 80  # columns: the terminal that everybody has
+_INDENT = 11  # of what a step says, behind its time
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "blue": "34", "grey": "90", "bold": "1"}
 
 
@@ -29,8 +32,14 @@ class Screen:
 
     def step(self, what: str, more: str = "", colour: str = "green") -> None:
         """Print one thing that happened, with its time."""
-        at = self.paint(f"{time.monotonic() - self._began:7.2f} s", "grey")
-        self._print(f"{at}  {self.paint(what, colour)}{'  ' + more if more else ''}")
+        seconds = f"{time.monotonic() - self._began:7.2f} s"
+        first, *rest = textwrap.wrap(
+            f"{what}  {more}".rstrip(), WIDTH - _INDENT, break_long_words=False
+        )
+        shown = self.paint(first[: len(what)], colour) + first[len(what) :]
+        self._print(f"{self.paint(seconds, 'grey')}  {shown}")
+        for line in rest:
+            self._print(" " * _INDENT + line)
 
     def line(self, text: str = "") -> None:
         """Print a line without changes."""

@@ -150,7 +150,6 @@ class EmbeddedStack:
                 "AllowDocumentationAddresses": "true",  # the simulator has such addresses
                 # The second leads to this machine, and is refused for it.
                 "CallbackHosts": "app.example.com,localhost",
-                "PlaybackOrigins": "http://127.0.0.1:*,http://localhost:*",
                 # Allow it, except in the combination that the template refuses.
                 "PostponedTranscoding": str(
                     self._given.get("StorageCredentials") != "temporary"

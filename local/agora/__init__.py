@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from local.agora.options import Options
-from local.agora.server import AgoraSimulator
+from .options import Options
+from .server import AgoraSimulator
 
 __all__ = ["AgoraSimulator", "Options"]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from local.agora.arguments import count, port, speed, url
-from local.agora.options import Options, mistyped
-from local.agora.server import AgoraSimulator
+from .arguments import count, port, speed, url
+from .options import Options, mistyped
+from .server import AgoraSimulator
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _options(argv: Sequence[str] | None) -> Options:
     default = Options()
     parser = argparse.ArgumentParser(
-        prog="python -m local.agora",
+        prog="agora-simulator" if __package__ == "agora_simulator" else "python -m local.agora",
         description="A simulator of Agora Cloud Recording. Prints one JSON line when it is ready.",
         epilog="Secrets may come from AGORA_CUSTOMER_SECRET, AGORA_NOTIFICATION_SECRET and "
         "AGORA_APP_CERTIFICATE, so that no process list shows them. The control API is described "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.agora.recordings import Phase, Recording
-from local.agora.rules import CDN_PUBLISHER, WEB_RECORDER
-from local.agora.webpage import WebPage
+from .recordings import Phase, Recording
+from .rules import CDN_PUBLISHER, WEB_RECORDER
+from .webpage import WebPage
 
 
 def identity(recording: Recording) -> dict[str, Any]:

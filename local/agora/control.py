@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from local.agora.calls import ApiCall
-from local.agora.channels import CODECS, Channel
-from local.agora.faults import Rule
-from local.agora.plan import Failover, PlanError
-from local.agora.recordings import NO_USERS, TIMER, Recording
-from local.agora.world import Answer, World
+from .calls import ApiCall
+from .channels import CODECS, Channel
+from .faults import Rule
+from .plan import Failover, PlanError
+from .recordings import NO_USERS, TIMER, Recording
+from .world import Answer, World
 
 
 class ControlError(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.agora.webhooks import Notifier
+from .webhooks import Notifier
 
 # payload.serviceType: which service sends the event.
 SERVICE, RECORDER, UPLOADER, WEB_PAGE, DOWNLOADER = 0, 1, 2, 6, 8

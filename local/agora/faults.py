@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.agora.plan import PLAN_FIELDS, Plan, PlanError
+from .plan import PLAN_FIELDS, Plan, PlanError
 
 ENDPOINTS = ("acquire", "start", "query", "update", "updateLayout", "stop", "ncs", "webhook")
 _CALL_ACTIONS = {"answer", "delay_s", "drop"}

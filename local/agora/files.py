@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from xml.sax.saxutils import quoteattr
 
-from local.agora.media import HEIGHT, WIDTH, Counters
+from .media import HEIGHT, WIDTH, Counters
 
 BY_USER = ("individual", "raw")
 """The modes in which each user has files of their own."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.agora.clock import Call
-from local.agora.uploads import Queue, Storage, Upload, Uploader
+from .clock import Call
+from .uploads import Queue, Storage, Upload, Uploader
 
 Make = Callable[[], bytes]
 _RETRY_BACKUP_S = 60.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from local.agora import media
-from local.agora.files import PlaylistStyle, Session, Slice, Track, playlist, utc17
+from . import media
+from .files import PlaylistStyle, Session, Slice, Track, playlist, utc17
 
 
 @dataclass(frozen=True)

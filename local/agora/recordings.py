@@ -16,11 +16,11 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from local.agora import events, media, products, webm
-from local.agora.channels import Channels
-from local.agora.clock import Call, Scheduler
-from local.agora.events import Events
-from local.agora.files import (
+from . import events, media, products, webm
+from .channels import Channels
+from .clock import Call, Scheduler
+from .events import Events
+from .files import (
     BY_USER,
     Names,
     PlaylistStyle,
@@ -30,14 +30,14 @@ from local.agora.files import (
     merged_playlist,
     playlist,
 )
-from local.agora.options import Options
-from local.agora.outbox import Make, Outbox
-from local.agora.plan import Backup, Failover, Plan
-from local.agora.products import Product
-from local.agora.subscription import Stream, Subscription
-from local.agora.uploads import Storage, Uploader
-from local.agora.webhooks import Notifier
-from local.agora.webpage import WebPage
+from .options import Options
+from .outbox import Make, Outbox
+from .plan import Backup, Failover, Plan
+from .products import Product
+from .subscription import Stream, Subscription
+from .uploads import Storage, Uploader
+from .webhooks import Notifier
+from .webpage import WebPage
 
 # Seconds between the answer to `start` and each step of starting; Agora documents none of them.
 STARTING_S, UPLOADER_READY_S, READY_S, REGISTERED_S = 0.4, 0.8, 1.2, 2.0

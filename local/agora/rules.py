@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.agora.options import Options
-from local.agora.uploads import S3_REGIONS
+from .options import Options
+from .uploads import S3_REGIONS
 
 MODES = ("individual", "mix", "raw", "web")
 WEB_RECORDER, CDN_PUBLISHER = "web_recorder_service", "rtmp_publish_service"

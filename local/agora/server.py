@@ -18,14 +18,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from typing import Any, Self
 
-from local.agora import answers
-from local.agora.calls import MOST_KEPT, ApiCall
-from local.agora.control import Control
-from local.agora.faults import Rule
-from local.agora.options import Options
-from local.agora.plan import Plan
-from local.agora.rules import MODES, RefusalError
-from local.agora.world import Answer, Target, World
+from . import answers
+from .calls import MOST_KEPT, ApiCall
+from .control import Control
+from .faults import Rule
+from .options import Options
+from .plan import Plan
+from .rules import MODES, RefusalError
+from .world import Answer, Target, World
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_LINE = 1024

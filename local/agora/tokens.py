@@ -10,7 +10,7 @@ import hmac
 import zlib
 from dataclasses import dataclass
 
-from local.agora.rules import RefusalError
+from .rules import RefusalError
 
 _JOIN = 1
 _RTC = 1

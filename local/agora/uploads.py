@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from local.agora.clock import Scheduler
+from .clock import Scheduler
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.agora.clock import Scheduler
-from local.agora.options import Options
+from .clock import Scheduler
+from .options import Options
 
 RESEND_AFTER_S = (0.0, 5.0, 15.0)
 """The first resend is immediate, then the gaps grow; how fast is not documented."""

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from local.agora.media import FPS, HEIGHT, WIDTH
+from .media import FPS, HEIGHT, WIDTH
 
 _DATA = Path(__file__).parent / "media"
 

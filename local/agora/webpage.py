@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from local.agora.clock import Call
-from local.agora.events import Events
-from local.agora.plan import Plan
-from local.agora.rules import CDN_PUBLISHER, WEB_RECORDER
+from .clock import Call
+from .events import Events
+from .plan import Plan
+from .rules import CDN_PUBLISHER, WEB_RECORDER
 
 # Event 71's codes.
 STOPPED, TIME_IS_UP, CAPABILITY_LIMIT = 0, 1, 2

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.agora import answers, rules, tokens
-from local.agora.channels import Channels
-from local.agora.clock import Scheduler
-from local.agora.faults import Faults
-from local.agora.options import Options
-from local.agora.plan import Plan
-from local.agora.recordings import CLIENT_LEFT, TIMER, Phase, Recording, Stage
-from local.agora.rules import Acquisition, Identity, RefusalError
-from local.agora.uploads import Uploader
-from local.agora.webhooks import Notification, Notifier
+from . import answers, rules, tokens
+from .channels import Channels
+from .clock import Scheduler
+from .faults import Faults
+from .options import Options
+from .plan import Plan
+from .recordings import CLIENT_LEFT, TIMER, Phase, Recording, Stage
+from .rules import Acquisition, Identity, RefusalError
+from .uploads import Uploader
+from .webhooks import Notification, Notifier
 
 Answer = tuple[int, dict[str, Any]]
 

@@ -351,5 +351,5 @@ def test_no_verb_is_left_out_of_the_document() -> None:
     usage = command._parser().format_help()
     verbs = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage, re.MULTILINE))
     typed = set(re.findall(r'^\$ make ops ARGS="--local ([a-z-]+)', DOCUMENT.read_text(), re.M))
-    assert len(verbs) == 13
+    assert len(verbs) == 14
     assert verbs == typed

@@ -223,7 +223,12 @@ def test_only_the_webhook_route_is_open() -> None:
         if event["Type"] == "Api"
         and event["Properties"].get("Auth", {}).get("Authorizer") == "NONE"
     ]
-    assert opened == ["ReceiveNotificationFunction"]
+    # The webhook, by its signature; and viewers, by what their link says.
+    assert opened == [
+        "PlayRecordingFunction",
+        "PlayRecordingFunction",
+        "ReceiveNotificationFunction",
+    ]
     assert RESOURCES["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
 
 
@@ -233,6 +238,30 @@ def test_the_open_route_has_a_rate_of_its_own_and_none_behind_a_load_balancer() 
     for limit, parameter in (("Rate", "NotificationRate"), ("Burst", "NotificationBurst")):
         expected = {"Fn::If": ["UseLoadBalancer", 0, {"Ref": parameter}]}
         assert route[f"Throttling{limit}Limit"] == expected
+
+
+def test_viewers_have_a_rate_of_their_own_on_each_open_route() -> None:
+    settings = {
+        each["ResourcePath"]: each for each in RESOURCES["Api"]["Properties"]["MethodSettings"]
+    }
+    for event in FUNCTIONS["PlayRecordingFunction"]["Events"].values():
+        path = event["Properties"]["Path"]
+        route = settings["/" + path.replace("/", "~1")]
+        assert route["HttpMethod"] == event["Properties"]["Method"]
+        assert route["ThrottlingRateLimit"] == {"Ref": "PlayRate"}
+        assert route["ThrottlingBurstLimit"] == {"Ref": "PlayBurst"}
+    parameters = template()["Parameters"]
+    assert parameters["PlayRate"]["Default"] < settings["/*"]["ThrottlingRateLimit"]
+    assert parameters["PlayBurst"]["Default"] < settings["/*"]["ThrottlingBurstLimit"]
+
+
+def test_no_access_log_could_hold_the_address_of_a_link() -> None:
+    """The path of a request to /play has the token in it."""
+    properties = RESOURCES["Api"]["Properties"]
+    assert "AccessLogSetting" not in properties
+    assert not any(
+        {"LoggingLevel", "DataTraceEnabled"} & set(each) for each in properties["MethodSettings"]
+    )
 
 
 def test_lambdas_own_lines_are_few_unless_they_are_asked_for() -> None:

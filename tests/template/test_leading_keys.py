@@ -8,7 +8,7 @@ from typing import Any
 from agora_recording.agora import limiter
 from agora_recording.aws import lease
 from agora_recording.firewall import refresh, target
-from agora_recording.life import callbacks, sessions
+from agora_recording.life import callbacks, links, sessions
 from agora_recording.life.store import RecordingStore, claim_of
 from agora_recording.notifications.envelope import Notification, key
 from agora_recording.recording.ids import new_recording_id
@@ -20,6 +20,7 @@ from tests.world.machine import definition
 ROOMS = functions()
 RECORDING = f"REC#{new_recording_id(0, bytes(10))}"
 SESSION = sessions.key("0123")["PK"]["S"]
+LINK = links.link_key("0123")["PK"]["S"]
 CLAIM = claim_of(requested(), attempt())["PK"]
 LIMITER = limiter._KEY["PK"]["S"]
 SWEEPER = lease.SWEEPER[0]
@@ -95,6 +96,7 @@ _KINDS = {
     "sweeper": SWEEPER,
     "firewall": FIREWALL,
     "endpoint": ENDPOINT,
+    "link": LINK,
 }
 _WRITES = {
     "CreateRecordingFunction": {"recording", "key"},
@@ -113,10 +115,12 @@ _WRITES = {
     "ReceiveNotificationFunction": {"notification", "notice"},
     "ApplyNotificationsFunction": {"recording", "session"},
     "WatchRecordingsFunction": {"recording", "session"},
+    "ManageLinksFunction": {"recording", "link"},
+    "PlayRecordingFunction": {"link"},
 }
 _DELETES = {
     ("DeleteRecordingFunction", "DeleteItem"): {"recording"},
-    ("DeleteRecordingFunction", "BatchWriteItem"): {"recording", "notification", "claim"},
+    ("DeleteRecordingFunction", "BatchWriteItem"): {"recording", "notification", "claim", "link"},
     ("StartRecordingFunction", "DeleteItem"): {"claim"},
 }
 
@@ -147,12 +151,22 @@ def test_every_query_of_the_table_itself_names_partitions() -> None:
     assert _reach("ApplyNotificationsFunction", "Query") == {"claim"}
     for room in ("DeleteRecordingFunction", "GetRecordingEventsFunction"):
         assert _reach(room, "Query") == {"recording", "notification"}
+    assert _reach("ManageLinksFunction", "Query") == {"recording"}
 
 
 def test_a_condition_is_checked_on_recordings_alone() -> None:
     checking = _having("ConditionCheckItem")
-    assert checking == {"RecordFileArrivalFunction", "SendCallbackFunction"}
-    assert all(_reach(each, "ConditionCheckItem") == {"recording"} for each in checking)
+    assert checking == {
+        "RecordFileArrivalFunction",
+        "ManageLinksFunction",
+        "SendCallbackFunction",
+    }
+    for room in checking:
+        assert _reach(room, "ConditionCheckItem") == {"recording"}
+
+
+def test_the_open_room_reads_a_link_its_recording_and_its_sessions_alone() -> None:
+    assert _reach("PlayRecordingFunction", "GetItem") == {"link", "recording", "session"}
 
 
 def test_leases_on_a_recording_are_within_reach_of_those_who_take_them() -> None:

@@ -42,19 +42,34 @@ def request(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     encoded: bool = False,
+    method: str = "GET",
+    parameters: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return a REST proxy event; a `body` that is no text becomes JSON."""
+    """Return a REST proxy event; a `body` that is no text becomes JSON.
+
+    `parameters` are further ones of the path.
+    """
     text = body if body is None or isinstance(body, str) else json.dumps(body)
     if encoded and text is not None:
         text = base64.b64encode(text.encode()).decode()
+    named = {"recordingId": recording_id, **(parameters or {})}
+    given = {name: value for name, value in named.items() if value is not None}
+    path = resource
+    for name, value in given.items():
+        path = path.replace(f"{{{name}}}", value)
     return {
         "resource": resource,
+        "httpMethod": method,
         "headers": dict(headers or {}),
         "queryStringParameters": dict(query) if query else None,
-        "pathParameters": {"recordingId": recording_id} if recording_id is not None else None,
+        "pathParameters": given or None,
         "body": text,
         "isBase64Encoded": encoded,
-        "requestContext": {"identity": {"userArn": "arn:aws:iam::123456789012:user/app"}},
+        "requestContext": {
+            "identity": {"userArn": "arn:aws:iam::123456789012:user/app"},
+            "domainName": "api.example.com",
+            "path": f"/v1{path}",
+        },
     }
 
 

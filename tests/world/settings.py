@@ -40,6 +40,7 @@ class WorldSettings(StorageSettings, frozen=True, kw_only=True):
     schedule_group: str = "schedules"
     schedule_target_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:follow"
     schedule_role_arn: str = "arn:aws:iam::123456789012:role/schedules"
+    address_seconds: int = 300
     stack_name: str = "stack"
     security_group_ids: str = ""
     security_group_tag: str = ""

@@ -44,6 +44,10 @@ class MediaNotFoundError(RecordingError):
     """The recording has nothing to play yet, or no track that fits the request."""
 
 
+class LinkNotFoundError(RecordingError):
+    """A link is unknown, expired or revoked, or its recording is deleted: it opens nothing."""
+
+
 class ObjectTooLargeError(MediaNotFoundError):
     """An object has more bytes than any that belongs under its name: it was not read."""
 

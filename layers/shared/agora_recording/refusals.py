@@ -25,6 +25,7 @@ REFUSALS: dict[type[RecordingError], Refusal] = {
     errors.PlaylistTooLargeError: Refusal(HTTPStatus.BAD_REQUEST),
     errors.BodyTooLargeError: Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     errors.RecordingNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
+    errors.LinkNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
     errors.MediaNotFoundError: Refusal(HTTPStatus.NOT_FOUND),
     errors.RecordingStateError: Refusal(HTTPStatus.CONFLICT),
     errors.RecordingBusyError: Refusal(HTTPStatus.CONFLICT, 2),

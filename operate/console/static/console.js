@@ -4,7 +4,7 @@
 
 const figure = document.getElementById("picture");
 const told = document.getElementById("told");
-const video = document.getElementById("video");
+let video = null;
 let hls = null;
 
 // --- the picture --------------------------------------------------------------------------------
@@ -136,14 +136,12 @@ function play(button) {
   if (hls) hls.destroy();
   hls = null;
   if (button.dataset.kind === "hls" && window.Hls && Hls.isSupported()) {
-    hls = new Hls({ enableWorker: false, autoStartLoad: false });
+    hls = new Hls({ enableWorker: false, maxBufferLength: 12 });
     hls.on(Hls.Events.ERROR, (_, problem) => {
       if (problem.fatal) say(`It cannot be played: ${problem.details}.`);
     });
     hls.loadSource(button.dataset.src);
     hls.attachMedia(video);
-    video.addEventListener("play", () => hls && hls.startLoad(), { once: true });
-    hls.on(Hls.Events.MANIFEST_PARSED, () => hls.startLoad(0));
   } else {
     video.src = button.dataset.src;
   }
@@ -172,10 +170,16 @@ function seek(at) {
   if (piece) video.currentTime = piece.start + Math.max((at - piece.programDateTime) / 1000, 0) + 0.01;
 }
 
-if (video) {
+// The player appears when the first file can be played.
+function mount() {
+  const found = document.getElementById("video");
+  if (!found || found === video) return;
+  video = found;
   document.querySelectorAll(".source").forEach((each) => each.addEventListener("click", () => play(each)));
   video.addEventListener("timeupdate", moveCursor);
   video.addEventListener("seeking", moveCursor);
-  const first = document.querySelector(".source");
-  if (first) play(first);
+  play(document.querySelector(".source"));
 }
+
+mount();
+document.body.addEventListener("htmx:afterSettle", mount);

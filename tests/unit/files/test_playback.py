@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,8 +46,10 @@ def test_every_slice_gets_its_signed_address_and_what_players_insist_on() -> Non
         "#EXT-X-MEDIA-SEQUENCE:0\n"
         "#EXT-X-ALLOW-CACHE:YES\n"
         "#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=VIDEO,TIME=20260131120000000\n"
+        "#EXT-X-PROGRAM-DATE-TIME:2026-01-31T12:00:00.000Z\n"
         "#EXTINF:15.019,\n"
         f"{signed(first)}\n"
+        "#EXT-X-PROGRAM-DATE-TIME:2026-01-31T12:00:15.000Z\n"
         "#EXTINF:15.019,\n"
         f"{signed(second)}\n"
         "#EXT-X-ENDLIST\n"
@@ -121,7 +125,7 @@ def test_tags_lead_nowhere_but_to_files_of_the_recording(tag: str, written: str 
 
 
 def test_a_key_and_a_map_hold_for_the_slices_after_one_that_is_left_out() -> None:
-    tags = ['#EXT-X-MAP:URI="one.mp4"', "#EXT-X-PROGRAM-DATE-TIME:x"]
+    tags = ['#EXT-X-MAP:URI="one.mp4"', "#EXT-X-BITRATE:9"]
     first, second, third = names(f"{SID}_room", 3)
     lines = ["#EXTM3U", *tags]
     for name in (first, second, third):
@@ -130,6 +134,7 @@ def test_a_key_and_a_map_hold_for_the_slices_after_one_that_is_left_out() -> Non
     assert text.splitlines()[4:] == [
         "#EXT-X-DISCONTINUITY",
         f'#EXT-X-MAP:URI="{sign(BASE + "one.mp4")}"',
+        "#EXT-X-PROGRAM-DATE-TIME:2026-01-31T12:00:15.000Z",
         "#EXTINF:15.000,",
         signed(second),
         "#EXT-X-ENDLIST",
@@ -138,7 +143,7 @@ def test_a_key_and_a_map_hold_for_the_slices_after_one_that_is_left_out() -> Non
 
 def test_a_track_larger_than_the_allowance_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agora_recording.files.playback.Allowance", lambda: Allowance(lines=1000))
-    assert join([index(count=400)]).count("EXTINF") == 400
+    assert len(join([index(count=400)]).segments) == 400
     with pytest.raises(PlaylistTooLargeError):
         join([index(count=400), index(count=400)])
 
@@ -147,7 +152,8 @@ def test_a_missing_slice_is_left_out_and_the_break_is_marked() -> None:
     first, second, third = names(f"{SID}_room", 3)
     text = signed_playlist(index(count=3), sign, BASE, missing={second})
     assert second not in text
-    assert f"#EXT-X-DISCONTINUITY\n#EXTINF:15.019,\n{signed(third)}\n" in text
+    clock = "#EXT-X-PROGRAM-DATE-TIME:2026-01-31T12:00:30.000Z\n"
+    assert f"#EXT-X-DISCONTINUITY\n{clock}#EXTINF:15.019,\n{signed(third)}\n" in text
     assert signed(first) in text
 
 
@@ -199,51 +205,121 @@ def test_what_does_not_fit_an_answer_is_refused_before_all_is_signed() -> None:
 def test_joined_lists_play_in_turn_with_a_discontinuity_between() -> None:
     base = index(end=False)
     bak = index(f"bak0_{SID}_room", 1, second=60)
-    text = join([base, bak])
-    assert [one.uri for one in parse(text).segments] == [
+    joined = join([base, bak])
+    assert [one.uri for one in joined.segments] == [
         *names(f"{SID}_room", 2),
         *names(f"bak0_{SID}_room", 1, second=60),
     ]
-    assert [one.discontinuity for one in parse(text).segments] == [False, False, True]
+    assert [one.discontinuity for one in joined.segments] == [False, False, True]
+    text = signed_playlist(joined, sign, BASE)
     assert text.count("#EXTM3U") == text.count("#EXT-X-ALLOW-CACHE") == 1
     assert text.endswith("#EXT-X-ENDLIST\n")
 
 
 def test_joined_lists_are_as_open_as_the_last() -> None:
-    assert not parse(join([index(), index(end=False)])).closed
-    assert not parse(join([])).closed
+    assert not join([index(), index(f"bak0_{SID}_room", end=False)]).closed
+    assert not join([]).closed
 
 
 def test_joining_marks_a_break_once() -> None:
-    marked = index().replace("#EXTINF", "#EXT-X-DISCONTINUITY\n#EXTINF", 1)
-    assert join([index(), marked]).count("#EXT-X-DISCONTINUITY") == 1
+    marked = index(second=60).replace("#EXTINF", "#EXT-X-DISCONTINUITY\n#EXTINF", 1)
+    text = signed_playlist(join([index(), marked]), sign, BASE)
+    assert text.count("#EXT-X-DISCONTINUITY") == 1
 
 
 def test_an_empty_list_between_others_joins_them_without_a_trace() -> None:
     empty = "#EXTM3U\n#EXT-X-ENDLIST\n"
-    assert join([empty, index(), empty]) == join([index()])
+    assert join([empty, index(), empty]).segments == join([index()]).segments
+
+
+# --- seams ---
+
+
+def test_what_two_recorders_recorded_at_once_is_played_once_from_the_later() -> None:
+    one = index(count=10)  # until second 150
+    two = index("f" * 32 + "_room", 10, second=97)
+    joined = join([one, two])
+    # The slice from 90 to 105 has its middle after 97: the other recorder has it.
+    assert [each.uri for each in joined.segments] == [
+        *names(f"{SID}_room", 6),
+        *names("f" * 32 + "_room", 10, second=97),
+    ]
+    assert sum(each.discontinuity for each in joined.segments) == 1
+
+
+def test_nothing_is_lost_when_the_later_recorder_ends_first() -> None:
+    one = index(count=10)
+    two = index("f" * 32 + "_room", 2, second=60)
+    joined = join([one, two])
+    starts = [each.start_ms for each in joined.segments]
+    assert starts == [START_MS + 15_000 * n for n in range(10)]
+    assert [each.discontinuity for each in joined.segments] == [
+        number in (4, 6) for number in range(10)
+    ]
+
+
+def test_a_list_that_grows_never_takes_back_what_its_successor_covers() -> None:
+    two = index("f" * 32 + "_room", 2, second=60, end=False)
+    before = join([index(count=5, end=False), two], growing=True)
+    after = join([index(count=9, end=False), two], growing=True)
+    assert before.segments == after.segments
+
+
+def test_a_slice_of_unknown_time_is_kept_in_its_place() -> None:
+    plain = "#EXTM3U\n#EXTINF:5\na.ts\n#EXTINF:5\nb.ts\n"
+    joined = join([index(), plain, index("f" * 32 + "_room", 1, second=60)])
+    assert [each.uri for each in joined.segments][2:4] == ["a.ts", "b.ts"]
+
+
+def test_every_slice_tells_its_date_and_time_and_of_many_some_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = index(count=250)
+    assert signed_playlist(whole, sign, BASE).count("#EXT-X-PROGRAM-DATE-TIME") == 250
+    monkeypatch.setattr("agora_recording.files.playback.MANY_SLICES", 200)
+    text = signed_playlist(join([whole, index(f"bak0_{SID}_room", 1, second=9000)]), sign, BASE)
+    assert text.count("#EXT-X-PROGRAM-DATE-TIME") == 4  # 0, 100, 200, and after the seam
 
 
 LISTS = st.lists(
     st.builds(
         index,
         st.sampled_from([f"{SID}_room", f"bak0_{SID}_room"]),
-        st.integers(0, 4),
-        st.integers(0, 3600),
+        st.integers(0, 9),
+        st.integers(0, 300),
         st.booleans(),
     ),
     max_size=4,
 )
 
 
+@given(LISTS, st.booleans())
+def test_a_joined_list_plays_in_order_of_time_and_nothing_twice(
+    texts: list[str], growing: bool
+) -> None:
+    joined = join(texts, growing=growing)
+    starts = [each.start_ms or 0 for each in joined.segments]
+    assert all(b - a > 15_019 // 2 - 1 for a, b in pairwise(starts))
+
+
+@given(LISTS)
+def test_a_joined_list_lasts_as_long_as_there_is_media(texts: list[str]) -> None:
+    given_s = {
+        at
+        for text in texts
+        for each in parse(text).segments
+        for at in range((each.start_ms or 0) // 1000, (each.start_ms or 0) // 1000 + 15)
+    }
+    lasting_s = sum(each.duration_ms for each in join(texts).segments) / 1000
+    # Where two recorders meet, half a slice may be lost or heard twice: at each end of a list.
+    assert abs(lasting_s - len(given_s)) <= 7.6 * 2 * len(texts) + 0.02 * 40
+
+
 @given(LISTS)
 def test_signing_a_joined_list_changes_nothing_but_addresses(texts: list[str]) -> None:
-    joined = join(texts)
-    plain = parse(signed_playlist(joined, str, "", growing=True))
-    assert plain == parse(joined)
-    assert [one.uri for one in plain.segments] == [
-        one.uri for text in texts for one in parse(text).segments
-    ]
+    wanted = [(each.uri, each.discontinuity) for each in join(texts).segments]
+    plain = parse(signed_playlist(join(texts), str, "", growing=True))
+    assert [(each.uri, each.discontinuity) for each in plain.segments] == wanted
 
 
 @given(st.binary())

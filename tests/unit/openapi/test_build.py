@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 
 from agora_recording.api import gateway
+from agora_recording.api.links import read_link_request
 from agora_recording.recording.model import Recording
 from agora_recording.recording.view import detailed
 from agora_recording.refusals import REFUSALS, title
@@ -25,6 +27,7 @@ from openapi import build
 from tests.unit.api.test_get_recording_events import Room as EventsRoom
 from tests.unit.api.test_get_recording_files import Room as FilesRoom
 from tests.unit.api.test_get_recordings import Room as ListingRoom
+from tests.unit.api.test_links import Cinema, cinema
 from tests.world.api import Context, Response, read, request
 from tests.world.builders import RECORDING_ID, recording, recordings
 from tests.world.webhook import NOW_MS
@@ -152,10 +155,14 @@ def test_every_problem_has_the_status_and_the_title_that_it_is_answered_with() -
                 assert example["title"] == title(HTTPStatus(int(status)))
 
 
-def test_only_the_webhook_is_open() -> None:
+def test_only_the_webhook_and_what_links_play_are_open() -> None:
     assert DOCUMENT["security"] == [{"sigv4": []}]
     opened = [key for key, operation in OPERATIONS.items() if operation.get("security") == []]
-    assert opened == [("post", "/notifications")]
+    assert opened == [
+        ("get", "/play/{token}/index.m3u8"),
+        ("get", "/play/{token}/{name}"),
+        ("post", "/notifications"),
+    ]
 
 
 def test_no_answer_has_a_null() -> None:
@@ -258,6 +265,25 @@ def test_whatever_the_document_lets_through_the_checks_let_through() -> None:
     assert check_recording({"cname": "standup", "clientRequest": asked}).problems == ()
 
 
+def _play(name: str, **given: str) -> Response:
+    room, _ = cinema()
+    url = room.link()
+    return room.get(f"{url.replace('index.m3u8', name)}?{urlencode(given)}")
+
+
+def test_links_are_shown_as_described() -> None:
+    room, _ = cinema()
+    made = room.manage("POST", {"expiresInSeconds": 60, "uid": "0", "to": "2030-01-01T00:00:00Z"})
+    conforms(made.body, strict("Link"))
+    room.get(made.body["url"])
+    conforms(room.manage("GET").body, strict("Links"))
+
+
+@pytest.mark.parametrize("body", bodies("post", "/recordings/{recordingId}/links"))
+def test_every_example_of_a_link_is_taken(body: dict[str, Any]) -> None:
+    read_link_request(body)
+
+
 def test_every_room_knows_the_parameters_that_are_described_and_no_other() -> None:
     listing = ListingRoom()
     listing.add(recording())
@@ -267,6 +293,9 @@ def test_every_room_knows_the_parameters_that_are_described_and_no_other() -> No
         "/recordings/{recordingId}/events": EventsRoom().get,
         "/recordings/{recordingId}/files": FilesRoom().files,
         "/recordings/{recordingId}/playlist": FilesRoom().playlist,
+        "/recordings/{recordingId}/links": lambda **given: Cinema().manage("GET", query=given),
+        "/play/{token}/index.m3u8": partial(_play, "index.m3u8"),
+        "/play/{token}/{name}": partial(_play, "media.m3u8"),
     }
     described = {route for method, route in OPERATIONS if method == "get"} - {"/openapi.json"}
     assert rooms.keys() == described
@@ -285,7 +314,7 @@ def test_a_body_that_is_too_large_is_refused_as_described() -> None:
 
     answer = read(gateway.door(room)(request(" " * (gateway.MAX_BODY_BYTES + 1)), Context()))
     with_body = [each for each in OPERATIONS.values() if "requestBody" in each]
-    assert len(with_body) == 4
+    assert len(with_body) == 5
     for operation in with_body:
         content = resolved(operation["responses"][str(answer.status)])["content"]
         assert content["application/problem+json"]["example"]["title"] == answer.body["title"]

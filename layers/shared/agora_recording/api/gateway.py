@@ -80,6 +80,20 @@ def path(event: Event, name: str) -> str:
     return _text(name, parameters.get(name) or "")
 
 
+def base_url(event: Event, resource: str) -> str:
+    """Return where the API is for this caller: the address of the request, up to its resource.
+
+    `resource` is the route's, such as `/recordings/{recordingId}`. Behind a domain of your own,
+    API Gateway tells that domain and its base path.
+    """
+    about: Mapping[str, Any] = event.get("requestContext") or {}
+    whole = str(about.get("path") or "")
+    parts = resource.count("/")
+    where = whole.rsplit("/", parts)[0] if whole.count("/") >= parts else ""
+    scheme = "http" if header(event, "X-Forwarded-Proto") == "http" else "https"
+    return f"{scheme}://{about.get('domainName', '')}{where}"
+
+
 def caller(event: Event) -> str | None:
     """Return the ARN of the caller who signed the request."""
     identity = (event.get("requestContext") or {}).get("identity") or {}
@@ -149,6 +163,12 @@ def text(status: int, body: str, content_type: str) -> Answer:
     return {"statusCode": int(status), "headers": headers, "body": body}
 
 
+def moved(address: str) -> Answer:
+    """Return the answer that leads to another address (302)."""
+    headers = {"Location": address, "Cache-Control": "no-store"}
+    return {"statusCode": int(HTTPStatus.FOUND), "headers": headers, "body": ""}
+
+
 def accepted(event: Mapping[str, Any], usual: str, other: str) -> str:
     """Return the `other` content type if the request's Accept names it, and not the `usual` one."""
     headers = event.get("headers") or {}
@@ -202,5 +222,21 @@ def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
             request_id = getattr(context, "aws_request_id", "unknown")
             sentence = f"An internal error; the logs have it under request {request_id}."
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, sentence)
+
+    return opened
+
+
+def shared(room: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Let pages of any origin read every answer of a room.
+
+    Nothing but the address decides who may read it: browsers send no cookie and no credentials of
+    AWS with such a request.
+    """
+
+    @functools.wraps(room)
+    def opened(event: Event, context: Any, **given: Any) -> Answer:
+        found = room(event, context, **given)
+        more = {"Access-Control-Allow-Origin": "*", "Referrer-Policy": "no-referrer"}
+        return {**found, "headers": {**found["headers"], **more}}
 
     return opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
@@ -20,24 +20,27 @@ from agora_recording.api.timeline import (
     place_in,
     timeline,
 )
+from agora_recording.clock import iso
+from agora_recording.life.links import LinkStore
 from agora_recording.life.sessions import Series, SessionStore
 from agora_recording.life.store import RecordingStore
 from agora_recording.notifications.events import from_stored
 from agora_recording.recording.ids import check_recording_id
+from agora_recording.recording.link import Link
 from agora_recording.recording.model import Attempt, Recording
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 # Events have Agora's clock, attempts have ours: a session may seem to begin a little too early.
 _EARLY_MS = 600_000
 # What a cursor may keep of a stream; of events, a sequence and a type.
-_TOLD = {"notes": r"LOG#\d[^\0]{1,200}", "files": r"\d[^\0]{1,2000}"}
+_TOLD = {"notes": r"LOG#\d[^\0]{1,200}", "files": r"\d[^\0]{1,2000}", "links": r"\d[^\0]{1,99}"}
 
 
 class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the next page begins: what was told of each stream, and the place of the last entry.
 
-    The streams are the notes (`notes`), the files that came late (`files`), and the events of each
-    recorder: `<number of the attempt>/<uid>`.
+    The streams are the notes (`notes`), the files that came late (`files`), the links (`links`),
+    and the events of each recorder: `<number of the attempt>/<uid>`.
     """
 
     at_ms: Annotated[int, Meta(ge=0, le=10**14)]
@@ -94,11 +97,39 @@ def one_page(entries: Iterator[Placed], query: EventsQuery) -> EventsView:
     return EventsView(events=found, cursor=write_cursor(Cursor(shown[-1].at_ms, told)))
 
 
+def links_notes(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """Return the notes of links, oldest first: made, opened first and last, revoked. Pure."""
+    notes = [
+        {"at": iso(at_ms), "kind": kind, "text": text, "data": {"linkId": link.link_id}}
+        for link in links
+        for at_ms, kind, text in _told_of(link)
+        if at_ms is not None
+    ]
+    return sorted(notes, key=_link_place)
+
+
+def _told_of(link: Link) -> Iterator[tuple[int | None, str, str]]:
+    yield link.created_ms, "link_made", f"A link was made; it expires at {iso(link.until_ms)}."
+    yield link.first_viewed_ms, "link_viewed", "A link was opened for the first time."
+    if link.views > 1:
+        last = f"A link was opened, for the last of {link.views} times so far."
+        yield link.last_viewed_ms, "link_viewed_last", last
+    yield link.revoked_ms, "link_revoked", "A link was revoked."
+
+
+_KINDS = ("link_made", "link_viewed", "link_viewed_last", "link_revoked")
+
+
+def _link_place(note: Mapping[str, Any]) -> str:
+    return f"{note['at']} {_KINDS.index(note['kind'])} {note['data']['linkId']}"
+
+
 class Timeline(msgspec.Struct):
     """Reads the timelines of recordings: of each, only what a page shows."""
 
     store: RecordingStore
     sessions: SessionStore
+    links: LinkStore
 
     def page(self, recording_id: str, query: EventsQuery) -> dict[str, Any]:
         """Return an EventsView. Raises RecordingNotFoundError, RequestInvalidError."""
@@ -116,6 +147,8 @@ class Timeline(msgspec.Struct):
         yield of_notes(
             "files", files, told.get("files", ""), key=lambda row: f"{row['at']} {row['SK']}"
         )
+        links = self.links.of_recording(recording.recording_id)
+        yield of_notes("links", links_notes(links), told.get("links", ""), key=_link_place)
         for attempt in recording.attempts:
             if attempt.sid:
                 is_open = attempt is recording.attempt and not recording.is_terminal

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, cast
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Meta
 
-from agora_recording.api.media import Media, Sign, read_expires_s
+from agora_recording.api.media import Media, read_expires_s
 from agora_recording.api.paging import page, read_cursor, read_number, write_cursor
+from agora_recording.aws.signing import Sign
 from agora_recording.clock import Instant, iso
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.files import manifest, names, playback
-from agora_recording.files.catalogue import Catalogue
+from agora_recording.files.capability import download_name
+from agora_recording.files.catalogue import Catalogue, choose_whole
 from agora_recording.files.manifest import FindingList, GapList, SnapshotSummary, Totals, TrackEntry
 from agora_recording.files.verdict import State, TrackType
 from agora_recording.recording.model import Outcome, Recording, Status, Upload
@@ -61,7 +66,12 @@ class FileView(_View, kw_only=True):
 
 
 class TrackView(_View, kw_only=True):
-    """One stream over all failovers and restarts; uid "0" holds everybody's media."""
+    """One stream over all failovers and restarts; uid "0" holds everybody's media.
+
+    `track` is its type in the word of the queries and of links; `trackType` says the same.
+    `playlist` plays it for a caller of this API: an address below the stage's. `play` plays it by a
+    link: what stands in the link's address after the token.
+    """
 
     uid: str
     track_type: TrackType
@@ -71,14 +81,22 @@ class TrackView(_View, kw_only=True):
     started_at: Instant | None = None
     ended_at: Instant | None = None
     gaps: GapList
+    track: TrackType
+    playlist: str
+    play: str
     codec: str | None = None
 
 
 class TrackViews(_View, kw_only=True):
-    """`items` holds the first of `count` tracks."""
+    """`items` holds the first of `count` tracks.
+
+    `wholes` says what plays by a link (what stands in its address after the token): everybody's
+    media, or all of one user: sound and picture together; an MPD where there is no playlist.
+    """
 
     count: int
     items: list[TrackView]
+    wholes: list[str]
 
 
 class FilesView(_View, kw_only=True):
@@ -234,7 +252,7 @@ def list_files(media: Media, recording_id: str, query: FilesQuery) -> dict[str, 
     """
     recording = media.recording(recording_id)
     catalogue = media.catalogue(recording)
-    sign = media.signer(recording, query.expires_s)
+    sign = named(media.signer(recording, query.expires_s), recording)
     where, found = query.cursor, list[FileView]()
     following: Cursor | None = where
     if not where.snapshots:
@@ -259,12 +277,27 @@ def list_files(media: Media, recording_id: str, query: FilesQuery) -> dict[str, 
         snapshots=about.snapshots,
         tracks=TrackViews(
             count=len(catalogue.tracks),
-            items=[_track_view(each) for each in catalogue.tracks[:_TRACKS]],
+            items=[
+                _track_view(recording.recording_id, each) for each in catalogue.tracks[:_TRACKS]
+            ],
+            wholes=wholes(catalogue),
         ),
         files=found,
         cursor=write_cursor(following) if following else None,
     )
     return cast(dict[str, Any], msgspec.to_builtins(view))
+
+
+def named(sign: Sign, recording: Recording) -> Sign:
+    """Return `sign`, which gives MP4 and audio files the name under which people save them."""
+    started_ms = recording.started_ms
+
+    def sign_named(key: str, content_type: str, save_as: str = "") -> str:
+        name = key.removeprefix(recording.prefix)
+        found = download_name(name, recording.cname, recording.sids, started_ms)
+        return sign(key, content_type, save_as or found or "")
+
+    return sign_named
 
 
 def snapshot_page(
@@ -289,8 +322,31 @@ def snapshot_page(
     return found, Cursor(snapshots=True, after=at)
 
 
-def _track_view(track: TrackEntry) -> TrackView:
+def wholes(catalogue: Catalogue) -> list[str]:
+    """Return what plays all that a user sent, for the first users; "0" is everybody."""
+    found: list[str] = []
+    users = dict.fromkeys((each.uid, each.codec) for each in catalogue.tracks)
+    for uid, codec in islice(users, _TRACKS):
+        with suppress(RequestInvalidError):  # tracks that only their types tell apart
+            choose_whole(catalogue.tracks, uid, None, codec)
+            about = {} if len(users) == 1 else {"uid": uid, "codec": codec}
+            found.append(_query("index.m3u8", about))
+    mpds = [file for file in catalogue.files() if file.kind == "mpd"]
+    found += [quote(file.key.rpartition("/")[2]) for file in mpds[:_TRACKS]]
+    return found
+
+
+def _query(name: str, values: Mapping[str, str | None]) -> str:
+    text = urlencode({key: value for key, value in values.items() if value})
+    return f"{name}?{text}" if text else name
+
+
+def _track_view(recording_id: str, track: TrackEntry) -> TrackView:
+    about = {"uid": track.uid, "track": track.track_type, "codec": track.codec}
     return TrackView(
+        track=track.track_type,
+        playlist=_query(f"/recordings/{recording_id}/playlist", about),
+        play=_query("index.m3u8", about),
         uid=track.uid,
         track_type=track.track_type,
         codec=track.codec,

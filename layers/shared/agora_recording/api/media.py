@@ -14,7 +14,7 @@ import msgspec
 
 from agora_recording.api.paging import read_number
 from agora_recording.aws import clients
-from agora_recording.aws.signing import MAX_EXPIRES_S, Keys, bucket_url, signer
+from agora_recording.aws.signing import MAX_EXPIRES_S, Keys, Sign, bucket_url, signer
 from agora_recording.clock import now_ms
 from agora_recording.errors import MediaNotFoundError, RecordingStateError
 from agora_recording.files import manifest
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_EXPIRES_S = 900
-
-Sign = Callable[[str, str], str]  # (key, content type) -> the address that opens it
 
 
 def read_expires_s(parameters: Mapping[str, str]) -> int:
@@ -64,13 +62,21 @@ class Media(msgspec.Struct, kw_only=True):
             raise RecordingStateError("This recording is being deleted.")
         return recording
 
-    def catalogue(self, recording: Recording) -> Catalogue:
-        """Return the published files, or those that are in the bucket now."""
+    def published(self, recording: Recording) -> Catalogue | None:
+        """Return the files as the manifest lists them; None if there is none to believe.
+
+        It may be deleted already, when its retention is over, or be somebody else's.
+        """
         if recording.upload.manifest:
-            # It may be deleted already, when its retention is over, or be somebody else's.
             with suppress(MediaNotFoundError, msgspec.DecodeError):
                 written = manifest.decode(self.read(recording.upload.manifest), recording.prefix)
                 return Catalogue(written, self.read, is_published=True)
+        return None
+
+    def catalogue(self, recording: Recording) -> Catalogue:
+        """Return the published files, or those that are in the bucket now."""
+        if published := self.published(recording):
+            return published
         verdict = self.verifier.verify(recording)
         built = dict(documents(verdict, public(recording)))
         written = manifest.decode(built[recording.prefix + manifest.FILE], recording.prefix)
@@ -96,16 +102,16 @@ class Media(msgspec.Struct, kw_only=True):
     def signer(self, recording: Recording, expires_s: int) -> Sign:
         """Return a function that signs addresses, which expire after `expires_s` seconds.
 
-        It raises MediaNotFoundError for a key that is not under the recording's prefix, wherever
-        that key came from.
+        That function raises MediaNotFoundError for a key that is not under the recording's prefix,
+        wherever that key came from.
         """
         meta = self.client.meta
         where = bucket_url(meta.endpoint_url, self.bucket)
         sign = signer(where, meta.region_name, self.keys(), self.now_ms(), expires_s)
 
-        def sign_own(key: str, content_type: str) -> str:
+        def sign_own(key: str, content_type: str, save_as: str = "") -> str:
             check_key(recording, key)
-            return sign(key, content_type)
+            return sign(key, content_type, save_as)
 
         return sign_own
 

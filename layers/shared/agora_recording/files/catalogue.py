@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -73,13 +73,7 @@ def choose_track(
     """
     if not tracks:
         raise MediaNotFoundError("There is nothing to play: no playlist is in the bucket.")
-    found = [
-        each
-        for each in tracks
-        if uid in (None, each.uid)
-        and track_type in (None, each.track_type)
-        and codec in (None, each.codec)
-    ]
+    found = _fitting(tracks, uid, track_type, codec)
     if not found:
         raise MediaNotFoundError(f"There is no such track; the tracks are: {_named(tracks)}.")
     if len(found) > 1:
@@ -88,6 +82,42 @@ def choose_track(
             name = "codec"
         raise RequestInvalidError([Problem(name, f"must name one of the tracks: {_named(found)}")])
     return found[0]
+
+
+class Together(NamedTuple):
+    """The two tracks of a user of individual mode, to be played at the same time."""
+
+    pictures: TrackEntry
+    sound: TrackEntry
+
+
+def choose_whole(
+    tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None, codec: str | None = None
+) -> TrackEntry | Together:
+    """Return all that a user sent: one track, or sound and picture where they are apart.
+
+    Otherwise as `choose_track`, with the same errors.
+    """
+    found = _fitting(tracks, uid, track_type, codec)
+    if len({(each.uid, each.codec) for each in found}) == 1:
+        of_type = {each.track_type: each for each in found}
+        if "audio_and_video" in of_type:
+            return of_type["audio_and_video"]
+        if len(of_type) == len(found) == 2:
+            return Together(of_type["video"], of_type["audio"])
+    return choose_track(tracks, uid, track_type, codec)
+
+
+def _fitting(
+    tracks: Sequence[TrackEntry], uid: str | None, track_type: str | None, codec: str | None
+) -> list[TrackEntry]:
+    return [
+        each
+        for each in tracks
+        if uid in (None, each.uid)
+        and track_type in (None, each.track_type)
+        and codec in (None, each.codec)
+    ]
 
 
 def _named(tracks: Sequence[TrackEntry]) -> str:

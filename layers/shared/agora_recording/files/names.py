@@ -227,6 +227,15 @@ def utc17_ms(text: str) -> int | None:
     return hour_ms + minute * 60_000 + second_ms
 
 
+def utc17(ms: int) -> str:
+    """Return an instant in 17 digits, as Agora writes it. Raises ValueError if they cannot."""
+    seconds, rest = divmod(ms, 1000)
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}{rest:03}"
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{ms} is no instant") from error
+
+
 def start_ms(name: str) -> int | None:
     """Return the instant in a slice's or snapshot's name (cheaper than `parse`), else None."""
     dot = name.rfind(".")
@@ -245,6 +254,17 @@ def series_of(name: str) -> str | None:
     """
     match = _TIME.search(name)
     return name[: match.start() + 1] + name[match.end() :] if match else None
+
+
+def around_time(name: str) -> tuple[str, str, str] | None:
+    """Return what stands before the time of a slice, the time (17 or 13 digits), what follows.
+
+    None if it has no time that is an instant.
+    """
+    match = _TIME.search(name)
+    if match is None or time_ms(match[1]) is None:
+        return None
+    return name[: match.start(1)], match[1], name[match.end() :]
 
 
 def stem_of(name: str) -> str:

@@ -7,6 +7,7 @@ Rows (PK/SK):
     REC#<recordingId> / CALL#<id>#<hash> a message to an address of the app (callbacks.py)
     REC#<recordingId> / UPDATE           the lease for an update of it at Agora
     REC#<recordingId> / LATE             the lease for a look at its late files
+    REC#<recordingId> / LINK#<linkId>#<hash>    where a link of it is (links.py)
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
     UID#<uid>#<hash of cname> / <recordingId>   an attempt with this uid in this channel, whose sid
                                          is not known yet: whose an unknown session may be
@@ -47,6 +48,7 @@ from agora_recording.errors import (
     WriteConflictError,
 )
 from agora_recording.life.due_index import due_keys
+from agora_recording.life.links import hash_in, link_key
 from agora_recording.recording.model import TERMINAL, Attempt, Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
 
@@ -419,8 +421,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
     def rows_of(self, recording: Recording) -> Iterator[list[Any]]:
         """Yield the keys of all rows of a recording except its own row; up to 25 at once.
 
-        These are its timeline and its leases, the claims of its attempts, and the notifications of
-        each of its sids. What is known of the sessions is not among them (`SessionStore.bury`).
+        These are its timeline and its leases, the claims of its attempts, its links, and the
+        notifications of each of its sids. What is known of the sessions is not among them
+        (`SessionStore.bury`).
         """
         # Sorted and each once: an attempt may have two sessions.
         claims = sorted({_claim(recording.cname, each.uid) for each in recording.attempts})
@@ -429,7 +432,11 @@ class RecordingStore(msgspec.Struct, frozen=True):
             yield keys[first : first + _BATCH_WRITE]
         for sid in recording.sids:
             yield from self._keys(f"SID#{sid}")
-        yield from self.timeline_of(recording)
+        for keys in self.timeline_of(recording):
+            places = [key["SK"]["S"] for key in keys if key["SK"]["S"].startswith("LINK#")]
+            if places:
+                yield [link_key(hash_in(each)) for each in places]
+            yield keys
 
     def timeline_of(self, recording: Recording) -> Iterator[list[Any]]:
         """Yield the keys of the rows in the recording's own partition, except its own row."""

@@ -94,6 +94,13 @@ class Verifier(Table, Bucket, Protocol):
     """What the bucket holds, against what the table tells."""
 
 
+class Player(Verifier, Protocol):
+    """What a link plays, and how long the address of a file is valid."""
+
+    @property
+    def address_seconds(self) -> int: ...
+
+
 class CallQueue(Protocol):
     """The queue of messages to the app."""
 

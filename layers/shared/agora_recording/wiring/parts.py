@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from agora_recording.api.delete_recording import Deleter
     from agora_recording.api.get_recording_events import Timeline
     from agora_recording.api.get_recordings import Lister
+    from agora_recording.api.links import Links
     from agora_recording.api.media import Media
+    from agora_recording.api.play import Player
     from agora_recording.api.update_recording import LayoutUpdater, Updater
     from agora_recording.aws.compare_and_set import Backoff
     from agora_recording.aws.lease import Lease
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from agora_recording.life.callbacks import CallQueue, CallStore, Teller
     from agora_recording.life.due_index import DueIndex
     from agora_recording.life.executions import Waker
+    from agora_recording.life.links import LinkStore
     from agora_recording.life.look_queue import ArrivalQueue
     from agora_recording.life.publication import Publisher
     from agora_recording.life.query_recording import Confirmer
@@ -106,6 +109,13 @@ class Parts(Generic[S_co]):
         from agora_recording.aws.compare_and_set import Backoff
 
         return Backoff(self.outside.sleep, self.outside.random_bytes)
+
+    @_Part
+    def link_store(self: Parts[needs.Table]) -> LinkStore:
+        """Reads and changes links."""
+        from agora_recording.life.links import LinkStore
+
+        return LinkStore(self.settings.table_name, self.outside.dynamodb, self.backoff)
 
     @_Part
     def due_index(self: Parts[needs.Table]) -> DueIndex:
@@ -555,7 +565,31 @@ class Parts(Generic[S_co]):
         """Shows the timelines of recordings."""
         from agora_recording.api.get_recording_events import Timeline
 
-        return Timeline(self.store, self.sessions)
+        return Timeline(self.store, self.sessions, self.link_store)
+
+    @_Part
+    def links(self: Parts[needs.Verifier]) -> Links:
+        """Makes, lists and revokes links."""
+        from agora_recording.api.links import Links
+
+        return Links(
+            media=self.media,
+            links=self.link_store,
+            randomness=self.outside.random_bytes,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
+    def player(self: Parts[needs.Player]) -> Player:
+        """Plays recordings by their links."""
+        from agora_recording.api.play import Player
+
+        return Player(
+            media=self.media,
+            links=self.link_store,
+            address_s=self.settings.address_seconds,
+            now_ms=self.outside.now_ms,
+        )
 
     # --- the firewall ---
 
