@@ -236,6 +236,8 @@ class EmbeddedStack:
                 "appCertificate": self._options.get("app_certificate", ""),
             },
             "NotificationSecret": {"secrets": [self._notification_secret]},
+            # The emulator leaves ExcludePunctuation out, so what it made is no base64.
+            "CallbackSecret": {"current": secrets.token_hex(22), "previous": ""},
         }
         manager = self.client("secretsmanager")
         for name, value in values.items():
