@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 # Of recording.due.Risk, in its order.
-RISK_NAMES = ("starting", "ending", "silent", "unseen", "late files")
+RISK_NAMES = ("starting", "ending", "in doubt", "missed", "quiet", "late files")
 _WHOLE_TIMELINE = 100_000
 _EMPTY_PAGES = 500  # of a shard, in a row
 # Seconds: longer than any function may run. A call is never repeated.

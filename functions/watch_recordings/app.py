@@ -1,4 +1,4 @@
-"""The sweeper: every minute, look at each recording that is due."""
+"""The sweeper: every minute, and when it asked itself to, look at each recording that is due."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class WatchSettings(StorageSettings, frozen=True, kw_only=True):
 
     state_machine_arn: str
     arrivals_queue_url: str
+    sweeps_queue_url: str
 
 
 @cache
@@ -36,8 +37,8 @@ def lambda_handler(
 ) -> dict[str, int]:
     """Return how often each kind of look was made."""
     first_shard = secrets.randbelow(DUE_SHARDS)
-    looks, count_open, unheard = (sweeper or _sweeper()).sweep(
-        seconds=SWEEP_S, first_shard=first_shard
+    looks, count_open, unheard, missed = (sweeper or _sweeper()).sweep(
+        seconds=SWEEP_S, first_shard=first_shard, is_between="Records" in event
     )
     count("RecordingsOpen", count_open)
     count("RecordingsLookedAt", looks.total())
@@ -46,5 +47,5 @@ def lambda_handler(
     count("RecordingsUnheard", unheard)
     count("RateLimitedError", looks["no slot"])
     if looks:
-        logger.info("sweep done", looks=looks)
+        logger.info("sweep done", looks=looks, missed=missed)
     return dict(looks)

@@ -44,16 +44,18 @@ class RoomError(Exception):
 
 
 class Queue(FakeQueue):
-    """The queue of arrivals, which brings each message to its room."""
+    """The queues, which bring each message to its room."""
 
     def __init__(self, house: House) -> None:
         super().__init__(house.faults)
         self.house = house
 
     def taken(self, message: dict[str, Any], delay_s: int) -> None:
-        """Bring a wish to look after its delay and the batching window."""
+        """Bring a wish to look after its delay and the batching window; or one for a sweep."""
         if "recordingId" in message:
             self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
+        elif not message:
+            self.house.later(delay_s, partial(self.house.sweep, is_between=True))
 
 
 class House(World):
@@ -201,10 +203,13 @@ class House(World):
         if done is None:
             self.later(HIDDEN_S, partial(self.arrive, recording_id))
 
-    def sweep(self) -> Counter[str]:
+    def sweep(self, *, is_between: bool = False) -> Counter[str]:
         """Sweep once."""
-        self._swept_ms = self.clock()
-        swept: Swept | None = self.background(partial(self.parts.sweeper.sweep, seconds=50))
+        if not is_between:
+            self._swept_ms = self.clock()
+        swept: Swept | None = self.background(
+            partial(self.parts.sweeper.sweep, seconds=50, is_between=is_between)
+        )
         looks = swept.looks if swept else Counter()
         assert not looks["failed"], "a look raised"
         return looks

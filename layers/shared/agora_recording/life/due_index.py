@@ -98,6 +98,17 @@ class DueIndex(msgspec.Struct, frozen=True):
         pages = (page for shard in range(DUE_SHARDS) for page in self._open_pages(shard))
         return sorted(_id(item) for page in pages for item in page["Items"])
 
+    def count(self, risk: int, shard: int) -> int:
+        """Return how many rows of one risk and shard there are, due or not."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self.table_name,
+            IndexName=BY_DUE,
+            KeyConditionExpression="dueShard = :shard AND begins_with(dueKey, :risk)",
+            ExpressionAttributeValues=to_item({":shard": f"DUE#{shard}", ":risk": f"{risk}#"}),
+            Select="COUNT",
+        )
+        return sum(page["Count"] for page in pages)
+
     def count_open(self, shard: int) -> int:
         """Return how many recordings of one shard are not over. Reads only the index."""
         return sum(page["Count"] for page in self._open_pages(shard, Select="COUNT"))

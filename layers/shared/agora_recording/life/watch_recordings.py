@@ -23,16 +23,17 @@ from agora_recording.agora.storage import Storage
 from agora_recording.agora.task import Task
 from agora_recording.aws import clients
 from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
-from agora_recording.clock import now_ms
+from agora_recording.clock import now_ms, to_ms
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.life.adoption import Adopter
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
 from agora_recording.life.executions import Waker, execution_arn, start_execution
-from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.look_queue import ArrivalQueue, SweepQueue
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.observability import logger
-from agora_recording.recording.due import LATE, RISKS
+from agora_recording.recording.budget import CLOSEST, QUIET, Budget, budget, sweeps_between
+from agora_recording.recording.due import LATE, RISKS, next_look
 from agora_recording.recording.ending import after_orphan_stop
 from agora_recording.recording.looking import Look, choose_look, is_unheard, stop_reason
 from agora_recording.recording.model import Recording, ask_to_stop
@@ -47,8 +48,8 @@ _BATCH = 50
 _PAGE = 200  # rows of a shard that are read at once; 40 of them cost half a unit
 
 
-def _due(shard: Shard, now_ms: int) -> list[Scheduled]:
-    return [each for each in shard.rows if each.at_ms <= now_ms]
+def _due(shard: Shard, now_ms: int, budget: Budget) -> list[Scheduled]:
+    return [each for each in shard.rows if each.at_ms + budget.wait_ms(each.risk) <= now_ms]
 
 
 class Swept(NamedTuple):
@@ -59,6 +60,7 @@ class Swept(NamedTuple):
     looks: Counter[str]
     open: int
     unheard: int
+    missed: int  # notifications in a row after which a session was doubted
 
 
 class Sweeper:
@@ -76,6 +78,8 @@ class Sweeper:
         storage: Storage,
         lease: Lease,
         arrivals: ArrivalQueue,
+        again: SweepQueue,
+        calls_per_second: float,
         timings: Timings,
         state_machine_arn: str,
         stepfunctions: SFNClient | None = None,
@@ -92,28 +96,65 @@ class Sweeper:
         self._timings = timings
         self._state_machine_arn = state_machine_arn
         self._arrivals = arrivals
+        self._again = again
+        self._calls_per_second = calls_per_second
+        self._budget = CLOSEST
+        self._soon: list[int] = []  # when rows will be due that were found in doubt
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
         self.unheard: set[str] = set()
 
-    def sweep(self, *, seconds: float, first_shard: int = 0) -> Swept:
+    def sweep(self, *, seconds: float, first_shard: int = 0, is_between: bool = False) -> Swept:
         """Look at what is due, for at most `seconds`; return what was done.
 
         Nothing is looked at while another sweeper holds the lease. If nothing is due, as nearly
-        always in a small fleet, the lease is not taken, which saves two writes.
+        always in a small fleet, the lease is not taken, which saves two writes. Further sweeps are
+        asked for, before the next minute, when rows will be due; not by a sweep that is one of
+        these (`is_between`), but for what it found in doubt.
         """
-        self.unheard.clear()
+        self.forget()
         looks: Counter[str] = Counter()
         with ThreadPoolExecutor(_WORKERS) as workers:
             shards = list(workers.map(partial(self._index.shard, limit=_PAGE), range(DUE_SHARDS)))
             count_open = sum(workers.map(self._count_open, range(DUE_SHARDS), shards))
+            quiet = sum(workers.map(self._count_quiet, range(DUE_SHARDS), shards))
+            self.measure(count_open, quiet)
             if self._is_any_due(shards):
                 looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
-        return Swept(looks, count_open, len(self.unheard))
+        self._again.ask(*self.next_sweeps([] if is_between else shards))
+        return Swept(looks, count_open, len(self.unheard), self._budget.missed)
+
+    def forget(self) -> None:
+        """Begin anew: nothing was found yet."""
+        self.unheard.clear()
+        self._soon.clear()
+
+    def measure(self, count_open: int, quiet: int) -> None:
+        """Set how closely the fleet is watched from now on."""
+        self._budget = budget(count_open, quiet, self._calls_per_second, self._timings)
+
+    def next_sweeps(self, shards: Sequence[Shard]) -> list[int]:
+        """Return after how many seconds to sweep again, before the next minute.
+
+        Of a shard that is too long to be read at once, rows may be due at any time.
+        """
+        now = self._now_ms()
+        due_ms: list[int] = []
+        for shard in shards:
+            due_ms += [each.at_ms + self._budget.wait_ms(each.risk) for each in shard.rows]
+            if not shard.is_whole:
+                step_ms = to_ms(self._timings.between_s)
+                due_ms += range(now + step_ms, now + to_ms(self._timings.beat_s), step_ms)
+        return sweeps_between(due_ms, self._soon, now, self._timings)
 
     def _is_any_due(self, shards: Sequence[Shard]) -> bool:
         now = self._now_ms()
-        return any(not each.is_whole or _due(each, now) for each in shards)
+        return any(not each.is_whole or _due(each, now, self._budget) for each in shards)
+
+    def _count_quiet(self, number: int, shard: Shard) -> int:
+        if shard.is_whole:
+            return sum(each.risk == QUIET for each in shard.rows)
+        return self._index.count(QUIET, number)
 
     def _count_open(self, number: int, shard: Shard) -> int:
         if shard.is_whole:
@@ -152,10 +193,11 @@ class Sweeper:
             for number in numbers:
                 shard = shards[number]
                 if shard.is_whole:
-                    found = [each.recording_id for each in _due(shard, now) if each.risk == risk]
+                    rows = _due(shard, now, self._budget)
+                    found = [each.recording_id for each in rows if each.risk == risk]
                     yield from (found[at : at + _BATCH] for at in range(0, len(found), _BATCH))
                 else:
-                    yield from self._read(risk, number, now)
+                    yield from self._read(risk, number, now - self._budget.wait_ms(risk))
 
     def _read(self, risk: int, shard: int, now_ms: int) -> Iterator[list[str]]:
         served: set[str] = set()
@@ -189,7 +231,7 @@ class Sweeper:
     def look(self, recording_id: str) -> Look:
         """Do what one recording needs now; return which look it was."""
         recording = self._store.get(recording_id)
-        look = choose_look(recording, self._now_ms(), self._timings)
+        look = choose_look(recording, self._now_ms(), self._timings, self._budget)
         task = recording.task
         match look:
             case "wake":
@@ -248,7 +290,10 @@ class Sweeper:
             data = {"http": reply.status, "status": reply.answer.status}
             return [Note(now, "query", words, data)]
 
-        self._waker.wake(recording.recording_id, change, notes)
+        after = self._waker.wake(recording.recording_id, change, notes)
+        look = next_look(after, self._timings)
+        if look and after.gone_ms:
+            self._soon.append(look[1])
 
     def _stop(self, recording: Recording) -> None:
         now = self._now_ms()
