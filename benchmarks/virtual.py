@@ -176,7 +176,12 @@ class VirtualIndex(DueIndex, frozen=True, kw_only=True):
             heapq.heappush(index, entry)
         return list(found)
 
-    def shard(self, number: int, limit: int) -> Shard:  # noqa: ARG002
+    def shard(
+        self,
+        number: int,
+        limit: int,  # noqa: ARG002
+        after: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> Shard:
         """Return nothing of a shard that has rows: they are read as they are asked for."""
         return Shard([], not any(risk[number] for risk in self.entries))
 

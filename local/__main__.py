@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 
 from local import demo
+from local.agora.arguments import port, speed, url
+from local.console import console_of
 from local.screen import Screen
 from local.stack import FACTS, EmbeddedStack, EmulatorError
 
@@ -22,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     screen = Screen()
     try:
         if arguments.command == "demo":
-            return demo.run(screen, arguments.speed, arguments.mode)
+            return demo.run(screen, arguments.speed, arguments.mode, stays=arguments.stay)
         return _up(screen, arguments)
-    except EmulatorError as error:
+    except (EmulatorError, OSError) as error:
         print(error, file=sys.stderr)
     except subprocess.CalledProcessError:
         print(
@@ -42,13 +44,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start everything and stay until Ctrl-C")
-    up.add_argument("--speed", type=float, default=1, help="make every wait N times shorter")
-    up.add_argument("--port", type=int, default=DEFAULT_PORT, help="the AWS emulator's port")
-    up.add_argument("--agora-url", help="use this Agora instead of the simulator")
+    up.add_argument("--speed", type=speed, default=1, help="make every wait N times shorter")
+    up.add_argument("--port", type=port, default=DEFAULT_PORT, help="the AWS emulator's port")
+    up.add_argument("--console-port", type=port, default=0, help="the console's port (a free one)")
+    up.add_argument("--agora-url", type=url, help="use this Agora instead of the simulator")
     show = commands.add_parser("demo", help="start, record once, stop")
-    show.add_argument("--speed", type=float, default=demo.SPEED)
+    show.add_argument(
+        "--speed", type=speed, default=demo.SPEED, help="make every wait N times shorter"
+    )
     show.add_argument(
         "--mode", choices=sorted(demo.FILES), default="mix", help="Agora's mode of recording"
+    )
+    show.add_argument(
+        "--stay", action="store_true", help="keep it up until Ctrl-C, to see it in the console"
     )
     return parser
 
@@ -58,12 +66,16 @@ def _up(screen: Screen, arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     screen.live("starting")
-    with EmbeddedStack(
-        speed=arguments.speed,
-        port=arguments.port,
-        agora_url=arguments.agora_url,
-        facts_file=FACTS,
-    ) as stack:
+    with (
+        EmbeddedStack(
+            speed=arguments.speed,
+            port=arguments.port,
+            agora_url=arguments.agora_url,
+            facts_file=FACTS,
+        ) as stack,
+        console_of(stack.facts, arguments.console_port) as console,
+    ):
+        screen.line(f"The console: {console.address}")
         screen.step("stack deployed", f"{len(stack.facts['resources'])} resources")
         if stack.dropped:
             screen.line(f"Left out, since the emulator refuses them: {', '.join(stack.dropped)}.")

@@ -31,6 +31,7 @@ from local.strict.calls import judge_calls
 from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
 from local.strict.resources import judge_resources
+from local.strict.scopes import refuse_other_scopes
 from local.strict.sessions import give_long_tokens
 from local.strict.simulation import simulate_in_context
 
@@ -49,6 +50,7 @@ def main() -> None:
     start_once()
     give_long_tokens()
     simulate_in_context()
+    refuse_other_scopes()
     sys.argv = ["ministack"]
     app.main()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 from local.api import Api, send
+from local.console import console_of
 from local.screen import Screen
 from local.stack import EmbeddedStack
 
@@ -49,14 +52,35 @@ STEPS = {
 FILES = {"mix": ["hls", "mp4"], "raw": ["hls", "mp4"], "individual": ["hls"]}
 
 
-def run(screen: Screen, speed: float = SPEED, mode: str = "mix") -> int:
-    """Return 0 if the recording ended `completed`, with its manifest in S3."""
+def run(screen: Screen, speed: float = SPEED, mode: str = "mix", *, stays: bool = False) -> int:
+    """Return 0 if the recording ended `completed`, with its manifest in S3.
+
+    If it `stays`, the console shows the recording until Ctrl-C.
+    """
     screen.head("Agora Recording on AWS: one recording, end to end")
     screen.line(f"Time runs {speed:g} times faster. AWS and Agora are emulated on this machine.\n")
     screen.live("starting the emulator of AWS and the simulator of Agora")
     with EmbeddedStack(speed=speed) as stack:
         screen.step("stack deployed", f"template.yaml, {len(stack.facts['resources'])} resources")
-        return _Story(screen, stack, mode).tell()
+        story = _Story(screen, stack, mode)
+        failed = story.tell()
+        if stays:
+            _stay(screen, stack, story.recording_id)
+        else:
+            screen.line('\nSee it in the console: make demo ARGS="--stay"')
+        return failed
+
+
+def _stay(screen: Screen, stack: EmbeddedStack, recording_id: str) -> None:
+    """Serve the console, say where the recording is in it, and wait for Ctrl-C."""
+    with console_of(stack.facts) as console:
+        where = console.door.url_of(f"recordings/{recording_id}")
+        screen.line(f"\nSee it in the console: {where}")
+        screen.line("Ctrl-C ends it.")
+        over = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: over.set())
+        over.wait()
 
 
 class _Story:
@@ -68,11 +92,12 @@ class _Story:
         self.table = stack.facts["resources"]["Table"]
         self.dynamodb = stack.client("dynamodb")
         self._told: set[str] = set()
+        self.recording_id = ""
 
     def tell(self) -> int:
         self.screen.head("What happens")
         recording = self._ask()
-        recording_id = recording["recordingId"]
+        recording_id = self.recording_id = recording["recordingId"]
         recording = self._follow(recording_id, until=("recording", *TERMINAL))
         if recording["status"] == "recording":
             end = time.monotonic() + RECORD_S

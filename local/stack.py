@@ -225,7 +225,11 @@ class EmbeddedStack:
         """Do what an operator does after the first deploy."""
         found = self._resources()
         values: dict[str, dict[str, Any]] = {
-            "AgoraSecret": {"customerId": self._customer[0], "customerSecret": self._customer[1]},
+            "AgoraSecret": {
+                "customerId": self._customer[0],
+                "customerSecret": self._customer[1],
+                "appCertificate": self._options.get("app_certificate", ""),
+            },
             "NotificationSecret": {"secrets": [self._notification_secret]},
         }
         manager = self.client("secretsmanager")

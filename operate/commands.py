@@ -6,7 +6,9 @@ import argparse
 import getpass
 import json
 import logging
+import math
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -14,21 +16,29 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoRegionError,
+)
 
 from agora_recording.clock import from_iso, now_ms
-from agora_recording.errors import RecordingError
+from agora_recording.errors import RecordingError, SecretRefusedError, StackNotFoundError
 from agora_recording.observability import logger
+from agora_recording.request.check import check_recording
 from agora_recording.request.rules import MODES
 from operate import deployment
 from operate.doctor import checks, recording
 from operate.doctor.check import Finding, State, examine
-from operate.doctor.patient import Patient, doors_of, local_doors
+from operate.doctor.patient import Doors, Patient, doors_of, local_doors
 from operate.doctor.recording import PAGE
 from operate.operations import Operator
 
 STACK = "agora-recording"
 FACTS = "local/stack.json"
+_MOST_INPUT = 65_536  # characters
+_MOST_WORD = 2048  # a resourceId has some hundreds of characters
 
 Result = Any
 Act = Callable[[Operator, argparse.Namespace], Result]
@@ -41,11 +51,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _enter(arguments.region, arguments.profile)
         if arguments.local:
-            _enter_local(Path(arguments.facts))
+            deployment.enter_local(_facts(Path(arguments.facts)))
         result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
-    except (RecordingError, ClientError, BotoCoreError, OSError) as error:
-        print(error, file=sys.stderr)
+    except EndpointConnectionError as error:
+        hint = " Does `make up` still run?" if arguments.local else ""
+        print(f"{error}.{hint}", file=sys.stderr)
         return 1
+    except NoRegionError:
+        print("No region is set: give --region, or set AWS_REGION.", file=sys.stderr)
+        return 1
+    except (RecordingError, ClientError, BotoCoreError, OSError, EOFError) as error:
+        print(str(error) or "The input ended too early.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     lines = [json.dumps(result, indent=2)] if arguments.json else arguments.tell(result)
     for line in lines:
         print(line)
@@ -68,19 +87,20 @@ def _enter(region: str | None, profile: str | None) -> None:
         os.environ["AWS_PROFILE"] = profile
 
 
-def _enter_local(facts: Path) -> None:
-    """Make every AWS client call the embedded stack that `make up` described in `facts`."""
-    found = json.loads(facts.read_text())
-    keys = found["aws_credentials"]
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        os.environ.pop(name, None)
-    os.environ |= {
-        "AWS_ENDPOINT_URL": found["aws_endpoint_url"],
-        "AWS_REGION": found["region"],
-        "AWS_DEFAULT_REGION": found["region"],
-        "AWS_ACCESS_KEY_ID": keys["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
-    }
+def _facts(path: Path) -> dict[str, Any]:
+    """Return what `make up` wrote of the embedded stack. Raises StackNotFoundError."""
+    try:
+        found = json.loads(path.read_text())
+        _ = found["aws_endpoint_url"], found["region"], found["aws_credentials"]["access_key_id"]
+    except FileNotFoundError as error:
+        raise StackNotFoundError(
+            f"There is no {path}: start the embedded stack with `make up`, and leave it running."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StackNotFoundError(
+            f"{path} does not describe an embedded stack: give what `make up` wrote."
+        ) from error
+    return dict(found)
 
 
 # --- verbs --------------------------------------------------------------------------------------
@@ -93,10 +113,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Operate a deployed stack.",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--stack", default=STACK, help=f"the stack's name ({STACK})")
+    where.add_argument("--stack", type=_stack, default=STACK, help=f"the stack's name ({STACK})")
     where.add_argument("--local", action="store_true", help="the embedded stack of `make up`")
-    parser.add_argument("--region", help="the stack's region, as in `make deploy`")
-    parser.add_argument("--profile", help="the AWS profile, as in `make deploy`")
+    parser.add_argument("--region", type=_region, help="the stack's region, as in `make deploy`")
+    parser.add_argument("--profile", type=_word, help="the AWS profile, as in `make deploy`")
     parser.add_argument("--facts", default=FACTS, help=f"what --local reads ({FACTS})")
     parser.add_argument("--json", action="store_true", help="print JSON")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, prog="make ops")
@@ -118,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         _tell_verdict,
     )
     for each in (show, stop, verify):
-        each.add_argument("id", metavar="RECORDING", help="the recordingId")
+        each.add_argument("id", type=_word, metavar="RECORDING", help="the recordingId")
     verify.add_argument(
         "--publish", action="store_true", help="write the manifest, send the end event"
     )
@@ -150,17 +170,23 @@ def _parser() -> argparse.ArgumentParser:
         _tell_orphan_stopped,
     )
     for each in (adopt, orphan):
-        each.add_argument("sid", metavar="SID")
-    adopt.add_argument("id", metavar="RECORDING", help="the recordingId")
+        each.add_argument("sid", type=_word, metavar="SID", help="Agora's id of the session")
+    adopt.add_argument("id", type=_word, metavar="RECORDING", help="the recordingId")
     orphan.add_argument(
-        "--resource-id", help="the resourceId of its start, if no recording knows it"
+        "--resource-id", type=_word, help="the resourceId of its start, if no recording knows it"
     )
     orphan.add_argument("--mode", choices=MODES, help="its mode, if no recording knows it")
-    verb(
+    rotate = verb(
         "rotate-secret",
-        "put a new notification secret before the present one; it is read from the standard input",
-        lambda it, _: it.rotate_secret(_read_secret()),
+        "put a new notification secret before the present ones; it is read from the standard input",
+        _rotate,
         _tell_rotated,
+    )
+    rotate.add_argument(
+        "--forget", action="store_true", help="keep the newest one alone, and remove the others"
+    )
+    rotate.add_argument(
+        "--yes", action="store_true", help="with --forget: do it; without it, only tell"
     )
     firewall = verb(
         "firewall",
@@ -180,12 +206,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument(
         "--record",
-        type=float,
+        type=_seconds_of_a_recording,
         metavar="SECONDS",
         help="make one real recording, too: Agora bills its minutes",
     )
-    doctor.add_argument("--page", default=PAGE, help=f"the page that it records ({PAGE})")
-    doctor.add_argument("--channel", default="", help="record this channel instead of a page")
+    doctor.add_argument(
+        "--page", type=_page, default=PAGE, help=f"the page that it records ({PAGE})"
+    )
+    doctor.add_argument("--channel", type=_channel, help="record this channel instead of a page")
+    console = verb(
+        "console",
+        "serve a page on this machine that shows the stack and acts on it",
+        lambda it, given: _serve(it.stack, given),
+        lambda _: (),
+    )
+    console.add_argument("--port", type=_port, default=0, help="the port (a free one)")
+    console.add_argument(
+        "--no-browser", action="store_true", help="print the address, and open no browser"
+    )
     verb("watch", "run the sweeper now", lambda it, _: it.watch(), _tell_sweep)
     teardown = verb(
         "teardown",
@@ -211,27 +249,108 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _rotate(operator: Operator, given: argparse.Namespace) -> dict[str, Any]:
+    if given.forget:
+        return operator.forget_secrets(confirmed=given.yes)
+    return operator.rotate_secret(_read_secret())
+
+
+def _word(text: str) -> str:
+    """Return an id or a name: it is in AWS's and Agora's requests as it is."""
+    if not text or len(text) > _MOST_WORD or not all("!" <= each <= "~" for each in text):
+        raise argparse.ArgumentTypeError(
+            f"must be 1 to {_MOST_WORD} characters of ASCII without spaces"
+        )
+    return text
+
+
+def _stack(text: str) -> str:
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,127}", text):
+        raise argparse.ArgumentTypeError(
+            "must be the name of a stack: letters, digits and -, first a letter"
+        )
+    return text
+
+
+def _page(text: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", text):
+        raise argparse.ArgumentTypeError(f"must be the URL of a page, such as {PAGE}")
+    return text
+
+
+def _channel(text: str) -> str:
+    if problems := check_recording({"cname": text}).problems:
+        raise argparse.ArgumentTypeError(problems[0].rule)
+    return text
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch("[a-z]{2,}(-[a-z]+)+-[0-9]+", text):
+        raise argparse.ArgumentTypeError("must be the name of a region, such as eu-central-1")
+    return text
+
+
 def _minutes(text: str) -> float:
-    minutes = float(text)
-    if not 0 <= minutes <= 24 * 60:
-        raise argparse.ArgumentTypeError("must be 0 to 1440 minutes")
-    return minutes
+    return _number(text, 0, 24 * 60, "minutes")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65_536):
+        raise argparse.ArgumentTypeError("must be a port: a whole number up to 65535")
+    return int(text)
+
+
+def _seconds_of_a_recording(text: str) -> float:
+    return _number(text, 1, 3600, "seconds")
+
+
+def _number(text: str, least: int, most: int, unit: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of {least} to {most} {unit}")
+    return value
 
 
 def _read_secret() -> str:
+    """Read the secret: one line, since more would be something else. Raises SecretRefusedError."""
     if sys.stdin.isatty():
         return getpass.getpass("The new secret (Agora console, Notifications): ").strip()
-    return sys.stdin.readline().strip()
+    lines = sys.stdin.read(_MOST_INPUT).strip().splitlines()
+    if len(lines) > 1:
+        raise SecretRefusedError(
+            f"{len(lines)} lines came: give the secret alone, in one line. Nothing was stored."
+        )
+    return lines[0].strip() if lines else ""
+
+
+def _doors(stack: deployment.Deployment, given: argparse.Namespace) -> Doors:
+    return local_doors(_facts(Path(given.facts))) if given.local else doors_of(stack)
+
+
+def _serve(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
+    """Serve the console until Ctrl-C."""
+    # What serves pages is needed for no other command.
+    from operate.console.desk import Desk  # noqa: PLC0415
+    from operate.console.server import serve  # noqa: PLC0415
+
+    desk = Desk.of(stack, _doors(stack, given), is_local=given.local)
+    serve(desk, given.port, tell=_tell_now, opens=not given.no_browser)
+    return {}
+
+
+def _tell_now(words: str) -> None:
+    print(words, flush=True)
 
 
 def _examine(stack: deployment.Deployment, given: argparse.Namespace) -> dict[str, Any]:
     """Make every check; tell each finding at once, unless JSON is asked for."""
-    doors = (
-        local_doors(json.loads(Path(given.facts).read_text())) if given.local else doors_of(stack)
-    )
+    doors = _doors(stack, given)
     chosen = list(checks.ALL)
     if given.record:
-        chosen.append(recording.check(given.record, given.page, given.channel))
+        chosen.append(recording.check(given.record, given.page, given.channel or ""))
     found: list[dict[str, str]] = []
     for finding in examine(chosen, Patient(stack, doors)):
         found.append(msgspec.to_builtins(finding))
@@ -256,12 +375,19 @@ def _tell_open(found: list[dict[str, Any]]) -> Iterable[str]:
                 each["mode"],
                 _ago(each["createdAt"], now),
                 _ago(each["lastSeenAt"], now),
-                f"in {-_seconds(each['nextLookAt'], now)} s ({each['risk']})",
+                _next_look(each, now),
             )
             for each in found
         ],
         "No recording is open.",
     )
+
+
+def _next_look(each: dict[str, Any], now: int) -> str:
+    if each["nextLookAt"] is None:
+        return "none is due"
+    seconds = -_seconds(each["nextLookAt"], now)
+    return f"{'now' if seconds <= 0 else f'in {seconds} s'} ({each['risk']})"
 
 
 def _tell_one(found: dict[str, Any]) -> Iterable[str]:
@@ -400,10 +526,30 @@ def _tell_orphan_stopped(found: dict[str, Any]) -> Iterable[str]:
 
 
 def _tell_rotated(found: dict[str, Any]) -> Iterable[str]:
-    return [
-        f"{found['live']} secrets are live, the new one first.",
-        "Wait ten seconds, then enter the new one in Agora's console.",
-    ]
+    if "forgotten" in found:
+        yield from _tell_forgotten(found)
+        return
+    if not found["stored"]:
+        yield "It is the newest secret already: nothing was stored."
+    if found["live"] == 1:
+        yield "One secret is live."
+        return
+    yield f"{found['live']} secrets are live, the new one first. None was removed."
+    if found["stored"]:
+        yield "Wait ten seconds, then enter the new one in Agora's console."
+    yield "When Agora signs with it: rotate-secret --forget removes the others."
+
+
+def _tell_forgotten(found: dict[str, Any]) -> Iterable[str]:
+    others = f"{found['forgotten']} older secret{'' if found['forgotten'] == 1 else 's'}"
+    if not found["forgotten"]:
+        yield "One secret is live; there is nothing to remove."
+    elif found["done"]:
+        yield f"{others} removed; the newest one alone is live."
+    else:
+        yield f"Would remove {others} for good, and keep the newest one. Nothing was done."
+        yield "First enter the newest one in Agora's console, and see that `doctor` is content."
+        yield "Then: rotate-secret --forget --yes."
 
 
 def _tell_firewall(found: dict[str, Any]) -> Iterable[str]:
@@ -472,7 +618,7 @@ def _ago(instant: str | None, now: int) -> str:
     """Return how long ago an instant is, in days, hours, minutes or seconds."""
     if instant is None:
         return "-"
-    seconds = _seconds(instant, now)
+    seconds = max(0, _seconds(instant, now))  # two clocks differ
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.exceptions import ClientError
@@ -97,3 +98,19 @@ def find(name: str, client: CloudFormationClient | None = None) -> Deployment:
         },
         outputs={each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
     )
+
+
+def enter_local(facts: Mapping[str, Any]) -> None:
+    """Make every AWS client of this process call the embedded stack of these facts
+    (local/stack.json).
+    """
+    keys = facts["aws_credentials"]
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ |= {
+        "AWS_ENDPOINT_URL": facts["aws_endpoint_url"],
+        "AWS_REGION": facts["region"],
+        "AWS_DEFAULT_REGION": facts["region"],
+        "AWS_ACCESS_KEY_ID": keys["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": keys["secret_access_key"],
+    }

@@ -18,7 +18,8 @@ from agora_recording.agora.task import Task
 from agora_recording.api.get_recording_events import EventsQuery
 from agora_recording.aws import clients
 from agora_recording.clock import iso, now_ms
-from agora_recording.errors import RecordingStateError, RoomFailedError
+from agora_recording.errors import RecordingStateError, RoomFailedError, SecretRefusedError
+from agora_recording.life.apply_notifications import is_told
 from agora_recording.life.store import Note
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionRow, session_ended
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 # Of recording.due.Risk, in its order.
 RISK_NAMES = ("starting", "ending", "in doubt", "missed", "quiet", "late files")
 _WHOLE_TIMELINE = 100_000
+# Notification secrets that may be live: the webhook tries them one after the other.
+MOST_SECRETS = 5
+SECRET_LENGTH = (4, 256)  # Agora's have about ten
 _EMPTY_PAGES = 500  # of a shard, in a row
 # Seconds: longer than any function may run. A call is never repeated.
 _PATIENT = Config(read_timeout=320, retries={"total_max_attempts": 1})
@@ -48,21 +52,21 @@ class Operator:
 
     def __init__(self, stack: Deployment, parts: Parts[StackSettings] | None = None) -> None:
         self.stack = stack
-        self._parts = parts or Parts(stack.settings)
-        self._store = self._parts.store
-        self._sessions = self._parts.sessions
-        self._waker = self._parts.waker
-        self._applier = self._parts.applier
+        self.parts = parts or Parts(stack.settings)
+        self._store = self.parts.store
+        self._sessions = self.parts.sessions
+        self._waker = self.parts.waker
+        self._applier = self.parts.applier
 
     # --- recordings ---
 
     def open(self) -> list[dict[str, Any]]:
         """Return the recordings that are not over, and when the sweeper looks at each next."""
-        found = self._store.get_all(self._parts.due_index.open_recordings())
+        found = self._store.get_all(self.parts.due_index.open_recordings())
         return [self._open_view(each) for each in found]
 
     def _open_view(self, recording: Recording) -> dict[str, Any]:
-        look = due(recording, self._parts.settings.timings)
+        look = due(recording, self.parts.settings.timings)
         seen = recording.last_seen_ms
         return {
             **public(recording),
@@ -76,7 +80,7 @@ class Operator:
         (SessionReport), and its whole timeline.
         """
         query = EventsQuery(_WHOLE_TIMELINE, None)
-        told = self._parts.timeline.page(recording_id, query)
+        told = self.parts.timeline.page(recording_id, query)
         recording = self._store.get(recording_id)
         reports = [report(sid, self._sessions.get(sid).facts) for sid in recording.sids]
         sessions = msgspec.to_builtins(reports)
@@ -92,7 +96,7 @@ class Operator:
         With `publish`, raises RecordingStateError if the recording is not over.
         """
         recording = self._store.get(recording_id)
-        verdict = self._parts.verifier.verify(recording)
+        verdict = self.parts.verifier.verify(recording)
         found: dict[str, Any] = {
             "recordingId": recording_id,
             "status": recording.status,
@@ -104,7 +108,7 @@ class Operator:
             "missing": verdict.missing,
         }
         if publish:
-            publisher = self._parts.recording_publisher
+            publisher = self.parts.recording_publisher
             found["status"] = publisher.publish_again(recording_id)
             found["published"] = True
         return found
@@ -167,7 +171,7 @@ class Operator:
             uid=uid,
             base_url=attempt.base_url if attempt else None,
         )
-        reply = self._parts.agora.stop(task)
+        reply = self.parts.agora.stop(task)
         error = reply.error()
         if recording and error is None:
             now = now_ms()
@@ -263,18 +267,56 @@ class Operator:
     # --- the rest ---
 
     def rotate_secret(self, secret: str) -> dict[str, Any]:
-        """Put a new notification secret before the present ones, which stay live.
+        """Put a new notification secret before all that are live, which stay live.
 
-        They stay valid as the version AWSPREVIOUS, until the next rotation
-        (notifications/secrets.py). So a secret that is already the present one is not stored again:
-        that would remove the others.
+        Nobody but the operator knows with which of them Agora signs: so none is lost here, however
+        often it is done, and also if the same secret comes again. `forget_secrets` removes the
+        others. Returns {secretId, stored, live}. Raises SecretRefusedError, and then nothing was
+        stored: the secret cannot be one of Agora's, or too many are live.
         """
-        manager, secret_id = clients.secretsmanager(), self.stack.resources["NotificationSecret"]
-        present = parse_secrets(manager.get_secret_value(SecretId=secret_id)["SecretString"])
-        if present[:1] != (secret,):
-            text = msgspec.json.encode({"secrets": [secret]}).decode()
-            manager.put_secret_value(SecretId=secret_id, SecretString=text)
-        return {"secretId": secret_id, "live": len({secret, *present})}
+        check_notification_secret(secret)
+        secret_id = self.stack.resources["NotificationSecret"]
+        live = self._live_secrets(secret_id)
+        wanted = (secret, *(each for each in live if each != secret))
+        if len(wanted) > MOST_SECRETS:
+            raise SecretRefusedError(
+                f"{len(live)} secrets are live already, and each costs time with every "
+                "notification: first remove the old ones with rotate-secret --forget. "
+                "Nothing was stored."
+            )
+        if stored := wanted[:1] != live[:1]:
+            _store_secrets(secret_id, wanted)
+        return {"secretId": secret_id, "stored": stored, "live": len(wanted)}
+
+    def forget_secrets(self, *, confirmed: bool = False) -> dict[str, Any]:
+        """Keep the newest notification secret alone; the others are invalid at once, for good.
+
+        Without `confirmed`, nothing is done, and the answer tells what would be. Returns {secretId,
+        forgotten, live, done}. Raises SecretRefusedError if no secret is filled in.
+        """
+        secret_id = self.stack.resources["NotificationSecret"]
+        newest, *others = self._live_secrets(secret_id) or [""]
+        if not newest:
+            raise SecretRefusedError("No secret is filled in: store one with rotate-secret.")
+        if done := confirmed and bool(others):
+            # The text before the last one stays valid (AWSPREVIOUS): so two are stored.
+            _store_secrets(secret_id, (newest,))
+            _store_secrets(secret_id, (newest,))
+        live = 1 if done else 1 + len(others)
+        return {"secretId": secret_id, "forgotten": len(others), "live": live, "done": done}
+
+    @staticmethod
+    def _live_secrets(secret_id: str) -> tuple[str, ...]:
+        """Return what the webhook accepts, the newest first: as notifications/secrets.py reads."""
+        manager = clients.secretsmanager()
+        found: dict[str, None] = {}
+        for stage in ("AWSCURRENT", "AWSPREVIOUS"):
+            try:
+                answer = manager.get_secret_value(SecretId=secret_id, VersionStage=stage)
+            except manager.exceptions.ResourceNotFoundException:
+                continue
+            found |= dict.fromkeys(parse_secrets(answer["SecretString"]))
+        return tuple(found)
 
     def firewall(self, *, dry_run: bool = False, accept_drop: bool = False) -> dict[str, Any]:
         """Refresh Agora's addresses, or only plan it. Raises RoomFailedError."""
@@ -294,12 +336,12 @@ class Operator:
         tell: Callable[[str], object] = lambda _: None,
     ) -> dict[str, Any]:
         """Stop every open recording, and wait until nothing runs; see `Teardown.run`."""
-        outside = self._parts.outside
+        outside = self.parts.outside
         teardown = Teardown(
             store=self._store,
-            index=self._parts.due_index,
+            index=self.parts.due_index,
             waker=self._waker,
-            publisher=self._parts.recording_publisher,
+            publisher=self.parts.recording_publisher,
             state_machine_arn=self.stack.resources["RecordingStateMachine"],
             now_ms=outside.now_ms,
             sleep=outside.sleep,
@@ -316,6 +358,30 @@ class Operator:
         if "FunctionError" in answer:
             raise RoomFailedError(f"{result.get('errorType')}: {result.get('errorMessage')}")
         return result
+
+
+def check_notification_secret(secret: str) -> None:
+    """Raise SecretRefusedError for text that cannot be one of Agora's notification secrets.
+
+    It is a short word from Agora's console. The sentence never repeats the text.
+    """
+    wrong = None
+    if not secret:
+        wrong = "No secret was given: an empty line came."
+    elif secret[0] in "{[\"'":
+        wrong = "This looks like JSON or quoted text: give the secret alone, as the console shows."
+    elif not all("!" <= each <= "~" for each in secret):
+        wrong = "A secret has no spaces and no characters outside ASCII: copy it again."
+    elif not SECRET_LENGTH[0] <= len(secret) <= SECRET_LENGTH[1]:
+        least, most = SECRET_LENGTH
+        wrong = f"A secret has {least} to {most} characters, and this has {len(secret)}."
+    if wrong:
+        raise SecretRefusedError(f"{wrong} Nothing was stored.")
+
+
+def _store_secrets(secret_id: str, secrets: tuple[str, ...]) -> None:
+    text = msgspec.json.encode({"secrets": secrets}).decode()
+    clients.secretsmanager().put_secret_value(SecretId=secret_id, SecretString=text)
 
 
 def _orphan_view(sid: str, row: SessionRow) -> dict[str, Any]:
@@ -362,9 +428,7 @@ def _stream_records(batch: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], 
         page = client.get_records(ShardIterator=place)
         for record in page["Records"]:
             number = int(record["dynamodb"]["SequenceNumber"])
-            sort = record["dynamodb"]["Keys"]["SK"]["S"]
-            is_told = sort.startswith("EVT#") or sort == "NOTICE"
-            if number <= last and record["eventName"] == "INSERT" and is_told:
+            if number <= last and is_told(record):
                 found.append(record)
             if number >= last:
                 return found, True

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from agora_recording.api.gateway import answer, door, path, query
 from agora_recording.api.get_recordings import Lister, read_recordings_query
 from agora_recording.observability import logger
-from agora_recording.recording.view import public
+from agora_recording.recording.view import detailed
 from agora_recording.wiring.parts import Parts
 from agora_recording.wiring.settings import TableSettings
 
@@ -31,6 +31,6 @@ def lambda_handler(
     recording_id = path(event, "recordingId")
     if recording_id:
         query(event)  # it has no parameters
-        return answer(HTTPStatus.OK, public(lister.get(recording_id)))
+        return answer(HTTPStatus.OK, detailed(lister.get(recording_id)))
     page = read_recordings_query(query(event, "status", "cname", "limit", "cursor"))
     return answer(HTTPStatus.OK, lister.page(page))

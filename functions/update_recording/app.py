@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from agora_recording.api.gateway import answer, door, json_body, path, warned
 from agora_recording.api.update_recording import Updater
 from agora_recording.observability import logger
-from agora_recording.recording.view import public
+from agora_recording.recording.view import detailed
 from agora_recording.wiring.parts import Parts
 from agora_recording.wiring.settings import AgoraSettings
 
@@ -36,4 +36,4 @@ def lambda_handler(
     updater = updater or _updater()
     recording, warnings = updater.update(path(event, "recordingId"), json_body(event))
     logger.info("recording updated", recordingId=recording.recording_id)
-    return answer(HTTPStatus.OK, warned(public(recording), warnings))
+    return answer(HTTPStatus.OK, warned(detailed(recording), warnings))

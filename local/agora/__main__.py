@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from local.agora.options import Options
+from local.agora.arguments import count, port, speed, url
+from local.agora.options import Options, mistyped
 from local.agora.server import AgoraSimulator
 
 
@@ -21,8 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     try:
         simulator = AgoraSimulator(options)
-    except OSError as error:
-        reason = f"it cannot listen on {options.host}:{options.port} ({error.strerror})"
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no host name"
+        reason = f"it cannot listen on {options.host}:{options.port} ({why})"
         print(f"The Agora simulator could not start: {reason}.", file=sys.stderr)
         return 1
     over = threading.Event()
@@ -39,13 +41,14 @@ def _options(argv: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m local.agora",
         description="A simulator of Agora Cloud Recording. Prints one JSON line when it is ready.",
-        epilog="Secrets may come from AGORA_CUSTOMER_SECRET and AGORA_NOTIFICATION_SECRET, so "
-        "that no process list shows them. The control API is described in docs/simulator.md.",
+        epilog="Secrets may come from AGORA_CUSTOMER_SECRET, AGORA_NOTIFICATION_SECRET and "
+        "AGORA_APP_CERTIFICATE, so that no process list shows them. The control API is described "
+        "in docs/simulator.md.",
     )
     add = parser.add_argument
     add("--host", default=default.host)
-    add("--port", type=int, default=0, help="0 takes any free port (default)")
-    add("--speed", type=float, default=1.0, help="how many times faster Agora's durations pass")
+    add("--port", type=port, default=0, help="0 takes any free port (default)")
+    add("--speed", type=speed, default=1.0, help="how many times faster Agora's durations pass")
     add("--app-id", default=default.app_id, help="the only App ID accepted; * accepts any")
     add("--customer-id", default=default.customer_id, help="Basic auth user (%(default)s)")
     add(
@@ -53,16 +56,21 @@ def _options(argv: Sequence[str] | None) -> Options:
         default=os.environ.get("AGORA_CUSTOMER_SECRET", default.customer_secret),
         help="Basic auth password",
     )
-    add("--webhook-url", help="where notifications go; may also be set by the control API")
+    add(
+        "--app-certificate",
+        default=os.environ.get("AGORA_APP_CERTIFICATE"),
+        help="check RTC tokens with this App Certificate; without it, none is checked",
+    )
+    add("--webhook-url", type=url, help="where notifications go; the control API sets it, too")
     add(
         "--notification-secret",
         default=os.environ.get("AGORA_NOTIFICATION_SECRET", default.notification_secret),
         help="the secret that signs notifications",
     )
-    add("--s3-endpoint-url", help="upload here instead of to AWS")
-    add("--qps", type=int, default=default.qps, help="calls a second, 0 for no limit (%(default)s)")
-    add("--pcw", type=int, default=default.pcw, help="recordings at the same time (%(default)s)")
-    add("--seed", type=int, default=0, help="fixes which webhooks are lost or doubled")
+    add("--s3-endpoint-url", type=url, help="upload here instead of to AWS")
+    add("--qps", type=count, default=default.qps, help="calls a second; 0: no limit (%(default)s)")
+    add("--pcw", type=count, default=default.pcw, help="recordings at the same time (%(default)s)")
+    add("--seed", type=count, default=0, help="fixes which webhooks are lost or doubled")
     add(
         "--set",
         action="append",
@@ -72,8 +80,6 @@ def _options(argv: Sequence[str] | None) -> Options:
     )
     add("--log-file", help="append a JSON line for each API call")
     chosen = vars(parser.parse_args(argv))
-    if chosen["speed"] <= 0:
-        parser.error("--speed must be greater than 0")
     if chosen["app_id"] == "*":
         chosen["app_id"] = None
     try:
@@ -91,8 +97,13 @@ def _further(given: Sequence[str]) -> dict[str, Any]:
         name, _, text = each.partition("=")
         if name not in known:
             raise ValueError(f"--set: {name} is no option; docs/simulator.md lists them")
-        value = json.loads(text)
+        try:
+            value = json.loads(text)
+        except ValueError:
+            raise ValueError(f"--set: {text!r} is not JSON; text needs double quotes") from None
         further[name] = tuple(value) if isinstance(value, list) else value
+        if wrong := mistyped(name, further[name]):
+            raise ValueError(f"--set: {name} must be {wrong}")
     return further
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class Options:
     pcw: int = 50
     """Individual and mix recordings at the same time (best practices)."""
     pcw_web: int = 200
+    app_certificate: str | None = field(default=None, repr=False)
+    """With one, tokens are checked, and a recorder whose token ends is thrown out. None: a token
+    may be anything, or missing."""
     ncs_hosts: tuple[str, ...] = ("203.0.113.10", "203.0.113.11")
 
     # --- webhooks -------------------------------------------------------------------------------
@@ -109,3 +113,53 @@ class Options:
     """How long query still answers with status 8 before the 404."""
     abnormal_linger_s: float = 60.0
     """How long query still answers with status 20 before the 404."""
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_PROBABILITIES = ("webhook_loss", "webhook_duplicates", "webhook_disorder")
+
+
+def mistyped(name: str, value: object) -> str | None:
+    """Return what an option must be, if a value is not that; None if it fits.
+
+    Raises KeyError if there is no such option. An array of JSON is given as a tuple.
+    """
+    kind = get_type_hints(Options)[name]
+    if not _fits(value, kind):
+        return _named(kind)
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        if name in _PROBABILITIES and not 0 <= value <= 1:
+            return "a number from 0 to 1"
+        if not 0 <= value < 1e9:
+            return "a number of 0 or more, below 1,000,000,000"
+    return None
+
+
+def _fits(value: object, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if isinstance(kind, UnionType):
+        return any(_fits(value, each) for each in get_args(kind))
+    if get_origin(kind) is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = get_args(kind)
+        if kinds[-1] is Ellipsis:
+            return all(_fits(each, kinds[0]) for each in value)
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind
+
+
+def _named(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(f'"{each}"' for each in get_args(kind))
+    if isinstance(kind, UnionType):
+        return " or ".join(_named(each) for each in get_args(kind))
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if kinds[-1] is Ellipsis:
+            return f"an array, each {_named(kinds[0])}"
+        return f"an array of {', '.join(map(_named, kinds))}"
+    return "null" if kind is type(None) else _WORDS[kind]

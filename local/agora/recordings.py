@@ -702,6 +702,10 @@ class Recording:
         self._wake_waiters()
         self._some_day(now_ms, self._options.abnormal_linger_s, partial(self._end, status=20))
 
+    def throw_out_at(self, at_ms: int) -> None:
+        """Leave the channel when the token ends; a running recorder takes no other one."""
+        self._scheduler.at(at_ms, partial(self.leave, leave_code=SIGNALLED))
+
     def fail_over(self, now_ms: int, how: Failover) -> None:
         """Lose the server and the files that it had not uploaded; another takes over later."""
         if self.phase is not Phase.RUNNING:

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local.agora import answers, rules
+from local.agora import answers, rules, tokens
 from local.agora.channels import Channels
 from local.agora.clock import Scheduler
 from local.agora.faults import Faults
 from local.agora.options import Options
 from local.agora.plan import Plan
 from local.agora.recordings import CLIENT_LEFT, TIMER, Phase, Recording, Stage
-from local.agora.rules import Acquisition, RefusalError
+from local.agora.rules import Acquisition, Identity, RefusalError
 from local.agora.uploads import Uploader
 from local.agora.webhooks import Notification, Notifier
 
@@ -146,6 +146,7 @@ class World:
         client_request = rules.start(
             mode, body.get("clientRequest"), resource.asked, self.options, now_ms
         )
+        token = self._token(app_id, mode, who, client_request)
         if self._full(web=mode == "web"):
             raise RefusalError(500, 502, "Failed to allocate worker")
         recording = Recording(
@@ -163,6 +164,8 @@ class World:
         resource.recording = recording
         self._recordings[recording.sid] = recording
         recording.begin(now_ms)
+        if token:
+            recording.throw_out_at(token.until_ms)
         answer = answers.identity(recording)
         if plan.sid_lost:
             del answer["sid"]
@@ -217,6 +220,22 @@ class World:
         return 200, answers.stop(recording)
 
     # --- what the calls share -------------------------------------------------------------------
+
+    def _token(
+        self, app_id: str, mode: str, who: Identity, client_request: dict[str, Any]
+    ) -> tokens.Token | None:
+        """Return the token of a recorder that needs one. Raises RefusalError: 109, 110."""
+        certificate = self.options.app_certificate
+        if certificate is None or mode == "web":
+            return None
+        return tokens.check(
+            client_request.get("token"),
+            app_id=app_id,
+            certificate=certificate,
+            channel=who.cname,
+            uid=who.uid,
+            now_ms=self.scheduler.now_ms(),
+        )
 
     def _full(self, *, web: bool) -> bool:
         most = self.options.pcw_web if web else self.options.pcw

@@ -120,10 +120,19 @@ class Patient:
             raise NotCheckedError(instead)
         return found
 
-    def call(self, method: str, path: str, body: Any = None, *, signed: bool = True) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        signed: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Call the stack's API, signed with the operator's keys."""
         url, data = self.doors.api_url + path, b"" if body is None else json.dumps(body).encode()
-        request = AWSRequest(method, url, data=data, headers={"Content-Type": "application/json"})
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = AWSRequest(method, url, data=data, headers=sent)
         if signed:
             keys = self.doors.keys()
             credentials = Credentials(keys.access_key, keys.secret_key, keys.token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agora_recording.agora.client import AgoraKeys
+from agora_recording.agora.token import is_hex32
 from agora_recording.notifications.secrets import parse_secrets
 from operate.doctor.check import Check, UnhealthyError
 from operate.doctor.patient import Patient
@@ -32,7 +33,13 @@ def agora_keys(patient: Patient) -> str:
         raise UnhealthyError("The secret has no customerId and customerSecret.") from None
     if not keys.customer_id.strip() or not keys.customer_secret.strip():
         raise UnhealthyError("The customerId or the customerSecret is empty.")
-    return "It holds a customer ID and a customer secret."
+    if not keys.app_certificate.strip():
+        return "It holds a customer ID and a customer secret; no App Certificate, so no tokens."
+    if not is_hex32(keys.app_certificate.strip()):
+        raise UnhealthyError("Its appCertificate does not have 32 hexadecimal digits.")
+    if not is_hex32(patient.stack.parameters["AgoraAppId"]):
+        raise UnhealthyError("Tokens need an AgoraAppId of 32 hexadecimal digits.")
+    return "It holds a customer ID, a customer secret and an App Certificate."
 
 
 def notification_secret(patient: Patient) -> str:
@@ -59,7 +66,8 @@ CHECKS = (
         "agora secret",
         "a secret that nobody has filled in, or not as JSON",
         "Fill it in (docs/deploy.md, step 2): put-secret-value with "
-        '{"customerId": "…", "customerSecret": "…"}.',
+        '{"customerId": "…", "customerSecret": "…"}, and "appCertificate": "…" if the project has '
+        "one.",
         agora_keys,
     ),
     Check(

@@ -23,7 +23,7 @@ FLAGS = [
     "--disable-background-networking",
     "--autoplay-policy=no-user-gesture-required",
 ]
-PLAYER = Path(__file__).parents[2] / ".tools/hls/node_modules/hls.js/dist/hls.min.js"
+PLAYER = Path(__file__).parents[2] / ".tools/console/node_modules/hls.js/dist/hls.min.js"
 PAGE = """<!doctype html>
 <title>Playback</title>
 <video id="video" muted playsinline width="320"></video>

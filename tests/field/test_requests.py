@@ -10,6 +10,7 @@ import pytest
 from agora_recording.agora import bodies
 from agora_recording.api.update_recording import with_update
 from agora_recording.errors import RequestInvalidError
+from agora_recording.request.changes import rewrap, unwrap
 from agora_recording.request.check import check_layout, check_update
 from agora_recording.request.conformance import Checked
 from agora_recording.request.reading import Limits, read_request
@@ -309,7 +310,6 @@ UPDATES = [
     Change(
         "pasted whole",
         {"cname": "room", "uid": "1", "clientRequest": audio(unsubscribeAudioUids=["7"])},
-        {"body", "clientRequest"},
     ),
     Change("nothing to change", {}, {"body"}),
     Change("nothing to change, typed client", {"streamSubscribe": None}, {"body"}),
@@ -322,21 +322,28 @@ LAYOUTS = [
     Change(
         "pasted whole",
         {"cname": "room", "uid": "1", "clientRequest": {"mixedVideoLayout": 1}},
-        {"body", "clientRequest"},
     ),
-    Change("the whole transcodingConfig", {"transcodingConfig": {"mixedVideoLayout": 1}}, {"body"}),
+    Change(
+        "the whole transcodingConfig",
+        {"transcodingConfig": {"mixedVideoLayout": 1}},
+        {"transcodingConfig"},
+    ),
     Change("some languages write 1.0", {"mixedVideoLayout": 1.0}, {"mixedVideoLayout"}),
 ]
 
 
 @pytest.mark.parametrize("row", UPDATES, ids=lambda row: row.source)
 def test_an_update_as_the_field_sends_it_is_taken_or_refused(row: Change) -> None:
-    assert paths(check_update("individual", row.body).problems) == row.refused
+    given = unwrap(row.body)
+    found = rewrap(check_update("individual", given.fields), given, "room")
+    assert paths(found.problems) == row.refused
 
 
 @pytest.mark.parametrize("row", LAYOUTS, ids=lambda row: row.source)
 def test_a_layout_as_the_field_sends_it_is_taken_or_refused(row: Change) -> None:
-    assert paths(check_layout("mix", row.body).problems) == row.refused
+    given = unwrap(row.body)
+    found = rewrap(check_layout("mix", given.fields), given, "room")
+    assert paths(found.problems) == row.refused
 
 
 SPELLINGS = ("unsubscribeAudioUids", "unSubscribeAudioUids")
@@ -390,7 +397,7 @@ def test_a_list_in_the_wrong_place_is_refused(spelling: str, where: str) -> None
         value = {name: value}
     assert f"clientRequest.{where}{spelling}" in paths(start("mix", value).problems)
     update = check_update("mix", {**audio(subscribeAudioUids=["1"]), "extra": value})
-    assert paths(update.problems) == {f"extra.{where}{spelling}"}
+    assert f"extra.{where}{spelling}" in paths(update.problems)
 
 
 # --- the bodies that Agora's own clients build ----------------------------------------------------

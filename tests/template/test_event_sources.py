@@ -79,8 +79,12 @@ def expanded(region: str = "us-east-1") -> dict[str, Any]:
         for name in ("CodeUri", "ContentUri", "DefinitionUri"):
             if name in each.get("Properties", {}):
                 each["Properties"][name] = "s3://bucket/key"
-    # SAM asks boto for its region once in a process, and takes the partition from it.
-    with patch.object(ArnGenerator, "BOTO_SESSION_REGION_NAME", region):
+    # SAM asks boto for its region once in a process, and takes the partition from it. On a machine
+    # without AWS settings, boto knows none.
+    with (
+        patch.dict("os.environ", AWS_DEFAULT_REGION=region),
+        patch.object(ArnGenerator, "BOTO_SESSION_REGION_NAME", region),
+    ):
         made: dict[str, Any] = transform(given, {}, _ManagedPolicies())["Resources"]
     return made
 

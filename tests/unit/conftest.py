@@ -1,4 +1,6 @@
-"""A unit test touches nothing outside its process. The simulator is a server: its tests may."""
+"""A unit test touches nothing outside its process. The simulator and the console are servers: their
+tests may.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ settings.register_profile("unit", deadline=None, max_examples=_EXAMPLES)
 settings.load_profile("unit")
 
 _HERE = Path(__file__).parent
-_SERVED = _HERE / "simulator"
+_SERVED = (_HERE / "simulator", _HERE / "operate" / "console")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Take the network away from every test of this folder."""
     for item in items:
-        if item.path.is_relative_to(_HERE) and not item.path.is_relative_to(_SERVED):
+        if item.path.is_relative_to(_HERE) and not any(map(item.path.is_relative_to, _SERVED)):
             item.add_marker(pytest.mark.disable_socket)

@@ -60,12 +60,21 @@ class FakeBucket:
         self.add(Key, Body)
 
     @reading
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
-        """Read an object."""
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:
+        """Read an object, or a range of its bytes."""
         self.reads.append(Key)
         if Key not in self.objects:
             raise error(NoSuchKey)
-        return {"Body": BytesIO(self.objects[Key][0])}
+        body = self.objects[Key][0]
+        if not Range:
+            return {"Body": BytesIO(body), "ContentLength": len(body)}
+        first, _, last = Range.removeprefix("bytes=").partition("-")
+        begin, end = int(first), min(int(last or len(body) - 1), len(body) - 1)
+        if begin >= len(body):
+            raise error("InvalidRange")
+        told = f"bytes {begin}-{end}/{len(body)}"
+        part = body[begin : end + 1]
+        return {"Body": BytesIO(part), "ContentLength": len(part), "ContentRange": told}
 
     @reading
     def list_objects_v2(self, *, Bucket: str, Prefix: str, StartAfter: str) -> dict[str, Any]:

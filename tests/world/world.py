@@ -26,6 +26,8 @@ from tests.world.storage import FakeStorage
 from tests.world.table import FakeTable
 from tests.world.webhook import NOW_MS
 
+AGORA_SECRET = '{"customerId": "customer", "customerSecret": "hush"}'
+
 
 class World:
     """What a room meets. A test takes its part from `parts`, and looks at the fakes.
@@ -54,7 +56,7 @@ class World:
         self.bus = FakeBus(self.faults)
         self.queue = FakeQueue(self.faults)
         self.kms = FakeKms()
-        self.secrets = FakeSecretsManager()
+        self.secrets = FakeSecretsManager(agora=AGORA_SECRET)
         self.machine = FakeStepFunctions(self.faults)
         self.agora = ScriptedAgora(*script)
         self.storage = FakeStorage(is_temporary=self.settings.storage_credentials == "temporary")

@@ -64,6 +64,10 @@ class StackNotFoundError(RecordingError):
     """The operator's command found no stack of this name, or the stack is not this bundle's."""
 
 
+class SecretRefusedError(RecordingError):
+    """The operator's text cannot be the secret that it is given for; nothing was stored."""
+
+
 class RoomFailedError(RecordingError):
     """A function that the operator invoked ended in an error; the message is the function's own."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from agora_recording.api.create_recording import (
 )
 from agora_recording.errors import IdempotencyConflictError, WriteConflictError
 from agora_recording.recording.ids import is_recording_id
-from agora_recording.recording.model import Recording
+from agora_recording.recording.model import TERMINAL, Recording
 from functions.create_recording import app
 from tests.unit.api.test_gateway import anything
 from tests.world.api import Context, Response, read, refusal, request
@@ -144,6 +145,50 @@ def test_a_recording_is_made_though_its_execution_could_not_be_started(room: Roo
     room.machine.start_execution = fails  # type: ignore[assignment,method-assign]
     assert room.post(BODY).status == 202
     assert room.rows[0]["dueShard"]  # the sweeper will find it
+
+
+# --- the channel is being recorded already ---
+
+
+def test_a_second_recording_of_a_channel_without_a_key_is_warned_of(room: Room) -> None:
+    quiet = {**BODY, "clientRequest": {"recordingConfig": {"channelType": 1}}}
+    first = room.post(quiet).body
+    assert "warnings" not in first
+    room.sleep(1)
+    second = room.post(quiet)
+    assert second.status == 202
+    assert second.body["recordingId"] != first["recordingId"]
+    (warning,) = second.body["warnings"]
+    assert warning["path"] == "cname"
+    assert warning["rule"] == (
+        f"is being recorded by {first['recordingId']} already, and now twice: stop one of the two; "
+        "an Idempotency-Key makes repeated requests one"
+    )
+    assert "warnings" not in room.post({**quiet, "cname": "another"}).body
+    assert "warnings" not in room.post(quiet, Idempotency_Key="1").body
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_a_recording_that_is_over_is_no_reason_for_a_warning(room: Room, status: str) -> None:
+    first = room.post(BODY).body["recordingId"]
+    row = room.table.items[f"REC#{first}", "META"]
+    row["status"] = {"S": status}
+    room.sleep(1)
+    assert "cname" not in [each["path"] for each in room.post(BODY).body["warnings"]]
+
+
+def test_a_recording_is_made_even_if_the_channel_cannot_be_looked_at(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.table, "query", refuse)
+    answer = room.post(BODY)
+    assert answer.status == 202
+    assert "cname" not in [each["path"] for each in answer.body["warnings"]]
+    assert len(room.rows) == 1
+
+
+def refuse(**_: Any) -> None:
+    raise ClientError({"Error": {"Code": "ThrottlingException"}}, "Query")
 
 
 # --- what is refused ---

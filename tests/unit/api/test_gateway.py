@@ -47,12 +47,6 @@ def test_any_body_is_an_object_or_a_clear_refusal(body: str | None, encoded: boo
     assert answer.body == {"is": True} or answer.body["problems"][0]["path"] == "body"
 
 
-@pytest.mark.parametrize("body", [None, "", "{", "[]", '"x"', "1", '{"a":NaN}', '{"a":"\\ud800"}'])
-def test_what_is_no_json_object_is_named_so(body: str | None) -> None:
-    with pytest.raises(RequestInvalidError, match="body: must be a JSON object"):
-        gateway.json_body({"body": body})
-
-
 def test_a_body_that_is_nested_without_end_is_refused() -> None:
     with pytest.raises(RequestInvalidError, match="nested too deeply"):
         gateway.json_body({"body": '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"})
@@ -65,7 +59,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
     answer = refused(lambda event, _: gateway.json_body(event), {"body": fits + " "})
     assert answer.status == 413
     assert answer.body["title"] == "Content Too Large"
-    assert answer.body["detail"] == "The body is larger than 262144 bytes."
+    assert answer.body["detail"] == "The body has 262145 bytes, and at most 262144 are allowed."
 
 
 def test_a_base64_body_is_decoded() -> None:

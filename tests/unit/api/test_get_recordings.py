@@ -58,6 +58,48 @@ def room() -> Room:
 # --- one ---
 
 
+CONFIG: dict[str, Any] = {
+    "channelType": 1,
+    "subscribeAudioUids": ["1"],
+    "unSubscribeVideoUids": ["2"],
+    "transcodingConfig": {
+        "width": 640,
+        "mixedVideoLayout": 3,
+        "layoutConfig": [{"uid": "1", "x_axis": 0, "y_axis": 0, "width": 1, "height": 1}],
+        "backgroundImage": "{sealed 0}",
+    },
+}
+
+
+def test_one_recording_shows_its_present_subscription_and_layout_without_secrets(
+    room: Room,
+) -> None:
+    room.add(recording(client_request={"recordingConfig": CONFIG}))
+    shown = room.get(RECORDING_ID).body
+    assert shown["subscription"] == {"subscribeAudioUids": ["1"], "unSubscribeVideoUids": ["2"]}
+    layout = CONFIG["transcodingConfig"]
+    assert shown["layout"] == {name: layout[name] for name in ("mixedVideoLayout", "layoutConfig")}
+    (listed,) = room.get().body["recordings"]
+    assert shown == {**listed, "subscription": shown["subscription"], "layout": shown["layout"]}
+
+
+@pytest.mark.parametrize(
+    ("mode", "config"),
+    [
+        ("mix", {}),
+        ("mix", {"channelType": 1, "transcodingConfig": {"width": 640}}),
+        ("raw", {"channelType": 1, "transcodingConfig": {"mixedVideoLayout": 1}}),
+        ("web", CONFIG),
+    ],
+)
+def test_a_recording_of_everybody_with_no_layout_shows_neither(
+    room: Room, mode: Any, config: Any
+) -> None:
+    room.add(recording(mode=mode, client_request={"recordingConfig": config} if config else {}))
+    shown = room.get(RECORDING_ID).body
+    assert not {"subscription", "layout"} & set(shown)
+
+
 def test_a_recording_is_shown(room: Room) -> None:
     room.add(recording())
     answer = room.get(RECORDING_ID)

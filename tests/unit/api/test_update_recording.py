@@ -106,6 +106,49 @@ def test_an_update_is_passed_on_as_it_is() -> None:
     assert call["body"] == {"cname": "consultation-7", "uid": UID, "clientRequest": SUBSCRIBE}
 
 
+@pytest.mark.parametrize("uid", [{}, {"uid": "17"}])
+def test_agoras_own_body_of_an_update_is_understood_too(uid: dict[str, str]) -> None:
+    room = Room()
+    room.agora.then(accepted())
+    answer = room.patch({"cname": "consultation-7", **uid, "clientRequest": SUBSCRIBE})
+    assert answer.status == 200
+    assert [each["path"] for each in answer.body.get("warnings", ())] == list(uid)
+    assert room.told == [SUBSCRIBE]
+    assert room.row.client_request["recordingConfig"]["subscribeAudioUids"] == ["1", "2"]
+
+
+def test_agoras_own_body_of_a_layout_is_understood_too() -> None:
+    room = Room()
+    room.agora.then(accepted("updateLayout"))
+    assert room.put({"clientRequest": LAYOUT}).status == 200
+    assert room.told == [LAYOUT]
+
+
+def test_what_is_wrong_in_or_beside_a_wrapped_change_is_told_by_its_whole_path() -> None:
+    room = Room()
+    inner = {"streamSubscribe": [], "recordingConfig": {"maxIdleTime": 5}}
+    answer = room.patch({"cname": "another", "mode": "mix", "clientRequest": inner})
+    assert answer.status == 400
+    assert {each["path"]: each["rule"] for each in answer.body["problems"]} == {
+        "cname": "is not this recording's channel; leave it out",
+        "mode": "stands beside clientRequest: put it inside",
+        "clientRequest.streamSubscribe": "must be an object, not an array",
+        "clientRequest.recordingConfig": "is set at the start, and cannot be changed later; this "
+        "call takes streamSubscribe, webRecordingConfig, rtmpPublishConfig",
+    }
+    assert room.patch({"clientRequest": {}}).body["problems"][0]["path"] == "clientRequest"
+    assert room.told == []
+
+
+def test_the_answer_to_a_change_shows_the_subscription_and_the_layout_that_hold_now() -> None:
+    room = Room()
+    room.agora.then(accepted("updateLayout"), accepted())
+    assert "subscription" not in room.put({"mixedVideoLayout": 0}).body
+    shown = room.patch(SUBSCRIBE).body
+    assert shown["subscription"] == {"subscribeAudioUids": ["1", "2"]}
+    assert shown["layout"] == {"mixedVideoLayout": 0}
+
+
 def test_a_layout_is_passed_on_as_it_is() -> None:
     room = Room()
     room.agora.then(accepted("updateLayout"))

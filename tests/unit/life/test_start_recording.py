@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import given as holding
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from agora_recording.clock import iso
 from agora_recording.errors import (
     AgoraError,
     AgoraRefusedError,
     AgoraUnavailableError,
     RateLimitedError,
     ResourceExpiredError,
+    SecretUnavailableError,
     ServiceFullError,
     SidUnknownError,
     StopRequestedError,
@@ -32,6 +35,9 @@ from agora_recording.recording.model import (
     started,
 )
 from agora_recording.recording.starting import choose_uid, next_step
+from agora_recording.recording.view import public
+from local.agora.rules import RefusalError
+from local.agora.tokens import check as check_token
 from tests.world.builders import (
     CNAME,
     HOST,
@@ -62,13 +68,11 @@ WAITING = requested(status="starting", attempt=acquired())  # its start may have
 class Room(World):
     """The room that starts, beside one recording and a script."""
 
-    def __init__(self, row: Recording, *answers: Any, temporary: bool = False) -> None:
+    def __init__(
+        self, row: Recording, *answers: Any, temporary: bool = False, **variables: Any
+    ) -> None:
         credentials = "temporary" if temporary else "keys"
-        variables: dict[str, Any] = {
-            "uid_from": 100,
-            "uid_to": 199,
-            "storage_credentials": credentials,
-        }
+        variables |= {"uid_from": 100, "uid_to": 199, "storage_credentials": credentials}
         super().__init__(row, script=answers, now_ms=after(10), **variables)
 
     def random_bytes(self, count: int) -> bytes:
@@ -512,3 +516,113 @@ def test_a_stop_during_the_start_does_not_make_it_forget_the_session() -> None:
     assert (room.row.sid, room.row.stop_reason) == (SID, "STOP_REQUESTED")
     with pytest.raises(StopRequestedError):
         room.start()
+
+
+# --- projects with an App Certificate ------------------------------------------------------------
+
+APP_ID, CERTIFICATE = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+
+
+class CertifiedRoom(Room):
+    """The room of a project with an App Certificate."""
+
+    def __init__(self, row: Recording, *answers: Any) -> None:
+        super().__init__(row, *answers, agora_app_id=APP_ID)
+        keys = {"customerId": "id", "customerSecret": "hush", "appCertificate": CERTIFICATE}
+        self.secrets.versions["agora"] = [json.dumps(keys)]
+
+    def token(self) -> object:
+        """Return the token that the last start was sent with."""
+        endpoint, call = self.agora.calls[-1]
+        assert endpoint == "start"
+        return call["body"]["clientRequest"].get("token")
+
+    def opens(self, uid: str) -> bool:
+        """Tell whether that token lets this uid into the recording's channel."""
+        try:
+            check_token(
+                self.token(),
+                app_id=APP_ID,
+                certificate=CERTIFICATE,
+                channel=CNAME,
+                uid=uid,
+                now_ms=self.clock(),
+            )
+        except RefusalError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("mode", ["mix", "individual", "raw"])
+def test_a_start_without_a_token_gets_one_for_its_own_uid(mode: Any) -> None:
+    room = CertifiedRoom(requested(mode=mode), given(), begun(SID))
+    room.start()
+    assert room.row.attempt
+    assert room.opens(room.row.attempt.uid)
+    assert not room.opens("4300")
+    assert room.row.attempt.token_until_ms == (room.clock() // 1000 + 86_400) * 1000
+    assert public(room.row)["attempts"][0]["tokenUntil"] == iso(room.row.attempt.token_until_ms)
+
+
+def test_each_attempt_gets_a_token_of_its_own() -> None:
+    room = CertifiedRoom(ended("DIED"), given("resource-2"), begun(OTHER_SID))
+    room.start()
+    assert room.row.attempt
+    assert room.opens(room.row.attempt.uid)
+    assert not room.opens(ended("DIED").attempts[0].uid)
+
+
+def test_a_page_recorder_gets_no_token() -> None:
+    room = CertifiedRoom(requested(mode="web"), given(), begun(SID))
+    room.start()
+    assert room.token() is None
+    assert room.row.attempt
+    assert room.row.attempt.token_until_ms is None
+
+
+def test_a_token_of_the_caller_is_kept() -> None:
+    room = CertifiedRoom(
+        requested(client_request={"recordingConfig": {}, "token": "the caller's"}),
+        given(),
+        begun(SID),
+    )
+    room.start()
+    assert room.token() == "the caller's"
+    assert room.row.attempt
+    assert room.row.attempt.token_until_ms is None
+
+
+def test_acquire_gets_the_same_token_as_start() -> None:
+    request: Any = {"recordingConfig": {}, "startParameter": {"recordingConfig": {}}}
+    room = CertifiedRoom(requested(client_request=request), given(), begun(SID))
+    room.start()
+    sent = room.agora.calls[0][1]["body"]["clientRequest"]["startParameter"]
+    assert sent["token"] == room.token()
+
+
+def test_a_repeated_start_keeps_the_end_of_the_first_token() -> None:
+    row = replace(WAITING, attempt=acquired(token_until_ms=after(86_401)))
+    room = CertifiedRoom(row, begun(SID))
+    room.start()
+    assert room.row.attempt
+    assert room.row.attempt.token_until_ms == after(86_401)
+    assert room.opens(room.row.attempt.uid)
+
+
+def test_no_row_and_no_note_holds_a_token_or_the_certificate() -> None:
+    room = CertifiedRoom(requested(), given(), begun(SID))
+    room.start()
+    token = room.token()
+    kept = repr(room.table.items)
+    assert isinstance(token, str)
+    assert token not in kept
+    assert CERTIFICATE not in kept
+
+
+def test_a_wrong_certificate_is_told_before_agora_is_asked() -> None:
+    room = CertifiedRoom(requested())
+    keys = {"customerId": "id", "customerSecret": "hush", "appCertificate": "wrong"}
+    room.secrets.versions["agora"] = [json.dumps(keys)]
+    with pytest.raises(SecretUnavailableError, match="appCertificate"):
+        room.start()
+    assert room.agora.calls == []

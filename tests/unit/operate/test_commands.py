@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -18,10 +19,17 @@ from botocore.exceptions import ClientError
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item
 from agora_recording.clock import iso
-from agora_recording.errors import RecordingStateError, RoomFailedError, StackNotFoundError
+from agora_recording.errors import (
+    RecordingStateError,
+    RoomFailedError,
+    SecretRefusedError,
+    StackNotFoundError,
+)
 from agora_recording.life import apply_notifications
+from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.recording.due import RISKS
 from agora_recording.wiring.parts import Parts
+from local.template import ROOT
 from operate import commands, deployment, operations
 from operate.deployment import Deployment
 from operate.operations import RISK_NAMES, Operator
@@ -165,16 +173,10 @@ def test_a_notification_that_has_expired_is_no_longer_asked_for(world: Desk) -> 
     assert world.outcomes() == [("its row has expired", True)]
 
 
-BATCH = {
-    "DDBStreamBatchInfo": {
-        "shardId": "shard",
-        "startSequenceNumber": "5",
-        "endSequenceNumber": "6",
-        "approximateArrivalOfFirstRecord": "2026-01-31T12:00:00Z",
-        "batchSize": 2,
-        "streamArn": "arn:aws:dynamodb:us-east-1:123456789012:table/recordings/stream/1",
-    }
-}
+SAMPLES = ROOT / "tests" / "unit" / "functions" / "samples"
+BATCH = json.loads((SAMPLES / "lambda-stream-given-up.json").read_text())
+INVOCATION = json.loads((SAMPLES / "lambda-invocation-given-up.json").read_text())
+SCHEDULED = json.loads((SAMPLES / "scheduler-default-event.json").read_text())
 
 
 class FakeStream:
@@ -256,8 +258,9 @@ def test_a_late_file_that_was_given_up_is_handed_over_again(
     assert [json.loads(each) for each in world.queues.bodies["arrivals"].values()] == [letter]
 
 
-def test_a_scheduled_run_that_was_given_up_is_shown(world: Desk) -> None:
-    world.queues.put("dead", {})
+@pytest.mark.parametrize("letter", [{}, {"scheduled": True}, SCHEDULED, INVOCATION])
+def test_a_scheduled_run_that_was_given_up_is_shown(world: Desk, letter: dict[str, Any]) -> None:
+    world.queues.put("dead", letter)
     assert world.outcomes() == [("given up; the schedule has run since, or will", False)]
 
 
@@ -342,24 +345,93 @@ def test_a_recording_is_shown_with_what_agora_told_of_each_session(world: Desk) 
 # --- the rest -----------------------------------------------------------------------------------
 
 
+def live(world: Desk) -> tuple[str, ...]:
+    """What the webhook accepts, as it reads it itself."""
+    secrets = NotificationSecrets("notifications", client=cast(Any, world.secrets))
+    secrets._ask(0)
+    return secrets._secrets
+
+
 @pytest.mark.parametrize(
-    ("before", "live"),
-    [('{"secrets": []}', 1), ("bare", 2), ('{"secrets": ["current", "older"]}', 3)],
+    ("before", "after"),
+    [
+        (['{"secrets": []}'], ["fresh"]),
+        ([""], ["fresh"]),
+        (["bare"], ["fresh", "bare"]),
+        (['{"secrets": ["current", "older"]}'], ["fresh", "current", "older"]),
+        (['{"secrets": ["oldest"]}', "current"], ["fresh", "current", "oldest"]),
+        (["current", '{"secrets": ["older", "fresh"]}'], ["fresh", "older", "current"]),
+    ],
 )
-def test_a_new_secret_becomes_the_current_version(world: Desk, before: str, live: int) -> None:
-    """The version before it stays live by itself (functions/test_receive_notification.py)."""
-    world.secrets.versions["notifications"] = [before]
-    told = world.operator.rotate_secret("new")
-    assert world.secrets.versions["notifications"][-1] == '{"secrets":["new"]}'
-    assert told == {"secretId": "notifications", "live": live}
+def test_a_new_secret_comes_first_and_none_that_was_live_is_lost(
+    world: Desk, before: list[str], after: list[str]
+) -> None:
+    world.secrets.versions["notifications"] = before
+    told = world.operator.rotate_secret("fresh")
+    assert live(world) == tuple(after)
+    assert told == {"secretId": "notifications", "stored": True, "live": len(after)}
 
 
-def test_a_secret_that_is_current_is_not_stored_again(world: Desk) -> None:
-    """It would become its own predecessor, and the real one would be dead at once."""
-    before = '{"secrets": ["new", "older"]}'
+def test_the_secret_that_agora_signs_with_outlives_any_number_of_rotations(world: Desk) -> None:
+    world.secrets.versions["notifications"] = ["signs"]
+    for number in range(operations.MOST_SECRETS - 1):
+        world.operator.rotate_secret(f"new-{number}")
+        assert "signs" in live(world)
+    before = list(world.secrets.versions["notifications"])
+    with pytest.raises(SecretRefusedError, match="5 secrets are live already"):
+        world.operator.rotate_secret("one-more")
+    assert world.secrets.versions["notifications"] == before
+
+
+def test_a_secret_that_is_the_newest_already_is_not_stored_again(world: Desk) -> None:
+    before = '{"secrets": ["newest", "older"]}'
     world.secrets.versions["notifications"] = [before]
-    assert world.operator.rotate_secret("new")["live"] == 2
+    told = world.operator.rotate_secret("newest")
+    assert told == {"secretId": "notifications", "stored": False, "live": 2}
     assert world.secrets.versions["notifications"] == [before]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "No secret was given"),
+        ("abc", "4 to 256 characters, and this has 3"),
+        ("x" * 257, "4 to 256 characters, and this has 257"),
+        ("two words", "no spaces"),
+        ("sécrète", "outside ASCII"),
+        ("tab\tbed", "no spaces"),
+        ('{"secrets": ["abcdef"]}', "looks like JSON"),
+        ('"abcdef"', "looks like JSON or quoted text"),
+    ],
+)
+def test_what_cannot_be_a_secret_is_refused_and_nothing_is_stored(
+    world: Desk, text: str, words: str
+) -> None:
+    world.secrets.versions["notifications"] = ["signs"]
+    with pytest.raises(SecretRefusedError, match=words) as refused:
+        world.operator.rotate_secret(text)
+    assert str(refused.value).endswith("Nothing was stored.")
+    assert not text or text not in str(refused.value)
+    assert world.secrets.versions["notifications"] == ["signs"]
+
+
+def test_older_secrets_are_removed_only_when_that_is_confirmed(world: Desk) -> None:
+    before = ["leaked", '{"secrets": ["newest", "older"]}']
+    world.secrets.versions["notifications"] = list(before)
+    told = world.operator.forget_secrets()
+    assert told == {"secretId": "notifications", "forgotten": 2, "live": 3, "done": False}
+    assert world.secrets.versions["notifications"] == before
+    told = world.operator.forget_secrets(confirmed=True)
+    assert told == {"secretId": "notifications", "forgotten": 2, "live": 1, "done": True}
+    assert live(world) == ("newest",)
+    versions = list(world.secrets.versions["notifications"])
+    assert world.operator.forget_secrets(confirmed=True)["forgotten"] == 0
+    assert world.secrets.versions["notifications"] == versions
+
+
+def test_there_must_be_a_secret_before_others_are_forgotten(world: Desk) -> None:
+    with pytest.raises(SecretRefusedError, match="No secret is filled in"):
+        world.operator.forget_secrets(confirmed=True)
 
 
 def test_a_recording_that_is_not_over_is_not_published(world: Desk) -> None:
@@ -597,8 +669,12 @@ def _instants(*ages_s: int) -> list[str]:
 def test_a_secret_comes_by_the_standard_input_never_by_an_argument(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lines = SimpleNamespace(isatty=lambda: False, readline=lambda: "a-new-secret\n")
-    monkeypatch.setattr(sys, "stdin", lines)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n  a-new-secret\n\n"))
     assert commands._read_secret() == "a-new-secret"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    assert commands._read_secret() == ""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
+    with pytest.raises(SecretRefusedError, match="2 lines came"):
+        commands._read_secret()
     with pytest.raises(SystemExit):
         commands.main(["rotate-secret", "a-new-secret"])

@@ -69,6 +69,21 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         _secret("agora", '{"customerId": "id", "customerSecret": "wrong"}'),
         "agora key",
     ),
+    "a certificate that is none": (
+        _secret(
+            "agora", '{"customerId": "id", "customerSecret": "hush", "appCertificate": "short"}'
+        ),
+        "agora secret",
+    ),
+    "an App ID that signs no token": (
+        _secret(
+            "agora",
+            json.dumps(
+                {"customerId": "id", "customerSecret": "hush", "appCertificate": "0123abcd" * 4}
+            ),
+        ),
+        "agora secret",
+    ),
     "a wrong App ID": (lambda clinic: _parameter(clinic, AgoraAppId="other"), "app id"),
     "the keys of another user": (_secret("storage", OTHERS_KEYS), "uploader"),
     "a bucket policy that was removed": (_set("bucket_policy", None), "bucket policy"),

@@ -349,9 +349,8 @@ def test_web_mode_asks_for_its_page() -> None:
     assert paths(start("web", {}).problems) == {"clientRequest.extensionServiceConfig"}
 
 
-@pytest.mark.parametrize("request_", [{}, {"recordingConfig": {"channelType": 0}}])
-def test_individual_mode_warns_without_a_size_of_the_group(request_: Json) -> None:
-    found = start("individual", request_)
+def test_individual_mode_warns_without_a_size_of_the_group() -> None:
+    found = start("individual", {"recordingConfig": {"channelType": 0}})
 
     assert found.problems == ()
     assert paths(found.warnings) == {"clientRequest.recordingConfig.subscribeUidGroup"}
@@ -579,7 +578,7 @@ def test_an_update_for_its_mode_is_accepted(mode: str, body: Json) -> None:
         ("individual", {"rtmpPublishConfig": {"outputs": []}}, "rtmpPublishConfig"),
         ("raw", {"webRecordingConfig": {"onhold": True}}, "webRecordingConfig"),
         ("mix", {}, "body"),
-        ("mix", {"unknown": 1}, "body"),
+        ("mix", {"unknown": 1}, "unknown"),
         ("mix", [], "body"),
         ("mix", {**UPDATE, "storageConfig": STORAGE}, "storageConfig"),
         (
@@ -612,20 +611,82 @@ def test_a_layout_is_for_mix_alone(mode: str) -> None:
     assert paths(check.check_layout(mode, CUSTOM_LAYOUT).problems) == {"body"}
 
 
+@pytest.mark.parametrize("body", [{}, {"layoutConfig": None}])
+def test_a_layout_without_a_field_is_refused(body: Json) -> None:
+    (problem,) = check.check_layout("mix", body).problems
+    assert problem.path == "body"
+    assert problem.rule.startswith("is empty; it must hold at least one of maxResolutionUid, ")
+
+
+@pytest.mark.parametrize("inner", [5, {"clientRequest": UPDATE}])
+def test_what_is_wrapped_twice_or_is_no_wrapping_is_refused(inner: Any) -> None:
+    found = check.check_update("mix", {"clientRequest": inner})
+    assert paths(found.problems) == {"clientRequest"}
+
+
+TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
+
+
 @pytest.mark.parametrize(
-    "body",
-    [{}, {"unknown": 1}, {"layoutConfig": None}, *whole_bodies({"mixedVideoLayout": 1})[:2]],
+    ("body", "path", "rule"),
+    [
+        ({"unknown": 1}, "unknown", f"is not a field of this call, which takes {TAKES}"),
+        ({"streamsubscribe": {}}, "streamsubscribe", "did you mean streamSubscribe? Upper and"),
+        ({"update": UPDATE}, "update", "give its members alone, without it"),
+        (
+            {"recordingConfig": {"maxIdleTime": 60}},
+            "recordingConfig",
+            f"is set at the start, and cannot be changed later; this call takes {TAKES}",
+        ),
+        (
+            {"mixedVideoLayout": 1},
+            "mixedVideoLayout",
+            "is a field of a layout: send it with PUT to the",
+        ),
+        (
+            {**UPDATE, **{"mixedVideoLayout": 1}},
+            "mixedVideoLayout",
+            "is a field of a layout: send it with PUT",
+        ),
+        ({"onhold": True}, "onhold", "belongs into webRecordingConfig"),
+        (UPDATE["streamSubscribe"], "audioUidList", "belongs into streamSubscribe"),
+        (
+            {"transcodingConfig": {"fps": 15}},
+            "transcodingConfig",
+            "is set at the start; its layout changes with PUT to the recording's layout",
+        ),
+    ],
 )
-def test_a_layout_without_a_field_of_a_layout_is_refused(body: Json) -> None:
-    found = check.check_layout("mix", body)
+def test_a_field_that_an_update_does_not_take_is_named_with_what_it_takes(
+    body: Json, path: str, rule: str
+) -> None:
+    found = {each.path: each.rule for each in check.check_update("mix", body).problems}
+    assert rule in found[path]
 
-    assert "body" in paths(found.problems)
-    assert ("clientRequest" in body) == ("clientRequest" in paths(found.problems))
 
-
-@pytest.mark.parametrize("body", whole_bodies(UPDATE)[:2])
-def test_the_whole_body_of_an_update_is_no_change(body: Json) -> None:
-    assert paths(check.check_update("mix", body).problems) == {"body", "clientRequest"}
+@pytest.mark.parametrize(
+    ("body", "path", "rule"),
+    [
+        ({"unknown": 1}, "unknown", "is not a field of this call, which takes maxResolutionUid"),
+        (UPDATE, "streamSubscribe", "is changed with PATCH of the recording, not with its layout"),
+        ({"layout": {"mixedVideoLayout": 1}}, "layout", "give its members alone, without it"),
+        (
+            {"transcodingConfig": {"mixedVideoLayout": 1}},
+            "transcodingConfig",
+            "give its members alone",
+        ),
+        (
+            {"recordingConfig": {"transcodingConfig": {"mixedVideoLayout": 1}}},
+            "recordingConfig",
+            "give the members of its transcodingConfig alone",
+        ),
+    ],
+)
+def test_a_field_that_a_layout_does_not_have_is_named_with_what_it_has(
+    body: Json, path: str, rule: str
+) -> None:
+    found = {each.path: each.rule for each in check.check_layout("mix", body).problems}
+    assert rule in found[path]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import msgspec
 import pytest
 
 from agora_recording.agora import bodies
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.request.reading import Limits, read_request, with_defaults
+from agora_recording.request.recording import RecordingRequest
 from tests.world.examples import REQUESTS, WEB, start
 
 LIMITS = Limits(max_duration_s=14_400, max_idle_time_s=300, restart_limit=3)
@@ -35,11 +37,21 @@ def test_what_is_missing_is_told_to_be_required() -> None:
     assert problems({}) == (Problem("cname", "is required"),)
 
 
+NO_FIELD = "is not a field of this call"
+KNOWN = ", ".join(each.encode_name for each in msgspec.structs.fields(RecordingRequest))
+
+
 def test_a_field_that_there_is_not_is_refused() -> None:
     assert problems({**BODY, "cName": "x", "client_request": {}}) == (
-        Problem("cName", "is not a field of this call"),
-        Problem("client_request", "is not a field of this call"),
+        Problem("cName", f"{NO_FIELD}; did you mean cname? Upper and lower case matter"),
+        Problem("client_request", f"{NO_FIELD}; it takes {KNOWN}"),
     )
+
+
+def test_a_field_of_the_client_request_beside_it_is_told_its_place() -> None:
+    config = {"recordingConfig": {"channelType": 1}}
+    rule = f"{NO_FIELD}; it belongs into clientRequest"
+    assert problems({**BODY, **config}) == (Problem("recordingConfig", rule),)
 
 
 def test_every_problem_has_its_path_and_its_rule() -> None:
@@ -70,7 +82,7 @@ def test_every_problem_has_its_path_and_its_rule() -> None:
         "tags.long": tag,
         f"tags.{'n' * 64}...": tag,
         "tags.number": "must be text, not a whole number",
-        "cnames": "is not a field of this call",
+        "cnames": f"{NO_FIELD}; it takes {KNOWN}",
     }
 
 
@@ -171,6 +183,8 @@ def test_a_token_that_ends_before_the_recording_is_warned_of(hours: int, is_warn
     request = {"token": TOKEN}
     found = warned(clientRequest=request, maxDurationSeconds=hours * 3600, restartLimit=0, uid="7")
     assert ("maxDurationSeconds" in found) == is_warned
+    if is_warned:
+        assert "leave the token out" in found["maxDurationSeconds"]
     assert "maxDurationSeconds" not in warned(maxDurationSeconds=hours * 3600)
 
 

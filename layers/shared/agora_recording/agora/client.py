@@ -34,10 +34,15 @@ LONG_PATIENCE_S = 25.0
 
 
 class AgoraKeys(msgspec.Struct, frozen=True, rename="camel"):
-    """What the Agora secret holds: the REST API's customer ID and customer secret."""
+    """What the Agora secret holds: the REST API's customer ID and customer secret.
+
+    And the project's App Certificate, if it has one: `agora/mint.py` checks it when it is needed,
+    so that a wrong one prevents starts, and never a stop.
+    """
 
     customer_id: Annotated[str, msgspec.Meta(min_length=1)]
     customer_secret: Annotated[str, msgspec.Meta(min_length=1)]
+    app_certificate: str = ""
 
 
 class AgoraClient(msgspec.Struct, kw_only=True):

@@ -103,10 +103,24 @@ class Creator(msgspec.Struct, kw_only=True):
             key = hashlib.sha256(idempotency_key.encode()).hexdigest()
             idempotency = (key, fingerprint(body))
         expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
+        # A repeated request with a key is no second recording.
+        others = () if idempotency else self._others(request.cname)
         recording = self.store.create(wanted, idempotency, expires_s)
         if not recording.is_terminal:
             self._start(recording)
-        return recording, request.warnings
+        return recording, (*request.warnings, *others)
+
+    def _others(self, cname: str) -> tuple[Problem, ...]:
+        """Return a warning if the channel is being recorded already: Agora bills both."""
+        try:
+            other = self.store.open_in_channel(cname)
+        except (BotoCoreError, ClientError):
+            logger.exception("other recordings of the channel not looked for")
+            return ()
+        if other is None:
+            return ()
+        rule = f"is being recorded by {other} already, and now twice: stop one of the two"
+        return (Problem("cname", f"{rule}; an Idempotency-Key makes repeated requests one"),)
 
     def _start(self, recording: Recording) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from agora_recording.api import malformed
 from agora_recording.aws.faults import meaning
 from agora_recording.errors import (
     BodyTooLargeError,
@@ -96,16 +97,28 @@ def _text(name: str, value: str) -> str:
 
 def json_body(event: Event) -> dict[str, Any]:
     """Return the request's JSON object. Raises RequestInvalidError; BodyTooLargeError."""
-    text = event.get("body") or ""
+    raw = _raw_body(event)
+    if len(raw) > MAX_BODY_BYTES:
+        raise BodyTooLargeError(
+            f"The body has {len(raw)} bytes, and at most {MAX_BODY_BYTES} are allowed."
+        )
     try:
-        raw = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
-        if len(raw) > MAX_BODY_BYTES:
-            raise BodyTooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
         return msgspec.json.decode(raw, type=dict[str, Any])
     except RecursionError as error:
         raise RequestInvalidError([Problem("body", "is nested too deeply")]) from error
     except ValueError as error:  # msgspec's errors are among them
-        raise RequestInvalidError([Problem("body", "must be a JSON object")]) from error
+        raise RequestInvalidError([Problem("body", malformed.rule(raw, error))]) from error
+
+
+def _raw_body(event: Event) -> bytes:
+    text = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        # Half of a surrogate pair has no bytes: it becomes bytes that are refused as not UTF-8.
+        return bytes(text.encode(errors="surrogatepass"))
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise RequestInvalidError([Problem("body", "is not valid Base64")]) from error
 
 
 def answer(

@@ -33,6 +33,7 @@ from agora_recording.life.row_size import refuse_too_large
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.ids import check_recording_id
 from agora_recording.recording.model import Recording, seen
+from agora_recording.request.changes import rewrap, unwrap
 from agora_recording.request.check import check_layout, check_update
 from agora_recording.request.conformance import Checked, present
 from agora_recording.request.rules import items, list_names, members
@@ -180,8 +181,9 @@ class _Changer(msgspec.Struct, kw_only=True):
         """
         check_recording_id(recording_id)
         recording = self.store.get(recording_id)
-        body = present(body, UpdateFields if endpoint == "update" else Layout)
-        checked = check(recording.mode, body)
+        given = unwrap(body)
+        body = present(given.fields, UpdateFields if endpoint == "update" else Layout)
+        checked = rewrap(check(recording.mode, body), given, recording.cname)
         if checked.problems:
             raise RequestInvalidError(checked.problems)
         running(recording)  # fail early, before the lease is taken

@@ -51,6 +51,17 @@ class Stored(NamedTuple):
     event: events.Event
 
 
+def is_told(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record of the table's stream is a notification that was stored. Pure.
+
+    The mapping of the stream has a filter that lets no other pass (template.yaml); who reads the
+    stream itself gets every change of every row. A row that was removed has no new image.
+    """
+    sort: str = record["dynamodb"].get("NewImage", {}).get("SK", {}).get("S", "")
+    is_new = record.get("eventName", "INSERT") == "INSERT"
+    return is_new and (sort.startswith("EVT#") or sort == "NOTICE")
+
+
 class Applier(msgspec.Struct, frozen=True, kw_only=True):
     """Applies batches of the table's stream. A client that is None is the process's own."""
 
@@ -63,9 +74,12 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: Callable[[], int] = clock.now_ms
 
     def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Apply records of a DynamoDB stream; return the sequence numbers to deliver again."""
+        """Apply records of a DynamoDB stream; return the sequence numbers to deliver again.
+
+        Records of rows that are no notifications are passed over.
+        """
         sessions: dict[str, list[Stored]] = {}
-        for record in records:
+        for record in filter(is_told, records):
             place = record["dynamodb"]["SequenceNumber"]
             row = from_item(record["dynamodb"]["NewImage"])
             try:

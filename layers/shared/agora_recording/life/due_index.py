@@ -80,13 +80,17 @@ class DueIndex(msgspec.Struct, frozen=True):
         )
         return [_id(item) for item in answer["Items"]]
 
-    def shard(self, number: int, limit: int) -> Shard:
-        """Return up to `limit` rows of one shard, due or not."""
+    def shard(self, number: int, limit: int, after: tuple[int, int] | None = None) -> Shard:
+        """Return up to `limit` rows of one shard, due or not, from a risk and an instant on."""
+        condition, values = "dueShard = :shard", {":shard": f"DUE#{number}"}
+        if after:
+            condition += " AND dueKey >= :after"
+            values[":after"] = f"{after[0]}#{iso(after[1])}"
         answer = self._dynamodb.query(
             TableName=self.table_name,
             IndexName=BY_DUE,
-            KeyConditionExpression="dueShard = :shard",
-            ExpressionAttributeValues=to_item({":shard": f"DUE#{number}"}),
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=to_item(values),
             Limit=limit,
         )
         return Shard(

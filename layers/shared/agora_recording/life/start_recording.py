@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from agora_recording.agora.bodies import acquire_fields, start_fields
 from agora_recording.agora.client import AgoraClient
+from agora_recording.agora.mint import Mint, Minted
 from agora_recording.agora.redaction import restore
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.storage import Storage
@@ -67,6 +68,7 @@ class Starter:
         store: RecordingStore,
         adopter: Adopter,
         agora: AgoraClient,
+        mint: Mint,
         storage: Storage,
         sealer: Sealer,
         uids: tuple[int, int],
@@ -76,6 +78,7 @@ class Starter:
         self._store = store
         self._adopter = adopter
         self._agora = agora
+        self._mint = mint
         self._storage = storage
         self._sealer = sealer
         self._uids = uids
@@ -99,12 +102,17 @@ class Starter:
         else:
             # Made once: start must get exactly what acquire gets as startParameter.
             storage = self._storage.config(recording.prefix)
+            request = self._client_request(recording)
+            minted = self._minted(recording, request)
+            if minted:
+                request["token"] = minted.token
             slot_ms = None
             if step == "acquire":
                 slot_ms, next_slot_ms = self._agora.reserve_start()
-                recording = self._acquire(recording, storage, slot_ms)
+                recording = self._acquire(recording, request, storage, minted, slot_ms)
                 slot_ms = next_slot_ms
-            recording = self._start(recording, storage, slot_ms, is_first=step == "acquire")
+            is_first = step == "acquire"
+            recording = self._start(recording, request, storage, slot_ms, is_first=is_first)
         attempt = _attempt(recording)
         return {
             "attempt": attempt.number,
@@ -130,9 +138,15 @@ class Starter:
             ],
         )
 
-    def _acquire(self, recording: Recording, storage: dict[str, Any], slot_ms: int) -> Recording:
+    def _acquire(
+        self,
+        recording: Recording,
+        request: dict[str, Any],
+        storage: dict[str, Any],
+        minted: Minted | None,
+        slot_ms: int,
+    ) -> Recording:
         attempt = _attempt(recording)
-        request = self._client_request(recording)
         fields = acquire_fields(request, storage)
         reply = self._agora.acquire(recording.cname, attempt.uid, fields, slot_ms=slot_ms)
         resource_id = self._needed(reply.answer.resource_id, reply, recording)
@@ -140,7 +154,13 @@ class Starter:
 
         def change(row: Recording) -> Recording:
             after = self._if_current(
-                row, attempt, resource_id=resource_id, acquired_ms=now, base_url=reply.base_url
+                row,
+                attempt,
+                resource_id=resource_id,
+                acquired_ms=now,
+                base_url=reply.base_url,
+                # A start that is repeated has a younger token; the first may be the one that works.
+                token_until_ms=minted.until_ms if minted else None,
             )
             if self._storage.is_temporary and after != row:
                 after = replace(after, storage_token_ms=now)
@@ -155,6 +175,7 @@ class Starter:
     def _start(
         self,
         recording: Recording,
+        request: dict[str, Any],
         storage: dict[str, Any],
         slot_ms: int | None,
         *,
@@ -165,7 +186,7 @@ class Starter:
             raise WriteConflictError(
                 f"Another process began a new attempt of recording {recording.recording_id}."
             )
-        fields = start_fields(self._client_request(recording), storage)
+        fields = start_fields(request, storage)
         # Whether all starts before were refused: then a refusal of this one leaves no session.
         is_unstarted = is_first or attempt.never_started
         if attempt.never_started:
@@ -186,6 +207,15 @@ class Starter:
     def _client_request(self, recording: Recording) -> dict[str, Any]:
         secrets = self._sealer.unseal(recording.recording_id, recording.sealed)
         return restore(recording.client_request, secrets)
+
+    def _minted(self, recording: Recording, request: dict[str, Any]) -> Minted | None:
+        """Return a token for the current attempt's uid; None if it needs none, or brings its own.
+
+        A page recorder does not join the channel.
+        """
+        if recording.mode == "web" or request.get("token"):
+            return None
+        return self._mint.token(recording.cname, _attempt(recording).uid, self._now_ms())
 
     def _needed(
         self,

@@ -46,7 +46,7 @@ from agora_recording.errors import (
     WriteConflictError,
 )
 from agora_recording.life.due_index import due_keys
-from agora_recording.recording.model import Attempt, Recording, from_row, to_row
+from agora_recording.recording.model import TERMINAL, Attempt, Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ BY_STATUS = "by_status"
 BY_CNAME = "by_cname"
 LISTED = "yes"  # the one value of the attribute `listed`
 _TRIES = 8
+_NEWEST = 5  # recordings of a channel that are looked at before a new one
 _UNDER_WAY = "Another request with this key is under way; try again."
 _BATCH_READ, _BATCH_WRITE = 100, 25  # what DynamoDB takes at once
 _LEASE_KEPT_S = 86_400  # after its last holder; any time that is longer than it is held
@@ -351,6 +352,26 @@ class RecordingStore(msgspec.Struct, frozen=True):
         if len(found) > limit:
             return Page(found[:limit], found[limit - 1].recording_id)
         return Page(found, None)
+
+    def open_in_channel(self, cname: str) -> str | None:
+        """Return the newest recording of a channel that is not over yet, if there is one.
+
+        One query of an index, which may be a moment behind: for a warning, not for a decision. Only
+        the newest few are looked at: whoever records a channel all day long has older ones closed.
+        """
+        answer = self._dynamodb.query(
+            TableName=self.table_name,
+            IndexName=BY_CNAME,
+            KeyConditionExpression="#key = :value",
+            ExpressionAttributeNames={"#key": "channel"},
+            ExpressionAttributeValues={":value": {"S": cname}},
+            ScanIndexForward=False,
+            Limit=_NEWEST,
+        )
+        for item in answer["Items"]:
+            if item["status"]["S"] not in TERMINAL:
+                return item["recordingId"]["S"]
+        return None
 
     def _ids(self, request: dict[str, Any]) -> Iterator[str]:
         """Yield the recordingIds of a query, page after page, as they are asked for."""

@@ -40,10 +40,10 @@ class NotificationSecrets:
 
     The secret's text is `{"secrets": ["current", "previous"]}` or the secret as plain text. The
     versions AWSCURRENT and AWSPREVIOUS are both valid, so storing a new secret is the whole
-    rotation; a leaked secret is invalid after two rotations. If the new secret is stored 10 s
-    before Agora signs with it, no authentic notification is refused: after an unknown signature, a
-    warm environment reads the secret again, but at most once in 10 s, since anybody may send forged
-    signatures.
+    rotation; the operator's `rotate-secret` keeps all that are live, and its `--forget` removes all
+    but the newest. If the new secret is stored 10 s before Agora signs with it, no authentic
+    notification is refused: after an unknown signature, a warm environment reads the secret again,
+    but at most once in 10 s, since anybody may send forged signatures.
     """
 
     def __init__(self, secret_id: str, client: SecretsManagerClient | None = None) -> None:

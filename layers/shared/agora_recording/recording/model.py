@@ -93,6 +93,7 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     never_started: bool = False  # Agora refused every start of it: it has no session
     stranded: bool = False  # Agora said that files wait on its backup, and come later
     base_url: str | None = None
+    token_until_ms: int | None = None  # when the RTC token that was made for it ends
 
 
 class Candidate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):

@@ -60,6 +60,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     overdue_s: float = 172_800
     # Our own: the least and the greatest time between two looks for late files.
     late_gaps_s: tuple[float, float] = (60, 21_600)
+    # Agora docs (tokens): a longer validity counts as 24 hours.
+    token_s: float = 86_400
     # Agora best practices: a new storage token every 60 minutes.
     storage_token_s: float = 3600
     # Our own: stop this long before Agora stops answering for the resource.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
+from msgspec import Meta
 
+from agora_recording.agora.redaction import without_secrets
+from agora_recording.agora.requests import AudioUidList, Layout, VideoUidList
 from agora_recording.clock import Instant, iso
 from agora_recording.recording.model import (
     Attempt,
@@ -15,6 +18,17 @@ from agora_recording.recording.model import (
     Status,
     StopReason,
     Upload,
+)
+
+_LISTS = (*AudioUidList.__struct_fields__, *VideoUidList.__struct_fields__)
+_LAYOUT_FIELDS = Layout.__struct_fields__
+_SUBSCRIPTION = (
+    "Whose streams are recorded now, by Agora's lists of uids; absent if everybody's are. In the "
+    "answers of the calls for one recording."
+)
+_LAYOUT = (
+    "The layout of a mix recording as it is now, without secrets; absent if it is Agora's default. "
+    "In the answers of the calls for one recording."
 )
 
 
@@ -27,6 +41,7 @@ class AttemptView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True,
     begun_at: Instant
     started_at: Instant | None = None
     ended_at: Instant | None = None
+    token_until: Instant | None = None  # when the token ends that the stack made for it
     end: SessionEnd | None = None
     reason: str | None = None  # the cause of its end that was told
 
@@ -55,6 +70,8 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     restart_limit: int
     tags: dict[str, str]
     prefix: str
+    subscription: Annotated[dict[str, list[str]] | None, Meta(description=_SUBSCRIPTION)] = None
+    layout: Annotated[dict[str, Any] | None, Meta(description=_LAYOUT)] = None
 
 
 def public(recording: Recording) -> dict[str, Any]:
@@ -86,6 +103,27 @@ def public(recording: Recording) -> dict[str, Any]:
     return cast(dict[str, Any], msgspec.to_builtins(view))
 
 
+def detailed(recording: Recording) -> dict[str, Any]:
+    """Return what the API shows of one recording: also its present subscription and layout.
+
+    They are as the last change left them, or as the request asked for them. Lists and events do not
+    have them: a layout may be large.
+    """
+    shown = public(recording)
+    config = recording.client_request.get("recordingConfig")
+    if not isinstance(config, dict) or recording.mode == "web":
+        return shown
+    lists = {name: config[name] for name in _LISTS if name in config}
+    if lists:
+        shown["subscription"] = lists
+    transcoding = config.get("transcodingConfig")
+    if recording.mode == "mix" and isinstance(transcoding, dict):
+        given = {name: transcoding[name] for name in _LAYOUT_FIELDS if name in transcoding}
+        if layout := without_secrets(given):
+            shown["layout"] = layout
+    return shown
+
+
 def _attempt_view(attempt: Attempt) -> AttemptView:
     return AttemptView(
         number=attempt.number,
@@ -94,6 +132,7 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
         begun_at=iso(attempt.begun_ms),
         started_at=_iso(attempt.started_ms),
         ended_at=_iso(attempt.ended_ms),
+        token_until=_iso(attempt.token_until_ms),
         end=attempt.end,
         reason=attempt.reason,
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from agora_recording.agora.requests import Layout, UpdateFields
+from agora_recording.request.changes import strays
 from agora_recording.request.conformance import Checked, Findings, conform, present, storable
 from agora_recording.request.limits import MAX_CNAME_BYTES
 from agora_recording.request.recording import ChannelRequest, RecordingRequest
@@ -118,11 +119,17 @@ def check_layout(mode: object, body: object) -> Checked:
 
 
 def _check_that_it_changes(body: object, fields: Collection[str], found: Findings) -> None:
-    """Note a change of a running recording that has no field which changes anything."""
-    changes = members(body)
-    if isinstance(body, dict) and not changes.keys() & set(fields):
-        found.problem("", f"must hold at least one of {', '.join(fields)}")
-    for path, words in whole_body(changes):
+    """Note a change of a running recording that has no field which changes anything, and fields
+    that would change nothing.
+    """
+    if not isinstance(body, dict):
+        return
+    if not body:
+        found.problem("", f"is empty; it must hold at least one of {', '.join(fields)}")
+    for path, words in whole_body(body):
+        found.problem(path, words)
+    others = _without(body, "clientRequest")
+    for path, words in strays(members(others), fields):
         found.problem(path, words)
 
 

@@ -13,7 +13,7 @@ set.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -191,18 +191,41 @@ def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findin
             _walk(value[name], field.type, child(path, name), found)
         elif field.required:
             found.problem(child(path, name), IS_REQUIRED)
-    alike = {name.lower(): name for name in known}
     for name in value:
         if name in known or name == shape.tag_field:
             continue
+        hint = _hint(name, known)
         if shape.forbid_unknown_fields:
-            found.problem(child(path, name), "is not a field of this call")
+            hint = hint or f"; it takes {', '.join(known)}"
+            found.problem(child(path, name), f"is not a field of this call{hint}")
             continue
-        meant = alike.get(str(name).lower())
-        hint = f"; did you mean {meant}? Upper and lower case matter" if meant else ""
         found.warning(
             child(path, name), f"is not in Agora's documents; it is passed on unchanged{hint}"
         )
+
+
+def _hint(name: object, known: Mapping[str, inspect.Field]) -> str:
+    """Say what was meant with an unknown name: the name in another case, or a place further in."""
+    text = str(name).lower()
+    for meant in known:
+        if meant.lower() == text:
+            return f"; did you mean {meant}? Upper and lower case matter"
+    for outer, field in known.items():
+        if name in _names(field.type):
+            return f"; it belongs into {outer}"
+    return ""
+
+
+def _names(shape: inspect.Type) -> Collection[str]:
+    """Return the names of the fields of an object's type; none for another type."""
+    match shape:
+        case inspect.Metadata():
+            return _names(shape.type)
+        case inspect.UnionType():
+            return [name for each in shape.types for name in _names(each)]
+        case inspect.StructType():
+            return [field.encode_name for field in shape.fields]
+    return ()
 
 
 def _walk_list(value: Any, shape: inspect.ListType, path: str, found: Findings) -> None:

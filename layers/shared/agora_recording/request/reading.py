@@ -96,7 +96,10 @@ def _token_warnings(
     restarts: int,
     duration_s: int,
 ) -> list[Problem]:
-    """Return warnings: a token ends, and is usually for one uid, so not every attempt gets in."""
+    """Return warnings: a token ends, and is usually for one uid, so not every attempt gets in.
+
+    The tokens that the stack makes itself have neither limit (agora/mint.py).
+    """
     if mode == "web" or not client_request.get("token"):  # a web page is not in the channel
         return []
     warnings = []
@@ -108,7 +111,8 @@ def _token_warnings(
         warnings.append(Problem("restartLimit", f"{rule}, {_UNLESS_ANY}"))
     if duration_s > _TOKEN_H * 3600:
         rule = f"is {duration_s}, and a token is valid for {_TOKEN_H} hours at the longest"
-        more = "when it ends, Agora stops recording, and a restart has no other token"
+        more = "when it ends, Agora stops recording, and a restart has no other token; leave the"
+        more += " token out if Agora's secret has the App Certificate, and none ends it"
         warnings.append(Problem("maxDurationSeconds", f"{rule}: {more}"))
     return warnings
 

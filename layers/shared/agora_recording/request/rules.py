@@ -157,9 +157,9 @@ def _postponed_work_is_asked_for_whole(asked: Asked) -> Broken:
         if "transcodeOptions" not in asked.top:
             yield "transcodeOptions", f"{IS_REQUIRED} with {_POLICY} postpone_transcoding"
     elif scene == 2 and asked.mode in START_MODES["appsCollection"]:
-        yield _POLICY, 'must be "postpone_transcoding" with scene 2'
+        yield _wanted(asked.top, _POLICY, '"postpone_transcoding"', "with scene 2")
     elif "transcodeOptions" in asked.top:
-        yield _POLICY, 'must be "postpone_transcoding" with transcodeOptions'
+        yield _wanted(asked.top, _POLICY, '"postpone_transcoding"', "with transcodeOptions")
 
 
 def _postponed_work_makes_a_fitting_file(asked: Asked) -> Broken:
@@ -171,9 +171,10 @@ def _postponed_work_makes_a_fitting_file(asked: Asked) -> Broken:
         if file_format == "mp4":
             yield path, 'must be "mp3", "m4a" or "aac" with audioMix'
         if asked.recording.get("streamTypes") != 0:
-            yield "recordingConfig.streamTypes", "must be 0 (audio only) with audioMix"
+            path = "recordingConfig.streamTypes"
+            yield _wanted(asked.top, path, "0 (audio only)", "with audioMix")
         if asked.recording.get("streamMode") != "original":
-            yield "recordingConfig.streamMode", 'must be "original" with audioMix'
+            yield _wanted(asked.top, "recordingConfig.streamMode", '"original"', "with audioMix")
 
 
 def _one_list_for_each_medium(asked: Asked) -> Broken:
@@ -198,7 +199,8 @@ def _encryption_has_its_keys(asked: Asked) -> Broken:
         yield "recordingConfig.secret", f"{IS_REQUIRED} with decryptionMode {mode}"
     salt = asked.recording.get("salt")
     if mode in (7, 8) and not (isinstance(salt, str) and _SALT.fullmatch(salt)):
-        yield "recordingConfig.salt", f"must be 32 bytes in Base64 with decryptionMode {mode}"
+        path = "recordingConfig.salt"
+        yield _wanted(asked.top, path, "32 bytes in Base64", f"with decryptionMode {mode}")
 
 
 def _the_canvas_is_not_too_large(asked: Asked) -> Broken:
@@ -323,8 +325,9 @@ def _the_uid_group_is_missing(asked: Asked) -> Broken:
 
 
 def _the_channel_type_is_assumed(asked: Asked) -> Broken:
-    if asked.recording and "channelType" not in asked.recording:
-        yield "recordingConfig.channelType", "is not given: the bundle sends 0 (communication)"
+    if asked.mode != "web" and "channelType" not in asked.recording:
+        rule = "is not given: the bundle sends 0 (communication)"
+        yield "recordingConfig.channelType", f"{rule}; give 1 if your app broadcasts live"
 
 
 def _lists_may_leave_out_a_medium(asked: Asked) -> Broken:
@@ -528,6 +531,17 @@ def list_names(kind: str) -> tuple[str, str, str]:
     out, in both of Agora's spellings.
     """
     return f"subscribe{kind}Uids", f"unsubscribe{kind}Uids", f"unSubscribe{kind}Uids"
+
+
+def _wanted(top: Mapping[str, Any], path: str, value: str, when: str) -> tuple[str, str]:
+    """Return what is broken where a field must have one value: that it is missing, or is another.
+
+    `path` is `outer.inner`.
+    """
+    outer, _, inner = path.partition(".")
+    if inner in members(top.get(outer)):
+        return path, f"must be {value} {when}"
+    return path, f"{IS_REQUIRED} {when}: {value}"
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -13,6 +13,7 @@ from agora_recording.wiring.outside import Outside
 if TYPE_CHECKING:
     from agora_recording.agora.client import AgoraClient
     from agora_recording.agora.limiter import Limiter
+    from agora_recording.agora.mint import Mint
     from agora_recording.agora.storage import Storage
     from agora_recording.api.create_recording import Creator
     from agora_recording.api.delete_recording import Deleter
@@ -72,6 +73,9 @@ class Parts(Generic[S_co]):
         self.settings = settings
         self.outside = outside or Outside()
         vars(self).update(given)
+
+    def _random(self) -> int:
+        return int.from_bytes(self.outside.random_bytes(8), "little")
 
     # --- the table ---
 
@@ -163,6 +167,20 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
+    def mint(self: Parts[needs.Agora]) -> Mint:
+        """Makes RTC tokens, if the project has an App Certificate."""
+        from agora_recording.agora.mint import Mint
+
+        settings = self.settings
+        return Mint(
+            app_id=settings.agora_app_id,
+            secret_id=settings.agora_secret_id,
+            valid_s=settings.timings.token_s,
+            secrets=self.secrets,
+            randomness=self._random,
+        )
+
+    @_Part
     def storage(self: Parts[needs.Storage]) -> Storage:
         """Makes storageConfigs, which tell Agora where to upload to."""
         from agora_recording.agora.storage import Storage
@@ -244,10 +262,11 @@ class Parts(Generic[S_co]):
             store=self.store,
             adopter=self.adopter,
             agora=self.agora,
+            mint=self.mint,
             storage=self.storage,
             sealer=self.sealer,
             uids=(self.settings.uid_from, self.settings.uid_to),
-            randomness=lambda: int.from_bytes(self.outside.random_bytes(8), "little"),
+            randomness=self._random,
             now_ms=self.outside.now_ms,
         )
 
