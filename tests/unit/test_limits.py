@@ -45,7 +45,11 @@ RATE, BURST = STAGE["ThrottlingRateLimit"], STAGE["ThrottlingBurstLimit"]
 (STREAM,) = (
     each for each in kinds("AWS::Lambda::EventSourceMapping") if "StartingPosition" in each
 )
-RESERVED = sum("ReservedConcurrentExecutions" in each for each in functions().values())
+RESERVED = sum(
+    each["ReservedConcurrentExecutions"]["Fn::If"][1]
+    for each in functions().values()
+    if "ReservedConcurrentExecutions" in each
+)
 QUEUES = [each for each in kinds("AWS::SQS::Queue") if "VisibilityTimeout" not in each]
 
 
