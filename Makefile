@@ -5,13 +5,16 @@ BIN    := $(VENV)/bin
 UV      = $(VENV)/bin/uv
 UV_PIN := uv==0.13.8
 TOOLS  := .tools
+# `sam build` takes exactly this version, which the functions run in.
+NEEDS_RUNTIME = python3.13 -c '' 2>/dev/null || \
+  { echo "Python 3.13, the functions' runtime, is needed: python3.13 must be on the PATH, and start."; exit 1; }
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build deploy lock clean
+.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,15 +80,18 @@ ops: $(VENV)/demo.done $(TOOLS)/console.done ## an operator's command: make ops 
 	@$(BIN)/python -m operate $(ARGS)
 
 build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
-	@python3.13 -c '' 2>/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH and start."; exit 1; }
+	@$(NEEDS_RUNTIME)
 	$(TOOLS)/sam/bin/sam build
 	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
+
+rehearse: build $(VENV)/demo.done $(TOOLS)/runtime.done ## the whole way on the embedded stack: build, deploy, update, delete
+	@$(BIN)/python -m local rehearse
 
 deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides AgoraAppId=… --region …"
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
-	@for set in demo test sam checkov floor clients; do \
+	@for set in demo test sam checkov floor clients runtime; do \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -129,6 +135,13 @@ $(TOOLS)/floor.done: requirements/floor.txt requirements/test.txt $(VENV)/uv.don
 	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/floor.txt
 	@printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
 	  > "$$($(TOOLS)/floor/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
+	@touch $@
+
+# The functions' runtime, as far as this machine has it: python3.13 with what AWS adds to it.
+$(TOOLS)/runtime.done: requirements/runtime.txt $(VENV)/uv.done
+	@$(NEEDS_RUNTIME)
+	@$(UV) venv --quiet --clear --python python3.13 $(TOOLS)/runtime
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/runtime $(UV) pip install --quiet --require-hashes -r requirements/runtime.txt
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

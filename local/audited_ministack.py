@@ -27,6 +27,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
+from local.layers import give_layers
 from local.strict.calls import judge_calls
 from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
@@ -44,6 +45,7 @@ def main() -> None:
     tell_leading_keys()
     start_in_turn()
     fail_with_the_function()
+    give_layers()
     read_as_the_role()
     judge_calls()
     judge_resources()
