@@ -103,6 +103,27 @@ def test_mp4_files_are_waited_for(stage: Stage) -> None:
     assert files(manifest) == [("101", "mp4"), ("102", "mp4")]
 
 
+def test_raw_mode_records_each_user_in_the_codec_that_is_sent(stage: Stage) -> None:
+    cname = "mode raw"
+    stage.control(
+        "POST", "/channel", {"cname": cname, "users": ["101", "102"], "codecs": {"102": "vp8"}}
+    )
+    request = {
+        "recordingConfig": {"streamTypes": 2, "subscribeUidGroup": 1},
+        "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
+        "snapshotConfig": {"captureInterval": 5, "fileType": ["jpg"]},
+    }
+    manifest = record(stage, cname, "raw", request, ".webm")
+    assert tracks(manifest) == [("101", "audio_and_video")]
+    kinds = {(each["uid"], each["kind"], each["codec"]) for each in manifest["files"]["items"]}
+    assert kinds == {
+        ("101", "mp4", "h264"),
+        ("102", "mpd", "vp8"),
+        ("102", "dash_segment", "vp8"),
+    }
+    assert manifest["snapshots"]["count"] >= 1
+
+
 def test_raw_mode_makes_mp3_of_sound_alone(stage: Stage) -> None:
     cname = "mode mp3"
     request = {
@@ -116,6 +137,50 @@ def test_raw_mode_makes_mp3_of_sound_alone(stage: Stage) -> None:
     manifest = stage.read_json(f"recordings/{recording_id}/manifest.json")
     assert files(manifest) == [("101", "audio"), ("102", "audio")]
     assert manifest["tracks"]["count"] == 0
+
+
+def test_raw_mode_goes_on_after_a_restart(stage: Stage) -> None:
+    cname = "mode raw restarted"
+    stage.fault(
+        {"endpoint": "start", "cname": cname, "times": 1}, {"abnormal_exit": {"after_s": 60}}
+    )
+    recording_id = stage.record(
+        cname, mode="raw", clientRequest={"recordingConfig": {"subscribeUidGroup": 1}}
+    )
+    prefix = f"recordings/{recording_id}/"
+    row = stage.await_row(
+        recording_id, lambda row: row["attempt"]["number"] == 2 and row["attempt"].get("sid")
+    )
+    second = row["attempt"]["sid"]
+    eventually(
+        lambda: any(second in key and key.endswith(".ts") for key in stage.keys(prefix)),
+        "a slice of the second session",
+    )
+    stage.stop(recording_id)
+    assert stage.over(recording_id)["status"] == "completed"
+    manifest = stage.read_json(f"{prefix}manifest.json")
+    assert [len(each["playlists"]) for each in manifest["tracks"]["items"]] == [2, 2]
+    playlist = stage.api.call("GET", f"/recordings/{recording_id}/playlist?uid=101").body
+    assert playlist.count("#EXT-X-DISCONTINUITY") >= 1
+    assert second in playlist
+
+
+def test_stranded_files_complete_a_recording_when_they_come(stage: Stage) -> None:
+    cname = "mode raw stranded"
+    stage.fault({"endpoint": "start", "cname": cname}, {"stranded": {"after_s": 150}})
+    recording_id = stage.record(
+        cname, mode="raw", clientRequest={"recordingConfig": {"subscribeUidGroup": 1}}
+    )
+    stage.until(recording_id, "recording")
+    stage.stop(recording_id)
+    row = stage.await_row(
+        recording_id, lambda row: row.get("upload", {}).get("state") == "stranded"
+    )
+    assert row["status"] in ("stopping", "uploading")
+    assert stage.over(recording_id)["status"] == "completed"
+    assert any("come later" in note["text"] for note in stage.notes(recording_id))
+    manifest = stage.read_json(f"recordings/{recording_id}/manifest.json")
+    assert manifest["verdict"] == "complete"
 
 
 def test_a_web_page_is_recorded(stage: Stage) -> None:
