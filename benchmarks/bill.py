@@ -234,7 +234,7 @@ class _Recorder:
     def _rows(self, recording_id: str) -> dict[str, dict[str, Any]]:
         rows = self._partition(f"REC#{recording_id}")
         sid = rows["META"]["attempt"]["M"]["sid"]["S"]
-        return rows | self._partition(f"SID#{sid}")
+        return rows | self._partition(f"SID#{sid}") | self._partition(f"SESSION#{sid}")
 
     def _partition(self, key: str) -> dict[str, dict[str, Any]]:
         items = self._dynamodb.query(

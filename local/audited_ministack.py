@@ -1,8 +1,8 @@
 """MiniStack, as strict as AWS, and with what the end-to-end tests and a laptop need.
 
 Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON object a line:
-{principal, action, resource, allowed}. From this file the tests know what each role really did. IAM
-is also told which partition keys of a table a call names (`dynamodb:LeadingKeys`).
+{principal, action, resource, context, allowed}. From this file the tests know what each role really
+did. IAM is also told which partition keys of a table a call names (`dynamodb:LeadingKeys`).
 
 Only a few environments of functions start at the same time, so that a burst does not start hundreds
 of processes. And a task that waits for a token fails when the function that got the token fails.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -26,7 +27,11 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import lambda_svc, stepfunctions
 
+from local.strict.calls import judge_calls
+from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
+from local.strict.resources import judge_resources
+from local.strict.sessions import give_long_tokens
 from local.strict.simulation import simulate_in_context
 
 _LOOK_S = 0.01  # between two checks whether an environment has become free
@@ -39,6 +44,10 @@ def main() -> None:
     start_in_turn()
     fail_with_the_function()
     read_as_the_role()
+    judge_calls()
+    judge_resources()
+    start_once()
+    give_long_tokens()
     simulate_in_context()
     sys.argv = ["ministack"]
     app.main()
@@ -59,9 +68,10 @@ def audit_decisions() -> None:
                 "principal": arn,
                 "action": iam_action,
                 "resource": named.get("resource_arn", "*"),
+                "context": named.get("service_context") or {},
                 "allowed": denied is None,
             }
-            audit.write(json.dumps(line) + "\n")
+            audit.write(json.dumps(line, default=str) + "\n")
         return denied
 
     iam_evaluator.enforce = enforce
@@ -73,7 +83,8 @@ def tell_leading_keys() -> None:
 
     def describe_with_keys(body: bytes) -> dict[str, Any]:
         context: dict[str, Any] = describe(body)
-        partitions = sorted(set(_partitions(json.loads(body or b"{}"))))
+        request = json.loads(body or b"{}")
+        partitions = sorted({*_partitions(request), *_queried(request)})
         return {**context, "dynamodb:LeadingKeys": partitions} if partitions else context
 
     iam_actions.dynamodb_service_context = describe_with_keys
@@ -88,6 +99,14 @@ def _partitions(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for each in part:
             yield from _partitions(each)
+
+
+def _queried(request: Any) -> Iterator[str]:
+    """Yield the partition that a query of the table itself names."""
+    if isinstance(request, dict) and "IndexName" not in request:
+        named = re.match(r"PK = (:\w+)", request.get("KeyConditionExpression", ""))
+        if named:
+            yield request["ExpressionAttributeValues"][named[1]]["S"]
 
 
 def start_in_turn() -> None:

@@ -34,12 +34,13 @@ def free_port() -> int:
 
 
 class Emulator:
-    """One MiniStack. Its log and its IAM audit are files in `folder`."""
+    """One MiniStack. Its log, its IAM audit and the calls are files in `folder`."""
 
     def __init__(self, folder: Path, *, port: int, speed: float) -> None:
         self.folder = folder
         self.port = port
         self.audit = folder / "iam.jsonl"
+        self.calls = folder / "calls.jsonl"
         self.log = folder / "emulator.log"
         self._speed = speed
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,6 +58,7 @@ class Emulator:
                     "with --port."
                 )
         self.audit.unlink(missing_ok=True)
+        self.calls.unlink(missing_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.audited_ministack"],
@@ -106,6 +108,7 @@ class Emulator:
             "IOT_MTLS_ENABLED": "false",  # it would listen on a port of its own
             "SFTP_ENABLED": "false",
             "IAM_AUDIT": str(self.audit),
+            "AWS_CALLS": str(self.calls),
             "LOG_LEVEL": "INFO",
         }
 

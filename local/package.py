@@ -33,13 +33,10 @@ _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 REFUSED = frozenset(
     {
         "AWS::EC2::PrefixList",
-        "AWS::IAM::AccessKey",  # made by local/stack.py instead
         "AWS::WAFv2::IPSet",
         "AWS::WAFv2::WebACLAssociation",
     }
 )
-# Resources that make no sense on loopback: the bucket's policy refuses plain HTTP.
-UNFIT = frozenset({"BucketPolicy"})
 
 
 def build_layer() -> list[Path]:
@@ -140,9 +137,7 @@ def localise(
     """
     local = copy.deepcopy(template())
     resources: dict[str, Template] = local["Resources"]
-    dropped = sorted(
-        name for name, each in resources.items() if each["Type"] in REFUSED or name in UNFIT
-    )
+    dropped = sorted(name for name, each in resources.items() if each["Type"] in REFUSED)
     zips: dict[str, bytes] = {}
     start = bootstrap(build_layer())
     for name in dropped:
@@ -157,8 +152,6 @@ def localise(
     shared.pop("Layers")
     shared["Environment"]["Variables"].update(environment)
     resources.pop("SharedLayer")
-    # It refers to the access key, which the emulator cannot make; local/stack.py fills it in.
-    resources["StorageSecret"]["Properties"]["SecretString"] = "{}"
     for resource in list(resources.values()):
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":

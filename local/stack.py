@@ -222,18 +222,12 @@ class EmbeddedStack:
         }
 
     def _fill_secrets(self) -> None:
-        """Do what an operator does after the first deploy; and make the uploader's key."""
+        """Do what an operator does after the first deploy."""
         found = self._resources()
         values: dict[str, dict[str, Any]] = {
             "AgoraSecret": {"customerId": self._customer[0], "customerSecret": self._customer[1]},
             "NotificationSecret": {"secrets": [self._notification_secret]},
         }
-        if "StorageUser" in found:  # else StorageSecretArn was given
-            key = self.client("iam").create_access_key(UserName=found["StorageUser"])["AccessKey"]
-            values["StorageSecret"] = {
-                "accessKey": key["AccessKeyId"],
-                "secretKey": key["SecretAccessKey"],
-            }
         manager = self.client("secretsmanager")
         for name, value in values.items():
             manager.put_secret_value(SecretId=found[name], SecretString=json.dumps(value))

@@ -24,8 +24,8 @@ from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionRow, session_ended
 from agora_recording.notifications.report import report
 from agora_recording.notifications.secrets import parse_secrets
+from agora_recording.recording.adopting import fitting
 from agora_recording.recording.due import due
-from agora_recording.recording.hearing import owned
 from agora_recording.recording.model import Attempt, Recording, orphan_ended
 from agora_recording.recording.view import public
 from agora_recording.wiring.parts import Parts
@@ -124,7 +124,7 @@ class Operator:
         row = self._session(sid)
         if row.recording_id not in (None, recording_id):
             raise RecordingStateError(f"The session belongs to recording {row.recording_id}.")
-        if owned(recording, sid, row.facts) is None:
+        if fitting(recording, sid, row.facts) is None:
             raise RecordingStateError(
                 f"No attempt of {recording_id} can be this session: none has the uid "
                 f"{' or '.join(row.facts.uids)}, began before it and has no sid."

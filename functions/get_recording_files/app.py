@@ -8,13 +8,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.api.gateway import answer, door, path, query, text
+from agora_recording.api.gateway import accepted, answer, door, path, query, text
 from agora_recording.api.get_recording_files import list_files, read_files_query
 from agora_recording.api.get_recording_playlist import read_playlist_query, signed_playlist
 from agora_recording.api.media import Media
 from agora_recording.observability import logger
 from agora_recording.wiring.parts import Parts
 from agora_recording.wiring.settings import TableSettings
+
+PLAYLIST = "application/vnd.apple.mpegurl"
 
 
 class FilesSettings(TableSettings, frozen=True, kw_only=True):
@@ -39,6 +41,6 @@ def lambda_handler(
     if event.get("resource", "").endswith("/playlist"):
         window = read_playlist_query(query(event, "uid", "track", "codec", "from", "to", "expires"))
         playlist = signed_playlist(media, recording_id, window)
-        return text(HTTPStatus.OK, playlist, "application/vnd.apple.mpegurl")
+        return text(HTTPStatus.OK, playlist, accepted(event, PLAYLIST, "text/plain"))
     page = read_files_query(query(event, "limit", "expires", "cursor"))
     return answer(HTTPStatus.OK, list_files(media, recording_id, page))

@@ -13,6 +13,7 @@ from operate.doctor.patient import PROBE, Answer, Patient
 from operate.doctor.secrets import text_of
 
 _STREAM_S = 20.0
+_TRIES = 3
 _UPLOADING = 33  # an event that changes nothing but the session's facts
 
 
@@ -79,7 +80,12 @@ class _Sent:
         if signature == "V2":
             digest = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
             headers["Agora-Signature-V2"] = digest
-        return patient.send("POST", patient.doors.notifications_url, raw, headers)
+        url, answer = patient.doors.notifications_url, Answer(0, {}, b"")
+        for _ in range(_TRIES):  # Agora sends again, too: the first may meet a cold function
+            answer = patient.send("POST", url, raw, headers)
+            if answer.status < 500:
+                break
+        return answer
 
     def session(self) -> bool:
         """Tell whether the session is known."""

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -136,17 +137,20 @@ class Patient:
             self.sleep(_LOOK_GAP_S)
         return found
 
-    def logged(self, pattern: str, since_ms: int) -> list[dict[str, Any]]:
-        """Return the log lines since an instant that match a pattern of CloudWatch Logs."""
+    def logged(self, words: str, since_ms: int) -> list[dict[str, Any]]:
+        """Return the JSON objects that functions have logged since an instant and that have these
+        words in them.
+        """
         group = self.resource("LogGroup", "The stack has no log group.")
         pages = self.client("logs").get_paginator("filter_log_events")
-        return [
-            event
-            for page in pages.paginate(
-                logGroupName=group, startTime=since_ms, filterPattern=pattern
-            )
-            for event in page["events"]
-        ]
+        found = []
+        for page in pages.paginate(
+            logGroupName=group, startTime=since_ms, filterPattern=f'"{words}"'
+        ):
+            for event in page["events"]:
+                with suppress(ValueError):
+                    found.append(json.loads(event["message"]))
+        return [each for each in found if isinstance(each, dict)]
 
 
 def _client(service: str, **more: Any) -> Any:

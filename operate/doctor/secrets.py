@@ -45,12 +45,11 @@ def notification_secret(patient: Patient) -> str:
     since_ms = patient.now_ms() - _HOUR_MS
     if at := changed.get("LastChangedDate"):
         since_ms = max(since_ms, int(at.timestamp() * 1000))
-    refused = patient.logged(f'"{_UNKNOWN}"', since_ms)
-    if refused:
-        last = msgspec.json.decode(refused[-1]["message"])
+    if refused := patient.logged(_UNKNOWN, since_ms):
+        where = refused[-1].get("sourceIp") or "an unknown address"
         raise UnhealthyError(
-            f"{len(refused)} notifications since the last hour were signed with another secret; "
-            f"the last one came from {last.get('sourceIp') or 'an unknown address'}."
+            f"{len(refused)} notifications of the last hour were signed with another secret; the "
+            f"last one came from {where}."
         )
     return f"{len(live)} filled in; nothing signed with another one has come."
 

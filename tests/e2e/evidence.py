@@ -34,12 +34,14 @@ class Right(NamedTuple):
 def save(stage: Any, told: Collection[str]) -> None:
     """Write down what the stories in the files `told` have left on this stack."""
     decisions = _decisions(stage)
-    used = {Right(*each) for each, allowed in decisions if allowed}
+    used = {each for each, allowed in decisions if allowed}
     found = {
         "told": sorted(told),
         "refused": sorted(_plain(stage, each) for each, allowed in decisions if not allowed),
         "rights": sorted(_plain(stage, each) for each in _rights(stage)),
         "used": sorted(_plain(stage, each) for each in _rights(stage) if _is_used(each, used)),
+        "cases": _cases(stage),
+        **_calls(stage),
         "secrets": [
             f"{name} in {place}"
             for place, text in _places(stage)
@@ -79,26 +81,77 @@ def _is_used(right: Right, used: set[Right]) -> bool:
 
 
 def _rights(stage: Any) -> set[Right]:
-    """Return what the deployed policies of the functions allow."""
-    iam, found = stage.stack.client("iam"), set()
+    """Return what the deployed policies of the functions allow, and do not deny elsewhere."""
+    found, denied = set(), set()
+    for role, (own, managed) in _policies(stage).items():
+        for document in (*own, *managed.values()):
+            for statement in document["Statement"]:
+                for action in _list(statement["Action"]):
+                    if statement["Effect"] == "Deny":  # to the code of every room: all of it
+                        denied.add((role, action))
+                        continue
+                    for resource in _list(statement["Resource"]):
+                        found.add(Right(role, action, resource))
+    return {each for each in found if (each.role, each.action) not in denied}
+
+
+def _policies(stage: Any) -> dict[str, tuple[list[Any], dict[str, Any]]]:
+    """Return the functions' roles: (their own policies, AWS's managed ones by name)."""
+    iam, found = stage.stack.client("iam"), {}
     for logical_id, role in stage.facts["resources"].items():
         if not logical_id.endswith("FunctionRole"):
             continue
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            if isinstance(document, str):
-                document = json.loads(unquote(document))
-            for statement in document["Statement"]:
-                if statement["Effect"] != "Allow":
-                    continue
-                for action in _list(statement["Action"]):
-                    for resource in _list(statement["Resource"]):
-                        found.add(Right(role, action, resource))
+        own = [
+            iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        ]
+        managed = {}
+        for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            arn = each["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            answer = iam.get_policy_version(PolicyArn=arn, VersionId=version)
+            managed[each["PolicyName"]] = _document(answer["PolicyVersion"]["Document"])
+        found[role] = ([_document(each) for each in own], managed)
     return found
+
+
+def _document(given: Any) -> Any:
+    return json.loads(unquote(given)) if isinstance(given, str) else given
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _cases(stage: Any) -> list[dict[str, Any]]:
+    """Return what the roles asked for, once for each kind, for an independent judge.
+
+    Two requests are of one kind if they differ in nothing but names of recordings and sessions.
+    """
+    roles, keys, found = _policies(stage), _key_policies(stage), {}
+    for line in stage.stack.emulator.audit.read_text().splitlines():
+        each = json.loads(line)
+        role = each["principal"].split("/")[1]
+        if role not in roles or not each["allowed"]:
+            continue
+        kind = re.sub(r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{32}|\d{4,}", "~", json.dumps(each))
+        own, managed = roles[role]
+        found[kind] = {
+            **each,
+            "policies": own,
+            "managed": sorted(managed),
+            "resourcePolicy": keys.get(each["resource"]),
+        }
+    return list(found.values())
+
+
+def _key_policies(stage: Any) -> dict[str, Any]:
+    """Return the policies of KMS keys by ARN: without one, KMS lets nobody in."""
+    kms, found = stage.stack.client("kms"), {}
+    for each in kms.list_keys()["Keys"]:
+        answer = kms.get_key_policy(KeyId=each["KeyId"], PolicyName="default")
+        found[each["KeyArn"]] = _document(answer["Policy"])
+    return found
 
 
 def _decisions(stage: Any) -> set[tuple[Right, bool]]:
@@ -125,6 +178,38 @@ def _plain(stage: Any, right: Right) -> str:
     # Secrets Manager ends each ARN in characters of its own.
     text = re.sub(r"(<\w+Secret>)-\w+", r"\1", text)
     return text.replace(stage.group_id(), "<group>")
+
+
+# --- calls ---
+
+
+def _calls(stage: Any) -> dict[str, list[str]]:
+    """Return what AWS would have said of the calls that the functions made.
+
+    `broken` are requests that AWS refuses, `doubts` answers that AWS would not give, `unread` calls
+    that no model describes; `called` are the operations, each once.
+    """
+    found: dict[str, set[str]] = {
+        "broken": set(),
+        "doubts": set(),
+        "unread": set(),
+        "called": set(),
+    }
+    for line in stage.stack.emulator.calls.read_text().splitlines():
+        each = json.loads(line)
+        if ":assumed-role/" not in each["principal"]:
+            continue
+        if "unread" in each:
+            found["unread"].add(each["unread"])
+            continue
+        operation = each["operation"]
+        found["called"].add(operation)
+        found["broken"] |= {f"{operation}: {said}" for said in each["violations"]}
+        for said in each["doubts"]:
+            # An element of a list is as doubtful as the next.
+            place_free = re.sub(r"\[\d+\]", "[]", said)
+            found["doubts"].add(f"{operation}: {place_free}")
+    return {name: sorted(each) for name, each in found.items()}
 
 
 # --- secrets ---

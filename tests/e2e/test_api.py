@@ -189,9 +189,14 @@ def test_a_deleted_recording_leaves_nothing_behind(stage: Stage) -> None:
     eventually(lambda: stage.api.call("DELETE", where).status in (204, 404), "the deletion")
     assert stage.api.call("GET", where).status == 404
     assert stage.keys(f"recordings/{recording_id}/") == []
-    left = [each["PK"] for each in stage.all_rows()]
+    sid = row["attempt"]["sid"]
+    left = {each["PK"]: each for each in stage.all_rows()}
     assert f"REC#{recording_id}" not in left
-    assert f"SID#{row['attempt']['sid']}" not in left
+    assert f"SID#{sid}" not in left
+    # Only that it was deleted, for as long as its notifications may come.
+    remembered = set(left[f"SESSION#{sid}"])
+    assert remembered == {"PK", "SK", "deletedMs", "expiresAt", "version"}
+    assert not [each for each in left.values() if each["SK"] == recording_id]
 
 
 @pytest.fixture(scope="module")

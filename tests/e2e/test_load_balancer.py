@@ -72,7 +72,7 @@ def test_a_signed_notification_is_stored_once(door: Stage, request: pytest.Fixtu
 def test_it_is_applied_like_any_other(door: Stage, request: pytest.FixtureRequest) -> None:
     session = sid(request)
     door.notify(notification(session, 1))
-    assert eventually(lambda: door.rows(f"SID#{session}", "SESSION"), "the session")
+    assert eventually(lambda: door.rows(f"SESSION#{session}", "SESSION"), "the session")
 
 
 def test_a_changed_notification_is_refused(door: Stage, request: pytest.FixtureRequest) -> None:

@@ -174,5 +174,5 @@ def test_the_same_notification_twice_is_stored_once(stage: Stage) -> None:
 def test_a_session_of_nobody_is_kept_and_disturbs_nothing(stage: Stage) -> None:
     sid = "0" * 31 + "3"
     assert stage.notify(notification(sid, 1)).status == 200
-    row = eventually(lambda: stage.rows(f"SID#{sid}", "SESSION"), "the session's row")[0]
+    row = eventually(lambda: stage.rows(f"SESSION#{sid}", "SESSION"), "the session's row")[0]
     assert "recordingId" not in row

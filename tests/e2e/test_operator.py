@@ -134,13 +134,13 @@ def test_a_recording_that_does_not_exist_is_one_sentence(desk: Desk) -> None:
 
 def test_a_session_started_past_the_bundle_is_found_and_stopped(desk: Desk) -> None:
     resource_id, sid = _start_past_the_bundle(desk.stage)
-    eventually(lambda: desk.stage.rows(f"SID#{sid}", "SESSION"), "the session is heard of")
+    eventually(lambda: desk.stage.rows(f"SESSION#{sid}", "SESSION"), "the session is heard of")
     assert sid in desk.run("orphans", show="orphans").out
     assert desk.run("stop-orphan", sid, show="stop-orphan-unknown").code == 1
     known = ("--resource-id", resource_id, "--mode", "mix")
     assert desk.run("stop-orphan", sid, *known, show="stop-orphan").code == 0
     eventually(
-        lambda: "endedMs" in desk.stage.rows(f"SID#{sid}", "SESSION")[0]["facts"],
+        lambda: "endedMs" in desk.stage.rows(f"SESSION#{sid}", "SESSION")[0]["facts"],
         "the session's end",
     )
 
@@ -184,7 +184,7 @@ def test_a_session_is_given_back_to_its_recording(desk: Desk, finished: dict[str
     sid, stage = finished["attempt"]["sid"], desk.stage
     stage.dynamodb.update_item(
         TableName=stage.table,
-        Key={"PK": {"S": f"SID#{sid}"}, "SK": {"S": "SESSION"}},
+        Key={"PK": {"S": f"SESSION#{sid}"}, "SK": {"S": "SESSION"}},
         UpdateExpression="REMOVE recordingId",
     )
     assert desk.run("adopt", sid, finished["recordingId"], show="adopt").code == 0

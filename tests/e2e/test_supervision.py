@@ -261,9 +261,10 @@ def test_a_session_heard_of_too_late_is_stopped_and_its_files_are_kept(stage: St
 def test_a_session_heard_of_after_the_end_is_stopped_all_the_same(stage: Stage) -> None:
     cname = "answer lost and given up"
     start_is(stage, cname, drop="after")
-    stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 180})
+    stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 300})
     row = stage.over(stage.record(cname, restartLimit=0))
     assert (row["status"], row["endReason"]) == ("failed", "START_FAILED")
+    eventually(lambda: not any(each["live"] for each in stage.sessions(cname)), "its end", 40)
     assert len(stage.calls(cname, "stop")) >= 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.strict.mappings import NEEDED
+from tests.e2e.conftest import eventually
 from tests.emulator.conftest import Client
 
 TRUST = json.dumps(
@@ -113,8 +114,6 @@ def test_a_right_that_is_taken_away_ends_the_reading(client: Client) -> None:
     mapping = reader.map("sqs")["UUID"]
     reader.allow("sqs", "sqs:ReceiveMessage", "sqs:GetQueueAttributes")
     client("sqs").send_message(QueueUrl=reader.sources["sqs"].rpartition(":")[2], MessageBody="-")
-    from tests.e2e.conftest import eventually
-
     said = eventually(
         lambda: next(
             (

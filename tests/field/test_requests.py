@@ -363,6 +363,7 @@ IGNORED = [
     "unsubscribeAudioUIDs",
     "unSubscribeVideoUIDs",
     "unsubscribeVideoUid",
+    "unsunscribeVideoUids",  # Agora's Python client 0.2.0, in updates
     "subscribeaudiouids",
     "SubscribeVideoUids",
     "subscribeVideoUIDs",

@@ -8,15 +8,19 @@ from typing import Any
 from agora_recording.agora import limiter
 from agora_recording.aws import lease
 from agora_recording.firewall import refresh, target
-from agora_recording.life.store import RecordingStore
+from agora_recording.life import sessions
+from agora_recording.life.store import RecordingStore, claim_of
 from agora_recording.notifications.envelope import Notification, key
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.timings import Timings
 from local.template import functions, template
+from tests.world.builders import attempt, requested
 from tests.world.machine import definition
 
 ROOMS = functions()
 RECORDING = f"REC#{new_recording_id(0, bytes(10))}"
+SESSION = sessions.key("0123")["PK"]["S"]
+CLAIM = claim_of(requested(), attempt())["PK"]
 LIMITER = limiter._KEY["PK"]["S"]
 SWEEPER = lease.SWEEPER[0]
 FIREWALL = target.PARTITION
@@ -78,6 +82,74 @@ def test_every_update_is_confined_to_what_the_room_takes_turns_on() -> None:
         assert not may(room, "UpdateItem", "SID#0123"), room
 
 
+# Which kinds of rows a room may put or delete, all others being out of its reach.
+_KINDS = {
+    "recording": RECORDING,
+    "session": SESSION,
+    "notification": "SID#0123",
+    "notice": "NOTICE#3#n",
+    "claim": CLAIM,
+    "key": "IDEM#0123",
+    "limiter": LIMITER,
+    "sweeper": SWEEPER,
+    "firewall": FIREWALL,
+}
+_WRITES = {
+    "CreateRecordingFunction": {"recording", "key"},
+    "RequestStopFunction": {"recording"},
+    "UpdateRecordingFunction": {"recording"},
+    "UpdateLayoutFunction": {"recording"},
+    "DeleteRecordingFunction": {"recording", "session"},
+    "StartRecordingFunction": {"recording", "session", "claim"},
+    "QueryRecordingFunction": {"recording"},
+    "StopRecordingFunction": {"recording", "session"},
+    "AwaitUploadFunction": {"recording"},
+    "PublishRecordingFunction": {"recording"},
+    "RecordFileArrivalFunction": {"recording"},
+    "ReceiveNotificationFunction": {"notification", "notice"},
+    "ApplyNotificationsFunction": {"recording", "session"},
+    "WatchRecordingsFunction": {"recording", "session"},
+}
+_DELETES = {
+    ("DeleteRecordingFunction", "DeleteItem"): {"recording"},
+    ("DeleteRecordingFunction", "BatchWriteItem"): {"recording", "notification", "claim"},
+    ("StartRecordingFunction", "DeleteItem"): {"claim"},
+}
+
+
+def _having(action: str) -> set[str]:
+    wanted = f"'dynamodb:{action}'"
+    return {name for name, each in ROOMS.items() if wanted in str(each.get("Policies", []))}
+
+
+def _reach(room: str, action: str) -> set[str]:
+    return {kind for kind, partition in _KINDS.items() if may(room, action, partition)}
+
+
+def test_every_put_is_confined_to_the_kinds_of_rows_that_the_room_writes() -> None:
+    assert {room: _reach(room, "PutItem") for room in _having("PutItem")} == _WRITES
+
+
+def test_every_deletion_is_confined_to_the_kinds_of_rows_that_the_room_deletes() -> None:
+    found = {
+        (room, action): _reach(room, action)
+        for action in ("DeleteItem", "BatchWriteItem")
+        for room in _having(action)
+    }
+    assert found == _DELETES
+
+
+def test_every_query_of_the_table_itself_names_partitions() -> None:
+    assert _reach("ApplyNotificationsFunction", "Query") == {"claim"}
+    for room in ("DeleteRecordingFunction", "GetRecordingEventsFunction"):
+        assert _reach(room, "Query") == {"recording", "notification"}
+
+
+def test_a_condition_is_checked_on_recordings_alone() -> None:
+    assert _having("ConditionCheckItem") == {"RecordFileArrivalFunction"}
+    assert _reach("RecordFileArrivalFunction", "ConditionCheckItem") == {"recording"}
+
+
 def test_leases_on_a_recording_are_within_reach_of_those_who_take_them() -> None:
     store = RecordingStore("table", Timings())
     for made in (store.update_lease, store.late_lease):
@@ -109,7 +181,7 @@ def test_the_webhook_can_write_notifications_and_nothing_else() -> None:
         Notification(),
     ):
         assert may(room, "PutItem", key(told, b"{}")[0])
-    for other in (RECORDING, LIMITER, SWEEPER, FIREWALL, "IDEM#0123"):
+    for other in (RECORDING, SESSION, CLAIM, LIMITER, SWEEPER, FIREWALL, "IDEM#0123"):
         assert not may(room, "PutItem", other)
     assert partitions(room, "GetItem") == [FIREWALL]
 

@@ -115,6 +115,10 @@ class Clinic(World):
         self.open_to_all = False  # the API
         self.may_read = False  # the uploader
         self.delivers = True  # the bus
+        self.statuses = ["completed"]  # of a recording, one after the other
+        self.file_status = 200
+        self.asked: list[str] = []  # of the recording: what changes something
+        self.requests: list[dict[str, Any]] = []
         self.denied: set[str] = set()  # services that the operator has no rights to
 
     # --- what a test asks ---
@@ -159,8 +163,24 @@ class Clinic(World):
     ) -> Answer:
         if url.endswith("/notifications"):
             return Answer(self._take(body or b"", headers), {}, b"{}")
+        if url == "https://file":
+            return Answer(self.file_status, {}, b"media")
+        if "/recordings/R" in url or method == "POST":
+            return self._recording(method, url.removeprefix("https://api/v1/recordings"), body)
         is_signed = "Authorization" in headers
         return Answer(200 if is_signed or self.open_to_all else 403, {}, b'{"recordings": []}')
+
+    def _recording(self, method: str, path: str, body: bytes | None) -> Answer:
+        """Answer a call about the one recording; each look sees its next status."""
+        if method != "GET":
+            self.asked.append(f"{method} {path.removeprefix('/R').strip('/')}".strip())
+            if not path:
+                self.requests.append(json.loads(body or b""))
+            return Answer(202, {}, b'{"recordingId": "R"}')
+        if path.startswith("/R/files"):
+            return Answer(200, {}, b'{"files": [{"url": "https://file", "bytes": 5}]}')
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return Answer(200, {}, json.dumps({"status": status}).encode())
 
     def _take(self, raw: bytes, headers: Mapping[str, str]) -> int:
         lower = {name.lower(): value for name, value in headers.items()}

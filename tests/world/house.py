@@ -125,14 +125,18 @@ class House(World):
 
     def must_name(self, resource_id: str, uid: str) -> None:
         """Fail unless the row names what Agora is about to bill."""
-        row = from_item(self.table.items[f"REC#{RECORDING_ID}", "META"])
-        known = [*row.get("pastAttempts", ()), row["attempt"]]
-        assert (resource_id, uid) in [(each.get("resourceId"), each["uid"]) for each in known]
+        rows = [from_item(item) for (_, sort), item in self.table.items.items() if sort == "META"]
+        known = [
+            each for row in rows for each in (*row.get("pastAttempts", ()), row.get("attempt", {}))
+        ]
+        assert (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
 
     def _written(self, item: Item) -> None:
         if item["SK"]["S"] == "META":
             self._await_sweep()
             status = item["status"]["S"]
+            if item["recordingId"]["S"] != RECORDING_ID:
+                return
             if not self.statuses or status != self.statuses[-1]:
                 assert not self.statuses or RANK[status] > RANK[self.statuses[-1]], (  # type: ignore[index]
                     f"{self.statuses[-1]} went back to {status}"
@@ -144,10 +148,10 @@ class House(World):
 
     # --- what happens ---
 
-    def begin(self) -> None:
-        """Start the recording's execution, as the API does."""
+    def begin(self, row: Recording | None = None) -> None:
+        """Start the execution of a recording, as the API does."""
         client: Any = self.machine
-        self.background(start_execution, MACHINE, self.row, client)
+        self.background(start_execution, MACHINE, row or self.row, client)
 
     def process(self, room: Callable[..., Any], *arguments: Any) -> Any:
         """Run something of ours as a process of its own. Raises RoomError."""
@@ -169,9 +173,17 @@ class House(World):
                 raise
             return None
 
-    def stop(self) -> None:
+    def stop(self, recording_id: str = RECORDING_ID) -> None:
         """Ask to stop, once: an app that gets no answer does not ask again here."""
-        self.background(self.parts.waker.stop, RECORDING_ID, self.clock())
+        self.background(self.parts.waker.stop, recording_id, self.clock())
+
+    def delete(self, recording_id: str = RECORDING_ID) -> bool:
+        """Ask to delete, once; return whether all of it is gone."""
+        try:
+            deletion = self.process(self.parts.deleter.delete, recording_id, lambda: 29_000)
+        except RoomError as failure:
+            return str(failure) == "RecordingNotFoundError"
+        return bool(deletion.is_done)
 
     def apply(self, records: list[dict[str, Any]]) -> None:
         """Bring a batch of the stream; what fails comes again."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agora_recording.agora.reply import Reply
+from agora_recording.agora.reply import Endpoint, Reply
 from agora_recording.agora.task import Resource, Task
 from tests.world.builders import heard, reply
 from tests.world.faults import operation
@@ -36,7 +36,8 @@ class LiveAgora:
 
     `lose` counts down starts whose answer never arrives; `silent` is an Agora whose notifications
     are all lost; `hidden` are sids that answer 404 although they run (a failover). `born` is told
-    of each session that starts. `upload_s` is how long files take after the end of a session.
+    of each session that starts. `upload_s` is how long files take after the end of a session,
+    `late_s` how long notifications do. `mismatch` is answered to a sid with another's resourceId.
     """
 
     def __init__(self, house: House) -> None:
@@ -51,6 +52,8 @@ class LiveAgora:
         self.once: dict[str, list[Reply]] = {}  # by endpoint: what is answered first, in turn
         self.files = True  # whether a session leaves files
         self.upload_s = 0.0
+        self.late_s = 1.0
+        self.mismatch = (404, 404)  # status and code
         self.born: Callable[[AgoraSession], None] = lambda _: None
         self.calls: Counter[str] = Counter()
 
@@ -72,7 +75,7 @@ class LiveAgora:
                 self._upload(session)
 
     def notify(self, session: AgoraSession, event: int, **details: Any) -> None:
-        """Send a notification: a second later it is in the table's stream."""
+        """Send a notification: a moment later it is in the table's stream."""
         session.events += 1
         if self.silent:
             return
@@ -86,7 +89,7 @@ class LiveAgora:
             sid=session.sid,
             uid=session.uid,
         )
-        self.house.later(1, partial(self.house.apply, [record]))
+        self.house.later(self.late_s, partial(self.house.apply, [record]))
 
     def _upload(self, session: AgoraSession, *, tell: bool = False) -> None:
         stem = f"{session.prefix}{session.sid}_{session.cname}"
@@ -145,8 +148,8 @@ class LiveAgora:
         self.calls["query"] += 1
         if answer := self._scripted("query"):
             return answer
-        if not self._is_there(task):
-            return reply("query", 404, code=404, reason="failed to find worker")
+        if refusal := self._refusal("query", task):
+            return refusal
         return reply("query", sid=task.sid, serverResponse={"status": 5})
 
     @operation
@@ -155,8 +158,8 @@ class LiveAgora:
         self.calls["stop"] += 1
         if answer := self._scripted("stop"):
             return answer
-        if not self._is_there(task):
-            return reply("stop", 404, code=404, reason="failed to find worker")
+        if refusal := self._refusal("stop", task):
+            return refusal
         self.end(task.sid, 11, exitStatus=0)
         return reply("stop", sid=task.sid, serverResponse={})
 
@@ -164,7 +167,11 @@ class LiveAgora:
         first = self.once.get(endpoint)
         return first.pop(0) if first else self.answers.get(endpoint)
 
-    def _is_there(self, task: Task) -> bool:
-        session = self.sessions[task.sid]
-        assert session.resource_id == task.resource_id, "a sid with another's resourceId"
-        return session.ended_ms is None and task.sid not in self.hidden
+    def _refusal(self, endpoint: Endpoint, task: Task) -> Reply | None:
+        session = self.sessions.get(task.sid)
+        if session and session.resource_id != task.resource_id:
+            status, code = self.mismatch
+            return reply(endpoint, status, code=code, reason="not of this resource")
+        if session is None or session.ended_ms is not None or task.sid in self.hidden:
+            return reply(endpoint, 404, code=404, reason="failed to find worker")
+        return None

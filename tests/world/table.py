@@ -133,23 +133,28 @@ class FakeTable:
     def transact_write_items(self, *, TransactItems: Sequence[Mapping[str, Any]]) -> None:
         """Write rows together, or none of them."""
         self._race()
-        puts = [each["Put"] for each in TransactItems]
-        assert len({self._key(put["Item"]) for put in puts}) == len(puts), "one row twice"
+        writes = [next(iter(each.items())) for each in TransactItems]
+        keys = [self._key(each["Item" if kind == "Put" else "Key"]) for kind, each in writes]
+        assert len(set(keys)) == len(keys), "one row twice"
         reasons = []
-        for put in puts:
+        for kind, each in writes:
+            assert kind in ("Put", "ConditionCheck")
             try:
-                self._check(put["Item"], put)
+                self._check(each["Item" if kind == "Put" else "Key"], each)
                 reasons.append({"Code": "None"})
             except ConditionalCheckFailedException:
                 reasons.append({"Code": "ConditionalCheckFailed"})
         if any(each["Code"] != "None" for each in reasons):
             raise error(TransactionCanceledException, CancellationReasons=reasons)
-        for put in puts:
-            self._store(put["Item"])
+        for kind, each in writes:
+            if kind == "Put":
+                self._store(each["Item"])
 
     @operation
-    def delete_item(self, *, TableName: str, Key: Item) -> None:
-        """Delete a row, if it is there."""
+    def delete_item(self, *, TableName: str, Key: Item, **condition: Any) -> None:
+        """Delete a row, if it is there and as it should be."""
+        self._race()
+        self._check(Key, condition)
         self._remove(Key)
 
     @operation

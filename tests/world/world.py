@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from agora_recording.aws.signing import Keys
-from agora_recording.life.store import row_of
+from agora_recording.life.store import claim_of, row_of
 from agora_recording.recording.model import Recording, from_row
 from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
@@ -90,7 +90,9 @@ class World:
     # --- what happens without a room ---
 
     def add(self, row: Recording) -> None:
-        """Let a recording be there."""
+        """Let a recording be there, and the claims of its attempts."""
+        for attempt in row.attempts:
+            self.table.add(claim_of(row, attempt))
         self.table.add(row_of(row, self.settings.timings))
 
     def sleep(self, seconds: float) -> None:

@@ -229,7 +229,7 @@ def test_a_key_of_another_request_is_refused(room: Room) -> None:
 
 def test_a_key_whose_recording_was_deleted_is_refused(room: Room) -> None:
     recording_id = room.post(BODY, Idempotency_Key="k").body["recordingId"]
-    room.parts.store.delete(recording_id)
+    room.parts.store.delete(room.parts.store.get(recording_id))
     with pytest.raises(IdempotencyConflictError, match="was deleted"):
         room.parts.creator.create(BODY, "k")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -10,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agora_recording.api.delete_recording import may_be_deleted
-from agora_recording.errors import RecordingStateError
+from agora_recording.errors import RecordingNotFoundError, RecordingStateError
+from agora_recording.files.record_file_arrival import Arrival
 from agora_recording.life.store import Note, RecordingStore
+from agora_recording.notifications.facts import SessionRow
 from agora_recording.recording.model import TERMINAL, Recording, Upload
+from agora_recording.recording.timings import Timings
 from functions.delete_recording import app
 from tests.world.api import Context, Response, read, request
-from tests.world.builders import RECORDING_ID, after, ended, recording, running
+from tests.world.builders import RECORDING_ID, acquired, after, ended, heard, recording, running
 from tests.world.webhook import NOW_MS, SID
 from tests.world.world import World
 
@@ -46,7 +50,7 @@ class Room(World):
         store.note(OTHER_ID, Note(NOW_MS, "a", "A."))
         store.update_lease(RECORDING_ID, self.clock).take(60)
         for sid in (SID, "1" * 32, OTHER_SID):
-            self.table.add({"PK": f"SID#{sid}", "SK": "SESSION", "version": 1})
+            self.table.add({"PK": f"SESSION#{sid}", "SK": "SESSION", "version": 1, "uid": "7"})
             for number in range(30):
                 self.table.add({"PK": f"SID#{sid}", "SK": f"EVT#33#1#{number:010}"})
         for name in ("a.m3u8", "a_1.ts", "a_2.ts", "manifest.json"):
@@ -62,9 +66,12 @@ class Room(World):
 
     @property
     def is_gone(self) -> bool:
-        """Tell whether nothing is left of it anywhere."""
+        """Tell whether nothing is left of it, but that its sessions were deleted."""
         partitions = (f"REC#{RECORDING_ID}", f"SID#{SID}", f"SID#{'1' * 32}")
         rows = [row for partition in partitions for row in self.table.rows(partition)]
+        buried = [self.table.row(f"SESSION#{sid}", "SESSION") for sid in (SID, "1" * 32)]
+        names = {"PK", "SK", "deletedMs", "expiresAt", "version"}
+        assert all(set(row) == names for row in buried) or rows
         return not rows and not [one for one in self.bucket.versions if one[0].startswith(PREFIX)]
 
     @property
@@ -72,7 +79,8 @@ class Room(World):
         """Tell whether the other recording has everything still."""
         return (
             len(self.table.rows(f"REC#{OTHER_ID}")) == 2
-            and len(self.table.rows(f"SID#{OTHER_SID}")) == 31
+            and len(self.table.rows(f"SID#{OTHER_SID}")) == 30
+            and self.parts.sessions.get(OTHER_SID) == SessionRow(uid="7", version=1)
             and len(self.bucket.versions) - len(self.mine) == 1
         )
 
@@ -127,14 +135,14 @@ def test_what_goes_on_cannot_be_deleted(status: Any) -> None:
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_whatever_has_ended_can_be_deleted(status: Any) -> None:
-    may_be_deleted(over(status=status))
+    may_be_deleted(over(status=status), NOW_MS, Timings())
 
 
 def test_what_may_still_be_written_to_cannot_be_deleted() -> None:
     # A session given up whose sid came late: it runs until it is stopped.
     orphan = running(1, sid="1" * 32, end="DIED")
     with pytest.raises(RecordingStateError, match="still being stopped"):
-        may_be_deleted(over(past_attempts=[orphan]))
+        may_be_deleted(over(past_attempts=[orphan]), NOW_MS, Timings())
 
 
 def test_a_recording_that_never_started_is_deleted_too() -> None:
@@ -226,3 +234,86 @@ def test_a_busy_table_is_asked_again() -> None:
     room.table.busy = 100
     assert room.delete().status == 503
     assert room.row.deleting_ms
+
+
+# --- what may run, and what meets the deletion ---
+
+
+def _lost(**changes: Any) -> Recording:
+    lost = acquired(1, end="START_FAILED", ended_ms=after(60), **changes)
+    return over(past_attempts=[lost])
+
+
+def test_a_session_of_which_agora_did_not_speak_may_run_so_nothing_is_deleted() -> None:
+    room = Room(_lost())
+    answer = room.delete()
+    assert answer.status == 409
+    assert "attempt 1" in answer.body["detail"]
+    assert "2023-11-17T22:13:21.000Z" in answer.body["detail"]
+    assert len(room.mine) == 6
+    assert room.row.deleting_ms is None
+
+
+def test_once_agora_has_refused_the_start_or_forgotten_it_the_recording_can_be_deleted() -> None:
+    assert Room(_lost(never_started=True)).delete().status == 204
+    room = Room(_lost())
+    room.clock.advance(72 * 3600 + 1)
+    assert room.delete().status == 204
+    assert not [key for key in room.table.items if key[1] == RECORDING_ID], "a claim is left"
+
+
+def test_a_late_look_that_is_under_way_is_waited_for() -> None:
+    room = Room()
+    lease = room.parts.store.late_lease(RECORDING_ID, room.clock)
+    assert lease.take(120)
+    assert room.delete().status == 202
+    assert len(room.mine) == 6
+    room.bucket.add(PREFIX + "manifest.json", b"of the look")
+    lease.release()
+    assert room.delete().status == 204
+    assert room.is_gone
+
+
+def test_a_late_look_that_died_is_not_waited_for_for_ever() -> None:
+    room = Room()
+    room.parts.store.late_lease(RECORDING_ID, room.clock).take(120)
+    room.clock.advance(121)
+    assert room.delete().status == 204
+    assert room.is_gone
+
+
+def test_a_late_look_that_begins_meanwhile_writes_nothing() -> None:
+    row = over(status="incomplete", late_until_ms=after(9000))
+    room = Room(row)
+    room.delete(29_000, 4000)
+    assert room.parts.arrivals.act(RECORDING_ID, [Arrival(RECORDING_ID, "a.mp4", NOW_MS)])
+    room.delete()
+    assert room.is_gone
+    assert room.parts.arrivals.act(RECORDING_ID, [Arrival(RECORDING_ID)]) == "Unknown"
+    assert room.is_gone
+
+
+def test_whatever_comes_at_whichever_step_nothing_is_left() -> None:
+    """Notifications, notes and files of it, before each write of the deletion."""
+    step = 0
+    while True:
+        room = Room()
+
+        def come(room: World = room) -> None:
+            room.faults.at = None
+            for sid in (SID, "1" * 32):
+                room.parts.applier.apply([heard(33, {"progress": 9}, sequence=99, sid=sid)])
+                room.parts.applier.apply([heard(31, {"status": 0}, sequence=98, sid=sid)])
+            with contextlib.suppress(RecordingNotFoundError):
+                room.parts.store.note(RECORDING_ID, Note(NOW_MS, "late", "A late note."))
+            note = Note(NOW_MS, "file", "A late file.")
+            room.parts.store.note_file(RECORDING_ID, "late.mp4", note)
+
+        room.faults.kill = come  # type: ignore[method-assign]
+        step += 1
+        room.faults.at = room.faults.count + step
+        assert room.delete().status == 204
+        assert room.is_gone
+        if room.faults.at is not None:
+            break
+    assert step > 8

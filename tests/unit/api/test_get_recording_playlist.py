@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from agora_recording.aws.signing import Keys
 from agora_recording.errors import MediaNotFoundError
 from agora_recording.files import documents
+from functions.get_recording_files import app
 from tests.unit.api.test_get_recording_files import PREFIX, STEM, Room, index, utc17
+from tests.world.api import Context, request
 from tests.world.builders import CNAME, after, ended, recording, running, uploading
 
 
@@ -28,6 +30,26 @@ def test_a_playlist_plays_a_private_recording() -> None:
     assert answer.body.endswith("#EXT-X-ENDLIST\n")
     assert room.played() == names
     assert answer.body.count("X-Amz-Signature=") == 3
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/plain", "text/plain"),
+        ("TEXT/PLAIN; q=0.5, application/json", "text/plain"),
+        ("text/plain, application/vnd.apple.mpegurl", "application/vnd.apple.mpegurl"),
+        ("*/*", "application/vnd.apple.mpegurl"),
+        ("", "application/vnd.apple.mpegurl"),
+    ],
+)
+def test_a_playlist_is_text_to_whoever_asks_for_text(accept: str, kind: str) -> None:
+    room = Room()
+    room.slices(1)
+    room.publish()
+    event = request(resource="/recordings/{recordingId}/playlist", headers={"accept": accept})
+    answer = app.lambda_handler(event, Context(), media=room.parts.media)
+    assert answer["headers"]["Content-Type"] == kind
+    assert answer["body"].startswith("#EXTM3U")
 
 
 def test_a_playlist_joins_what_restarts_have_broken() -> None:

@@ -141,7 +141,7 @@ def test_a_recording_made_meanwhile_does_not_shift_the_pages(room: Room) -> None
 def test_a_recording_deleted_meanwhile_does_not_shift_the_pages(room: Room) -> None:
     ids = [room.made(1000 + ago) for ago in range(4)]
     cursor = room.get(limit="2").body["cursor"]
-    room.parts.store.delete(ids[1])
+    room.parts.store.delete(room.parts.store.get(ids[1]))
     second = room.get(limit="2", cursor=cursor).body
     assert [each["recordingId"] for each in second["recordings"]] == ids[2:]
 
@@ -150,7 +150,7 @@ def test_the_whole_list_may_be_gone_while_it_is_paged(room: Room) -> None:
     ids = [room.made(1000 + ago) for ago in range(4)]
     cursor = room.get(limit="2").body["cursor"]
     for each in ids:
-        room.parts.store.delete(each)
+        room.parts.store.delete(room.parts.store.get(each))
     assert room.get(limit="2", cursor=cursor).body == {"recordings": []}
 
 

@@ -78,7 +78,7 @@ class Room(World):
     ) -> None:
         super().__init__(row or uploading(), now_ms=OVERDUE, faults=faults, thresholds=timings)
         session = {"facts": {"upload": "backuped"}} if facts is None else {"facts": _plain(facts)}
-        self.table.add({"PK": f"SID#{SID}", "SK": "SESSION", "version": 1, **session})
+        self.table.add({"PK": f"SESSION#{SID}", "SK": "SESSION", "version": 1, **session})
 
     @property
     def manifest(self) -> Any:

@@ -9,12 +9,15 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 from hypothesis import given as holding
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from agora_recording.life.sessions import SessionStore
+from agora_recording.life.sessions import KEPT_S, SessionStore
+from agora_recording.life.store import RecordingStore
 from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import NOTHING, SessionFacts
-from agora_recording.recording.hearing import applied, owned
-from agora_recording.recording.model import RANK, Recording, begin_attempt
+from agora_recording.recording.adopting import fitting
+from agora_recording.recording.hearing import applied
+from agora_recording.recording.model import RANK, Candidate, Recording, begin_attempt
 from tests.world import webhook
 from tests.world.builders import (
     CNAME,
@@ -27,6 +30,7 @@ from tests.world.builders import (
     plain,
     recording,
     recordings,
+    reply,
     requested,
     running,
     starting,
@@ -48,7 +52,7 @@ class Room(World):
         self.machine.tokens = {"token"}
 
     def session(self, sid: str = SID) -> dict[str, Any]:
-        return self.table.row(f"SID#{sid}", "SESSION")
+        return self.table.row(f"SESSION#{sid}", "SESSION")
 
     def apply(self, *records: dict[str, Any]) -> list[str]:
         return self.parts.applier.apply(records)
@@ -195,60 +199,65 @@ def _facts(seconds: float, *uids: str) -> SessionFacts:
 
 
 def test_a_session_belongs_to_the_attempt_that_has_its_sid() -> None:
-    assert owned(recording(), SID, NOTHING) == 1
-    assert owned(recording(), OTHER_SID, _facts(9, "77")) is None
+    assert fitting(recording(), SID, NOTHING) == 1
+    assert fitting(recording(), OTHER_SID, _facts(9, "77")) is None
 
 
 def test_an_unknown_session_belongs_to_the_attempt_that_never_learnt_its_sid() -> None:
-    assert owned(LOST, SID, _facts(2, UID)) == 1
-    assert owned(LOST, SID, _facts(2, "77")) is None
-    assert owned(LOST, SID, NOTHING) is None
+    assert fitting(LOST, SID, _facts(2, UID)) == 1
+    assert fitting(LOST, SID, _facts(2, "77")) is None
+    assert fitting(LOST, SID, NOTHING) is None
 
 
 def test_a_session_is_recognised_after_a_failover_has_changed_its_uid() -> None:
-    assert owned(LOST, SID, _facts(2, "77", UID)) == 1
+    assert fitting(LOST, SID, _facts(2, "77", UID)) == 1
 
 
 def test_a_session_from_before_the_attempt_is_anothers() -> None:
-    assert owned(LOST, SID, _facts(-29.5, UID)) is None
+    assert fitting(LOST, SID, _facts(-29.5, UID)) is None
     # Clocks differ.
-    assert owned(LOST, SID, _facts(-29, UID)) == 1
+    assert fitting(LOST, SID, _facts(-29, UID)) == 1
 
 
 def test_an_attempt_without_a_resource_cannot_have_a_session() -> None:
-    assert owned(requested(attempt=attempt()), SID, _facts(2, UID)) is None
+    assert fitting(requested(attempt=attempt()), SID, _facts(2, UID)) is None
 
 
 def test_of_two_attempts_the_later_is_meant() -> None:
     row = requested(past_attempts=[acquired(1)], attempt=acquired(2, begun_ms=after(50)))
-    assert owned(row, SID, _facts(60, UID)) == 2
-    assert owned(row, SID, _facts(15, UID)) == 1
+    assert fitting(row, SID, _facts(60, UID)) == 2
+    assert fitting(row, SID, _facts(15, UID)) == 1
 
 
-def test_a_lost_start_is_adopted() -> None:
+def _candidate(number: int = 1) -> Candidate:
+    return Candidate(sid=SID, number=number, heard_ms=after(300))
+
+
+def test_a_session_that_a_lost_start_may_have_made_is_a_candidate_and_no_more() -> None:
     room = Room(LOST)
     room.apply(heard(40, {"status": 0}, at_ms=after(3)))
-    assert room.row.sid == SID
-    assert room.row.attempt
-    assert room.row.attempt.started_ms == after(300)
-    assert room.session()["recordingId"] == RECORDING_ID
-    assert room.kinds == ["adopted"]
+    assert replace(room.row, version=1) == replace(LOST, candidates=[_candidate()])
+    assert "recordingId" not in room.session()
+    assert room.kinds == ["heard"]
+    room.apply(heard(33, {"progress": 1}, sequence=1, at_ms=after(60)))
+    assert room.row.candidates == [_candidate()]
+    assert room.kinds == ["heard"]
 
 
-def test_a_lost_start_that_has_ended_already_wakes_too() -> None:
-    room = Room(LOST)
-    begin = heard(40, {"status": 0}, at_ms=after(3))
-    room.apply(begin, heard(41, {"leaveCode": 4}, sequence=1, at_ms=after(200)))
-    assert room.row.session_end == "IDLE"
-    assert room.kinds == ["adopted", "notified"]
-
-
-def test_a_lost_start_that_was_given_up_becomes_an_orphan() -> None:
+def test_a_session_is_a_candidate_of_a_start_that_was_given_up_too() -> None:
     given_up = acquired(end="START_FAILED", ended_ms=after(30))
     room = Room(recording(past_attempts=[given_up], attempt=running(2, sid=OTHER_SID, uid="8")))
     room.apply(heard(40, {"status": 0}, at_ms=after(3)))
-    assert [each.sid for each in room.row.orphans] == [SID]
-    assert room.row.sid == OTHER_SID
+    assert room.row.candidates == room.row.open_questions == [_candidate()]
+    assert room.row.sids == [OTHER_SID]
+
+
+def test_a_session_is_a_candidate_of_everyone_whom_it_fits() -> None:
+    others = [replace(LOST, recording_id=f"{number:026}") for number in range(30)]
+    room = Room(LOST, *others)
+    room.apply(heard(40, {"status": 0}, at_ms=after(3)))
+    for each in (LOST, *others):
+        assert room.parts.store.get(each.recording_id).candidates == [_candidate()]
 
 
 def test_a_session_whose_start_is_just_being_answered_is_recognised() -> None:
@@ -259,11 +268,31 @@ def test_a_session_whose_start_is_just_being_answered_is_recognised() -> None:
     assert room.row.last_seen_ms == after(290)
 
 
-def test_a_session_that_was_claimed_but_not_adopted_is_adopted_by_the_next_event() -> None:
-    """Whoever claimed it crashed between the two writes."""
+def test_a_session_that_was_given_to_a_recording_gives_it_its_sid() -> None:
+    """An operator gave it: that is trusted."""
     room = _owned_room(LOST)
     room.apply(heard(40, {"status": 0}, at_ms=after(3)))
     assert room.row.sid == SID
+
+
+def test_a_session_that_nobody_owns_ends_by_itself_and_one_that_is_owned_does_not() -> None:
+    room = Room()
+    room.apply(heard(40, {"status": 0}))
+    assert room.session()["expiresAt"] == after(300) // 1000 + KEPT_S
+    room.apply(heard(33, {"progress": 1}, sequence=1))
+    assert room.session()["expiresAt"] == after(300) // 1000 + KEPT_S
+    room.parts.sessions.adopt(SID, RECORDING_ID, CNAME)
+    assert "expiresAt" not in room.session()
+
+
+def test_an_event_of_a_session_that_was_deleted_changes_nothing() -> None:
+    room = Room(LOST)
+    room.parts.sessions.bury(SID, after(1))
+    before = room.session()
+    assert room.apply(heard(40, {"status": 0}, at_ms=after(3))) == []
+    assert room.session() == before
+    assert room.row == LOST
+    assert room.queue.messages == []
 
 
 @pytest.mark.parametrize(
@@ -297,11 +326,22 @@ def test_what_cannot_be_read_is_put_aside() -> None:
     assert room.row.upload.progress == 5
 
 
-def test_what_cannot_be_applied_is_put_aside() -> None:
+def test_what_cannot_be_applied_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = _owned_room(recording())
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(RecordingStore, "amend", fail)
+    assert room.apply(heard(33), heard(33, sequence=1)) == []
+    assert [each["error"] for each in room.queue.messages] == ["KeyError"] * 2
+
+
+def test_an_event_that_meets_the_deletion_of_its_recording_is_let_go() -> None:
     room = Room()
     room.parts.sessions.adopt(SID, "01HF7YAT00000000000000GONE", CNAME)
     assert room.apply(heard(33), heard(33, sequence=1)) == []
-    assert [each["error"] for each in room.queue.messages] == ["RecordingNotFoundError"] * 2
+    assert room.queue.messages == []
 
 
 def test_what_may_succeed_later_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,6 +393,9 @@ def _told(row: Recording, order: Any) -> dict[str, Any]:
     room = Room(row)
     for each in order:
         room.apply(each)
+    if row.sid is None:
+        room.agora.then(reply("query", sid=SID, serverResponse={"status": 5}))
+        room.parts.adopter.settle(RECORDING_ID)
     return {**plain(room.row, *_HINTS), "session": room.session()["facts"]}
 
 

@@ -40,7 +40,7 @@ def test_a_session_is_written_and_read(sessions: SessionStore) -> None:
 def test_a_row_has_the_form_that_every_stack_holds(sessions: SessionStore, client: Any) -> None:
     facts = {"firstSeenMs": NOW_MS, "ends": {UID: "EXITED"}, "sequences": {UID: [3, [[0, 1]]]}}
     row = {"cname": CNAME, "uid": UID, "recordingId": RECORDING_ID, "facts": facts, "version": 7}
-    key = {"PK": f"SID#{SID}", "SK": "SESSION"}
+    key = {"PK": f"SESSION#{SID}", "SK": "SESSION"}
     client.put_item(TableName=TABLE, Item=to_item({**key, **row}))
     found = sessions.amend(SID, lambda row: replace(row, facts=replace(row.facts, progress=9)))
     assert (found.recording_id, found.cname, found.uid) == (RECORDING_ID, CNAME, UID)

@@ -23,6 +23,7 @@ from agora_recording.errors import (
     WriteConflictError,
 )
 from agora_recording.recording.model import (
+    Candidate,
     Recording,
     ask_to_stop,
     begin_attempt,
@@ -180,7 +181,7 @@ def test_both_calls_take_their_slots_together() -> None:
 def test_the_session_is_written_to_be_the_recordings() -> None:
     room = Room(requested(), given(), begun())
     room.start()
-    session = room.table.row(f"SID#{SID}", "SESSION")
+    session = room.table.row(f"SESSION#{SID}", "SESSION")
     assert (session["recordingId"], session["cname"]) == (RECORDING_ID, CNAME)
 
 
@@ -223,11 +224,9 @@ def test_a_repetition_after_the_end_calls_nobody() -> None:
 
 
 def test_a_repetition_makes_good_whose_the_session_is() -> None:
-    room = Room(starting(), temporary=True)
+    room = Room(starting())
     room.start()
-    assert room.table.row(f"SID#{SID}", "SESSION")["recordingId"] == RECORDING_ID
-    # A notification brought the sid: nobody had noted when the credentials were made.
-    assert room.row.storage_token_ms == after(10)
+    assert room.table.row(f"SESSION#{SID}", "SESSION")["recordingId"] == RECORDING_ID
 
 
 def test_a_repetition_after_the_acquire_starts_the_same_resource() -> None:
@@ -288,7 +287,7 @@ def test_what_may_help_later_is_tried_again_with_the_same_resource(answer: Any) 
 def test_running_already_without_a_sid_waits_for_a_notification() -> None:
     room = Room(WAITING, reply("start", 201, code=7, reason="running"))
     room.refused(SidUnknownError)
-    assert room.row == WAITING
+    assert replace(room.row, version=1) == WAITING
 
 
 def test_running_already_with_a_sid_is_as_good_as_a_start() -> None:
@@ -435,6 +434,51 @@ def test_an_acquire_without_a_resource_is_repeated() -> None:
     room.refused(AgoraUnavailableError)
     room.start()
     assert room.agora.endpoints == ["acquire", "acquire", "start"]
+
+
+def test_a_session_that_a_notification_told_of_is_confirmed_by_agora() -> None:
+    asked = replace(WAITING, candidates=[Candidate(sid=SID, number=1, heard_ms=after(9))])
+    runs = reply("query", sid=SID, serverResponse={"status": 5})
+    room = Room(asked, reply("start", 201, code=7, reason="running"), runs)
+    assert room.start()["sid"] == SID
+    assert room.agora.endpoints == ["start", "query"]
+    stranger = Room(
+        asked, reply("start", 201, code=7, reason="running"), reply("query", 400, code=1003)
+    )
+    stranger.refused(SidUnknownError)
+    assert stranger.row.sid is None
+
+
+def test_what_the_start_answers_beats_what_a_notification_told_of() -> None:
+    asked = replace(WAITING, candidates=[Candidate(sid=SID, number=1, heard_ms=after(9))])
+    room = Room(asked, begun(OTHER_SID))
+    assert room.start()["sid"] == OTHER_SID
+    assert room.agora.endpoints == ["start"]
+    assert room.row.candidates == []
+
+
+@pytest.mark.parametrize(
+    ("row", "answers", "is_known"),
+    [
+        (requested(), [given(), reply("start", 400, code=53)], True),
+        (requested(), [given(), reply("start", 400, code=109)], True),
+        (requested(), [given(), reply("start", 400)], True),
+        (requested(), [given(), reply("start", 400), reply("start", 400)], True),
+        (requested(), [given(), reply("start", 400), silence("start")], False),
+        (requested(), [given(), silence("start"), reply("start", 400, code=53)], False),
+        (requested(), [given(), reply("start", 500)], False),
+        (WAITING, [reply("start", 400, code=53)], False),  # a start may have been sent before
+    ],
+)
+def test_it_is_known_whether_every_start_of_an_attempt_was_refused(
+    row: Recording, answers: list[Any], is_known: bool
+) -> None:
+    room = Room(row, *answers)
+    while room.agora.answers:
+        with pytest.raises(AgoraError):
+            room.start()
+    assert room.row.attempt
+    assert room.row.attempt.never_started is is_known
 
 
 # --- a start that is stopped ---------------------------------------------------------------------

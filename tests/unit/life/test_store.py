@@ -20,7 +20,7 @@ from agora_recording.errors import (
 )
 from agora_recording.life.store import Note, RecordingStore, row_of
 from agora_recording.recording.ids import new_recording_id
-from agora_recording.recording.model import Recording, ask_to_stop, seen
+from agora_recording.recording.model import Recording, ask_to_stop, begin_attempt, end_session, seen
 from tests.world.builders import (
     CNAME,
     RECORDING_ID,
@@ -165,10 +165,84 @@ def test_notes_are_written_with_the_change_or_not_at_all(
 
 
 def test_notes_are_read_in_the_order_of_their_instants(store: RecordingStore) -> None:
+    store.create(requested(), None, 0)
+    store.create(requested(recording_id=_id(1)), None, 0)
     store.note(RECORDING_ID, Note(after(9), "b", "later"), Note(after(1), "a", "sooner"))
     store.note(_id(1), Note(after(5), "c", "of another"))
     assert [note["text"] for note in store.notes(RECORDING_ID)] == ["sooner", "later"]
     assert store.notes(RECORDING_ID)[0]["at"] == iso(after(1))
+
+
+def test_of_each_file_the_latest_arrival_is_noted_while_the_recording_is_there(
+    store: RecordingStore,
+) -> None:
+    store.note_file(RECORDING_ID, "a.mp4", Note(after(1), "file", "of nobody"))
+    assert store.notes(RECORDING_ID) == []
+    store.create(requested(), None, 0)
+    for at, text in ((5, "second"), (1, "first"), (9, "third")):
+        store.note_file(RECORDING_ID, "a.mp4", Note(after(at), "file", text))
+    assert [each["text"] for each in store.notes(RECORDING_ID)] == ["third"]
+    store.amend(RECORDING_ID, lambda row: replace(row, deleting_ms=after(10)))
+    store.note_file(RECORDING_ID, "a.mp4", Note(after(11), "file", "too late"))
+    assert [each["text"] for each in store.notes(RECORDING_ID)] == ["third"]
+
+
+def test_a_note_of_a_recording_that_is_gone_is_not_written(store: RecordingStore) -> None:
+    with pytest.raises(RecordingNotFoundError):
+        store.note(RECORDING_ID, Note(after(1), "a", "too late"))
+    assert store.notes(RECORDING_ID) == []
+
+
+# --- claims and deletion -------------------------------------------------------------------------
+
+
+def test_an_attempt_is_found_by_its_channel_and_uid_from_its_begin(store: RecordingStore) -> None:
+    row = store.create(requested(), None, 0)
+    assert store.claimants(CNAME, "7") == []
+    row = store.amend(RECORDING_ID, lambda each: begin_attempt(each, "7", after(1)))
+    assert store.claimants(CNAME, "7") == [RECORDING_ID]
+    assert store.claimants(CNAME, "8") == store.claimants("another", "7") == []
+    row = store.amend(
+        RECORDING_ID,
+        lambda each: begin_attempt(end_session(each, "DIED", after(2)), "8", after(3)),
+        lambda *_: [Note(after(3), "attempt", "begins")],
+    )
+    assert store.claimants(CNAME, "7") == store.claimants(CNAME, "8") == [RECORDING_ID]
+    store.release_claim(row, "7")
+    store.release_claim(row, "7")
+    assert store.claimants(CNAME, "7") == []
+
+
+def test_the_claims_of_thirty_recordings_of_one_channel_are_all_found(
+    store: RecordingStore,
+) -> None:
+    ids = [_id(number) for number in range(30)]
+    for each in ids:
+        store.create(requested(recording_id=each), None, 0)
+        store.amend(each, lambda row: begin_attempt(row, "7", after(1)))
+    assert sorted(store.claimants(CNAME, "7")) == sorted(ids)
+
+
+def test_a_row_is_deleted_only_as_it_was_read(store: RecordingStore) -> None:
+    row = store.create(requested(), None, 0)
+    store.note(RECORDING_ID, Note(after(1), "a", "meanwhile"))
+    assert not store.delete(row)
+    assert store.delete(store.get(RECORDING_ID))
+    assert store.delete(row)
+    with pytest.raises(RecordingNotFoundError):
+        store.get(RECORDING_ID)
+
+
+def test_a_lease_on_a_recording_ends_by_itself(store: RecordingStore, client: Any) -> None:
+    lease = store.late_lease(RECORDING_ID, lambda: after(0))
+    assert not lease.is_taken()
+    assert lease.take(60)
+    assert lease.is_taken()
+    key = to_item({"PK": f"REC#{RECORDING_ID}", "SK": "LATE"})
+    item = from_item(client.get_item(TableName=TABLE, Key=key)["Item"])
+    assert item["expiresAt"] == after(60) // 1000 + 86_400
+    lease.release()
+    assert not lease.is_taken()
 
 
 # --- the state machine's own write ---------------------------------------------------------------

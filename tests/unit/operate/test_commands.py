@@ -114,7 +114,7 @@ class Desk(World):
 
     def session(self, uid: str = UID, **more: Any) -> None:
         """Let a session be known by what it told."""
-        row = {"PK": f"SID#{SID}", "SK": "SESSION", "cname": "consultation-7", "uid": uid}
+        row = {"PK": f"SESSION#{SID}", "SK": "SESSION", "cname": "consultation-7", "uid": uid}
         facts = {"firstSeenMs": after(3), "lastSeenMs": after(9), "uids": [uid]}
         self.table.add({**row, "version": 1, "facts": facts, **more})
 
@@ -269,7 +269,7 @@ def test_a_session_is_adopted_by_the_recording_whose_start_was_lost(world: Desk)
     world.session()
     world.hear(heard(40, {"status": 0}, at_ms=after(3)))
     assert world.operator.adopt(SID, RECORDING_ID)["sid"] == SID
-    assert world.table.row(f"SID#{SID}", "SESSION")["recordingId"] == RECORDING_ID
+    assert world.table.row(f"SESSION#{SID}", "SESSION")["recordingId"] == RECORDING_ID
 
 
 @pytest.mark.parametrize(

@@ -216,9 +216,51 @@ def test_checks_that_need_each_other_are_a_mistake(clinic: Clinic) -> None:
 # --- one real recording -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["api", "app id", "uploader", "webhook"])
-def test_nothing_is_recorded_when_it_could_not_be(clinic: Clinic, name: str) -> None:
-    assert name in recording.check(60).needs
+def test_a_recording_that_completes_is_played_and_deleted(clinic: Clinic) -> None:
+    clinic.statuses = ["requested", "recording", "uploading", "completed"]
+    found = clinic.examine(recording.check(60))["recording"]
+    assert (found.state, clinic.asked) == ("green", ["POST", "POST stop", "DELETE"])
+    assert clinic.clock() - NOW_MS >= 60_000
+    (request,) = clinic.requests
+    assert (request["mode"], request["restartLimit"]) == ("web", 0)
+
+
+def test_a_channel_may_be_recorded_instead_of_a_page(clinic: Clinic) -> None:
+    clinic.statuses = ["recording", "completed"]
+    clinic.examine(recording.check(1, channel="standup"))
+    (request,) = clinic.requests
+    assert request["cname"] == "standup"
+    assert "mode" not in request
+
+
+@pytest.mark.parametrize(
+    ("statuses", "asked"),
+    [
+        (["starting", "failed"], ["POST", "POST stop"]),
+        (["requested"], ["POST", "POST stop"]),
+        (["recording", "incomplete"], ["POST", "POST stop"]),
+    ],
+)
+def test_a_recording_that_does_not_complete_is_red_stopped_and_kept(
+    clinic: Clinic, statuses: list[str], asked: list[str]
+) -> None:
+    """It is kept for whoever finds out why."""
+    clinic.statuses = statuses
+    found = clinic.examine(recording.check(60))["recording"]
+    assert (found.state, clinic.asked) == ("red", asked)
+    assert f"is {statuses[-1]}" in found.said
+
+
+def test_a_file_that_does_not_open_is_red(clinic: Clinic) -> None:
+    clinic.statuses = ["recording", "completed"]
+    clinic.file_status = 403
+    assert clinic.examine(recording.check(60))["recording"].state == "red"
+
+
+def test_nothing_is_recorded_when_it_could_not_be(clinic: Clinic) -> None:
+    _parameter(clinic, AgoraAppId="other")
+    assert clinic.examine(recording.check(60))["recording"].state == "skipped"
+    assert clinic.asked == []
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from agora_recording.recording.model import (
     RANK,
     RESTARTABLE,
     TERMINAL,
+    Candidate,
     Recording,
     SessionEnd,
     Status,
@@ -121,8 +122,28 @@ def test_a_sid_belongs_to_the_attempt_that_was_started() -> None:
     assert row.sid == SID
 
 
-def test_the_first_sid_stands() -> None:
-    assert started(starting(), OTHER_SID, after(9), number=1) == starting()
+def test_what_a_start_answered_beats_what_was_adopted_and_the_other_is_an_orphan() -> None:
+    row = started(recording(), OTHER_SID, after(9), number=1, is_answer=True)
+    assert row.sid == OTHER_SID
+    assert row.attempt == acquired(sid=OTHER_SID, started_ms=after(9))
+    assert row.orphans == [running(end="START_FAILED")]
+    assert started(row, OTHER_SID, after(10), number=1, is_answer=True) == row
+
+
+def test_what_is_adopted_never_replaces_the_sid_of_an_attempt() -> None:
+    row = started(recording(), OTHER_SID, after(9), number=1)
+    assert row.attempt == running()
+    assert [each.sid for each in row.orphans] == [OTHER_SID]
+    assert started(row, OTHER_SID, after(10), number=1) == row
+
+
+def test_an_attempt_with_its_sid_has_no_candidates_any_more() -> None:
+    asked = [
+        Candidate(sid=SID, number=1, heard_ms=1),
+        Candidate(sid=OTHER_SID, number=2, heard_ms=1),
+    ]
+    row = requested(past_attempts=[acquired()], attempt=acquired(2), candidates=asked)
+    assert started(row, SID, after(9), number=1).candidates == asked[1:]
 
 
 def test_the_sid_of_a_start_that_was_given_up_makes_an_orphan() -> None:

@@ -122,6 +122,14 @@ def text(status: int, body: str, content_type: str) -> Answer:
     return {"statusCode": int(status), "headers": headers, "body": body}
 
 
+def accepted(event: Mapping[str, Any], usual: str, other: str) -> str:
+    """Return the `other` content type if the request's Accept names it, and not the `usual` one."""
+    headers = event.get("headers") or {}
+    accept = next((str(headers[name]) for name in headers if name.lower() == "accept"), "")
+    named = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+    return other if other in named and usual not in named else usual
+
+
 def nothing() -> Answer:
     """Return the answer without a body (204)."""
     return {"statusCode": int(HTTPStatus.NO_CONTENT), "headers": {}, "body": ""}

@@ -10,7 +10,7 @@ import msgspec
 
 from agora_recording import clock
 from agora_recording.aws import clients
-from agora_recording.aws.dynamodb import to_item
+from agora_recording.aws.dynamodb import from_item, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,13 +24,14 @@ class Lease(msgspec.Struct):
     """The right to do something alone for some time; without another `key`, to sweep.
 
     If its holder dies, the lease expires by itself. `key` is the row's (PK, SK); `client` None is
-    the process's own.
+    the process's own. The row itself is kept; with `kept_s`, for so many seconds after the lease.
     """
 
     table_name: str
     client: DynamoDBClient | None = None
     now_ms: Callable[[], int] = clock.now_ms
     key: tuple[str, str] = SWEEPER
+    kept_s: int | None = None
     _fence: int = 0
     _until_ms: int = 0
 
@@ -43,13 +44,16 @@ class Lease(msgspec.Struct):
         client = self.client or clients.dynamodb()
         now = self.now_ms()
         until = now + round(for_s * 1000)
+        values, keeping = {":until": until, ":now": now, ":one": 1}, ""
+        if self.kept_s is not None:
+            values[":end"], keeping = until // 1000 + self.kept_s, ", expiresAt = :end"
         try:
             answer = client.update_item(
                 TableName=self.table_name,
                 Key=self._key,
-                UpdateExpression="SET untilMs = :until ADD fence :one",
+                UpdateExpression=f"SET untilMs = :until{keeping} ADD fence :one",
                 ConditionExpression="attribute_not_exists(untilMs) OR untilMs < :now",
-                ExpressionAttributeValues=to_item({":until": until, ":now": now, ":one": 1}),
+                ExpressionAttributeValues=to_item(values),
                 ReturnValues="UPDATED_NEW",
             )
         except client.exceptions.ConditionalCheckFailedException:
@@ -57,6 +61,13 @@ class Lease(msgspec.Struct):
         self._fence = int(answer["Attributes"]["fence"]["N"])
         self._until_ms = until
         return self._fence
+
+    def is_taken(self) -> bool:
+        """Ask whether anybody holds the lease now."""
+        client = self.client or clients.dynamodb()
+        answer = client.get_item(TableName=self.table_name, Key=self._key, ConsistentRead=True)
+        until_ms = from_item(answer.get("Item", {})).get("untilMs", 0)
+        return bool(until_ms >= self.now_ms())
 
     @property
     def is_ours(self) -> bool:

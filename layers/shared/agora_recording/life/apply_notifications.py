@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec.structs import replace
 
 from agora_recording import clock
 from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item
-from agora_recording.errors import StoreUnavailableError, WriteConflictError
+from agora_recording.errors import RecordingNotFoundError, StoreUnavailableError, WriteConflictError
 from agora_recording.life.executions import Waker
 from agora_recording.life.look_queue import ArrivalQueue
-from agora_recording.life.sessions import SessionStore
+from agora_recording.life.sessions import KEPT_S, SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionRow
 from agora_recording.observability import logger
-from agora_recording.recording.hearing import applied, is_worth_a_look, merged, owned
+from agora_recording.recording.adopting import nominated
+from agora_recording.recording.hearing import applied, is_worth_a_look, merged
 from agora_recording.recording.model import Recording
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# How many of a channel's latest recordings are tried as the owner of an unknown session.
-_CANDIDATES = 20
+_HEARD = "Agora tells of a session that may be this recording's; it will be asked whose it is."
 _TRANSIENT = (BotoCoreError, ClientError, StoreUnavailableError, WriteConflictError)
 
 
@@ -84,17 +85,38 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
     def apply_session(self, sid: str, news: Sequence[events.Event]) -> None:
         """Apply events of one session."""
         opened = False
+        now = self.now_ms()
 
         def change(row: SessionRow) -> SessionRow:
             nonlocal opened
+            if row.deleted_ms:
+                return row
             changed, opened = merged(row, news)
-            return changed
+            if changed.recording_id or changed.expires_at:
+                return changed
+            return replace(changed, expires_at=now // 1000 + KEPT_S)
 
         row = self.sessions.amend(sid, change)
-        now = self.now_ms()
+        if row.deleted_ms:
+            return  # an event of a recording that was deleted
         recording_id = row.recording_id or self._find_owner(sid, row)
-        if not recording_id:
-            return  # no recording of this stack, or a test of the console
+        if recording_id:
+            try:
+                self._tell(recording_id, sid, row, news, opened=opened)
+            except RecordingNotFoundError:
+                logger.info("recording deleted meanwhile", recordingId=recording_id, sid=sid)
+
+    def _tell(
+        self,
+        recording_id: str,
+        sid: str,
+        row: SessionRow,
+        news: Sequence[events.Event],
+        *,
+        opened: bool,
+    ) -> None:
+        """Apply the facts of a session to the recording that owns it."""
+        now = self.now_ms()
 
         def notes(before: Recording, after: Recording) -> list[Note]:
             told = []
@@ -115,15 +137,28 @@ class Applier(msgspec.Struct, frozen=True, kw_only=True):
             self.arrivals.ask(recording_id)
 
     def _find_owner(self, sid: str, row: SessionRow) -> str | None:
-        """Find the recording whose start's answer was lost, and make it the session's owner."""
+        """Return the recording that has this sid already, though the session does not know it.
+
+        If there is none, the session becomes a candidate of every attempt that it fits, and Agora
+        is asked: by the start that goes on, or by the sweeper. No recording: it is none of this
+        stack's, or a test of the console.
+        """
         if not row.cname:
             return None
-        for recording in self.store.page(cname=row.cname, limit=_CANDIDATES).recordings:
-            if owned(recording, sid, row.facts) is not None:
-                recording_id = recording.recording_id
-                self.sessions.adopt(sid, recording_id, row.cname)
-                logger.info("session adopted", recordingId=recording_id, sid=sid)
-                return recording_id
+        now = self.now_ms()
+        for uid in row.facts.uids:
+            for recording_id in self.store.claimants(row.cname, uid):
+                try:
+                    recording = self.store.amend(
+                        recording_id,
+                        lambda each: nominated(each, sid, row.facts, now),
+                        lambda *_: [Note(now, "heard", _HEARD, {"sid": sid})],
+                    )
+                except RecordingNotFoundError:
+                    continue
+                if sid in recording.sids:
+                    self.sessions.adopt(sid, recording_id, row.cname)
+                    return recording_id
         return None
 
     def _put_aside(self, row: Mapping[str, Any], error: Exception) -> None:

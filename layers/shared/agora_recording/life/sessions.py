@@ -1,8 +1,10 @@
 """Agora's sessions in the table: the facts of each, and the recording that owns it.
 
 Rows (PK/SK):
-    SID#<sid> / SESSION   a SessionRow
-    SID#<sid> / EVT#…     a notification, as `notifications.envelope` keys and writes it
+    SESSION#<sid> / SESSION   a SessionRow
+    SID#<sid>     / EVT#…     a notification, as `notifications.envelope` keys and writes it
+
+The partitions differ, so that the webhook's role can write notifications and nothing else.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _TRIES = 8
+# Longer than events of a session may come: a day in the stream, 14 days in the queue of those that
+# could not be applied, and days until postponed transcoding is over.
+KEPT_S = 30 * 86_400
 
 
 class SessionStore(msgspec.Struct, frozen=True):
@@ -37,7 +42,7 @@ class SessionStore(msgspec.Struct, frozen=True):
     def get(self, sid: str) -> SessionRow:
         """Return the row of a session as it is now; a row of version 0 if there is none."""
         answer = self._dynamodb.get_item(
-            TableName=self.table_name, Key=_key(sid), ConsistentRead=True
+            TableName=self.table_name, Key=key(sid), ConsistentRead=True
         )
         return _from_item(answer.get("Item", {}))
 
@@ -57,7 +62,7 @@ class SessionStore(msgspec.Struct, frozen=True):
                 }
             self._dynamodb.put_item(
                 TableName=self.table_name,
-                Item={**_key(sid), **to_item(msgspec.to_builtins(after))},
+                Item={**key(sid), **to_item(msgspec.to_builtins(after))},
                 **condition,
             )
             return after
@@ -70,12 +75,29 @@ class SessionStore(msgspec.Struct, frozen=True):
             refusal=f"Session {sid} is changed too often; try again.",
         )
 
-    def adopt(self, sid: str, recording_id: str, cname: str) -> None:
-        """Write on a session's row which recording it belongs to. Harmless when repeated."""
-        self.amend(
+    def adopt(self, sid: str, recording_id: str, cname: str) -> SessionRow:
+        """Write on a session's row which recording it belongs to; return the row after it.
+
+        Harmless when repeated. The facts of the row are those that came before: from now on, every
+        notification finds its recording.
+        """
+        return self.amend(
             sid,
-            lambda row: replace(row, recording_id=recording_id, cname=row.cname or cname),
+            lambda row: replace(
+                row, recording_id=recording_id, cname=row.cname or cname, expires_at=None
+            ),
         )
+
+    def bury(self, sid: str, now_ms: int) -> SessionRow:
+        """Forget what is known of a session, and remember for a while that it was deleted."""
+
+        def change(row: SessionRow) -> SessionRow:
+            if row.deleted_ms:
+                return row
+            expires_at = now_ms // 1000 + KEPT_S
+            return SessionRow(deleted_ms=now_ms, expires_at=expires_at, version=row.version)
+
+        return self.amend(sid, change)
 
     def unowned(self) -> Iterator[tuple[str, SessionRow]]:
         """Yield sid and row of each session that no recording owns.
@@ -84,12 +106,13 @@ class SessionStore(msgspec.Struct, frozen=True):
         """
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self.table_name,
-            FilterExpression="SK = :session AND attribute_not_exists(recordingId)",
+            FilterExpression="SK = :session AND attribute_not_exists(recordingId)"
+            " AND attribute_not_exists(deletedMs)",
             ExpressionAttributeValues=to_item({":session": "SESSION"}),
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["PK"]["S"].removeprefix("SID#"), _from_item(item)
+                yield item["PK"]["S"].removeprefix("SESSION#"), _from_item(item)
 
     def notification(self, partition: str, sort: str) -> dict[str, Any] | None:
         """Return one stored notification by its key; None if it is gone.
@@ -113,8 +136,9 @@ class SessionStore(msgspec.Struct, frozen=True):
                 yield from_item(item)
 
 
-def _key(sid: str) -> dict[str, Any]:
-    return to_item({"PK": f"SID#{sid}", "SK": "SESSION"})
+def key(sid: str) -> dict[str, Any]:
+    """Return the key of a session's row, as DynamoDB takes it."""
+    return to_item({"PK": f"SESSION#{sid}", "SK": "SESSION"})
 
 
 def _from_item(item: Any) -> SessionRow:

@@ -25,7 +25,7 @@ from agora_recording.errors import (
     ServiceFullError,
     WriteConflictError,
 )
-from agora_recording.life.sessions import SessionStore
+from agora_recording.life.adoption import Adopter
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.model import (
     Attempt,
@@ -34,7 +34,6 @@ from agora_recording.recording.model import (
     begin_attempt,
     change_attempt,
     end_session,
-    started,
 )
 from agora_recording.recording.starting import choose_uid, next_step
 from agora_recording.recording.timings import CONFIRM_WAITS_S
@@ -45,6 +44,12 @@ _ENDS: dict[str, SessionEnd] = {
     "permanent": "REFUSED",
     "token_rejected": "REFUSED",
 }
+
+# Answers to a start by which it has made no session: all refusals, but none of a resource that may
+# have been started before.
+_NOT_STARTED = frozenset(
+    {"new_uid", "permanent", "token_rejected", "back_off", "slow_down", "back_off_long"}
+)
 
 # Agora best practices: a start that fails is repeated three times; then another uid.
 _UNANSWERED_STARTS = 4
@@ -60,7 +65,7 @@ class Starter:
         self,
         *,
         store: RecordingStore,
-        sessions: SessionStore,
+        adopter: Adopter,
         agora: AgoraClient,
         storage: Storage,
         sealer: Sealer,
@@ -69,7 +74,7 @@ class Starter:
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
-        self._sessions = sessions
+        self._adopter = adopter
         self._agora = agora
         self._storage = storage
         self._sealer = sealer
@@ -90,7 +95,7 @@ class Starter:
             recording = self._begin(recording)
             step = "acquire"
         if recording.sid:
-            recording = self.adopt(recording, _attempt(recording).number, recording.sid)
+            recording = self._adopter.answered(recording, _attempt(recording).number, recording.sid)
         else:
             # Made once: start must get exactly what acquire gets as startParameter.
             storage = self._storage.config(recording.prefix)
@@ -132,11 +137,18 @@ class Starter:
         reply = self._agora.acquire(recording.cname, attempt.uid, fields, slot_ms=slot_ms)
         resource_id = self._needed(reply.answer.resource_id, reply, recording)
         now = self._now_ms()
+
+        def change(row: Recording) -> Recording:
+            after = self._if_current(
+                row, attempt, resource_id=resource_id, acquired_ms=now, base_url=reply.base_url
+            )
+            if self._storage.is_temporary and after != row:
+                after = replace(after, storage_token_ms=now)
+            return after
+
         return self._store.amend(
             recording.recording_id,
-            lambda row: self._if_current(
-                row, attempt, resource_id=resource_id, acquired_ms=now, base_url=reply.base_url
-            ),
+            change,
             lambda *_: [Note(now, "acquired", "Agora gave a resourceId.")],
         )
 
@@ -154,46 +166,40 @@ class Starter:
                 f"Another process began a new attempt of recording {recording.recording_id}."
             )
         fields = start_fields(self._client_request(recording), storage)
+        # Whether all starts before were refused: then a refusal of this one leaves no session.
+        is_unstarted = is_first or attempt.never_started
+        if attempt.never_started:
+            self._store.amend(
+                recording.recording_id,
+                lambda row: self._if_current(row, attempt, never_started=False),
+            )
         reply = self._agora.start(resource, fields, slot_ms=slot_ms)
         sid = reply.answer.sid
+        # Perhaps an earlier start, whose answer was lost, started it.
         if not sid:
-            # Perhaps an earlier start, whose answer was lost, started it, and a notification
-            # brought its sid.
-            known = _attempt(self._store.get(recording.recording_id))
-            if known.number == attempt.number and known.sid:
-                return self.adopt(recording, attempt.number, known.sid)
-        sid = self._needed(sid, reply, recording, is_first=is_first)
-        return self.adopt(recording, attempt.number, sid)
-
-    def adopt(self, recording: Recording, number: int, sid: str) -> Recording:
-        """Write the sid of an attempt, and the owner of the session. Harmless when repeated."""
-        now = self._now_ms()
-
-        def change(row: Recording) -> Recording:
-            after = started(row, sid, now, number=number)
-            if self._storage.is_temporary and (after != row or row.storage_token_ms is None):
-                after = replace(after, storage_token_ms=now)
-            return after
-
-        # The recording first: from it, the session's owner can be found.
-        changed = self._store.amend(
-            recording.recording_id,
-            change,
-            lambda *_: [Note(now, "started", "Agora started the session.", {"sid": sid})],
-        )
-        self._sessions.adopt(sid, recording.recording_id, recording.cname)
-        return changed
+            known = self._adopter.settle(recording.recording_id)
+            if known.sid and _attempt(known).number == attempt.number:
+                return known
+        sid = self._needed(sid, reply, recording, is_first=is_first, is_unstarted=is_unstarted)
+        return self._adopter.answered(recording, attempt.number, sid)
 
     def _client_request(self, recording: Recording) -> dict[str, Any]:
         secrets = self._sealer.unseal(recording.recording_id, recording.sealed)
         return restore(recording.client_request, secrets)
 
     def _needed(
-        self, needed: str | None, reply: Reply, recording: Recording, *, is_first: bool = True
+        self,
+        needed: str | None,
+        reply: Reply,
+        recording: Recording,
+        *,
+        is_first: bool = True,
+        is_unstarted: bool = False,
     ) -> str:
         """Return the `needed` value if the reply has it; otherwise note the error, and raise it.
 
         `is_first`: no start was sent before for this resourceId, so no session of it can run.
+        `is_unstarted`: nor can one if this start is refused, too.
         """
         error = reply.error(has_sid=bool(needed))
         if needed and error is None:
@@ -210,6 +216,8 @@ class Starter:
         def change(row: Recording) -> Recording:
             if _attempt(row).number != number or _attempt(row).sid:
                 return row
+            if is_unstarted and reply.outcome.handling in _NOT_STARTED:
+                row = change_attempt(row, never_started=True)
             if end:
                 return end_session(row, end, now, reason=str(error))
             if reply.endpoint == "start" and reply.outcome.handling == "retry_same":

@@ -12,6 +12,7 @@ from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Task
 from agora_recording.clock import now_ms
+from agora_recording.life.adoption import Adopter
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.due import deadline_ms
 from agora_recording.recording.ending import (
@@ -45,11 +46,13 @@ class Stopper:
         self,
         *,
         store: RecordingStore,
+        adopter: Adopter,
         agora: AgoraClient,
         timings: Timings,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._store = store
+        self._adopter = adopter
         self._agora = agora
         self._timings = timings
         self._now_ms = now_ms
@@ -60,6 +63,8 @@ class Stopper:
         `failure` is the error that led the state machine here, if there was one. Raises the errors
         of `agora.outcomes` if Agora neither stopped the session nor said that it is over.
         """
+        # A start whose answer was lost may have a session, which has to be stopped.
+        self._adopter.settle(recording_id)
         recording = self._store.amend(
             recording_id,
             lambda row: self._arrive(row, failure),

@@ -7,10 +7,12 @@ Rows (PK/SK):
     REC#<recordingId> / UPDATE           the lease for an update of it at Agora
     REC#<recordingId> / LATE             the lease for a look at its late files
     IDEM#<hash>       / IDEM             an Idempotency-Key and the recording it made
+    UID#<uid>#<hash of cname> / <recordingId>   an attempt with this uid in this channel, whose sid
+                                         is not known yet: whose an unknown session may be
 Indexes:
     by_time   listed, recordingId        the list, newest first
     by_status status, recordingId        the list of one status
-    by_cname  channel, recordingId       the list of a channel; adoption of a lost start
+    by_cname  channel, recordingId       the list of a channel
     by_due                               see due_index.py
 The first two put all recordings, or all of one status, under one key. A key takes 1,000 writes a
 second, and Agora starts fewer than ten recordings a second for an account.
@@ -22,7 +24,7 @@ firewall's targets (firewall/target.py, firewall/allow_list.py).
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,7 +44,7 @@ from agora_recording.errors import (
     WriteConflictError,
 )
 from agora_recording.life.due_index import due_keys
-from agora_recording.recording.model import Recording, from_row, to_row
+from agora_recording.recording.model import Attempt, Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ BY_CNAME = "by_cname"
 LISTED = "yes"  # the one value of the attribute `listed`
 _TRIES = 8
 _BATCH_READ, _BATCH_WRITE = 100, 25  # what DynamoDB takes at once
+_LEASE_KEPT_S = 86_400  # after its last holder; any time that is longer than it is held
+_CLAIM_KEPT_S = 86_400  # after resourceExpiredHour; for events that come late
 
 
 class Note(NamedTuple):
@@ -163,8 +167,8 @@ class RecordingStore(msgspec.Struct, frozen=True):
 
         The write is conditional on the version that was read; after a conflict, the change is
         computed again. If nothing changes, nothing is written. `notes(before, after)` are written
-        with the row, or not at all. Raises RecordingNotFoundError; WriteConflictError after a
-        conflict in every try.
+        with the row, or not at all; so is the claim of an attempt that begins (`claimants`). Raises
+        RecordingNotFoundError; WriteConflictError after a conflict in every try.
         """
         client = self._dynamodb
 
@@ -172,10 +176,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
             after = replace(after, version=before.version + 1)
             put = self._put(after, "version = :version", {":version": {"N": str(before.version)}})
             lines = notes(before, after) if notes else ()
-            if lines:
-                client.transact_write_items(
-                    TransactItems=[{"Put": put}, *self._note_puts(recording_id, lines)]
-                )
+            more = [*self._note_puts(recording_id, lines), *self._claim_puts(before, after)]
+            if more:
+                client.transact_write_items(TransactItems=[{"Put": put}, *more])
             else:
                 client.put_item(**put)
             return after
@@ -189,23 +192,44 @@ class RecordingStore(msgspec.Struct, frozen=True):
         )
 
     def note(self, recording_id: str, *notes: Note) -> None:
-        """Add lines to the timeline of a recording."""
-        for put in self._note_puts(recording_id, notes):
-            self._dynamodb.put_item(**put["Put"])
+        """Add lines to the timeline of a recording. Raises RecordingNotFoundError.
+
+        They are written with its row: so none is left behind by a deletion that comes in between.
+        """
+        self.amend(
+            recording_id, lambda row: replace(row, version=row.version + 1), lambda *_: notes
+        )
 
     def note_file(self, recording_id: str, name: str, note: Note) -> None:
-        """Add a file that arrived to the timeline; of each name, the latest arrival is kept."""
+        """Add a file that arrived to the timeline; of each name, the latest arrival is kept.
+
+        Nothing is written for a recording that is deleted, or being deleted. Raises
+        WriteConflictError when others write its row in every try.
+        """
         (put,) = self._note_puts(recording_id, [note])
         row = put["Put"]
         row["Item"]["SK"] = {"S": f"FILE#{name}"}
+        row |= {
+            "ConditionExpression": "attribute_not_exists(PK) OR #at < :at",
+            "ExpressionAttributeNames": {"#at": "at"},
+            "ExpressionAttributeValues": {":at": row["Item"]["at"]},
+        }
+        is_there: Any = {
+            "TableName": self.table_name,
+            "Key": _key(recording_id),
+            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(deletingMs)",
+        }
         client = self._dynamodb
-        with contextlib.suppress(client.exceptions.ConditionalCheckFailedException):
-            client.put_item(
-                **row,
-                ConditionExpression="attribute_not_exists(PK) OR #at < :at",
-                ExpressionAttributeNames={"#at": "at"},
-                ExpressionAttributeValues={":at": row["Item"]["at"]},
-            )
+        for _ in range(_TRIES):
+            try:
+                client.transact_write_items(TransactItems=[put, {"ConditionCheck": is_there}])
+            except client.exceptions.TransactionCanceledException as error:
+                reasons: Any = error.response.get("CancellationReasons", ())
+                if any(each.get("Code") == "ConditionalCheckFailed" for each in reasons):
+                    return  # it is gone, or a later arrival was noted before
+            else:
+                return
+        raise WriteConflictError(f"Recording {recording_id} is changed too often; try again.")
 
     def notes(self, recording_id: str) -> list[dict[str, Any]]:
         """Return the timeline notes of a recording, oldest first; then the files that arrived."""
@@ -225,11 +249,45 @@ class RecordingStore(msgspec.Struct, frozen=True):
 
     def update_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that an update of this recording needs: Agora allows one at a time."""
-        return Lease(self.table_name, self.client, now_ms, (f"REC#{recording_id}", "UPDATE"))
+        return self._lease(recording_id, "UPDATE", now_ms)
 
     def late_lease(self, recording_id: str, now_ms: Callable[[], int]) -> Lease:
         """Return the lease that a late look at this recording needs."""
-        return Lease(self.table_name, self.client, now_ms, (f"REC#{recording_id}", "LATE"))
+        return self._lease(recording_id, "LATE", now_ms)
+
+    def _lease(self, recording_id: str, name: str, now_ms: Callable[[], int]) -> Lease:
+        # It ends by itself: taken at the same time as the recording is deleted, it would be left.
+        key = (f"REC#{recording_id}", name)
+        return Lease(self.table_name, self.client, now_ms, key, kept_s=_LEASE_KEPT_S)
+
+    # --- claims ---
+
+    def claimants(self, cname: str, uid: str) -> list[str]:
+        """Return the ids of the recordings with an attempt of this uid in this channel.
+
+        Those whose session has its owner are not among them (`release_claim`), nor those of which
+        Agora has forgotten everything (resourceExpiredHour).
+        """
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues=to_item({":pk": _claim(cname, uid)}),
+            ConsistentRead=True,
+        )
+        return [item["SK"]["S"] for page in pages for item in page["Items"]]
+
+    def release_claim(self, recording: Recording, uid: str) -> None:
+        """Delete the claim of the attempt with this uid. Harmless when it is gone."""
+        key = {"PK": _claim(recording.cname, uid), "SK": recording.recording_id}
+        self._dynamodb.delete_item(TableName=self.table_name, Key=to_item(key))
+
+    def _claim_puts(self, before: Recording, after: Recording) -> list[Any]:
+        known = {each.uid for each in before.attempts}
+        return [
+            {"Put": {"TableName": self.table_name, "Item": to_item(claim_of(after, each))}}
+            for each in after.attempts
+            if each.uid not in known
+        ]
 
     # --- many recordings ---
 
@@ -310,21 +368,34 @@ class RecordingStore(msgspec.Struct, frozen=True):
     def rows_of(self, recording: Recording) -> Iterator[list[Any]]:
         """Yield the keys of all rows of a recording except its own row; up to 25 at once.
 
-        These are its timeline, and the session and the notifications of each of its sids.
+        These are its timeline and its leases, the claims of its attempts, and the notifications of
+        each of its sids. What is known of the sessions is not among them (`SessionStore.bury`).
         """
-        sessions = [f"SID#{sid}" for sid in recording.sids]
-        for partition in (*sessions, f"REC#{recording.recording_id}"):
-            pages = self._dynamodb.get_paginator("query").paginate(
-                TableName=self.table_name,
-                KeyConditionExpression="PK = :pk",
-                ExpressionAttributeValues=to_item({":pk": partition}),
-                ProjectionExpression="PK, SK",
-                ConsistentRead=True,
-            )
-            for page in pages:
-                keys = [key for key in page["Items"] if key["SK"]["S"] != "META"]
-                for first in range(0, len(keys), _BATCH_WRITE):
-                    yield keys[first : first + _BATCH_WRITE]
+        # Sorted and each once: an attempt may have two sessions.
+        claims = sorted({_claim(recording.cname, each.uid) for each in recording.attempts})
+        keys = [to_item({"PK": each, "SK": recording.recording_id}) for each in claims]
+        for first in range(0, len(keys), _BATCH_WRITE):
+            yield keys[first : first + _BATCH_WRITE]
+        for sid in recording.sids:
+            yield from self._keys(f"SID#{sid}")
+        yield from self.timeline_of(recording)
+
+    def timeline_of(self, recording: Recording) -> Iterator[list[Any]]:
+        """Yield the keys of the rows in the recording's own partition, except its own row."""
+        return self._keys(f"REC#{recording.recording_id}")
+
+    def _keys(self, partition: str) -> Iterator[list[Any]]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self.table_name,
+            KeyConditionExpression="PK = :pk",
+            ExpressionAttributeValues=to_item({":pk": partition}),
+            ProjectionExpression="PK, SK",
+            ConsistentRead=True,
+        )
+        for page in pages:
+            keys = [key for key in page["Items"] if key["SK"]["S"] != "META"]
+            for first in range(0, len(keys), _BATCH_WRITE):
+                yield keys[first : first + _BATCH_WRITE]
 
     def delete_rows(self, keys: Sequence[Any]) -> None:
         """Delete up to 25 rows. Raises StoreUnavailableError when the table is too busy."""
@@ -335,9 +406,22 @@ class RecordingStore(msgspec.Struct, frozen=True):
                 return
         raise StoreUnavailableError("The table is too busy to delete rows; send the request again.")
 
-    def delete(self, recording_id: str) -> None:
-        """Delete the row of a recording. Harmless when it is gone."""
-        self._dynamodb.delete_item(TableName=self.table_name, Key=_key(recording_id))
+    def delete(self, recording: Recording) -> bool:
+        """Delete the row of a recording if it is still what was read; return whether it is gone.
+
+        False: somebody has written it since, and perhaps a note with it.
+        """
+        client = self._dynamodb
+        try:
+            client.delete_item(
+                TableName=self.table_name,
+                Key=_key(recording.recording_id),
+                ConditionExpression="attribute_not_exists(PK) OR version = :version",
+                ExpressionAttributeValues=to_item({":version": recording.version}),
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     # --- writing ---
 
@@ -391,3 +475,18 @@ def row_of(recording: Recording, timings: Timings) -> dict[str, Any]:
 
 def _key(recording_id: str) -> dict[str, Any]:
     return to_item({"PK": f"REC#{recording_id}", "SK": "META"})
+
+
+def claim_of(recording: Recording, attempt: Attempt) -> dict[str, Any]:
+    """Return the row by which an unknown session finds the attempt that may have started it."""
+    expires_s = recording.expires_hours * 3600 + _CLAIM_KEPT_S
+    return {
+        "PK": _claim(recording.cname, attempt.uid),
+        "SK": recording.recording_id,
+        "expiresAt": attempt.begun_ms // 1000 + expires_s,
+    }
+
+
+def _claim(cname: str, uid: str) -> str:
+    # A page's name may be as long as a key: its hash is not.
+    return f"UID#{uid}#{hashlib.sha256(cname.encode()).hexdigest()}"

@@ -25,6 +25,7 @@ from agora_recording.aws import clients
 from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
 from agora_recording.clock import now_ms
 from agora_recording.errors import AgoraError, RateLimitedError
+from agora_recording.life.adoption import Adopter
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
 from agora_recording.life.executions import Waker, execution_arn, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
@@ -68,6 +69,7 @@ class Sweeper:
         *,
         store: RecordingStore,
         sessions: SessionStore,
+        adopter: Adopter,
         index: DueIndex,
         agora: AgoraClient,
         waker: Waker,
@@ -81,6 +83,7 @@ class Sweeper:
     ) -> None:
         self._store = store
         self._sessions = sessions
+        self._adopter = adopter
         self._index = index
         self._agora = agora
         self._waker = waker
@@ -213,8 +216,17 @@ class Sweeper:
                 self._looked(recording_id)
         if look != "nothing":
             # After every look: neither the look nor the orphans may wait for ever.
-            self._stop_orphans(recording)
+            self._stop_orphans(self._ask_whose(recording))
         return look
+
+    def _ask_whose(self, recording: Recording) -> Recording:
+        """Ask Agora whose the sessions are that may be the recording's; return the row after it."""
+        questions = recording.open_questions
+        for candidate in questions:
+            recording = self._adopter.ask(recording, candidate)
+        if questions:
+            self._looked(recording.recording_id)
+        return recording
 
     def _query(self, recording: Recording, task: Task) -> None:
         reply = self._agora.query(task)

@@ -213,15 +213,19 @@ def joined(facts: SessionFacts, told: Mapping[str, Any]) -> SessionFacts:
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The row `SID#<sid>`/`SESSION`: the facts of a session, and the recording that owns it.
+    """The row `SESSION#<sid>`/`SESSION`: the facts of a session, and the recording that owns it.
 
-    `version` 0: the session has no row yet.
+    `version` 0: the session has no row yet. A row that no recording owns ends by itself at
+    `expires_at` (epoch seconds); so does that of a session whose recording was deleted
+    (`deleted_ms`), which only says that its events are nobody's any more.
     """
 
     recording_id: str | None = None
     cname: str | None = None
     uid: str | None = None  # of its start; after a failover there are more (`facts.uids`)
     facts: SessionFacts = NOTHING
+    deleted_ms: int | None = None
+    expires_at: int | None = None
     version: int = 0
 
 

@@ -25,20 +25,48 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
 
     If there is too little time, rows with a lower number come first.
     """
-    own = next_look(recording, timings)
+    looks = [
+        look
+        for look in (
+            next_look(recording, timings),
+            _orphan_look(recording, timings),
+            _candidate_look(recording, timings),
+        )
+        if look
+    ]
+    return min(looks, key=lambda look: look[1], default=None)
+
+
+def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return when to stop the sessions that were given up."""
     if not recording.orphans:
-        return own
+        return None
     at_ms, looked = recording.created_ms, recording.looked_ms
     if looked and any(each.gone_ms for each in recording.orphans):
         at_ms = looked + to_ms(timings.monitor_s)
     elif looked:
         # It still runs, or the stop is refused: repeat the stop at growing intervals.
         at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
-    return own if own and own[1] <= at_ms else (1, at_ms)
+    return 1, at_ms
+
+
+def _candidate_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
+    """Return when to ask whose a session is: at once, then at growing intervals.
+
+    While a start goes on, it asks itself.
+    """
+    looked = recording.looked_ms or 0
+    looks = [
+        each.heard_ms
+        if looked < each.heard_ms
+        else _later(each.heard_ms, looked, timings.orphan_gaps_s)
+        for each in recording.open_questions
+    ]
+    return (1, min(looks)) if looks else None
 
 
 def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
-    """Return `due` without regard to sessions that were given up."""
+    """Return `due` without regard to sessions that were given up, or may be its own."""
     if recording.is_terminal:
         return _late_look(recording, timings)
     looked = recording.looked_ms or 0

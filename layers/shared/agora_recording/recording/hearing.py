@@ -10,6 +10,7 @@ from agora_recording.notifications import events
 from agora_recording.notifications import facts as session
 from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import SessionFacts, SessionRow
+from agora_recording.recording.adopting import fitting
 from agora_recording.recording.model import (
     Recording,
     SessionEnd,
@@ -23,8 +24,6 @@ from agora_recording.recording.model import (
 )
 
 _further_upload = session.furthest(session.Upload)
-# An attempt's begin is by our clock, a session's first event by Agora's clock.
-_CLOCKS_APART_MS = 30_000
 _RENEW_NOW_MS = 1  # a renewal so long ago that the next one is due
 _FILES_CAME = (
     events.Uploaded,
@@ -55,32 +54,16 @@ def _ranges(facts: SessionFacts) -> list[tuple[str, int, int]]:
     return [(uid, *gap) for uid, missing in session.gaps(facts).items() for gap in missing]
 
 
-def owned(recording: Recording, sid: str, facts: SessionFacts) -> int | None:
-    """Return the number of the attempt to which a session belongs; None if to none.
-
-    The attempt has this sid already; or the answer to its start was lost: then it has a uid of the
-    session (after a failover there are several) and a resourceId, but no sid, and began before the
-    session, as far as Agora's clock and ours agree.
-    """
-    for attempt in reversed(recording.attempts):
-        if attempt.sid == sid:
-            return attempt.number
-        if (
-            attempt.sid is None
-            and attempt.uid in facts.uids
-            and attempt.resource_id
-            and facts.firstSeenMs is not None
-            and attempt.begun_ms <= facts.firstSeenMs + _CLOCKS_APART_MS
-        ):
-            return attempt.number
-    return None
-
-
 def applied(
     recording: Recording, sid: str, facts: SessionFacts, now_ms: int, *, gap: bool
 ) -> Recording:
-    """Return the recording with a session's facts and sid; a repetition changes nothing."""
-    number = owned(recording, sid, facts)
+    """Return the recording with a session's facts and sid; a repetition changes nothing.
+
+    Only for a session that is known to be the recording's.
+    """
+    if recording.deleting_ms:
+        return recording
+    number = fitting(recording, sid, facts)
     changed = recording if number is None else started(recording, sid, now_ms, number=number)
     ended = session.session_ended(facts)
     if ended:

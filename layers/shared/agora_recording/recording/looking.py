@@ -18,6 +18,7 @@ from agora_recording.recording.timings import Timings
 Look = Literal[
     "nothing",
     "stop orphan",
+    "ask whose it is",
     "wake",
     "confirm",
     "repair",
@@ -35,7 +36,7 @@ def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
         return "nothing"
     own = next_look(recording, timings)
     if own is None or own[1] > now_ms:
-        return "stop orphan"
+        return "stop orphan" if recording.orphans else "ask whose it is"
     if recording.is_terminal:
         return "files"
     if recording.status == "uploading":

@@ -90,8 +90,21 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     gone_ms: int | None = None  # given up: since when its stop is answered by 404
     unanswered: int = 0  # starts of it that Agora did not answer
     refusals: int = 0  # answers to it that refuse, and say nothing known
+    never_started: bool = False  # Agora refused every start of it: it has no session
     stranded: bool = False  # Agora said that files wait on its backup, and come later
     base_url: str | None = None
+
+
+class Candidate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
+    """A session that may be an attempt's, by channel, uid and time. Agora has to confirm it.
+
+    Once refuted it is kept: its later notifications must not raise the question again.
+    """
+
+    sid: str
+    number: int  # of the attempt
+    heard_ms: int
+    refuted_ms: int | None = None
 
 
 class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -128,6 +141,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     reason: str | None = None  # the end reason in one sentence, for people
     attempt: Attempt | None = None
     past_attempts: list[Attempt] = []
+    candidates: list[Candidate] = []  # see recording/adopting.py
     stop_reason: StopReason | None = None
     stop_ms: int | None = None
     session_end: SessionEnd | None = None  # of the current attempt; wakes the execution
@@ -197,6 +211,20 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
         """The sessions of `orphans`, as Agora knows them."""
         return [task for each in self.orphans if (task := self._task(each))]
 
+    @property
+    def open_questions(self) -> list[Candidate]:
+        """Candidates that Agora must still be asked about, and that no start asks about."""
+        asked = {each.number for each in self.attempts if each.end or self.is_terminal}
+        return [each for each in self.candidates if not each.refuted_ms and each.number in asked]
+
+    def candidate_task(self, candidate: Candidate) -> Task | None:
+        """Return a candidate as Agora would know it, with its attempt's own resourceId."""
+        for attempt in self.attempts:
+            resource = self._resource(attempt)
+            if attempt.number == candidate.number and resource:
+                return resource.task(candidate.sid)
+        return None
+
     def _resource(self, attempt: Attempt | None) -> Resource | None:
         if attempt is None or attempt.resource_id is None:
             return None
@@ -259,19 +287,39 @@ def change_attempt(recording: Recording, **changes: Any) -> Recording:
     return replace(recording, attempt=replace(recording.attempt, **changes))
 
 
-def started(recording: Recording, sid: str, now_ms: int, *, number: int) -> Recording:
-    """Return the recording with the sid of attempt `number`; unchanged if it is known already.
+def started(
+    recording: Recording, sid: str, now_ms: int, *, number: int, is_answer: bool = False
+) -> Recording:
+    """Return the recording with a session of attempt `number`; unchanged if it is known already.
 
     Works also for an attempt that was given up because its start's answer was lost, but that runs:
-    it is then an orphan, until it is stopped.
+    it is then an orphan, until it is stopped. `is_answer`: the sid is what Agora's own start
+    answered, and replaces any other. Where an attempt turns out to have two sessions, the one that
+    is not its own becomes an orphan, too: a past attempt of the same number.
     """
-    return _change_attempts(
-        recording,
-        lambda each: each.number == number and not each.sid,
-        sid=sid,
-        started_ms=now_ms,
-        ended_ms=None,
-    )
+    found = next((each for each in recording.attempts if each.number == number), None)
+    if found is None or sid in recording.sids:
+        return recording
+    questions = [each for each in recording.candidates if each.number != number]
+    own = replace(found, sid=sid, started_ms=now_ms, ended_ms=None)
+    if found.sid is None:
+        changed = _change_attempts(
+            recording, lambda each: each.number == number, **_session_of(own)
+        )
+        return replace(changed, candidates=questions)
+    new = replace(own, confirmed_ms=None, gone_ms=None)
+    stray = found if is_answer else new
+    stray = replace(stray, end=stray.end or "START_FAILED", ended_ms=None, gone_ms=None)
+    if is_answer:
+        recording = _change_attempts(recording, lambda each: each is found, **_session_of(new))
+    past = recording.past_attempts
+    at = next((at for at, each in enumerate(past) if each.number == number), len(past))
+    return replace(recording, past_attempts=[*past[:at], stray, *past[at:]], candidates=questions)
+
+
+def _session_of(attempt: Attempt) -> dict[str, Any]:
+    names = ("sid", "started_ms", "confirmed_ms", "ended_ms", "gone_ms")
+    return {name: getattr(attempt, name) for name in names}
 
 
 def strand(recording: Recording, sid: str | None) -> Recording:

@@ -36,7 +36,8 @@ _POLICY = "appsCollection.combinationPolicy"
 _KINDS = ("Audio", "Video")
 # Any spelling of a subscription list.
 _REPEATED = ("startParameter", "clientRequest")
-_ANY_LIST = re.compile("(un)?subscribe(audio|video)uids?", re.IGNORECASE)
+# `sunscribe` is what Agora's Python client 0.2.0 writes for the videos of an update.
+_ANY_LIST = re.compile("(un)?su[bn]scribe(audio|video)uids?", re.IGNORECASE)
 
 # Which modes a field is for; a field that is not here is for all of them. Agora calls these "only
 # applicable" there, and does not refuse them elsewhere.
@@ -467,7 +468,8 @@ def misplaced_lists(top: Mapping[str, Any], places: Set[str]) -> Broken:
 
 
 def _is_alike(place: str, name: str) -> bool:
-    return place.rpartition(".")[2].lower() == f"{name.lower().removesuffix('s')}s"
+    meant = name.lower().replace("sunscribe", "subscribe").removesuffix("s")
+    return place.rpartition(".")[2].lower() == f"{meant}s"
 
 
 def whole_body(top: Mapping[str, Any]) -> Broken:

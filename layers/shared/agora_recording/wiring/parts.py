@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agora_recording.files.verifier import Verifier
     from agora_recording.firewall.refresh import Refresher
     from agora_recording.firewall.target import Target, Targets
+    from agora_recording.life.adoption import Adopter
     from agora_recording.life.apply_notifications import Applier
     from agora_recording.life.due_index import DueIndex
     from agora_recording.life.executions import Waker
@@ -199,13 +200,26 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
+    def adopter(self: Parts[needs.Agora]) -> Adopter:
+        """Gives sessions to the recordings that started them."""
+        from agora_recording.life.adoption import Adopter
+
+        return Adopter(
+            store=self.store,
+            sessions=self.sessions,
+            agora=self.agora,
+            timings=self.settings.timings,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
     def starter(self: Parts[needs.Starter]) -> Starter:
         """Starts sessions."""
         from agora_recording.life.start_recording import Starter
 
         return Starter(
             store=self.store,
-            sessions=self.sessions,
+            adopter=self.adopter,
             agora=self.agora,
             storage=self.storage,
             sealer=self.sealer,
@@ -234,6 +248,7 @@ class Parts(Generic[S_co]):
 
         return Stopper(
             store=self.store,
+            adopter=self.adopter,
             agora=self.agora,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
@@ -247,6 +262,7 @@ class Parts(Generic[S_co]):
         return Sweeper(
             store=self.store,
             sessions=self.sessions,
+            adopter=self.adopter,
             index=self.due_index,
             agora=self.agora,
             waker=self.waker,
@@ -394,7 +410,9 @@ class Parts(Generic[S_co]):
 
         return Deleter(
             store=self.store,
+            sessions=self.sessions,
             bucket=self.settings.bucket_name,
+            timings=self.settings.timings,
             s3=self.outside.s3,
             now_ms=self.outside.now_ms,
         )
