@@ -18,7 +18,9 @@ from msgspec.structs import replace
 from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
+from agora_recording.aws.faults import codes
 from agora_recording.errors import LinkNotFoundError, RecordingNotFoundError
+from agora_recording.life.recording_key import stays
 from agora_recording.recording.link import KEPT_S, Link
 
 if TYPE_CHECKING:
@@ -47,11 +49,6 @@ class LinkStore(msgspec.Struct, frozen=True):
         WriteConflictError and StoreUnavailableError if it may work in a moment.
         """
         client = self._dynamodb
-        is_there: Any = {
-            "TableName": self.table_name,
-            "Key": to_item({"PK": f"REC#{link.recording_id}", "SK": "META"}),
-            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(deletingMs)",
-        }
         place = {
             "PK": f"REC#{link.recording_id}",
             "SK": f"LINK#{link.link_id}#{link.token_hash}",
@@ -60,13 +57,12 @@ class LinkStore(msgspec.Struct, frozen=True):
         writes: list[Any] = [
             {"Put": self._put(link, "attribute_not_exists(PK)")},
             {"Put": {"TableName": self.table_name, "Item": to_item(place)}},
-            {"ConditionCheck": is_there},
+            stays(self.table_name, link.recording_id),
         ]
         try:
             client.transact_write_items(TransactItems=writes)
         except ClientError as error:
-            reasons: Any = error.response.get("CancellationReasons", ())
-            if any(each.get("Code") == "ConditionalCheckFailed" for each in reasons):
+            if "ConditionalCheckFailed" in codes(error):
                 raise RecordingNotFoundError(
                     f"There is no recording {link.recording_id}, or it is being deleted."
                 ) from None

@@ -48,6 +48,7 @@ from agora_recording.errors import (
 )
 from agora_recording.life.due_index import due_keys
 from agora_recording.life.links import hash_in, link_key
+from agora_recording.life.recording_key import row_key, stays
 from agora_recording.recording.model import TERMINAL, Attempt, Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
 
@@ -165,7 +166,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
     def get(self, recording_id: str) -> Recording:
         """Return a recording as it is now. Raises RecordingNotFoundError."""
         answer = self._dynamodb.get_item(
-            TableName=self.table_name, Key=_key(recording_id), ConsistentRead=True
+            TableName=self.table_name, Key=row_key(recording_id), ConsistentRead=True
         )
         if "Item" not in answer:
             raise RecordingNotFoundError(f"There is no recording {recording_id}.")
@@ -229,11 +230,6 @@ class RecordingStore(msgspec.Struct, frozen=True):
             "ExpressionAttributeNames": {"#at": "at"},
             "ExpressionAttributeValues": {":at": row["Item"]["at"]},
         }
-        is_there: Any = {
-            "TableName": self.table_name,
-            "Key": _key(recording_id),
-            "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(deletingMs)",
-        }
         client = self._dynamodb
         refusal = f"Recording {recording_id} is changed too often; try again."
         lost: Exception | None = None
@@ -241,7 +237,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
             if number:
                 self.backoff.wait(number - 1)
             try:
-                client.transact_write_items(TransactItems=[put, {"ConditionCheck": is_there}])
+                client.transact_write_items(
+                    TransactItems=[put, stays(self.table_name, recording_id)]
+                )
             except client.exceptions.TransactionCanceledException as error:
                 if "ConditionalCheckFailed" in codes(error):
                     return  # it is gone, or a later arrival was noted before
@@ -344,7 +342,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
         else:
             request["Limit"] = limit + 1  # the one more tells whether a page follows
         if after:
-            start = {**_key(after), name: {"S": value}, "recordingId": {"S": after}}
+            start = {**row_key(after), name: {"S": value}, "recordingId": {"S": after}}
             request["ExclusiveStartKey"] = start
         ids = self._ids(request)
         found: list[Recording] = []
@@ -389,7 +387,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
         """Return the rows of recordings, in the order asked for, without those that are gone."""
         rows: dict[str, Recording] = {}
         for at in range(0, len(recording_ids), _BATCH_READ):
-            keys = [_key(each) for each in recording_ids[at : at + _BATCH_READ]]
+            keys = [row_key(each) for each in recording_ids[at : at + _BATCH_READ]]
             wanted: Any = {self.table_name: {"Keys": keys}}
             while wanted:
                 answer = self._dynamodb.batch_get_item(RequestItems=wanted)
@@ -458,7 +456,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
         try:
             client.delete_item(
                 TableName=self.table_name,
-                Key=_key(recording.recording_id),
+                Key=row_key(recording.recording_id),
                 ConditionExpression="attribute_not_exists(PK) OR version = :version",
                 ExpressionAttributeValues=to_item({":version": recording.version}),
             )
@@ -514,10 +512,6 @@ def row_of(recording: Recording, timings: Timings) -> dict[str, Any]:
         "channel": recording.cname,
         **due_keys(recording, timings),
     }
-
-
-def _key(recording_id: str) -> dict[str, Any]:
-    return to_item({"PK": f"REC#{recording_id}", "SK": "META"})
 
 
 def claim_of(recording: Recording, attempt: Attempt) -> dict[str, Any]:
