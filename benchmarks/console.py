@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
 from typing import Any, cast
 
-import boto3
 import msgspec
-from botocore.awsrequest import AWSResponse
 
-from agora_recording.aws import clients
 from agora_recording.files.documents import documents
 from agora_recording.recording.model import Upload
 from agora_recording.recording.view import public
+from benchmarks import canned
 from tests.world.builders import RECORDING_ID, after, recording, running
 from tests.world.console import ConsoleWorld, Visitor
 from tests.world.showcase import hear, world
@@ -40,37 +37,18 @@ class _Wire:
     def __init__(self, table: Any) -> None:
         self._table = table
         self.spent_ns = 0
-        self.client = boto3.client(
-            "dynamodb",
-            region_name="us-east-1",
-            aws_access_key_id="benchmark",
-            aws_secret_access_key="benchmark",
-            config=clients.config("dynamodb"),
-        )
-        self.client.meta.events.register("before-send.dynamodb", cast(Any, self._answer))
+        self.client = canned.dynamodb(self._answer)
 
-    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+    def _answer(self, operation: str, request: bytes) -> bytes:
         begun = time.process_time_ns()
-        target = request.headers["X-Amz-Target"]
-        name = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
         call = {
             "GetItem": self._table.get_item,
             "Query": self._table.query,
             "BatchGetItem": self._table.batch_get_item,
-        }[name]
-        content = msgspec.json.encode(call(**msgspec.json.decode(request.body)))
-        told = {"content-type": "application/x-amz-json-1.0", "content-length": str(len(content))}
-        answer = AWSResponse(request.url, 200, cast(Any, told), cast(Any, _Body(content)))
+        }[operation]
+        content = msgspec.json.encode(call(**msgspec.json.decode(request)))
         self.spent_ns += time.process_time_ns() - begun
-        return answer
-
-
-class _Body:
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self) -> Iterator[bytes]:
-        yield self._content
+        return content
 
 
 def run() -> dict[str, dict[str, Any]]:
