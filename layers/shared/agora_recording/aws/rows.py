@@ -16,17 +16,25 @@ _FIRST, _MOST = 8, 512
 
 
 def rows_between(
-    client: DynamoDBClient, table_name: str, partition: str, low: str, high: str
+    client: DynamoDBClient,
+    table_name: str,
+    partition: str,
+    low: str,
+    high: str,
+    *,
+    consistent: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield the plain values of the rows whose sort keys are from `low` to `high`, in their order.
 
-    Both ends are included. A query is made when its first row is wanted.
+    Both ends are included. A query is made when its first row is wanted. A consistent one sees
+    every write that was answered before it.
     """
     request: dict[str, Any] = {
         "TableName": table_name,
         "KeyConditionExpression": "PK = :pk AND SK BETWEEN :low AND :high",
         "ExpressionAttributeValues": to_item({":pk": partition, ":low": low, ":high": high}),
         "Limit": _FIRST,
+        **({"ConsistentRead": True} if consistent else {}),
     }
     while True:
         answer = client.query(**request)

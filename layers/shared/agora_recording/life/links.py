@@ -19,6 +19,7 @@ from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
+from agora_recording.aws.rows import rows_between
 from agora_recording.errors import LinkNotFoundError, RecordingNotFoundError
 from agora_recording.life.recording_key import stays
 from agora_recording.recording.link import KEPT_S, Link
@@ -92,24 +93,21 @@ class LinkStore(msgspec.Struct, frozen=True):
 
         Those that are over are among them, as long as their rows are kept.
         """
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
-            ExpressionAttributeValues=to_item(
-                {
-                    ":pk": f"REC#{recording_id}",
-                    ":prefix": f"LINK#{link_id}#" if link_id else "LINK#",
-                }
-            ),
-            ConsistentRead=True,
+        first = f"LINK#{link_id}#" if link_id else "LINK#"
+        places = rows_between(
+            self._dynamodb,
+            self.table_name,
+            f"REC#{recording_id}",
+            first,
+            f"{first}\U0010ffff",
+            consistent=True,
         )
         found = []
-        for page in pages:
-            for item in page["Items"]:
-                try:
-                    found.append(self.get(hash_in(item["SK"]["S"])))
-                except LinkNotFoundError:  # DynamoDB deletes the two rows at different times
-                    continue
+        for place in places:
+            try:
+                found.append(self.get(hash_in(place["SK"])))
+            except LinkNotFoundError:  # DynamoDB deletes the two rows at different times
+                continue
         return found
 
     def amend(self, token_hash: str, change: Callable[[Link], Link]) -> Link:
