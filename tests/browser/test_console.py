@@ -17,28 +17,20 @@ import pytest
 from operate.console.pages import ASSETS
 from operate.console.server import Console
 from tests.world.builders import after, recording
+from tests.world.chromium import CHROMIUM, FLAGS, needs_chromium
 from tests.world.console import RECORDING_ID, ConsoleWorld
 from tests.world.showcase import FAILED, LIVE, RESTARTED, world
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--autoplay-policy=no-user-gesture-required",
-]
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
 DESKTOP, PHONE = (1280, 900), (390, 844)
 PATIENCE_MS = 30_000
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}"),
+    needs_chromium,
     pytest.mark.skipif(
         not all(path.exists() for path in ASSETS.values()), reason="`make test` installs hls.js"
     ),

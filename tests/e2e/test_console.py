@@ -16,9 +16,8 @@ import pytest
 
 from operate.console.pages import ASSETS
 from tests.e2e.conftest import Stage, eventually
+from tests.world.chromium import CHROMIUM, FLAGS, needs_chromium
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 PATIENCE_MS = 60_000
 
 
@@ -40,7 +39,7 @@ def address(stage: Stage, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+@needs_chromium
 @pytest.mark.skipif(
     not all(path.exists() for path in ASSETS.values()), reason="`make test` installs hls.js"
 )

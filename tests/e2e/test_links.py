@@ -16,8 +16,9 @@ import pytest
 from local.agora.media import HEIGHT, WIDTH, audio_file, mp4
 from local.api import send
 from tests.e2e.conftest import Stage, eventually
-from tests.e2e.test_playback import CHROMIUM, FLAGS, PLAYER
+from tests.e2e.test_playback import PLAYER
 from tests.world.builders import CNAME, RECORDING_ID, after, running
+from tests.world.chromium import CHROMIUM, FLAGS
 from tests.world.theatre import Theatre
 from tests.world.webhook import SID
 

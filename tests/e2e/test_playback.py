@@ -13,16 +13,8 @@ import pytest
 from local.agora.media import HEIGHT, WIDTH
 from local.api import send
 from tests.e2e.conftest import Stage, eventually
+from tests.world.chromium import CHROMIUM, FLAGS, needs_chromium
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--autoplay-policy=no-user-gesture-required",
-]
 PLAYER = Path(__file__).parents[2] / ".tools/console/node_modules/hls.js/dist/hls.min.js"
 PAGE = """<!doctype html>
 <title>Playback</title>
@@ -112,7 +104,7 @@ def test_pages_of_any_origin_are_let_in_for_the_signature_protects(slice_url: st
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+@needs_chromium
 @pytest.mark.skipif(not PLAYER.exists(), reason="no hls.js: `make test` installs it")
 def test_the_recording_plays_in_a_browser(page_url: str, tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
