@@ -224,7 +224,9 @@ def test_the_form_tells_problems_beside_the_fields_and_then_starts(visit: Open) 
     page.fill("#field-cname", "stand up?\u00e4")
     page.fill("#field-restartLimit", "-1")
     page.keyboard.press("Tab")
+    # Each field is checked as it is left: the second answer comes after the first.
     page.wait_for_selector("#field-cname-told .problem")
+    page.wait_for_selector("#field-restartLimit-told .problem")
     assert "whole number" in page.locator("#field-restartLimit-told").inner_text()
     assert page.input_value("#field-cname") == "stand up?\u00e4"
     page.locator("details.curl summary").click()
