@@ -40,7 +40,7 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 .PHONY: pytest
 pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done
 	@rm -rf .build/evidence
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/after
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/clients --ignore tests/after
 	$(BIN)/pytest tests/e2e tests/browser
 	$(BIN)/pytest tests/after
 
