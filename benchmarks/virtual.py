@@ -49,12 +49,12 @@ class VirtualLimiter(Limiter):
         self._next_ms: int | None = None
         self.granted: list[int] | None = None
 
-    def take(self, slots: int = 1, *, patience_s: float = 0.25) -> list[int]:
+    def take(self, slots: int = 1, *, patience_s: float = 0.25, lead_ms: int = 0) -> list[int]:
         """Return the slots granted before, else take some and suspend the room until they come."""
         if self.granted:
             granted, self.granted = self.granted, None
             return granted
-        now = self._now_ms()
+        now = self._now_ms() + lead_ms
         first = first_slot(self._next_ms, now, round(patience_s * 1000))
         if first is None:
             raise RateLimitedError("All slots for calls to Agora are taken.")

@@ -20,6 +20,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,12 +31,14 @@ from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 from local.strict.calls import judge_calls
 from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
+from local.strict.pollers import poll_apart
 from local.strict.resources import judge_resources
 from local.strict.scopes import refuse_other_scopes
 from local.strict.sessions import give_long_tokens
 from local.strict.simulation import simulate_in_context
 
 _LOOK_S = 0.01  # between two checks whether an environment has become free
+_ENVIRONMENTS = 8  # of one function, at most
 
 
 def main() -> None:
@@ -46,6 +49,7 @@ def main() -> None:
     start_in_turn()
     fail_with_the_function()
     read_as_the_role()
+    poll_apart()
     judge_calls()
     judge_resources()
     start_once()
@@ -132,10 +136,11 @@ def tell_the_domain() -> None:
 
 
 def start_in_turn() -> None:
-    """Let only as many environments start at the same time as there are cores.
+    """Let only as many environments start at the same time as there are cores, and keep few.
 
     On AWS, starts do not slow each other down; here, fifty starts at once would all time out. An
     invocation that waits takes an environment that becomes free, so a burst needs few of them.
+    A function gets no more than _ENVIRONMENTS.
     """
     turn = threading.BoundedSemaphore(os.cpu_count() or 1)
     acquire = lambda_svc.acquire_worker
@@ -149,8 +154,14 @@ def start_in_turn() -> None:
             with lambda_runtime._lock:
                 return any(not each.in_use for each in lambda_runtime._workers.get(key, ()))
 
+        def is_full() -> bool:
+            with lambda_runtime._lock:
+                return len(lambda_runtime._workers.get(key, ())) >= _ENVIRONMENTS
+
         while not is_free():
-            if turn.acquire(timeout=_LOOK_S):
+            if is_full():
+                time.sleep(_LOOK_S)
+            elif turn.acquire(timeout=_LOOK_S):
                 try:
                     worker, reason = acquire(name, config, code, qualifier, **named)
                     if reason == "spawn":

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from agora_recording.aws import clients
 from agora_recording.errors import RecordingNotFoundError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 POLL_S = 5
+# What Step Functions may say to a stop of an execution that is over.
+_OVER = frozenset({"ExecutionDoesNotExist", "ValidationException"})
 
 
 class Index(Protocol):
@@ -120,9 +123,14 @@ class Teardown(msgspec.Struct, frozen=True, kw_only=True):
         with contextlib.suppress(RecordingNotFoundError):
             if not self.store.get(recording_id).is_terminal:
                 return False
-        self._client.stop_execution(
-            executionArn=execution["executionArn"], cause="The stack is about to be deleted."
-        )
+        try:
+            self._client.stop_execution(
+                executionArn=execution["executionArn"], cause="The stack is about to be deleted."
+            )
+        except ClientError as error:
+            # It ended by itself after it was listed.
+            if error.response["Error"]["Code"] not in _OVER:
+                raise
         return True
 
     @property

@@ -263,7 +263,9 @@ def stage() -> Iterator[Stage]:
     # After an abnormal exit, status 20 can be seen until the sweeper looks.
     # The account may run so many recordings that the stories need not wait for each other's calls.
     given = {"AgoraConcurrentTasks": "100"}
-    with EmbeddedStack(speed=SPEED, options={"abnormal_linger_s": 600}, given=given) as stack:
+    with EmbeddedStack(
+        speed=SPEED, options={"abnormal_linger_s": 600, "pcw": 100}, given=given
+    ) as stack:
         stage = Stage(stack)
         # Channel events would only cost other stories their time: those of auto-record hear them.
         stage.control("POST", "/rtc-webhooks", {"url": None})

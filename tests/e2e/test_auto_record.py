@@ -15,7 +15,9 @@ CHANNELS, JOINS = 16, 160  # more would starve the clocks of this stack
 
 @pytest.fixture(autouse=True)
 def _heard(stage: Stage) -> Iterator[None]:
-    """Let Agora send channel events to the stack, for these stories alone."""
+    """Let Agora send channel events to the stack, for these stories and their rules alone."""
+    for other in stage.api.call("GET", "/auto-record").body["rules"]:
+        stage.api.call("DELETE", f"/auto-record/{other['name']}")
     url = stage.facts["rtc_notifications_url"]
     stage.control("POST", "/rtc-webhooks", {"url": url})
     yield
@@ -123,8 +125,9 @@ def test_a_burst_of_joins_starts_one_recording_for_each_channel(stage: Stage) ->
     ids = {cname: first(stage, cname) for cname in names}
     for recording_id in ids.values():
         stage.until(recording_id, "recording", seconds=60)
-    live = [one for one in stage.control("GET", "/recordings")["recordings"] if one["live"]]
-    assert sorted(one["cname"] for one in live) == sorted(names)
+    tasks = stage.control("GET", "/recordings")["recordings"]
+    live = [one["cname"] for one in tasks if one["live"] and one["cname"].startswith("class-")]
+    assert sorted(live) == sorted(names)
     calls = stage.control("GET", "/calls")["calls"]
     assert not [one for one in calls if one["status"] == 429]
     for cname in names:

@@ -142,7 +142,8 @@ def test_status_20_ends_a_session_when_the_notifications_that_say_so_are_lost(
     command(stage, row, "crash")
     restarted(stage, row["recordingId"])
     row = finish(stage, row["recordingId"])
-    assert attempts(row)[0]["end"] == "EXITED_ABNORMALLY"
+    # A successor starts while it is in doubt; it may be confirmed before the end is certain.
+    assert attempts(row)[0]["end"] in ("EXITED_ABNORMALLY", "TAKEN_OVER")
     assert row["status"] == "completed"
     answers = [note["data"].get("status") for note in stage.notes(row["recordingId"])]
     assert 20 in answers

@@ -29,18 +29,19 @@ TRUST = json.dumps(
 class Reader:
     """A function with a role of its own, a queue and a stream."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, does: str = "return None") -> None:
         self.name = name
         self.iam, self.functions = client("iam"), client("lambda")
         role = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("app.py", "def handler(event, context):\n    return None\n")
+            archive.writestr("app.py", f"def handler(event, context):\n    {does}\n")
         self.functions.create_function(
             FunctionName=name,
             Runtime="python3.13",
             Role=role,
             Handler="app.handler",
+            Timeout=60,
             Code={"ZipFile": code.getvalue()},
         )
         queues = client("sqs")
@@ -128,3 +129,25 @@ def test_a_right_that_is_taken_away_ends_the_reading(client: Client) -> None:
         "the mapping's problem",
     )
     assert said == "PROBLEM: the role may not call sqs:DeleteMessage"
+
+
+def test_a_function_that_takes_its_time_holds_up_its_own_source_alone(client: Client) -> None:
+    slow = Reader(client, "slow-reader", "__import__('time').sleep(50)")
+    quick = Reader(client, "quick-reader")
+    slow.allow("dynamodb", *NEEDED["dynamodb"])
+    for service in NEEDED:
+        quick.allow(service, *NEEDED[service])
+        quick.map(service)
+    waits = slow.map("dynamodb")["UUID"]
+    table, queues = client("dynamodb"), client("sqs")
+    for name in ("slow-reader", "quick-reader"):
+        table.put_item(TableName=name, Item={"PK": {"S": "-"}})
+    queues.send_message(QueueUrl="quick-reader", MessageBody="-")
+
+    def results() -> list[str]:
+        mappings = quick.functions.list_event_source_mappings(FunctionName="quick-reader")
+        return [each["LastProcessingResult"] for each in mappings["EventSourceMappings"]]
+
+    eventually(lambda: results() == ["OK - 1 records"] * 2, "both sources of the quick one")
+    busy = slow.functions.get_event_source_mapping(UUID=waits)["LastProcessingResult"]
+    assert not busy.startswith("OK")

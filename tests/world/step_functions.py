@@ -74,8 +74,15 @@ class FakeStepFunctions:
 
     @operation
     def stop_execution(self, *, executionArn: str, cause: str) -> None:
-        """End an execution from outside."""
-        self.executions[executionArn.rsplit(":", 1)[-1]] = "ABORTED"
+        """End an execution from outside; one that is over cannot be ended."""
+        name = executionArn.rsplit(":", 1)[-1]
+        if self.executions.get(name) != RUNNING:
+            raise error("ValidationException")
+        self.kill(name)
+
+    def kill(self, name: str) -> None:
+        """End an execution."""
+        self.executions[name] = "ABORTED"
 
     @operation
     def send_task_success(self, *, taskToken: str, output: str) -> None:
@@ -167,10 +174,6 @@ class StepFunctions(FakeStepFunctions):
     def kill(self, name: str) -> None:
         """End an execution from outside, as an operator may."""
         self._end(self.runs[name], "ABORTED")
-
-    def stop_execution(self, *, executionArn: str, cause: str) -> None:
-        """End an execution from outside."""
-        self.kill(executionArn.rsplit(":", 1)[-1])
 
     def woken(self, token: str, output: Any, after_ms: int | None = None) -> None:
         """Let the execution go on that is parked on a token."""

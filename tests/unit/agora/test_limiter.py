@@ -204,3 +204,23 @@ def test_a_clock_that_lags_behind_cannot_squeeze_slots_together() -> None:
     first = limiter(table, ahead).take()[0]
     second = limiter(table, behind).take()[0]
     assert second - first >= 125
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.2, 1.5, 5])
+def test_a_slow_table_costs_no_more_than_two_slots(delay_s: float) -> None:
+    clock, slept = Clock(NOW), list[float]()
+
+    class SlowTable(FakeTable):
+        writes = 0
+
+        def update_item(self, **request: Any) -> dict[str, Any]:
+            self.writes += 1
+            clock.advance(delay_s)
+            return super().update_item(**request)
+
+    table = SlowTable()
+    waiter = limiter(table, clock, slept)
+    slot = waiter.take()[0]
+    waiter.wait(slot, patience_s=20)
+    assert table.writes <= 6  # one slot is two writes while nobody waits
+    assert len(slept) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -134,6 +134,21 @@ def test_an_execution_whose_recording_is_gone_is_named_then_ended(name: str) -> 
     found = teardown(world, _never).run(0, publish_now=True, tell=lambda _: None)
     assert found["refusal"] is None
     assert world.machine.executions == {name: "ABORTED"}
+
+
+def test_an_execution_that_ends_meanwhile_is_no_failure() -> None:
+    world = Waits(uploading())
+    list_executions = world.machine._pages
+
+    def end_when_listed(**asked: str) -> Iterator[dict[str, Any]]:
+        pages = list(list_executions(**asked))
+        world.machine.executions = dict.fromkeys(world.machine.executions, "SUCCEEDED")
+        yield from pages
+
+    world.machine._pages = end_when_listed  # type: ignore[method-assign]
+    found = teardown(world, _never).run(30, publish_now=True, tell=lambda _: None)
+    assert found["refusal"] is None
+    assert world.machine.executions == {RECORDING_ID: "SUCCEEDED"}
 
 
 # --- the command ---

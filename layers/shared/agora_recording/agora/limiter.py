@@ -89,14 +89,14 @@ class Limiter:
         self._now_ms = now_ms
         self._sleep = sleep
 
-    def take(self, slots: int = 1, *, patience_s: float = 0.25) -> list[int]:
-        """Reserve `slots` slots in a row; return their instants (epoch milliseconds).
+    def take(self, slots: int = 1, *, patience_s: float = 0.25, lead_ms: int = 0) -> list[int]:
+        """Reserve `slots` slots in a row, `lead_ms` from now or later; return their instants.
 
-        Raises RateLimitedError when the first free slot is more than `patience_s` seconds away;
-        nothing was taken then.
+        Instants are epoch milliseconds. Raises RateLimitedError when the first free slot is more
+        than `patience_s` seconds behind the lead; nothing was taken then.
         """
         for _ in range(_TRIES):
-            now = self._now_ms()
+            now = self._now_ms() + lead_ms
             first = self._move(now, slots, round(patience_s * 1000))
             if first is not None:
                 return [first + self._gap_ms * number for number in range(slots)]
@@ -108,8 +108,12 @@ class Limiter:
         It was missed if it is more than `late_ms` ago. Raises RateLimitedError if there is no other
         slot within `patience_s`.
         """
-        while self._now_ms() - slot_ms > late_ms:
-            slot_ms, late_ms = self.take(1, patience_s=patience_s)[0], LATE_MS
+        lead_ms = 0
+        while (began_ms := self._now_ms()) - slot_ms > late_ms:
+            slot_ms = self.take(1, patience_s=patience_s, lead_ms=lead_ms)[0]
+            # When the table is slow, a slot of now is missed before it is known. The next is as far
+            # ahead as the taking took; otherwise many that wait would only slow the table down.
+            late_ms, lead_ms = LATE_MS, self._now_ms() - began_ms
         self._sleep(max(0, slot_ms - self._now_ms()) / 1000)
 
     def pause(self) -> None:
