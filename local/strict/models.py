@@ -316,10 +316,13 @@ def read_answer(operation: Any, status: int, headers: Mapping[str, str], body: b
     answer = {
         "status_code": status,
         "headers": {name.lower(): str(value) for name, value in headers.items()},
-        "body": body,
+        # What is streamed is not text, and botocore gives it as it comes.
+        "body": b"" if operation.has_streaming_output else body,
     }
     found = parser.parse(answer, operation.output_shape)
     found.pop("ResponseMetadata", None)
+    if operation.has_streaming_output:
+        found[operation.output_shape.serialization["payload"]] = body
     return found
 
 

@@ -22,6 +22,7 @@ from tests.emulator.test_models import EMPTY_MAPS
 UNSEEN = {
     # Lambda itself sends there, by the function's role, when a batch has failed for good.
     "<ApplyNotificationsFunctionRole> sqs:SendMessage <DeadLetters>",
+    "<ApplyChannelEventsFunctionRole> sqs:SendMessage <DeadLetters>",
     # The same, when a refresh has failed for good.
     "<RefreshNcsAddressesFunctionRole> sqs:SendMessage <DeadLetters>",
     # Asked for a group with a rule that names a prefix list; the emulator's groups have none.

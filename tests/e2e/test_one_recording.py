@@ -93,7 +93,8 @@ def test_the_api_shows_it_alone_and_in_the_list(stage: Stage, finished: dict[str
     alone = stage.api.call("GET", f"/recordings/{recording_id}")
     assert alone.status == 200
     assert alone.body["status"] == "completed"
-    for where in ("/recordings", "/recordings?cname=one-recording"):
+    filters = ("", "?cname=one-recording", "?status=completed")
+    for where in [f"/recordings{each}" for each in filters]:
         listed = stage.api.call("GET", where).body["recordings"]
         assert recording_id in [each["recordingId"] for each in listed]
     none = stage.api.call("GET", "/recordings?cname=one-recording&status=failed").body
