@@ -63,7 +63,7 @@ class Reader:
         """Let the role do these, on the one source; ListStreams has no resource of its own."""
         self.iam.put_role_policy(
             RoleName=self.name,
-            PolicyName="read",
+            PolicyName=f"read-{service}",
             PolicyDocument=json.dumps(
                 {
                     "Version": "2012-10-17",
@@ -148,6 +148,10 @@ def test_a_function_that_takes_its_time_holds_up_its_own_source_alone(client: Cl
         mappings = quick.functions.list_event_source_mappings(FunctionName="quick-reader")
         return [each["LastProcessingResult"] for each in mappings["EventSourceMappings"]]
 
-    eventually(lambda: results() == ["OK - 1 records"] * 2, "both sources of the quick one")
+    eventually(
+        lambda: results() == ["OK - 1 records"] * 2,
+        "both sources of the quick one",
+        tell=lambda: str(results()),
+    )
     busy = slow.functions.get_event_source_mapping(UUID=waits)["LastProcessingResult"]
     assert not busy.startswith("OK")
