@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.template import ROOT, functions, template
-from tests.template.test_event_sources import expanded
+from tests.world.expansion import expanded
 
 TEMPLATE = template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]

@@ -12,7 +12,7 @@ from cfnlint.schema import ResourceNotFoundError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from local.template import template
-from tests.template.test_event_sources import expanded
+from tests.world.expansion import expanded
 
 PARAMETERS = set(template()["Parameters"])
 # A resource that another value of a parameter replaces, and why that is right.
