@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agora_recording.files.record_file_arrival import LEASE_S
+from local.expanded import expanded
 from local.template import functions, template
-from tests.world.expansion import expanded
 
 RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]
 MAPPINGS: dict[str, dict[str, Any]] = {
@@ -61,7 +61,7 @@ def test_a_mapping_has_the_name_that_sam_would_give_it(name: str) -> None:
 def test_sam_attaches_nothing_but_the_rights_to_log_and_to_be_in_a_vpc() -> None:
     attached = {
         str(arn).rpartition("/")[2].rstrip("'}]")
-        for each in expanded().values()
+        for each in expanded()["Resources"].values()
         if each["Type"] == "AWS::IAM::Role"
         for arn in each["Properties"].get("ManagedPolicyArns", ())
     }
