@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
+
+import pytest
 
 from local.template import ROOT, functions, template
 
@@ -19,6 +22,13 @@ def test_the_secret_that_is_made_is_base64_of_as_many_bytes_as_a_key_may_have() 
     assert made["GenerateStringKey"] == "current"
     assert made["ExcludePunctuation"]
     assert len(base64.b64decode("a" * made["PasswordLength"], validate=True)) in range(24, 65)
+
+
+@pytest.mark.parametrize(("count", "is_allowed"), [(0, True), (1, True), (10, True), (11, False)])
+def test_a_stack_has_ten_addresses_of_its_own_at_most(count: int, is_allowed: bool) -> None:
+    pattern = template()["Parameters"]["CallbackEndpoints"]["AllowedPattern"]
+    text = ", ".join(f"https://app{number}.example.com/hook" for number in range(count))
+    assert bool(re.fullmatch(pattern, text)) is is_allowed
 
 
 def test_a_slow_address_delays_no_other_message() -> None:
