@@ -59,7 +59,7 @@ FIELDS = (
         "token",
         "Token",
         ("clientRequest.token",),
-        "only where the project asks for one; never shown again",
+        "if the project wants one; not shown again",
         "password",
         modes=_CHANNELS,
     ),
@@ -103,7 +103,7 @@ FIELDS = (
     ),
     Field(
         "maxIdleTime",
-        "End when nobody is there for (s)",
+        "End when empty for (s)",
         ("clientRequest.recordingConfig.maxIdleTime",),
         "empty: the stack's default",
         "number",

@@ -21,6 +21,7 @@ class WorldSettings(StorageSettings, frozen=True, kw_only=True):
     bucket_name: str = BUCKET
     storage_secret_id: str = "storage"
     seal_key_id: str = "key"
+    token_s: float = 86_400
     bus_name: str = "bus"
     arrivals_queue_url: str = "arrivals"
     poison_queue_url: str = "poison"

@@ -43,7 +43,8 @@ def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | N
         return None
     at_ms, looked = recording.created_ms, recording.looked_ms
     if looked and any(each.gone_ms for each in recording.orphans):
-        at_ms = looked + to_ms(timings.monitor_s)
+        # A failover would be over by then: either it is stopped, or it is gone.
+        at_ms = looked + to_ms(timings.failover_s)
     elif looked:
         # It still runs, or the stop is refused: repeat the stop at growing intervals.
         at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
@@ -123,15 +124,17 @@ def _must_look(recording: Recording, timings: Timings) -> int:
 def hand_over_ms(recording: Recording, timings: Timings) -> int | None:
     """Return when a successor must take over because the session's token ends; None if never.
 
-    After one that failed, the next one has to wait.
+    A token of less than 80 minutes is handed over in its last quarter. After a successor that
+    failed, the next one has to wait.
     """
     attempt = recording.attempt
     if attempt is None or attempt.token_until_ms is None or not attempt.confirmed_ms:
         return None
     if deadline_ms(recording, timings) <= attempt.token_until_ms:
         return None
-    lead_s = min(timings.hand_over_s, timings.token_s / 4)
-    return max(attempt.token_until_ms - to_ms(lead_s), next_successor_ms(recording, timings))
+    valid_ms = attempt.token_until_ms - (attempt.acquired_ms or attempt.begun_ms)
+    lead_ms = min(to_ms(timings.hand_over_s), valid_ms // 4)
+    return max(attempt.token_until_ms - lead_ms, next_successor_ms(recording, timings))
 
 
 def next_successor_ms(recording: Recording, timings: Timings) -> int:

@@ -64,6 +64,15 @@ class Agora(Table, Protocol):
     def aws_region(self) -> str: ...
 
 
+class Mint(Agora, Protocol):
+    """The project of the tokens that are made, and how long these are valid."""
+
+    @property
+    def token_s(self) -> float: ...
+    @property
+    def speed(self) -> float: ...
+
+
 class Storage(Bucket, Protocol):
     """What Agora is told of the bucket, and the secret with its keys."""
 
@@ -139,7 +148,7 @@ class RecordingPublisher(Table, Bus, Teller, Protocol):
     """Manifest, event and row."""
 
 
-class Starter(Agora, Storage, SealKey, Protocol):
+class Starter(Mint, Storage, SealKey, Protocol):
     """A start."""
 
     @property

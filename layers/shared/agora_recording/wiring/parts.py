@@ -183,7 +183,7 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
-    def mint(self: Parts[needs.Agora]) -> Mint:
+    def mint(self: Parts[needs.Mint]) -> Mint:
         """Makes RTC tokens, if the project has an App Certificate."""
         from agora_recording.agora.mint import Mint
 
@@ -191,7 +191,7 @@ class Parts(Generic[S_co]):
         return Mint(
             app_id=settings.agora_app_id,
             secret_id=settings.agora_secret_id,
-            valid_s=settings.timings.token_s,
+            valid_s=settings.token_s / settings.speed,
             secrets=self.secrets,
             randomness=self._random,
         )
