@@ -289,13 +289,14 @@ def test_every_threshold_that_somebody_may_want_to_change_is_a_parameter() -> No
         assert threshold["Ref"].startswith(name.removesuffix("Alarm") + "Threshold")
         assert name in PARAMETERS[threshold["Ref"]]["Description"]
     # With another number, these would say something else: a queue that must be empty, an execution
-    # that failed, a day without a refresh, a sweep that was missed.
+    # that failed, a day without a refresh, a sweep that was missed, a channel that is not recorded.
     assert fixed == {
         "DeadLettersAlarm",
         "EverSwept",
         "FailedExecutionsAlarm",
         "NoRecentSweep",
         "PoisonNotificationsAlarm",
+        "RefusedAutoRecordsAlarm",
         "StaleAddressesAlarm",
     }
 
