@@ -5,13 +5,16 @@ BIN    := $(VENV)/bin
 UV      = $(VENV)/bin/uv
 UV_PIN := uv==0.13.8
 TOOLS  := .tools
+# `sam build` takes exactly this version, which the functions run in.
+NEEDS_RUNTIME = python3.13 -c '' 2>/dev/null || \
+  { echo "Python 3.13, the functions' runtime, is needed: python3.13 must be on the PATH, and start."; exit 1; }
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build deploy lock clean
+.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,8 +40,15 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 	AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
 	$(TOOLS)/checkov/bin/checkov --compact --quiet
 
+REGIONS = python -c 'import sys; from cfnlint.helpers import REGIONS; print(*[each for each in REGIONS if each.startswith(tuple(sys.argv[1:]))])'
+regions: $(VENV)/test.done ## the expanded template, linted for every region of AWS, China and GovCloud (half an hour)
+	$(BIN)/python -m local.expanded .build/expanded
+	$(BIN)/cfn-lint -t .build/expanded/aws-cn.json --regions $$($(BIN)/$(REGIONS) cn-)
+	$(BIN)/cfn-lint -t .build/expanded/aws-us-gov.json --regions $$($(BIN)/$(REGIONS) us-gov-)
+	$(BIN)/cfn-lint -t .build/expanded/aws.json --regions $$($(BIN)/$(REGIONS) af- ap- ca- eu-c eu-n eu-s eu-w il- me- mx- sa- us-e us-w)
+
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/policies.done
 	@rm -rf .build/evidence
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/clients --ignore tests/after
 	$(BIN)/pytest tests/e2e tests/browser
@@ -53,7 +63,7 @@ floor: $(TOOLS)/floor.done ## the unit tests with the oldest boto3 that will do
 workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 	$(BIN)/pytest tests/workflow
 
-template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies
+template: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/policies.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
 e2e: $(VENV)/test.done $(TOOLS)/console.done ## stories on the embedded stack
@@ -78,15 +88,18 @@ ops: $(VENV)/demo.done $(TOOLS)/console.done ## an operator's command: make ops 
 	@$(BIN)/python -m operate $(ARGS)
 
 build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
-	@python3.13 -c '' 2>/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH and start."; exit 1; }
+	@$(NEEDS_RUNTIME)
 	$(TOOLS)/sam/bin/sam build
 	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
+
+rehearse: build $(VENV)/demo.done $(TOOLS)/runtime.done ## the whole way on the embedded stack: build, deploy, update, delete
+	@$(BIN)/python -m local rehearse
 
 deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides AgoraAppId=… --region …"
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
-	@for set in demo test sam checkov floor clients; do \
+	@for set in demo test sam checkov floor clients runtime policies; do \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -130,6 +143,13 @@ $(TOOLS)/floor.done: requirements/floor.txt requirements/test.txt $(VENV)/uv.don
 	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/floor.txt
 	@printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
 	  > "$$($(TOOLS)/floor/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
+	@touch $@
+
+# The functions' runtime, as far as this machine has it: python3.13 with what AWS adds to it.
+$(TOOLS)/runtime.done: requirements/runtime.txt $(VENV)/uv.done
+	@$(NEEDS_RUNTIME)
+	@$(UV) venv --quiet --clear --python python3.13 $(TOOLS)/runtime
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/runtime $(UV) pip install --quiet --require-hashes -r requirements/runtime.txt
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

@@ -1,4 +1,4 @@
-"""`python -m local up` and `python -m local demo`."""
+"""`python -m local up`, `python -m local demo` and `python -m local rehearse`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from local import demo
+from local import demo, rehearsal
 from local.agora.arguments import port, speed, url
 from local.console import console_of
 from local.screen import Screen
@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "demo":
             return demo.run(screen, arguments.speed, arguments.mode, stays=arguments.stay)
+        if arguments.command == "rehearse":
+            return rehearsal.run(screen)
         return _up(screen, arguments)
     except (EmulatorError, OSError) as error:
         print(error, file=sys.stderr)
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--port", type=port, default=DEFAULT_PORT, help="the AWS emulator's port")
     up.add_argument("--console-port", type=port, default=0, help="the console's port (a free one)")
     up.add_argument("--agora-url", type=url, help="use this Agora instead of the simulator")
+    commands.add_parser("rehearse", help="deploy what is built, update it, delete it")
     show = commands.add_parser("demo", help="start, record once, stop")
     show.add_argument(
         "--speed", type=speed, default=demo.SPEED, help="make every wait N times shorter"

@@ -28,6 +28,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 
+from local.layers import give_layers
 from local.strict.calls import judge_calls
 from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
@@ -49,6 +50,7 @@ def main() -> None:
     tell_the_domain()
     start_in_turn()
     fail_with_the_function()
+    give_layers()
     read_as_the_role()
     poll_apart()
     judge_calls()

@@ -145,7 +145,8 @@ class EmbeddedStack:
         return self.agora.url
 
     def _deploy(self, agora_url: str) -> None:
-        values = parameters(
+        self.client("s3").create_bucket(Bucket=CODE_BUCKET)
+        self._make(
             {
                 "AgoraAppId": APP_ID,
                 "AgoraBaseUrl": agora_url,
@@ -159,21 +160,26 @@ class EmbeddedStack:
                     self._given.get("StorageCredentials") != "temporary"
                 ).lower(),
                 **self._given,
-            },
+            }
         )
-        template, zips, self.dropped = localise(
-            values,
-            {
-                "AWS_ENDPOINT_URL": self.emulator.url,
-                # Bucket names are not host names here.
-                "AWS_S3_ADDRESSING_STYLE": "path",
-                "AWS_REGION": REGION,
-                # No parameter: on AWS, no deploy can allow such an address.
-                "CALLBACK_LOOPBACK": self._callback_origin,
-            },
-        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that a function needs here, and not on AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.emulator.url,
+            # Bucket names are not host names here.
+            "AWS_S3_ADDRESSING_STYLE": "path",
+            "AWS_REGION": REGION,
+            # No parameter: on AWS, no deploy can allow such an address.
+            "CALLBACK_LOOPBACK": self._callback_origin,
+        }
+
+    def _make(self, given: dict[str, Any]) -> None:
+        """Make the stack, with `given` for its parameters. Raises EmulatorError."""
+        values = parameters(given)
+        template, zips, self.dropped = localise(values, self.environment)
         s3, cloudformation = self.client("s3"), self.client("cloudformation")
-        s3.create_bucket(Bucket=CODE_BUCKET)
         for key, content in zips.items():
             s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
         s3.put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from local.expanded import expanded
 from local.template import ROOT, functions, template
-from tests.template.test_event_sources import expanded
 
 TEMPLATE = template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 NOTHING = {"Ref": "AWS::NoValue"}
-EXPANDED = expanded()
+EXPANDED = expanded()["Resources"]
 
 
 def properties(name: str) -> dict[str, Any]:
