@@ -36,8 +36,9 @@ def test_states_and_functions_share_their_phrase() -> None:
             assert name.lower().replace(" ", "_") == phrase(room)
 
 
-def test_the_runtime_is_the_same_in_all_three_places() -> None:
+def test_the_runtime_is_the_same_in_all_four_places() -> None:
     runtime = template()["Globals"]["Function"]["Runtime"]
+    assert f"RUNTIME := {runtime}\n" in (ROOT / "Makefile").read_text()
     layer = RESOURCES["SharedLayer"]
     assert layer["Metadata"]["BuildMethod"] == runtime
     assert layer["Properties"]["CompatibleRuntimes"] == [runtime]
