@@ -85,6 +85,11 @@ def _both(*plants: Plant) -> Plant:
     return plant
 
 
+def _drift(name: str, status: str = "MODIFIED") -> dict[str, Any]:
+    differs = {"PropertyDifferences": [{"PropertyPath": "/VisibilityTimeout"}]}
+    return {"LogicalResourceId": name, "StackResourceDriftStatus": status, **differs}
+
+
 OTHERS_KEYS = json.dumps({"accessKey": "AKIA-somebody", "secretKey": "hush"})
 PLANTED: dict[str, tuple[Plant, str]] = {
     "an empty secret": (_secret("agora", "{}"), "agora secret"),
@@ -156,6 +161,17 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     ),
     "a poison notification": (_set("waiting", {"dead": 0, "poison": 1}), "poison"),
     "a small account": (_set("concurrent", 10), "concurrency"),
+    "a region where little passes": (_set("throttle", 50.0), "api throttle"),
+    "a queue that was changed by hand": (
+        lambda clinic: clinic.drifted.extend(
+            [_drift("NotificationsSecurityGroup"), _drift("FileArrivals")]
+        ),
+        "drift",
+    ),
+    "a dashboard that was deleted": (
+        lambda clinic: clinic.drifted.append(_drift("Dashboard", "DELETED")),
+        "drift",
+    ),
     "a boundary that forbids": (_set("simulated", "implicitDeny"), "roles"),
     "no way out of a VPC": (
         _set("plan", {"errorType": "AgoraUnavailableError", "errorMessage": "no answer"}),
@@ -197,6 +213,12 @@ def test_what_cannot_be_checked_without_rights_is_skipped(clinic: Clinic) -> Non
     for name in ("roles", "alarm topic", "sweeps", "refreshes"):
         assert found[name].state == "skipped"
         assert "Your rights do not allow" in found[name].said
+
+
+def test_what_the_refresh_writes_is_no_drift(clinic: Clinic) -> None:
+    clinic.drifted = [_drift("NotificationsSecurityGroup"), _drift("FileArrivals")]
+    said = clinic.examine()["drift"].said
+    assert said == "Not as the template says: FileArrivals (/VisibilityTimeout)."
 
 
 def test_no_secret_is_in_what_is_told(clinic: Clinic) -> None:
