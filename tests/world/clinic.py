@@ -52,10 +52,13 @@ STACK = Deployment(
         "EventBus": "bus",
         "AgoraSecret": "agora",
         "NotificationSecret": "notifications",
+        "RtcNotificationSecret": "rtc",
         "StorageSecret": "storage",
         "StorageUser": USER,
         "LogGroup": "logs",
         "PoisonNotifications": "poison",
+        "Calls": "calls",
+        "CallbackSecret": "callbacks",
         "DeadLetters": "dead",
         "FileArrivals": "arrivals",
         "FileArrivalsRule": "rule",
@@ -97,8 +100,10 @@ class Clinic(World):
         self.secrets: Any = _Secrets(
             agora='{"customerId": "id", "customerSecret": "hush"}',
             notifications='{"secrets": ["hush"]}',
+            rtc="what the deploy made: hush",
             storage=json.dumps({"accessKey": f"AKIA-{USER}", "secretKey": "hush"}),
         )
+        self.secrets.put_secret_value(SecretId="rtc", SecretString='{"secrets": ["hush"]}')
         self.agora_knows = ("id", "hush")
         self.agora_app = "app"
         self.bucket_policy: list[Any] | None = [REFUSE_HTTP]

@@ -231,7 +231,7 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
         (get_app, one, (None,), {"lister": parts.lister}),
         (update_app, one, UPDATES, {"updater": parts.updater}),
         (layout_app, f"{one}/layout", LAYOUTS, {"updater": parts.layout_updater}),
-        (stop_app, f"{one}/stop", (None,), {"waker": parts.waker}),
+        (stop_app, f"{one}/stop", (None,), {"timekeeper": parts.timekeeper}),
         (files_app, f"{one}/files", (None,), {"media": parts.media}),
         (files_app, f"{one}/playlist", (None,), {"media": parts.media}),
         (events_app, f"{one}/events", (None,), {"timeline": parts.timeline}),
