@@ -36,6 +36,7 @@ from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
 from local.strict.pollers import poll_apart
 from local.strict.resources import judge_resources
+from local.strict.schedules import follow_the_rights_of_schedules
 from local.strict.scopes import refuse_other_scopes
 from local.strict.sessions import give_long_tokens
 from local.strict.simulation import simulate_in_context
@@ -61,6 +62,7 @@ def main() -> None:
     give_long_tokens()
     simulate_in_context()
     refuse_other_scopes()
+    follow_the_rights_of_schedules()
     sys.argv = ["ministack"]
     app.main()
 
