@@ -44,6 +44,8 @@ GOALS: dict[str, tuple[str, str, float]] = {
     "verify_100k_peak_mb": ("value", "<", 256),
     "verify_worst_memory": ("value", "<", 0.6),
     "playlist_hours": ("value", "≥", 720),
+    "playlist_30d_s": ("ratio", "≤", 0.5),
+    "playlist_30d_memory": ("value", "<", 0.6),
     "history_events_1h": ("value", "≤", 80),
     "history_events_30d": ("value", "≤", 80),
     "cost_1h_usd": ("value", "≤", 0.0005),

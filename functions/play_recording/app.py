@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from agora_recording.api.gateway import door, moved, path, query, shared, text
+from agora_recording.api.gateway import accepted, door, moved, path, query, shared, text
 from agora_recording.api.links import HLS
 from agora_recording.api.play import MEDIA, Player, read_choice
 from agora_recording.observability import logger
@@ -16,6 +16,7 @@ from agora_recording.wiring.parts import Parts
 from agora_recording.wiring.settings import TableSettings
 
 PLAYLIST, MPD = "application/vnd.apple.mpegurl", "application/dash+xml"
+PLAIN = "text/plain"  # for generated clients, which know no type of playlists
 
 
 class PlaySettings(TableSettings, frozen=True, kw_only=True):
@@ -43,6 +44,6 @@ def lambda_handler(
         return moved(player.address(token, name))
     asked = read_choice(query(event, "uid", "track", "codec"))
     if name.endswith(".mpd"):
-        return text(HTTPStatus.OK, player.dash(token, name, asked), MPD)
+        return text(HTTPStatus.OK, player.dash(token, name, asked), accepted(event, MPD, PLAIN))
     plays = player.index if name == HLS else player.track
-    return text(HTTPStatus.OK, plays(token, asked), PLAYLIST)
+    return text(HTTPStatus.OK, plays(token, asked), accepted(event, PLAYLIST, PLAIN))

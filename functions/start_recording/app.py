@@ -19,6 +19,7 @@ class StartSettings(StorageSettings, frozen=True, kw_only=True):
     seal_key_id: str
     uid_from: int
     uid_to: int
+    token_s: float = 86_400
 
 
 @cache

@@ -53,12 +53,16 @@ class Mark(NamedTuple):
 
 
 class Lane(msgspec.Struct):
-    """One line of the picture: its name, a second name, and what lies on it."""
+    """One line of the picture: its name, a second name, and what lies on it.
+
+    `short` is what a narrow picture has room for; without it, the second name, or the first.
+    """
 
     name: str
     more: str = ""
     bars: list[Bar] = []
     marks: list[Mark] = []
+    short: str = ""
 
 
 class Known(msgspec.Struct, kw_only=True):
@@ -102,6 +106,7 @@ def _sessions(known: Known) -> Iterator[Lane]:
         yield Lane(
             name=f"Session {attempt.number}",
             more=f"uid {attempt.uid}",
+            short=f"Session {attempt.number}",
             bars=list(_session_bars(recording, attempt, until)),
             marks=[*_session_marks(attempt, until), *_failovers(known.entries, attempt.sid)],
         )
@@ -298,7 +303,7 @@ def _users(known: Known) -> Iterator[Lane]:
 
 
 def _entries(entries: Sequence[Entry]) -> Iterator[Lane]:
-    told = Lane(name="Agora's events")
+    told = Lane(name="Agora's events", short="Events")
     queries = Lane(name="Queries")
     decisions = Lane(name="Decisions")
     told.marks, queries.marks, decisions.marks = [], [], []

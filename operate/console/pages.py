@@ -32,7 +32,7 @@ from agora_recording.errors import (
     RecordingNotFoundError,
 )
 from agora_recording.recording.view import public
-from operate.console import acts, fleet, health, lanes, picture, player, recordings, words
+from operate.console import acts, fleet, health, lanes, links, picture, player, recordings, words
 from operate.console.desk import Desk
 
 HERE = Path(__file__).parent
@@ -72,6 +72,9 @@ def app(desk: Desk) -> Starlette:
             get("/recordings/{id}/playlist.m3u8", pages.playlist),
             get("/recordings/{id}/media/{name:path}", pages.media),
             post("/recordings/{id}/acts/{act}", pages.act),
+            get("/recordings/{id}/links", pages.links),
+            post("/recordings/{id}/links", pages.make_link),
+            post("/recordings/{id}/links/{link}/revoke", pages.revoke_link),
             get("/health", pages.health),
             post("/health/checks", pages.begin_checks),
             get("/health/checks", pages.checks),
@@ -213,6 +216,8 @@ class Pages:
             sessions=recordings.sessions(desk, row),
             sources=player.sources(row, found),
             looked=found is not None,
+            lives=links.LIVES,
+            choices=links.choices(found),
             findings=found.manifest.findings.items if found else (),
             timeline=recordings.words(desk, row),
             warnings=self._warnings.pop(row.recording_id, {}),
@@ -359,6 +364,33 @@ class Pages:
             case _:
                 return self._refuse(request, HTTPStatus.NOT_FOUND, "There is no such act.")
         return self._html("done.html", done=done)
+
+    # --- links ---
+
+    def make_link(self, request: Request, form: Form) -> Response:
+        """Make a link, and show its address this once."""
+        recording_id = request.path_params["id"]
+        recordings.read(self._desk, recording_id)
+        made = links.make(self._desk, recording_id, form)
+        response = self._html("link_made.html", made=made)
+        if made.url:
+            response.headers["HX-Trigger"] = "link-made"  # the list is read again
+        return response
+
+    def links(self, request: Request) -> Response:
+        """Show the links that open something."""
+        return self._links(request.path_params["id"])
+
+    def revoke_link(self, request: Request, _: Form) -> Response:
+        """Take a link back; show those that are left."""
+        recording_id = request.path_params["id"]
+        recordings.read(self._desk, recording_id)
+        refused = links.revoke(self._desk, recording_id, request.path_params["link"])
+        return self._links(recording_id, refused)
+
+    def _links(self, recording_id: str, refused: str = "") -> Response:
+        found = links.listed(self._desk, recording_id)
+        return self._html("links.html", links=found, recordingId=recording_id, refused=refused)
 
     # --- health ---
 

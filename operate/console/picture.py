@@ -144,7 +144,7 @@ def _lane(lane: Lane, of: Window, top: int) -> Iterator[Markup]:
             '<text class="name" x="0" y="{}">{}<tspan class="more" dx="5">{}</tspan></text>'
         ).format(middle + 4, lane.name, _cut(lane.more, 27 - len(lane.name)))
     else:
-        shown = lane.more if lane.more else lane.name
+        shown = lane.short or lane.more or lane.name
         yield Markup('<text class="name" x="0" y="{}">{}</text>').format(
             middle + 4, _cut(shown, 13)
         )

@@ -20,8 +20,9 @@ import pytest
 
 from functions.get_recording_files import app as get_recording_files
 from functions.get_recordings import app as get_recordings
+from functions.play_recording import app as play_recording
 from local.template import ROOT
-from tests.unit.api.test_get_recording_files import Room
+from tests.unit.api.test_links import Cinema
 from tests.world.api import Context, request
 from tests.world.builders import RECORDING_ID
 
@@ -32,8 +33,8 @@ GENERATOR_S = 120
 CALLER = """
 import json, sys
 from client_of_recordings import Client
-from client_of_recordings.api.default import get_playlist, get_recording, get_recording_files
-url, recording_id = sys.argv[1:]
+from client_of_recordings.api.default import get_playlist, get_recording, get_recording_files, play
+url, recording_id, token = sys.argv[1:]
 client = Client(base_url=url, raise_on_unexpected_status=True)
 recording = get_recording.sync(recording_id, client=client)
 playlist = get_playlist.sync(recording_id, client=client)
@@ -42,6 +43,7 @@ missing = get_recording.sync("01HF7YAT000000000000000009", client=client)
 print(json.dumps({
     "status": recording.status,
     "playlist": playlist,
+    "of_a_link": play.sync(token, client=client),
     "files": [each.key for each in files.files],
     "missing": missing.status,
 }))
@@ -73,9 +75,9 @@ def python_client(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[str, Room]]:
+def served() -> Iterator[tuple[str, Cinema]]:
     """Serve the rooms that read, beside a published recording, on loopback."""
-    room = Room()
+    room = Cinema()
     room.slices(3)
     room.publish()
     rooms: dict[str, Any] = {
@@ -83,20 +85,25 @@ def served() -> Iterator[tuple[str, Room]]:
         "files": lambda event: get_recording_files.lambda_handler(
             event, Context(), media=room.parts.media
         ),
+        "play": lambda event: play_recording.lambda_handler(
+            event, Context(), player=room.parts.player
+        ),
     }
 
     class Door(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            _, _, recording_id, *rest = url.path.split("/")
+            _, door, key, *rest = url.path.split("/")
+            is_open = door == "play"
             event = request(
-                resource="/".join(["/recordings/{recordingId}", *rest]),
-                recording_id=recording_id,
+                resource="/".join([f"/{door}", "{token}" if is_open else "{recordingId}", *rest]),
+                recording_id=None if is_open else key,
+                parameters={"token": key} if is_open else None,
                 query=dict(parse_qsl(url.query)),
                 headers=dict(self.headers.items()),
             )
             event["httpMethod"] = "GET"
-            answer = rooms["files" if rest else ""](event)
+            answer = rooms["play" if is_open else "files" if rest else ""](event)
             body = answer["body"].encode()
             self.send_response(answer["statusCode"])
             for name, value in answer["headers"].items():
@@ -131,12 +138,13 @@ def test_the_python_client_is_generated_without_a_warning(
 
 
 def test_the_python_client_fetches_a_recording_and_its_playlist(
-    python_client: tuple[Path, str], served: tuple[str, Room]
+    python_client: tuple[Path, str], served: tuple[str, Cinema]
 ) -> None:
     url, room = served
     script = python_client[0] / "call.py"
     script.write_text(CALLER)
-    ran = _run(TOOLS / "clients/bin/python", script, url, RECORDING_ID)
+    token = room.link().split("/")[-2]
+    ran = _run(TOOLS / "clients/bin/python", script, url, RECORDING_ID, token)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert told["status"] == "completed"
@@ -145,6 +153,9 @@ def test_the_python_client_fetches_a_recording_and_its_playlist(
     assert (lines[0], lines[-1]) == ("#EXTM3U", "#EXT-X-ENDLIST")
     assert len([line for line in lines if "X-Amz-Signature=" in line]) == 3
     assert len(told["files"]) >= 4
+    of_a_link = told["of_a_link"].splitlines()
+    assert (of_a_link[0], of_a_link[-1]) == ("#EXTM3U", "#EXT-X-ENDLIST")
+    assert sum(line.startswith("#EXTINF:") for line in of_a_link) == 3
     assert room.row.status == "completed"
 
 

@@ -32,10 +32,11 @@ PAGE = """<!doctype html>
 """
 
 
-@pytest.fixture(scope="module")
-def film(stage: Stage) -> str:
-    """A finished recording of a few seconds."""
-    recording_id = stage.record("to-be-played")
+@pytest.fixture(scope="module", params=["mix", "raw"])
+def film(stage: Stage, request: pytest.FixtureRequest) -> str:
+    """The path of the playlist of a finished recording of a few seconds, in raw mode of a user."""
+    mode: str = request.param
+    recording_id = stage.record(f"to-be-played-{mode}", mode=mode)
     stage.until(recording_id, "recording")
     eventually(
         lambda: sum(key.endswith(".ts") for key in stage.keys(f"recordings/{recording_id}/")) >= 4,
@@ -43,13 +44,13 @@ def film(stage: Stage) -> str:
     )
     stage.stop(recording_id)
     assert stage.finish(recording_id)["status"] == "completed"
-    return recording_id
+    return f"{recording_id}/playlist" + ("?uid=101" if mode == "raw" else "")
 
 
 @pytest.fixture(scope="module")
 def playlist(stage: Stage, film: str) -> str:
     """The playlist as the API gives it, slices signed."""
-    answer = stage.api.call("GET", f"/recordings/{film}/playlist")
+    answer = stage.api.call("GET", f"/recordings/{film}")
     assert answer.status == 200, answer
     text: str = answer.body
     return text

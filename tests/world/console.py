@@ -17,6 +17,7 @@ from agora_recording.aws.signing import Keys
 from agora_recording.wiring.parts import Parts
 from functions.create_recording import app as create_recording
 from functions.delete_recording import app as delete_recording
+from functions.manage_links import app as manage_links
 from functions.request_stop import app as request_stop
 from functions.update_layout import app as update_layout
 from operate.console.desk import Desk
@@ -97,19 +98,30 @@ class ConsoleWorld(World):
         self.called.append((method, path, json.loads(body) if body else None))
         parts = path.strip("/").split("/")
         recording_id = parts[1] if len(parts) > 1 else None
-        event = request(body.decode() if body else None, recording_id=recording_id, headers=headers)
+        link_id = parts[3] if len(parts) > 3 else None
+        event = request(
+            body.decode() if body else None,
+            resource="/".join(["/recordings/{recordingId}", *parts[2:3]]),
+            method=method,
+            recording_id=recording_id,
+            headers=headers,
+            parameters={"linkId": link_id} if link_id else None,
+        )
         rooms: dict[tuple[str, str], Any] = {
             ("POST", ""): lambda: create_recording.lambda_handler(
                 event, Context(), creator=self.parts.creator
             ),
             ("POST", "stop"): lambda: request_stop.lambda_handler(
-                event, Context(), waker=self.parts.waker
+                event, Context(), timekeeper=self.parts.timekeeper
             ),
             ("PUT", "layout"): lambda: update_layout.lambda_handler(
                 event, Context(), updater=self.parts.layout_updater
             ),
             ("DELETE", ""): lambda: delete_recording.lambda_handler(
                 event, Context(), deleter=self.parts.deleter
+            ),
+            (method, "links"): lambda: manage_links.lambda_handler(
+                event, Context(), links=self.parts.links, playback_url=""
             ),
         }
         told = rooms[method, parts[2] if len(parts) > 2 else ""]()

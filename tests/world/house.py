@@ -54,7 +54,10 @@ class Queue(FakeQueue):
 
     def taken(self, message: dict[str, Any], delay_s: int) -> None:
         """Bring a wish to look after its delay and the batching window."""
-        if "recordingId" in message:
+        if "call" in message:
+            wish = partial(self.house.call_app, message["recordingId"], message["call"])
+            self.house.later(delay_s, wish)
+        elif "recordingId" in message:
             self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
 
 
@@ -148,6 +151,8 @@ class House(Rooms):
         return [detail["id"] for kind, detail in self.bus.events if kind in over]
 
     def _written(self, item: Item) -> None:
+        if item["SK"]["S"].startswith("CALL#"):
+            self._await_sweep()
         if item["SK"]["S"] == "META":
             self._await_sweep()
             status = item["status"]["S"]
@@ -216,6 +221,11 @@ class House(Rooms):
         done = self.background(self.parts.arrivals.act, recording_id, [Arrival(recording_id)])
         if done is None:
             self.later(HIDDEN_S, partial(self.arrive, recording_id))
+
+    def call_app(self, recording_id: str, key: str) -> None:
+        """Bring a wish to call the app; what fails comes again when its message is visible."""
+        if self.background(self.parts.caller.send, recording_id, key) is None:
+            self.later(HIDDEN_S, partial(self.call_app, recording_id, key))
 
     def sweep(self) -> Counter[str]:
         """Sweep once."""

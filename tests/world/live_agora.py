@@ -36,10 +36,12 @@ class AgoraSession:
 class LiveAgora:
     """An AgoraClient that is Agora: resources, sessions, their files and their notifications.
 
-    `lose` counts down starts whose answer never arrives; `silent` is an Agora whose notifications
+    `lose` counts down starts whose answer never arrives, `refused_successors` attempts that are
+    refused while the one before them may go on; `silent` is an Agora whose notifications
     are all lost; `hidden` are sids that answer 404 although they run (a failover). `born` is told
-    of each session that starts. `upload_s` is how long files take after the end of a session,
-    `late_s` how long notifications do. `mismatch` is answered to a sid with another's resourceId.
+    of each session that starts, `asked` of the sid of each query before it is answered. `upload_s`
+    is how long files take after the end of a session, `late_s` how long notifications do.
+    `mismatch` is answered to a sid with another's resourceId.
     """
 
     def __init__(self, house: Rooms) -> None:
@@ -48,6 +50,7 @@ class LiveAgora:
         self.resources: dict[str, tuple[str, str]] = {}  # resourceId -> (cname, uid)
         self.sessions: dict[str, AgoraSession] = {}
         self.lose = 0
+        self.refused_successors = 0
         self.silent = False
         self.hidden: set[str] = set()
         self.answers: dict[str, Reply] = {}  # by endpoint: what is answered instead, always
@@ -58,6 +61,7 @@ class LiveAgora:
         self.certificate: str | None = None  # the project's: then tokens are checked, and end
         self.mismatch = (404, 404)  # status and code
         self.born: Callable[[AgoraSession], None] = lambda _: None
+        self.asked: Callable[[str], None] = lambda _: None
         self.excluded: list[list[str]] = []  # what each acquire was to keep away from
         self.calls: Counter[str] = Counter()
 
@@ -65,6 +69,28 @@ class LiveAgora:
     def running(self) -> list[AgoraSession]:
         """The sessions that are billed just now."""
         return [each for each in self.sessions.values() if each.ended_ms is None]
+
+    @property
+    def unrecorded_s(self) -> float:
+        """The longest time between two sessions in which none ran."""
+        sessions = sorted(self.sessions.values(), key=lambda each: each.started_ms)
+        covered_ms, longest = sessions[0].started_ms, 0
+        for each in sessions:
+            longest = max(longest, each.started_ms - covered_ms)
+            covered_ms = max(covered_ms, each.ended_ms or self.house.clock())
+        return longest / 1000
+
+    @property
+    def doubled_s(self) -> float:
+        """The time in which more than one session ran, each counted."""
+        now_ms = self.house.clock()
+        spans = [(each.started_ms, each.ended_ms or now_ms) for each in self.sessions.values()]
+        ran_ms = sum(to_ms - from_ms for from_ms, to_ms in spans)
+        covered_ms = until_ms = 0
+        for from_ms, to_ms in sorted(spans):
+            covered_ms += max(0, to_ms - max(from_ms, until_ms))
+            until_ms = max(until_ms, to_ms)
+        return (ran_ms - covered_ms) / 1000
 
     def end(self, sid: str, event: int | None = 11, **details: Any) -> None:
         """Let a session end by itself; its files are there, and it says so with an event."""
@@ -116,6 +142,9 @@ class LiveAgora:
         self.calls["acquire"] += 1
         if answer := self._scripted("acquire"):
             return answer
+        if self.refused_successors and self.house.row.predecessor:
+            self.refused_successors -= 1
+            return reply("acquire", 400, code=2)
         self.excluded.append(list(fields.get("excludeResourceIds", ())))
         resource_id = f"resource-{len(self.resources) + 1}"
         self.resources[resource_id] = cname, uid
@@ -166,6 +195,7 @@ class LiveAgora:
     def query(self, task: Task) -> Reply:
         """Tell whether a session runs."""
         self.calls["query"] += 1
+        self.asked(task.sid)
         if answer := self._scripted("query"):
             return answer
         if refusal := self._refusal("query", task):

@@ -183,3 +183,18 @@ function mount() {
 
 mount();
 document.body.addEventListener("htmx:afterSettle", mount);
+
+// --- an address to copy ---------------------------------------------------------------------------
+
+document.body.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Press Ctrl+C"; // it is selected
+  }
+});

@@ -66,7 +66,7 @@ class Cinema(Room):
 
     # --- a viewer ---
 
-    def get(self, url: str) -> Response:
+    def get(self, url: str, accept: str = "*/*") -> Response:
         """Ask for an address of the API, as a player does."""
         parts = urlsplit(url)
         assert f"{parts.scheme}://{parts.netloc}" == "https://api.example.com"
@@ -78,6 +78,7 @@ class Cinema(Room):
             recording_id=None,
             parameters={"token": token} if is_index else {"token": token, "name": name},
             query={key: value[0] for key, value in parse_qs(parts.query).items()},
+            headers={"accept": accept},
         )
         answered = play_recording.lambda_handler(event, Context(), player=self.parts.player)
         assert answered["headers"]["Access-Control-Allow-Origin"] == "*"
@@ -458,6 +459,16 @@ def test_what_hls_cannot_hold_plays_as_dash() -> None:
     assert told.status == 404
     assert "index.mpd" in told.body["detail"]
     assert room.get(beside(url, f"{user}_vp9.mpd")).status == 404
+
+
+def test_a_playlist_is_text_to_a_generated_client_which_asks_for_text() -> None:
+    cinema = Cinema()
+    cinema.slices(1)
+    cinema.publish()
+    url = cinema.link()
+    answer = cinema.get(url, accept="text/plain")
+    assert answer.headers["Content-Type"] == "text/plain"
+    assert answer.body == cinema.get(url).body
 
 
 def test_files_tell_what_plays_each_track_and_each_user() -> None:

@@ -152,7 +152,8 @@ def test_a_404_that_began_before_the_stop_counts_from_its_beginning() -> None:
 def test_no_answer_moves_a_row_back(row: Recording, answer: Reply, seconds: int) -> None:
     told = after_stop(row, answer, after(seconds), TIMINGS)
     assert RANK[told.status] >= RANK[row.status]
-    assert row.session_end in (None, told.session_end)
+    # That nothing was recorded explains more than an end without a fault.
+    assert row.session_end in (None, told.session_end) or told.session_end == "NOTHING_RECORDED"
     assert told.sids == row.sids
 
 

@@ -6,33 +6,21 @@ from functools import partial
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from agora_recording.recording.model import Recording, ask_to_take_over, seen
-from tests.world.builders import TIMINGS, after, recording, reply, requested
+from tests.world.builders import after, recording, reply, requested
 from tests.world.faults import Faults
 from tests.world.house import APP_ID, House, assert_sound, certify
 from tests.world.live_agora import AgoraSession
 
 MINUTE, TOKEN_S = 60, 3600
-SHORT = replace(TIMINGS, token_s=TOKEN_S)
 
 
 def certified(row: Recording, faults: Faults | None = None, **variables: Any) -> House:
     """Return the house of a project with an App Certificate, whose tokens Agora checks."""
-    house = House(row, faults=faults, agora_app_id=APP_ID, **{"thresholds": SHORT, **variables})
+    house = House(row, faults=faults, agora_app_id=APP_ID, **{"token_s": TOKEN_S, **variables})
     certify(house)
     return house
-
-
-def lost_s(house: House) -> float:
-    """Return the longest time between two sessions in which nobody recorded."""
-    sessions = sorted(house.agora.sessions.values(), key=lambda each: each.started_ms)
-    covered_ms, longest = sessions[0].started_ms, 0
-    for each in sessions:
-        longest = max(longest, each.started_ms - covered_ms)
-        covered_ms = max(covered_ms, each.ended_ms or house.clock())
-    return longest / 1000
 
 
 def ends(house: House) -> list[str | None]:
@@ -64,7 +52,7 @@ def test_a_recording_of_many_tokens_is_one_recording_without_a_gap() -> None:
     assert_sound(house)
     assert (house.row.status, house.row.end_reason) == ("completed", "MAX_DURATION")
     assert ends(house) == ["TAKEN_OVER", "TAKEN_OVER", "TAKEN_OVER", "STOPPED"]
-    assert lost_s(house) == 0
+    assert house.agora.unrecorded_s == 0
     assert len(house.agora.sessions) == 4
     assert [kind for kind, _ in house.bus.events] == ["Recording Started", "Recording Completed"]
     uids = [each.uid for each in house.row.attempts]
@@ -87,7 +75,7 @@ def test_hand_overs_are_no_restarts() -> None:
     house.begin()
     house.run(4 * TOKEN_S)
     assert ends(house) == ["TAKEN_OVER", "TAKEN_OVER", "STOPPED"]
-    assert lost_s(house) == 0
+    assert house.agora.unrecorded_s == 0
 
 
 def test_a_recording_that_ends_before_its_token_has_one_session() -> None:
@@ -109,7 +97,7 @@ def test_a_successor_that_cannot_start_is_tried_again_and_harms_nobody() -> None
     assert_sound(house)
     assert ends(house) == ["TAKEN_OVER", "REFUSED", "REFUSED", "STOPPED"]
     assert (house.row.status, house.row.end_reason) == ("completed", "MAX_DURATION")
-    assert lost_s(house) == 0
+    assert house.agora.unrecorded_s == 0
 
 
 def test_a_token_that_ends_without_a_successor_is_followed_by_a_new_session() -> None:
@@ -123,7 +111,7 @@ def test_a_token_that_ends_without_a_successor_is_followed_by_a_new_session() ->
     assert house.row.status == "completed"
     assert "TOKEN_ENDED" in ends(house)
     assert ends(house)[-1] == "STOPPED"
-    assert lost_s(house) < 90
+    assert house.agora.unrecorded_s < 90
 
 
 def test_a_stop_while_a_successor_starts_stops_both() -> None:
@@ -192,7 +180,7 @@ def test_a_silent_death_is_followed_by_a_successor_before_a_failover_would_be_ov
     assert house.row.status == "completed"
     assert ends(house) == ["TAKEN_OVER", "STOPPED"]
     # Silence is doubted after 200 s, at the next minute; then everything is a matter of seconds.
-    assert lost_s(house) < 200 + 60 + 10
+    assert house.agora.unrecorded_s < 200 + 60 + 10
     kinds = [kind for kind, _ in house.bus.events]
     assert kinds == ["Recording Started", "Recording Restarted", "Recording Completed"]
     assert house.agora.excluded == [[], ["resource-1"]]
@@ -208,7 +196,7 @@ def test_a_failover_leaves_one_session_and_no_gap(for_s: float | None) -> None:
     assert_sound(house)
     assert house.row.status == "completed"
     assert house.agora.running == []
-    assert lost_s(house) == 0
+    assert house.agora.unrecorded_s == 0
     assert ends(house)[-1] == "STOPPED"
 
 
@@ -222,7 +210,7 @@ def test_a_successor_of_a_session_in_doubt_that_cannot_start_leaves_it_running()
     assert_sound(house)
     assert house.row.status == "completed"
     assert len(house.agora.sessions) == 1
-    assert lost_s(house) == 0
+    assert house.agora.unrecorded_s == 0
     assert ends(house) == ["STOPPED", "REFUSED"]
 
 

@@ -26,12 +26,14 @@ from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
 from agora_recording.clock import now_ms, to_ms
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.life.adoption import Adopter
+from agora_recording.life.callbacks import CallQueue, CallStore
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
 from agora_recording.life.executions import Waker, execution_arn, start_execution
 from agora_recording.life.look_queue import ArrivalQueue
 from agora_recording.life.orphans import OrphanStopper
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
+from agora_recording.life.timekeeper import Timekeeper
 from agora_recording.observability import logger
 from agora_recording.recording.due import LATE, RISKS
 from agora_recording.recording.looking import (
@@ -81,9 +83,12 @@ class Sweeper:
         agora: AgoraClient,
         waker: Waker,
         orphans: OrphanStopper,
+        timekeeper: Timekeeper,
         storage: Storage,
         lease: Lease,
         arrivals: ArrivalQueue,
+        calls: CallStore,
+        call_queue: CallQueue,
         timings: Timings,
         state_machine_arn: str,
         concurrent_tasks: float,
@@ -98,11 +103,14 @@ class Sweeper:
         self._agora = agora
         self._waker = waker
         self._orphans = orphans
+        self._timekeeper = timekeeper
         self._storage = storage
         self._lease = lease
         self._timings = timings
         self._state_machine_arn = state_machine_arn
         self._arrivals = arrivals
+        self._calls = calls
+        self._call_queue = call_queue
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
         self._concurrent_tasks = concurrent_tasks
@@ -119,6 +127,9 @@ class Sweeper:
         """
         self.unheard.clear()
         self._missing.clear()
+        # Before all else: a message must not wait for a fleet that is looked at.
+        for recording_id, key in self._calls.due(self._now_ms()):
+            self._call_queue.ask(recording_id, key)
         looks: Counter[str] = Counter()
         with ThreadPoolExecutor(_WORKERS) as workers:
             shards = list(workers.map(partial(self._index.shard, limit=_PAGE), range(DUE_SHARDS)))
@@ -215,16 +226,13 @@ class Sweeper:
         look = choose_look(recording, self._now_ms(), self._timings)
         task = recording.task
         match look:
+            case "begin":
+                self._timekeeper.begin(recording_id)
             case "wake":
                 if not self._waker.send(recording):
                     self._repair(recording)
             case "confirm":
-                # Woken without a reason to end, the execution goes to the start, which finds the
-                # session.
-                if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
-                    self._looked(recording_id)
-                else:
-                    self._repair(recording)
+                self._confirm(recording)
             case "repair":
                 self._repair(recording)
             case "stop":
@@ -243,6 +251,13 @@ class Sweeper:
             # After every look: neither the look nor the orphans may wait for ever.
             self._orphans.stop(self._ask_whose(recording))
         return look
+
+    def _confirm(self, recording: Recording) -> None:
+        # Woken without a reason to end, the execution goes to the start, which finds the session.
+        if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
+            self._looked(recording.recording_id)
+        else:
+            self._repair(recording)
 
     def _ask_whose(self, recording: Recording) -> Recording:
         """Ask Agora whose the sessions are that may be the recording's; return the row after it."""

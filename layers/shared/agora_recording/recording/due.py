@@ -43,7 +43,8 @@ def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | N
         return None
     at_ms, looked = recording.created_ms, recording.looked_ms
     if looked and any(each.gone_ms for each in recording.orphans):
-        at_ms = looked + to_ms(timings.monitor_s)
+        # A failover would be over by then: either it is stopped, or it is gone.
+        at_ms = looked + to_ms(timings.failover_s)
     elif looked:
         # It still runs, or the stop is refused: repeat the stop at growing intervals.
         at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
@@ -71,11 +72,14 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
         return _late_look(recording, timings)
     looked = recording.looked_ms or 0
     attempt = recording.attempt
+    if recording.status == "scheduled":
+        # A little late: usually its schedule was there before.
+        return 0, max(recording.wanted_ms + to_ms(timings.schedule_s), looked + 1)
     if recording.status == "uploading":
         return 1, _upload_look(recording, timings)
     if recording.status == "stopping" or wake_reason(recording):
         ended = attempt.ended_ms if attempt else None
-        since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
+        since = max(recording.stop_ms or 0, ended or 0) or recording.wanted_ms
         # While the token is on the row, the execution has not gone on.
         wait_s = timings.woken_s if recording.task_token else timings.stuck_stop_s
         return 1, max(since, looked) + to_ms(wait_s)
@@ -96,7 +100,7 @@ def _starting_look(recording: Recording, timings: Timings) -> int:
     attempt, looked = recording.attempt, recording.looked_ms or 0
     if attempt is None:
         # Its execution may never have been started.
-        return max(recording.created_ms, looked) + to_ms(timings.monitor_s)
+        return max(recording.wanted_ms, looked) + to_ms(timings.monitor_s)
     if attempt.sid is None:
         return max(attempt.begun_ms, looked) + to_ms(timings.stuck_start_s)
     # Agora did not say whether it records: its execution is parked, and must query again.
@@ -120,15 +124,17 @@ def _must_look(recording: Recording, timings: Timings) -> int:
 def hand_over_ms(recording: Recording, timings: Timings) -> int | None:
     """Return when a successor must take over because the session's token ends; None if never.
 
-    After one that failed, the next one has to wait.
+    A token of less than 80 minutes is handed over in its last quarter. After a successor that
+    failed, the next one has to wait.
     """
     attempt = recording.attempt
     if attempt is None or attempt.token_until_ms is None or not attempt.confirmed_ms:
         return None
     if deadline_ms(recording, timings) <= attempt.token_until_ms:
         return None
-    lead_s = min(timings.hand_over_s, timings.token_s / 4)
-    return max(attempt.token_until_ms - to_ms(lead_s), next_successor_ms(recording, timings))
+    valid_ms = attempt.token_until_ms - (attempt.acquired_ms or attempt.begun_ms)
+    lead_ms = min(to_ms(timings.hand_over_s), valid_ms // 4)
+    return max(attempt.token_until_ms - lead_ms, next_successor_ms(recording, timings))
 
 
 def next_successor_ms(recording: Recording, timings: Timings) -> int:
@@ -202,9 +208,10 @@ def deadline_ms(recording: Recording, timings: Timings) -> int:
 
 
 def own_deadline_ms(recording: Recording, timings: Timings) -> int:
-    """Return when the recording has reached its maximum duration."""
-    begun = recording.started_ms or recording.created_ms
-    return begun + shortened_ms(recording.max_duration_seconds, timings)
+    """Return when the recording must stop by its request: its stop time, or maximum duration."""
+    begun = recording.started_ms or recording.wanted_ms
+    longest = begun + shortened_ms(recording.max_duration_seconds, timings)
+    return min(longest, recording.stop_at_ms or longest)
 
 
 def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:

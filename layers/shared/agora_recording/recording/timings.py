@@ -30,6 +30,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     refused_s: float = 3600
     # Our own: the least and the greatest time between two stops of a session that was given up.
     orphan_gaps_s: tuple[float, float] = (120, 3600)
+    # Our own: how long after a start time a schedule that was lost is repaired.
+    schedule_s: float = 10
     # Our own: how long an execution that was woken may take until the row shows it.
     woken_s: float = 30
     # Our own: an app must be told within seconds that every file is there, even without
@@ -50,9 +52,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     overdue_s: float = 172_800
     # Our own: the least and the greatest time between two looks for late files.
     late_gaps_s: tuple[float, float] = (60, 21_600)
-    # Agora docs (tokens): a longer validity counts as 24 hours.
-    token_s: float = 86_400
-    # Our own: a successor begins so long before the token ends.
+    # Our own: a successor begins so long before the token ends, or a quarter of its time.
     hand_over_s: float = 1200
     # Our own: the least time from a successor that failed to the next one.
     next_successor_s: float = 300

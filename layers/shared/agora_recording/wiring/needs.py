@@ -64,6 +64,15 @@ class Agora(Table, Protocol):
     def aws_region(self) -> str: ...
 
 
+class Mint(Agora, Protocol):
+    """The project of the tokens that are made, and how long these are valid."""
+
+    @property
+    def token_s(self) -> float: ...
+    @property
+    def speed(self) -> float: ...
+
+
 class Storage(Bucket, Protocol):
     """What Agora is told of the bucket, and the secret with its keys."""
 
@@ -101,11 +110,45 @@ class Player(Verifier, Protocol):
     def address_seconds(self) -> int: ...
 
 
-class RecordingPublisher(Table, Bus, Protocol):
+class CallQueue(Protocol):
+    """The queue of messages to the app."""
+
+    @property
+    def calls_queue_url(self) -> str: ...
+
+
+class Teller(CallQueue, Bucket, Protocol):
+    """The stack's own addresses; separated by commas."""
+
+    @property
+    def callback_endpoints(self) -> str: ...
+
+
+class Hosts(Protocol):
+    """The names that apps' addresses may have, separated by commas; and the embedded run's own."""
+
+    @property
+    def callback_hosts(self) -> str: ...
+    @property
+    def callback_loopback(self) -> str: ...
+
+
+class Caller(Table, CallQueue, Hosts, Protocol):
+    """What calls are signed with, and where they may go."""
+
+    @property
+    def speed(self) -> float: ...
+    @property
+    def callback_secret_id(self) -> str: ...
+    @property
+    def callback_endpoints(self) -> str: ...
+
+
+class RecordingPublisher(Table, Bus, Teller, Protocol):
     """Manifest, event and row."""
 
 
-class Starter(Agora, Storage, SealKey, Protocol):
+class Starter(Mint, Storage, SealKey, Protocol):
     """A start."""
 
     @property
@@ -114,11 +157,11 @@ class Starter(Agora, Storage, SealKey, Protocol):
     def uid_to(self) -> int: ...
 
 
-class Confirmer(Agora, Bus, Protocol):
+class Confirmer(Agora, Bus, Teller, Protocol):
     """The confirmation of a start."""
 
 
-class Sweeper(Agora, Storage, ArrivalQueue, StateMachine, Protocol):
+class Sweeper(Agora, Storage, ArrivalQueue, CallQueue, StateMachine, Protocol):
     """Every kind of look."""
 
 
@@ -133,11 +176,11 @@ class Uploads(Table, Bucket, ArrivalQueue, Protocol):
     """The wait for files."""
 
 
-class Arrivals(Uploads, Bus, Protocol):
+class Arrivals(Uploads, Bus, Teller, Protocol):
     """Files that arrive, in time or late."""
 
 
-class Requests(Table, SealKey, Protocol):
+class Requests(Table, SealKey, Hosts, Protocol):
     """What a request to record is checked against, and where it is kept."""
 
     @property
@@ -154,11 +197,30 @@ class Requests(Table, SealKey, Protocol):
     def aws_region(self) -> str: ...
 
 
-class Creator(Requests, StateMachine, Protocol):
+class Intake(Requests, StateMachine, Protocol):
     """A request to record, and the execution of it."""
 
 
-class Updater(Agora, SealKey, Protocol):
+class Schedules(Protocol):
+    """The group of one-time schedules, what they call, and the role that may call it."""
+
+    @property
+    def schedule_group(self) -> str: ...
+    @property
+    def schedule_target_arn(self) -> str: ...
+    @property
+    def schedule_role_arn(self) -> str: ...
+
+
+class Timekeeper(Table, StateMachine, Protocol):
+    """Rows and executions of scheduled recordings."""
+
+
+class Creator(Intake, Schedules, Protocol):
+    """A request to record, with its times."""
+
+
+class Updater(Agora, SealKey, Schedules, Protocol):
     """A change while it records."""
 
 
@@ -187,7 +249,7 @@ class Refresher(Agora, Protocol):
     def allow_documentation_addresses(self) -> bool: ...
 
 
-class Channels(Creator, Protocol):
+class Channels(Intake, Protocol):
     """Channels that record themselves, and the uids of recorders."""
 
     @property
