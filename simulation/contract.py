@@ -232,25 +232,25 @@ def what_the_api_promised_is_true(stack: Stack) -> Broken:
     or before; an accepted change is in its request; a link that was made is there until it is
     revoked; what was answered never was less than before.
     """
-    for number, recording_id in stack.app.accepted.items():
+    for number, recording_id in stack.people.accepted.items():
         row = stack.contract.rows.get(recording_id)
         if row is None:
             if recording_id not in stack.contract.deleted:
                 yield f"r{number} was accepted, and is gone"
             continue
-        is_forgotten = not (row.stop_reason or row.session_end or stack.app.was_over.get(number))
-        if number in stack.app.stopped and is_forgotten:
+        is_forgotten = not (row.stop_reason or row.session_end or stack.people.was_over.get(number))
+        if number in stack.people.stopped and is_forgotten:
             yield f"the stop of r{number} was accepted, and forgotten"
-        for link in stack.app.links.get(number, ()):
+        for link in stack.people.links.get(number, ()):
             if ("LINK#" + link, "LINK") not in stack.table.items:
                 yield f"a link of r{number} is gone"
-    for number, uids in stack.app.subscribed.items():
-        row = stack.contract.rows.get(stack.app.accepted[number])
+    for number, uids in stack.people.subscribed.items():
+        row = stack.contract.rows.get(stack.people.accepted[number])
         if row:
             now = row.client_request["recordingConfig"].get("subscribeAudioUids")
             if now != uids:
                 yield f"the update of r{number} was accepted, and its request has {now}"
-    yield from stack.app.contradictions
+    yield from stack.people.contradictions
 
 
 def a_calm_life_ends_well(stack: Stack) -> Broken:

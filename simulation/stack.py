@@ -21,13 +21,12 @@ from agora_recording.notifications.intake import IntakeSettings, Receipt, take
 from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.notifications.store import NotificationStore
 from agora_recording.recording.model import Recording, from_row
-from agora_recording.recording.timings import Timings
 from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from local.template import template
-from simulation.app import TOKEN, App
 from simulation.contract import Contract
 from simulation.luck import Kinds, Luck
+from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
 from simulation.random_agora import RandomAgora
 from simulation.story import Story
@@ -266,11 +265,11 @@ class Stack(Rooms):
     def __init__(self, story: Story) -> None:
         self.story = story
         self.luck = Luck(story.seed, story.rate, story.faults)
-        thresholds = replace(Timings(), token_s=story.token_s) if story.token_s else Timings()
         clock = Timeline(webhook.NOW_MS)
         self.processes = Processes(clock)
         self.weather = Weather(self.luck, self.processes)
-        super().__init__(faults=self.weather, agora_app_id=APP_ID, thresholds=thresholds)
+        validity: dict[str, Any] = {"token_s": story.token_s} if story.token_s else {}
+        super().__init__(faults=self.weather, agora_app_id=APP_ID, **validity)
         self.clock = self.processes.timeline = clock
         self.contract = Contract(self, SECRETS)
         self.table = Table(self)
@@ -292,7 +291,7 @@ class Stack(Rooms):
         )
         self.agora = RandomAgora(self)
         self.agora.skew_ms = story.apart_ms * 200
-        self.app = App(self)
+        self.people = People(self)
         keys = {"customerId": "an-id", "customerSecret": CUSTOMER_SECRET}
         if story.token_s:
             keys["appCertificate"] = self.agora.certificate = CERTIFICATE
@@ -558,10 +557,10 @@ class Stack(Rooms):
         # What is done days later, to recordings that are over, can wait for nothing.
         lively = [act.at_s + act.seconds for act in self.story.acts if act.deed not in AFTERWARDS]
         for act in self.story.acts:
-            self.later(act.at_s, self.app.do, act)
+            self.later(act.at_s, self.people.do, act)
             if act.deed == "create":
                 for after_s in (3, 20, 100, 700, 5000):
-                    self.later(act.at_s + after_s, self.app.look, act.recording)
+                    self.later(act.at_s + after_s, self.people.look, act.recording)
         calm_s = max(lively, default=0) + CALM_S
         self.later(calm_s, self.luck.calm)
         self.later(calm_s + IN_TIME_S, self.contract.in_time)

@@ -35,7 +35,7 @@ _TRIES = 60
 Answer = dict[str, Any]
 
 
-class App:
+class People:
     """Who calls the API, and repeats a call that was not answered.
 
     Recordings are known by their numbers. `accepted` are their ids; `stopped` those whose stop was
