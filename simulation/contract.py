@@ -83,6 +83,12 @@ def every_call_has_a_slot(stack: Stack) -> Broken:
         yield f"{stack.wire.sent} calls were sent with {stack.contract.slots} slots"
 
 
+def a_room_does_what_its_role_allows(stack: Stack) -> Broken:
+    """No room calls AWS for what the template gives it no right to."""
+    for function, operation in sorted(stack.weather.forbidden):
+        yield f"{function} has no right to {operation}"
+
+
 # --- when a row is written ----------------------------------------------------------------------
 
 
@@ -269,6 +275,7 @@ AT_EVERY_STEP: tuple[Callable[[Stack], Broken], ...] = (
     what_is_over_is_over,
     agora_is_not_called_too_often,
     every_call_has_a_slot,
+    a_room_does_what_its_role_allows,
 )
 WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ...] = (
     a_status_only_goes_forward,
