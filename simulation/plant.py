@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m simulation.plant", description=__doc__)
     parser.add_argument("--stories", type=int, default=400, help="for each bug of life, at most")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", default="", metavar="WORDS")
+    parser.add_argument("--only", action="append", metavar="WORDS")
     parser.add_argument("--record", action="store_true", help="keep the figures")
     arguments = parser.parse_args(argv)
-    bugs = [bug for bug in BUGS if arguments.only in bug.name]
+    wanted = arguments.only or [""]
+    bugs = [bug for bug in BUGS if any(words in bug.name for words in wanted)]
     with ThreadPoolExecutor(arguments.processes) as workers:
         found = []
         for seen in workers.map(lambda bug: notice(bug, arguments.stories), bugs):

@@ -79,7 +79,7 @@ BUGS: tuple[Planted, ...] = (
         "life/stop_recording.py",
         "        self._adopter.settle(recording_id)\n",
         "",
-        "tests/unit/life/test_stop_recording.py",
+        "tests/unit/life/test_adoption.py",
     ),
     _code(
         "the resourceId is not written before the start",
@@ -140,6 +140,7 @@ BUGS: tuple[Planted, ...] = (
         "recording/model.py",
         'if recording.stop_reason or RANK[recording.status] >= RANK["uploading"]:',
         'if RANK[recording.status] >= RANK["uploading"]:',
+        "tests/unit/recording/test_model.py",
     ),
     _code(
         "an Idempotency-Key is not kept",
@@ -174,12 +175,14 @@ BUGS: tuple[Planted, ...] = (
         "        return row,",
         "        row = replace(self.store.get(recording_id), upload_token=None)\n"
         "        return row,",
+        "tests/unit/files/test_await_upload.py",
     ),
     _code(
         "nobody sees that the deadline of the upload has come",
         "recording/due.py",
         "    deadline = upload_deadline_ms(recording, timings)\n    looked",
         "    deadline = upload_deadline_ms(recording, timings) * 2\n    looked",
+        "tests/unit/recording",
     ),
     # --- life: files and ends ---
     _code(
@@ -319,6 +322,7 @@ BUGS: tuple[Planted, ...] = (
         "        Comment: The session may still run and be billed, so the stop is repeated.\n"
         "        ResultPath: $.failure\n        Next: Wait before stopping again",
         "        ResultPath: $.failure\n        Next: Publish recording",
+        _INVARIANTS,
     ),
     # --- the template ---
     *(

@@ -197,7 +197,7 @@ class Stream:
         place = f"{self._count:08}"
         record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": place, "NewImage": item}}
         self._waiting.append(record)
-        self._go_on(0.3)
+        self._go_on(self._stack.luck.number(f"record {self._count}", 20, 500) / 1000)
 
     def _go_on(self, seconds: float) -> None:
         if self._waiting and not self._is_busy:

@@ -28,6 +28,8 @@ WIRE: Kinds = (
     ("killed before", 2),
     ("killed after", 4),
 )
+# A server that is just being replaced: once it answers 404, although the session runs.
+OF_SESSION: Kinds = (*WIRE, ("moving", 10))
 _ONE_WAY_MS = (5, 120)
 _CONNECT_MS, _READ_MS = 3000, 8000
 
@@ -52,7 +54,8 @@ class Wire:
         endpoint = url.rsplit("/", 1)[-1]
         process.operations += 1
         place = f"{process.name}, {process.operations} Agora/{endpoint}"
-        kind = stack.luck.fault(place, WIRE, likelier=1.5)
+        kinds = OF_SESSION if "/sid/" in url else WIRE
+        kind = stack.luck.fault(place, kinds, likelier=1.5)
         stack.weather.trace.append(f"{stack.clock()} {place} {kind or ''}")
         self.sent += 1
         stack.contract.look()
@@ -71,6 +74,7 @@ class Wire:
             "too many requests": (429, b'{"message": "API rate limit exceeded"}'),
             "error 500": (500, b'{"code": 500, "reason": "internal error"}'),
             "error 503 in HTML": (503, b"<html>Service Unavailable</html>"),
+            "moving": (404, b'{"code": 404, "reason": "failed to find worker"}'),
             "busy 65": (200, b'{"code": 65, "reason": "busy"}'),
         }.get(kind or "")
         if refused and not (kind == "busy 65" and endpoint == "acquire"):
