@@ -88,7 +88,7 @@ class Wire:
             processes.pause(_READ_MS)
             raise requests.ReadTimeout
         processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
-        if kind == "done, empty answer":
+        if kind == "done, empty answer" and reply.is_ok:
             return SimpleNamespace(status_code=200, content=b"")
         return SimpleNamespace(status_code=reply.status, content=_body(reply))
 
