@@ -130,6 +130,9 @@ class Confirmer(Agora, Bus, Protocol):
 class Sweeper(Agora, Storage, ArrivalQueue, StateMachine, Protocol):
     """Every kind of look."""
 
+    @property
+    def sweeps_queue_url(self) -> str: ...
+
 
 class Applier(Table, ArrivalQueue, Protocol):
     """Stored notifications, and the queue for those that cannot be applied."""
