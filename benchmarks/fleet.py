@@ -47,6 +47,7 @@ from agora_recording.wiring.parts import Parts
 from benchmarks.stream import Backlog, Lanes
 from benchmarks.virtual import (
     Suspended,
+    VirtualCalls,
     VirtualIndex,
     VirtualLimiter,
     VirtualSessions,
@@ -232,6 +233,7 @@ class Fleet:
             store=self.store,
             sessions=self.session_rows,
             due_index=self.index,
+            calls=VirtualCalls("table"),
             secrets=_Secrets(),
             arrival_queue=SimpleNamespace(ask=lambda *_: None),
             publisher=SimpleNamespace(announce=lambda *_: None),

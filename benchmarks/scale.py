@@ -184,26 +184,6 @@ def lost(recordings: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def lost_50() -> dict[str, dict[str, Any]]:
-    """Return what a silent death costs among 50 recordings."""
-    return lost(50)
-
-
-def lost_1000() -> dict[str, dict[str, Any]]:
-    """Return what a silent death costs among 1,000 recordings."""
-    return lost(1_000)
-
-
-def lost_10000() -> dict[str, dict[str, Any]]:
-    """Return what a silent death costs among 10,000 recordings."""
-    return lost(10_000)
-
-
-def lost_100000() -> dict[str, dict[str, Any]]:
-    """Return what a silent death costs among 100,000 recordings."""
-    return lost(100_000)
-
-
 def quantile(ordered: Sequence[float], share: float) -> float:
     """Return the least value that so great a share does not exceed (nearest rank)."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

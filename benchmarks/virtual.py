@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import heapq
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from agora_recording.agora.limiter import Limiter, first_slot
 from agora_recording.errors import RateLimitedError, RecordingNotFoundError
+from agora_recording.life.callbacks import CallStore
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Shard
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
@@ -95,6 +97,7 @@ class VirtualStore(RecordingStore, frozen=True, kw_only=True):
         recording_id: str,
         change: Callable[[Recording], Recording],
         notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,  # noqa: ARG002
+        rows: Callable[[Recording, Recording], Sequence[Mapping[str, Any]]] | None = None,  # noqa: ARG002
     ) -> Recording:
         """Apply a pure change to the row as it is now; return the row as it is then."""
         before = self.get(recording_id)
@@ -119,6 +122,14 @@ class VirtualStore(RecordingStore, frozen=True, kw_only=True):
     def release_claim(self, recording: Recording, uid: str) -> None:  # noqa: ARG002
         """Take the time of a write."""
         self.timeline.spend(TABLE_MS)
+
+
+class VirtualCalls(CallStore, frozen=True, kw_only=True):
+    """No app wants to be called."""
+
+    def due(self, now_ms: int) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Find nothing."""
+        return []
 
 
 class VirtualSessions(SessionStore, frozen=True, kw_only=True):

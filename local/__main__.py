@@ -1,4 +1,4 @@
-"""`python -m local up` and `python -m local demo`."""
+"""`python -m local up`, `python -m local demo` and `python -m local rehearse`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from local import demo
+from local import demo, rehearsal
 from local.agora.arguments import port, speed, url
 from local.console import console_of
+from local.news import News
 from local.screen import Screen
 from local.stack import FACTS, EmbeddedStack, EmulatorError
 
 DEFAULT_PORT = 4566
+_LOOK_S = 0.2  # between two looks for news
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "demo":
             return demo.run(screen, arguments.speed, arguments.mode, stays=arguments.stay)
+        if arguments.command == "rehearse":
+            return rehearsal.run(screen)
         return _up(screen, arguments)
     except (EmulatorError, OSError) as error:
         print(error, file=sys.stderr)
@@ -47,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--speed", type=speed, default=1, help="make every wait N times shorter")
     up.add_argument("--port", type=port, default=DEFAULT_PORT, help="the AWS emulator's port")
     up.add_argument("--console-port", type=port, default=0, help="the console's port (a free one)")
+    up.add_argument("--quiet", action="store_true", help="do not show what happens")
     up.add_argument("--agora-url", type=url, help="use this Agora instead of the simulator")
+    commands.add_parser("rehearse", help="deploy what is built, update it, delete it")
     show = commands.add_parser("demo", help="start, record once, stop")
     show.add_argument(
         "--speed", type=speed, default=demo.SPEED, help="make every wait N times shorter"
@@ -86,9 +92,20 @@ def _up(screen: Screen, arguments: argparse.Namespace) -> int:
             f"The credentials and all other facts are in {FACTS.relative_to(FACTS.parent.parent)}."
         )
         screen.line("Ctrl-C ends it.")
-        over.wait()
+        if arguments.quiet:
+            over.wait()
+        else:
+            _tell(screen, News(stack.emulator.calls, stack.emulator.requests), over)
     screen.step("stopped")
     return 0
+
+
+def _tell(screen: Screen, news: News, over: threading.Event) -> None:
+    """Show what happens until it is over."""
+    screen.line("What happens from now on (--quiet: nothing):")
+    while not over.wait(_LOOK_S):
+        for each in news.since():
+            screen.step(*each)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Every decision of its IAM is appended to the file that IAM_AUDIT names, one JSON
 {principal, action, resource, context, allowed}. From this file the tests know what each role really
 did. IAM is also told which partition keys of a table a call names (`dynamodb:LeadingKeys`).
 
+Every request to the API is appended to the file that API_REQUESTS names: {method, path, status}.
+
 Only a few environments of functions start at the same time, so that a burst does not start hundreds
 of processes. And a task that waits for a token fails when the function that got the token fails.
 
@@ -28,11 +30,13 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 
+from local.layers import give_layers
 from local.strict.calls import judge_calls
 from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
 from local.strict.pollers import poll_apart
 from local.strict.resources import judge_resources
+from local.strict.schedules import follow_the_rights_of_schedules
 from local.strict.scopes import refuse_other_scopes
 from local.strict.sessions import give_long_tokens
 from local.strict.simulation import simulate_in_context
@@ -44,10 +48,12 @@ _ENVIRONMENTS = 8  # of one function, at most
 def main() -> None:
     """Run the emulator until SIGTERM."""
     audit_decisions()
+    tell_requests()
     tell_leading_keys()
     tell_the_domain()
     start_in_turn()
     fail_with_the_function()
+    give_layers()
     read_as_the_role()
     poll_apart()
     judge_calls()
@@ -56,6 +62,7 @@ def main() -> None:
     give_long_tokens()
     simulate_in_context()
     refuse_other_scopes()
+    follow_the_rights_of_schedules()
     sys.argv = ["ministack"]
     app.main()
 
@@ -82,6 +89,26 @@ def audit_decisions() -> None:
         return denied
 
     iam_evaluator.enforce = enforce
+
+
+def tell_requests() -> None:
+    """Write down every request to the API, and how it was answered; of a link, not its token."""
+    handle = app._handle_execute_api_request
+    write = open(os.environ["API_REQUESTS"], "a", buffering=1).write  # noqa: SIM115 - its whole life
+
+    async def handle_and_tell(host: str, path: str, method: str, *rest: Any, **named: Any) -> Any:
+        answer = await handle(host, path, method, *rest, **named)
+        if answer is not None:  # it is a request to an API
+            _, _, inside = app._parse_execute_api_url(host, path) or ("", "", path)
+            line = {
+                "method": method,
+                "path": re.sub(r"^/play/[^/]+", "/play/…", inside),
+                "status": answer[0],
+            }
+            write(json.dumps(line) + "\n")
+        return answer
+
+    app._handle_execute_api_request = handle_and_tell
 
 
 def tell_leading_keys() -> None:

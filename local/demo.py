@@ -13,6 +13,7 @@ from typing import Any
 
 from local.api import Api, send
 from local.console import console_of
+from local.news import EVENTS, STEPS
 from local.screen import Screen
 from local.stack import EmbeddedStack
 
@@ -20,34 +21,6 @@ SPEED = 20
 RECORD_S = 6  # of real time: two minutes of Agora's
 PATIENCE_S = 60
 TERMINAL = ("completed", "incomplete", "failed")
-
-EVENTS = {
-    1: "an error occurred",
-    2: "a warning occurred",
-    4: "the playlist was made",
-    11: "the session is over",
-    12: "a failover took place",
-    30: "the uploader has started",
-    31: "every file is uploaded",
-    32: "files went to Agora's backup",
-    33: "the upload goes on",
-    40: "the recorder has joined the channel",
-    41: "the recorder has left the channel",
-    42: "the first slice has begun",
-    43: "an audio stream came or went",
-    44: "a video stream came or went",
-}
-STEPS = {
-    "attempt": "attempt begun",
-    "acquired": "resource acquired",
-    "started": "session started",
-    "query": "confirmed",
-    "stop asked": "stop requested",
-    "stop": "stopped",
-    "ended": "session over",
-    "published": "published",
-}
-
 
 SLICES = ("ts", "webm", "aac")
 # What somebody may want to do next, each as a line to paste.

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ROOT = ("test", "test")  # MiniStack's root caller
-_START_S = 20
+_START_S = 60  # on a machine that is busy with other things
 
 
 class EmulatorError(Exception):
@@ -34,13 +34,16 @@ def free_port() -> int:
 
 
 class Emulator:
-    """One MiniStack. Its log, its IAM audit and the calls are files in `folder`."""
+    """One MiniStack. Its log, its IAM audit, the calls of AWS and the requests to the API are files
+    in `folder`.
+    """
 
     def __init__(self, folder: Path, *, port: int, speed: float) -> None:
         self.folder = folder
         self.port = port
         self.audit = folder / "iam.jsonl"
         self.calls = folder / "calls.jsonl"
+        self.requests = folder / "requests.jsonl"
         self.log = folder / "emulator.log"
         self._speed = speed
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,6 +62,7 @@ class Emulator:
                 )
         self.audit.unlink(missing_ok=True)
         self.calls.unlink(missing_ok=True)
+        self.requests.unlink(missing_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.audited_ministack"],
@@ -109,6 +113,7 @@ class Emulator:
             "SFTP_ENABLED": "false",
             "IAM_AUDIT": str(self.audit),
             "AWS_CALLS": str(self.calls),
+            "API_REQUESTS": str(self.requests),
             "LOG_LEVEL": "INFO",
         }
 

@@ -128,18 +128,14 @@ def _simplify(alarm: Template) -> None:
         }
 
 
-def localise(
-    values: dict[str, str], environment: dict[str, str]
-) -> tuple[Template, dict[str, bytes], list[str]]:
-    """Return (template, zips by key, names of what was dropped).
+def adapt(local: Template, environment: dict[str, str]) -> list[str]:
+    """Change what the emulator cannot do as AWS does it; return the names of what was left out.
 
-    `environment` is added to every function's environment.
+    `local` is template.yaml, as it is or as `sam build` wrote it. `environment` is added to every
+    function's environment.
     """
-    local = copy.deepcopy(template())
     resources: dict[str, Template] = local["Resources"]
     dropped = sorted(name for name, each in resources.items() if each["Type"] in REFUSED)
-    zips: dict[str, bytes] = {}
-    start = bootstrap(build_layer())
     for name in dropped:
         del resources[name]
     for resource in resources.values():
@@ -149,8 +145,23 @@ def localise(
     shared = local["Globals"]["Function"]
     shared["Runtime"] = "provided.al2023"
     shared["Architectures"] = ["x86_64"]
-    shared.pop("Layers")
     shared["Environment"]["Variables"].update(environment)
+    return dropped
+
+
+def localise(
+    values: dict[str, str], environment: dict[str, str]
+) -> tuple[Template, dict[str, bytes], list[str]]:
+    """Return (template, zips by key, names of what was dropped).
+
+    `environment` is added to every function's environment.
+    """
+    local = copy.deepcopy(template())
+    dropped = adapt(local, environment)
+    resources: dict[str, Template] = local["Resources"]
+    zips: dict[str, bytes] = {}
+    start = bootstrap(build_layer())
+    local["Globals"]["Function"].pop("Layers")
     resources.pop("SharedLayer")
     for resource in list(resources.values()):
         properties = resource.get("Properties", {})
@@ -160,11 +171,16 @@ def localise(
             zips[key] = content
             properties["CodeUri"] = {"Bucket": CODE_BUCKET, "Key": key}
         elif resource["Type"] == "AWS::Serverless::StateMachine":
-            filled = numbers(values)
-            names = properties["DefinitionSubstitutions"]
-            del properties["DefinitionUri"]
-            properties["Definition"] = definition(filled)
-            properties["DefinitionSubstitutions"] = {
-                name: value for name, value in names.items() if name not in filled
-            }
+            fill(properties, values)
     return local, zips, dropped
+
+
+def fill(machine: Template, values: dict[str, str]) -> None:
+    """Give a state machine its definition inline, with numbers filled in from the parameters."""
+    filled = numbers(values)
+    names = machine["DefinitionSubstitutions"]
+    del machine["DefinitionUri"]
+    machine["Definition"] = definition(filled)
+    machine["DefinitionSubstitutions"] = {
+        name: value for name, value in names.items() if name not in filled
+    }

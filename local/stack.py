@@ -68,6 +68,8 @@ class EmbeddedStack:
         self._customer = ("local-customer", secrets.token_hex(16))
         self._rtc_secret = secrets.token_urlsafe(16)
         self._notification_secret = secrets.token_urlsafe(16)
+        # Where an app on this machine may be called: nothing listens there yet.
+        self._callback_origin = f"http://{HOST}:{free_port()}"
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -143,31 +145,41 @@ class EmbeddedStack:
         return self.agora.url
 
     def _deploy(self, agora_url: str) -> None:
-        values = parameters(
+        self.client("s3").create_bucket(Bucket=CODE_BUCKET)
+        self._make(
             {
                 "AgoraAppId": APP_ID,
                 "AgoraBaseUrl": agora_url,
                 "Speed": f"{self.speed:g}",
                 "SecurityGroupId": self._make_security_group(),
                 "AllowDocumentationAddresses": "true",  # the simulator has such addresses
+                # The second leads to this machine, and is refused for it.
+                "CallbackHosts": "app.example.com,localhost",
                 # Allow it, except in the combination that the template refuses.
                 "PostponedTranscoding": str(
                     self._given.get("StorageCredentials") != "temporary"
                 ).lower(),
                 **self._given,
-            },
+            }
         )
-        template, zips, self.dropped = localise(
-            values,
-            {
-                "AWS_ENDPOINT_URL": self.emulator.url,
-                # Bucket names are not host names here.
-                "AWS_S3_ADDRESSING_STYLE": "path",
-                "AWS_REGION": REGION,
-            },
-        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that a function needs here, and not on AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.emulator.url,
+            # Bucket names are not host names here.
+            "AWS_S3_ADDRESSING_STYLE": "path",
+            "AWS_REGION": REGION,
+            # No parameter: on AWS, no deploy can allow such an address.
+            "CALLBACK_LOOPBACK": self._callback_origin,
+        }
+
+    def _make(self, given: dict[str, Any]) -> None:
+        """Make the stack, with `given` for its parameters. Raises EmulatorError."""
+        values = parameters(given)
+        template, zips, self.dropped = localise(values, self.environment)
         s3, cloudformation = self.client("s3"), self.client("cloudformation")
-        s3.create_bucket(Bucket=CODE_BUCKET)
         for key, content in zips.items():
             s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=content)
         s3.put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
@@ -235,6 +247,8 @@ class EmbeddedStack:
             },
             "NotificationSecret": {"secrets": [self._notification_secret]},
             "RtcNotificationSecret": {"secrets": [self._rtc_secret]},
+            # The emulator leaves ExcludePunctuation out, so what it made is no base64.
+            "CallbackSecret": {"current": secrets.token_hex(22), "previous": ""},
         }
         manager = self.client("secretsmanager")
         for name, value in values.items():
@@ -265,6 +279,7 @@ class EmbeddedStack:
             "api_url": api_url,
             "notifications_url": f"{api_url}/notifications",
             "rtc_notifications_url": f"{api_url}/rtc-notifications",
+            "callback_origin": self._callback_origin,
             "agora_url": agora_url,
             "aws_endpoint_url": self.emulator.url,
             "region": REGION,

@@ -1,7 +1,8 @@
 """Writes the descriptions that come from the types of the code (`make openapi`).
 
 These are openapi.json (openapi.yaml with schemas and limits), in the folder of the room
-`serve_openapi`, and the JSON Schema of the manifest, in docs/. Tests check that they are current.
+`serve_openapi`; the page that shows it to people, docs/api.html; and the JSON Schema of the
+manifest, in docs/. Tests check that they are current.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 import yaml
 
 from agora_recording.files.manifest import Manifest
+from openapi import page
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "openapi" / "openapi.yaml"
@@ -151,4 +153,5 @@ def _tidy(schema: Any) -> Any:
 
 if __name__ == "__main__":
     TARGET.write_text(text(), encoding="utf-8")
+    page.TARGET.write_text(page.html(document()), encoding="utf-8")
     MANIFEST_SCHEMA.write_text(manifest_schema(), encoding="utf-8")

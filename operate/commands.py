@@ -147,7 +147,14 @@ def _parser() -> argparse.ArgumentParser:
         lambda it, given: it.verify(given.id, publish=given.publish),
         _tell_verdict,
     )
-    for each in (show, stop, verify):
+    resend = verb(
+        "resend",
+        "call the app again about a recording: what did not arrive",
+        lambda it, given: it.resend(given.id, everything=given.all),
+        _tell_resent,
+    )
+    resend.add_argument("--all", action="store_true", help="also what did arrive")
+    for each in (show, stop, verify, resend):
         each.add_argument("id", type=_word, metavar="RECORDING", help="the recordingId")
     verify.add_argument(
         "--publish", action="store_true", help="write the manifest, send the end event"
@@ -482,6 +489,14 @@ def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:
     if "endedAt" in found:
         return [f"{found['recordingId']} is over already: {found['status']}, {found['endReason']}."]
     return [f"{found['recordingId']} is asked to stop; it is {found['status']}."]
+
+
+def _tell_resent(found: dict[str, Any]) -> Iterable[str]:
+    return _table(
+        ("MESSAGE", "TYPE", "HOST", "MADE"),
+        [(each["id"], each["type"], each["host"], each["madeAt"]) for each in found["messages"]],
+        "No message waits, or was given up.",
+    )
 
 
 def _tell_verdict(found: dict[str, Any]) -> Iterable[str]:

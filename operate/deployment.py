@@ -24,6 +24,12 @@ class StackSettings(AgoraSettings, frozen=True, kw_only=True):
     bus_name: str
     arrivals_queue_url: str
     poison_queue_url: str
+    state_machine_arn: str
+    calls_queue_url: str
+    callback_endpoints: str
+    callback_secret_id: str
+    callback_hosts: str = ""
+    callback_loopback: str = ""
 
 
 class Deployment(NamedTuple):
@@ -56,6 +62,10 @@ class Deployment(NamedTuple):
         return StackSettings(
             table_name=self.resources["Table"],
             speed=float(self.parameters["Speed"]),
+            state_machine_arn=self.resources["RecordingStateMachine"],
+            calls_queue_url=self.resources["Calls"],
+            callback_endpoints=self.parameters.get("CallbackEndpoints", ""),
+            callback_secret_id=self.resources["CallbackSecret"],
             agora_app_id=self.parameters["AgoraAppId"],
             agora_secret_id=self.resources["AgoraSecret"],
             agora_base_url=self.parameters["AgoraBaseUrl"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import msgspec
@@ -88,7 +89,25 @@ class Operator:
 
     def stop(self, recording_id: str) -> dict[str, Any]:
         """Ask a recording to stop, as its app would."""
-        return public(self._waker.stop(recording_id, now_ms()))
+        return public(self.parts.timekeeper.stop(recording_id))
+
+    def resend(self, recording_id: str, *, everything: bool = False) -> dict[str, Any]:
+        """Call the app again about a recording: what did not arrive, or `everything`.
+
+        Returns {recordingId, messages}: {id, type, host, madeAt} of each of them.
+        """
+        self._store.get(recording_id)
+        sent = self.parts.caller.resend(recording_id, everything=everything)
+        messages = [
+            {
+                "id": each.message_id,
+                "type": each.type,
+                "host": urlsplit(each.url).hostname,
+                "madeAt": iso(each.made_ms),
+            }
+            for each in sent
+        ]
+        return {"recordingId": recording_id, "messages": messages}
 
     def verify(self, recording_id: str, *, publish: bool = False) -> dict[str, Any]:
         """Compare the bucket with what it should hold; with `publish`, announce the end again.

@@ -20,6 +20,9 @@ class CreateSettings(RequestSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
     state_machine_arn: str
+    schedule_group: str
+    schedule_target_arn: str
+    schedule_role_arn: str
 
 
 @cache

@@ -20,6 +20,8 @@ class PublishSettings(TableSettings, frozen=True, kw_only=True):
 
     bucket_name: str
     bus_name: str
+    calls_queue_url: str
+    callback_endpoints: str
     late_days: float
 
     @property

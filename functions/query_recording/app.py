@@ -18,6 +18,8 @@ class QuerySettings(AgoraSettings, frozen=True, kw_only=True):
 
     bucket_name: str
     bus_name: str
+    calls_queue_url: str
+    callback_endpoints: str
 
 
 @cache

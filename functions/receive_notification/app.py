@@ -58,7 +58,11 @@ def lambda_handler(
         status, metric = refusal(error).status, _METRICS[type(error)]
         detail = str(error) if status < 500 else "Nothing was stored. Send it again."
         problem = problem_json(status, detail)
-        shown = {"sourceIp": envelope.source_ip(event), "requestId": context.aws_request_id}
+        shown = {
+            "sourceIp": envelope.source_ip(event),
+            "path": event.get("path"),  # two routes, each with a secret of its own
+            "requestId": context.aws_request_id,
+        }
         counts = (metric, "NotificationNotStored") if status >= 500 else (metric,)
         print(emf.line(counts, now_ms, {"level": "WARNING", "message": str(error), **shown}))
         return _answer(event, status, "application/problem+json", problem)

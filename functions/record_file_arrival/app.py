@@ -18,6 +18,8 @@ class ArrivalSettings(UploadSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
     bus_name: str
+    calls_queue_url: str
+    callback_endpoints: str
 
 
 @cache

@@ -9,25 +9,30 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.api.gateway import answer, door, path
-from agora_recording.clock import now_ms
-from agora_recording.life.executions import Waker
+from agora_recording.life.timekeeper import Timekeeper
 from agora_recording.observability import logger
 from agora_recording.recording.view import public
 from agora_recording.wiring.parts import Parts
 from agora_recording.wiring.settings import TableSettings
 
 
+class StopSettings(TableSettings, frozen=True, kw_only=True):
+    """What this room reads from its environment."""
+
+    state_machine_arn: str
+
+
 @cache
-def _waker() -> Waker:
-    return Parts(TableSettings.from_env()).waker
+def _timekeeper() -> Timekeeper:
+    return Parts(StopSettings.from_env()).timekeeper
 
 
 @logger.inject_lambda_context
 @door
 def lambda_handler(
-    event: dict[str, Any], context: LambdaContext, waker: Waker | None = None
+    event: dict[str, Any], context: LambdaContext, timekeeper: Timekeeper | None = None
 ) -> dict[str, Any]:
-    """Return 202 with the recording. A second stop, or one that is too late, changes nothing."""
-    recording = (waker or _waker()).stop(path(event, "recordingId"), now_ms())
+    """Return 202 with the recording. A second stop, or a late one, changes nothing."""
+    recording = (timekeeper or _timekeeper()).stop(path(event, "recordingId"))
     logger.info("stop requested", recordingId=recording.recording_id)
     return answer(HTTPStatus.ACCEPTED, public(recording))

@@ -1,4 +1,4 @@
-"""PATCH /v1/recordings/{recordingId}: change a running recording with Agora's `update`."""
+"""PATCH /v1/recordings/{recordingId}: change a recording with Agora's `update`, or its times."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class UpdateSettings(AgoraSettings, frozen=True, kw_only=True):
     """What this room reads from its environment."""
 
     seal_key_id: str
+    schedule_group: str
+    schedule_target_arn: str
+    schedule_role_arn: str
 
 
 @cache
@@ -32,7 +35,7 @@ def _updater() -> Updater:
 def lambda_handler(
     event: dict[str, Any], context: LambdaContext, updater: Updater | None = None
 ) -> dict[str, Any]:
-    """Return 200 with the recording once Agora has accepted the change."""
+    """Return 200 with the recording once Agora has accepted the change, or the times are set."""
     updater = updater or _updater()
     recording, warnings = updater.update(path(event, "recordingId"), json_body(event))
     logger.info("recording updated", recordingId=recording.recording_id)

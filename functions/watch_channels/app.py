@@ -27,6 +27,8 @@ class WatchSettings(AgoraSettings, frozen=True, kw_only=True):
     restart_limit: int
     postponed_transcoding: bool
     key_prefix: str = ""
+    callback_hosts: str
+    callback_loopback: str = ""  # only the embedded run has it
     state_machine_arn: str
     uid_from: int
     uid_to: int

@@ -24,6 +24,7 @@ class WatchSettings(StorageSettings, frozen=True, kw_only=True):
     state_machine_arn: str
     arrivals_queue_url: str
     sweeps_queue_url: str
+    calls_queue_url: str
 
 
 @cache

@@ -34,7 +34,9 @@ _TARGETS = {
     "secretsmanager": "secretsmanager",
 }
 # Services without a target in the header, by the scope of the signature.
-_SCOPES = {each: each for each in ("cloudformation", "ec2", "iam", "lambda", "s3", "sts")}
+_SCOPES = {
+    each: each for each in ("cloudformation", "ec2", "iam", "lambda", "s3", "scheduler", "sts")
+}
 # How a service names a request that breaks its model.
 _CODES = {
     "ec2": "InvalidParameterValue",

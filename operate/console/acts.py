@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agora_recording.clock import now_ms
 from agora_recording.errors import RecordingError, RequestInvalidError
 from agora_recording.request.reading import Limits, read_request
 from agora_recording.request.rules import MODES
@@ -243,7 +244,7 @@ def check(desk: Desk, form: Mapping[str, str]) -> Told:
     body, unread = body_of(form)
     problems, warnings = dict(unread), dict[str, list[str]]()
     try:
-        found = read_request(body, limits(desk))
+        found = read_request(body, limits(desk), now_ms())
         _place(warnings, [(each.path, each.rule) for each in found.warnings])
     except RequestInvalidError as error:
         _place(problems, [(each.path, each.rule) for each in error.problems])

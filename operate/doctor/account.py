@@ -1,4 +1,4 @@
-"""The account: who asks, and how much of Lambda it has."""
+"""The account: who asks, and how much of Lambda and API Gateway it has."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ def concurrency(patient: Patient) -> str:
     return f"The account may run {count} functions at the same time."
 
 
+def throttle(patient: Patient) -> str:
+    """Look whether API Gateway lets as many calls pass in the region as the webhook may get."""
+    limits = patient.client("apigateway").get_account()["throttleSettings"]
+    passing, burst = float(limits["rateLimit"]), int(limits["burstLimit"])
+    needed = max(
+        float(patient.stack.parameters.get(name, 0))
+        for name in ("NotificationRate", "RtcNotificationRate")
+    )
+    said = f"API Gateway lets {passing:g} calls a second pass, {burst} at once"
+    if passing < needed:
+        raise UnhealthyError(f"{said}; the webhook may get {needed:g}.")
+    return f"{said}."
+
+
 CHECKS = (
     Check("caller", "credentials that do not work", "Log in again.", caller),
     Check(
@@ -30,5 +44,12 @@ CHECKS = (
         "new and small accounts, whose webhook is throttled",
         "Request a higher quota: Service Quotas, Lambda, Concurrent executions.",
         concurrency,
+    ),
+    Check(
+        "api throttle",
+        "regions and accounts in which API Gateway lets few calls pass",
+        "Request a higher quota (Service Quotas, API Gateway, Throttle rate), or lower "
+        "NotificationRate and RtcNotificationRate.",
+        throttle,
     ),
 )

@@ -9,6 +9,7 @@ from operate.doctor import (
     api,
     bucket,
     bus,
+    drift,
     executions,
     notifications,
     queues,
@@ -33,4 +34,5 @@ ALL: tuple[Check, ...] = (
     *alarms.CHECKS,
     *bus.CHECKS,
     *roles.CHECKS,
+    *drift.CHECKS,
 )

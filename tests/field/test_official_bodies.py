@@ -10,6 +10,7 @@ from agora_recording.agora import bodies
 from agora_recording.request.reading import Limits, read_request
 from local.agora import Options, rules
 from tests.world.clients import BODIES
+from tests.world.webhook import NOW_MS
 
 LIMITS = Limits(max_duration_s=3600, max_idle_time_s=300, restart_limit=0, transcodes=True)
 STORAGE: dict[str, Any] = {
@@ -26,7 +27,7 @@ STORAGE: dict[str, Any] = {
 def test_the_simulator_takes_what_we_make_of_an_official_clients_body(name: str) -> None:
     mode, request = BODIES[name]
     body = {"cname": "room", "mode": mode, "clientRequest": request}
-    whole = read_request(body, LIMITS).client_request
+    whole = read_request(body, LIMITS, NOW_MS).client_request
     acquired = {
         "cname": "room",
         "uid": "9",

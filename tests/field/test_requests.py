@@ -16,6 +16,7 @@ from agora_recording.request.conformance import Checked
 from agora_recording.request.reading import Limits, read_request
 from tests.world.clients import BODIES
 from tests.world.examples import paths, start
+from tests.world.webhook import NOW_MS
 
 Json = dict[str, Any]
 
@@ -237,7 +238,7 @@ LIMITS = Limits(max_duration_s=3600, max_idle_time_s=300, restart_limit=0, trans
 def _sent(mode: str, request: Json) -> Json:
     """Return what acquire and start get of a request, together."""
     body = {"cname": "room", "mode": mode, "clientRequest": request}
-    whole = read_request(body, LIMITS).client_request
+    whole = read_request(body, LIMITS, NOW_MS).client_request
     acquire, begin = bodies.acquire_fields(whole, None), bodies.start_fields(whole, None)
     assert not acquire.keys() & begin.keys()
     return {**acquire, **begin}
@@ -419,7 +420,7 @@ def test_a_refused_request_names_every_field_at_once() -> None:
     request = {"recordingConfig": {"channelType": "1", "unsubscribeAudioUIDs": ["7"]}}
     body = {"cname": "room", "clientRequest": request}
     with pytest.raises(RequestInvalidError) as refused:
-        read_request(body, LIMITS)
+        read_request(body, LIMITS, NOW_MS)
     assert {each.path.rpartition(".")[2] for each in refused.value.problems} == {
         "channelType",
         "unsubscribeAudioUIDs",

@@ -14,8 +14,10 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from agora_recording import emf, errors
+from agora_recording.callbacks.post import Reply
 from agora_recording.errors import (
     AgoraUnavailableError,
     RateLimitedError,
@@ -25,21 +27,25 @@ from agora_recording.errors import (
 from agora_recording.firewall import target
 from agora_recording.firewall.plan import Policy
 from agora_recording.firewall.refresh import Refresher
+from agora_recording.life.callbacks import row_of as row_of_message
 from agora_recording.life.store import row_of
 from agora_recording.observability import metrics
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import TERMINAL, Outcome
 from agora_recording.wiring.parts import Parts
+from functions.apply_channel_events import app as apply_channel_events
 from functions.apply_notifications import app as apply_notifications
 from functions.get_recordings import app as get_recordings
 from functions.publish_recording import app as publish_recording
 from functions.receive_notification import app as receive_notification
 from functions.record_file_arrival import app as record_file_arrival
 from functions.refresh_ncs_addresses import app as refresh_ncs_addresses
+from functions.send_callback import app as send_callback
 from functions.start_recording import app as start_recording
 from functions.stop_recording import app as stop_recording
 from functions.watch_recordings import app as watch_recordings
 from local.template import ROOT, functions, template
+from tests.unit.auto_record.conftest import School
 from tests.world import webhook
 from tests.world.api import Context
 from tests.world.builders import (
@@ -55,8 +61,10 @@ from tests.world.builders import (
     running,
     uploading,
 )
+from tests.world.channels import body as channel_event
 from tests.world.house import House
 from tests.world.webhook import NOW_MS
+from tests.world.world import World
 
 STACK = "stack"
 KINDS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -422,6 +430,37 @@ def test_a_notification_secret_that_was_never_filled_in_rings(cloudwatch: CloudW
     _receive(SecretUnavailableError("the secret is empty"))
     cloudwatch.read(0)
     assert cloudwatch.rings("UnstoredNotificationsAlarm", 300)
+
+
+@rings("RefusedAutoRecordsAlarm")
+def test_a_rule_whose_request_is_refused_rings(cloudwatch: CloudWatch) -> None:
+    school = School()
+    school.rule()
+    rule = school.parts.rule_store.get("lessons")
+    wrong = replace(rule, request={"clientRequest": {"recordingConfig": {"channelType": 9}}})
+    school.parts.rule_store.put(wrong)
+    records = [school.record(channel_event())]
+    with_metrics = apply_channel_events.lambda_handler
+    with_metrics({"Records": records}, CONTEXT, applier=school.parts.channel_applier)
+    cloudwatch.read(0)
+    assert cloudwatch.rings("RefusedAutoRecordsAlarm", 300)
+
+
+@rings("UndeliveredCallbacksAlarm")
+def test_an_app_that_is_gone_rings(cloudwatch: CloudWatch) -> None:
+    world = World(recording(callback_url="https://app.example.com/hook"))
+    (message,) = world.parts.teller.messages(
+        world.parts.store.get(RECORDING_ID), "recording.started", NOW_MS, step="started"
+    )
+    world.table.add(row_of_message(message))
+    world.app.script.append(Reply(410))
+    body = json.dumps({"recordingId": RECORDING_ID, "call": message.key})
+    told = send_callback.lambda_handler(
+        {"Records": [{"body": body}]}, CONTEXT, caller=world.parts.caller
+    )
+    assert told == {"state": "switched_off"}
+    cloudwatch.read(0)
+    assert cloudwatch.rings("UndeliveredCallbacksAlarm", 300)
 
 
 def _receive(error: Exception, times: int = 1) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from local.expanded import expanded
 from local.template import ROOT, functions, template
-from tests.template.test_event_sources import expanded
 
 TEMPLATE = template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 NOTHING = {"Ref": "AWS::NoValue"}
-EXPANDED = expanded()
+EXPANDED = expanded()["Resources"]
 
 
 def properties(name: str) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def test_every_role_that_touches_what_is_kept_may_use_the_key_through_the_servic
     (shared,) = of_type("AWS::IAM::ManagedPolicy").values()
     sharing = {each["Ref"] for each in shared["Roles"]}
     for name, role in of_type("AWS::IAM::Role").items():
-        if name == "ServeOpenapiFunctionRole":  # it reads nothing
+        if name in ("ServeOpenapiFunctionRole", "SchedulesRole"):  # they read nothing
             continue
         policies = [each["PolicyDocument"] for each in role.get("Policies", ())]
         if name in sharing:
@@ -222,7 +222,8 @@ def test_agora_may_upload_into_a_bucket_with_the_key_of_the_company() -> None:
 def test_every_role_and_user_has_the_boundary() -> None:
     arn = "arn:aws:iam::111122223333:policy/boundary"
     bounded = {**of_type("AWS::IAM::Role"), **of_type("AWS::IAM::User")}
-    assert len(bounded) == len(functions()) + 5  # the machine, three schedules, the user
+    # the machine, three schedules, those of recordings, the user
+    assert len(bounded) == len(functions()) + 6
     for name, each in bounded.items():
         found = resolved(each, PermissionsBoundaryArn=arn)
         assert found["PermissionsBoundary"] == {"Ref": "PermissionsBoundaryArn"}, name
@@ -288,13 +289,14 @@ def test_every_threshold_that_somebody_may_want_to_change_is_a_parameter() -> No
         assert threshold["Ref"].startswith(name.removesuffix("Alarm") + "Threshold")
         assert name in PARAMETERS[threshold["Ref"]]["Description"]
     # With another number, these would say something else: a queue that must be empty, an execution
-    # that failed, a day without a refresh, a sweep that was missed.
+    # that failed, a day without a refresh, a sweep that was missed, a channel that is not recorded.
     assert fixed == {
         "DeadLettersAlarm",
         "EverSwept",
         "FailedExecutionsAlarm",
         "NoRecentSweep",
         "PoisonNotificationsAlarm",
+        "RefusedAutoRecordsAlarm",
         "StaleAddressesAlarm",
     }
 

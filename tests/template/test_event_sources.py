@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from samtranslator.translator.arn_generator import ArnGenerator
-from samtranslator.translator.transform import transform
 
 from agora_recording.files.record_file_arrival import LEASE_S
+from local.expanded import expanded
 from local.template import functions, template
 
 RESOURCES: dict[str, dict[str, Any]] = template()["Resources"]
@@ -63,41 +61,17 @@ def test_a_mapping_has_the_name_that_sam_would_give_it(name: str) -> None:
 def test_sam_attaches_nothing_but_the_rights_to_log_and_to_be_in_a_vpc() -> None:
     attached = {
         str(arn).rpartition("/")[2].rstrip("'}]")
-        for each in expanded().values()
+        for each in expanded()["Resources"].values()
         if each["Type"] == "AWS::IAM::Role"
         for arn in each["Properties"].get("ManagedPolicyArns", ())
     }
     assert attached == {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"}
 
 
-def expanded(region: str = "us-east-1") -> dict[str, Any]:
-    """Return the resources that SAM makes of the template in a region."""
-    from copy import deepcopy
-
-    given = deepcopy(template())
-    for each in given["Resources"].values():
-        for name in ("CodeUri", "ContentUri", "DefinitionUri"):
-            if name in each.get("Properties", {}):
-                each["Properties"][name] = "s3://bucket/key"
-    # SAM asks boto for its region once in a process, and takes the partition from it. On a machine
-    # without AWS settings, boto knows none.
-    with (
-        patch.dict("os.environ", AWS_DEFAULT_REGION=region),
-        patch.object(ArnGenerator, "BOTO_SESSION_REGION_NAME", region),
-    ):
-        made: dict[str, Any] = transform(given, {}, _ManagedPolicies())["Resources"]
-    return made
-
-
-class _ManagedPolicies:
-    """SAM asks for the ARNs of AWS's managed policies by name; this template names none."""
-
-    def load(self) -> dict[str, str]:
-        return {}
-
-
 def test_a_failed_record_comes_back_alone() -> None:
     for name, mapping in MAPPINGS.items():
+        if mapping["BatchSize"] == 1:
+            continue  # it is alone
         if name == "WatchRecordingsFunctionBetween":
             continue  # one sweep does what all messages ask for
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
@@ -105,6 +79,8 @@ def test_a_failed_record_comes_back_alone() -> None:
 
 def test_a_message_stays_hidden_six_times_as_long_as_its_room_may_run() -> None:
     """So AWS advises it: a batch that is throttled is tried again while it is hidden."""
+    caller = functions()["SendCallbackFunction"]
+    assert RESOURCES["Calls"]["Properties"]["VisibilityTimeout"] >= 6 * caller["Timeout"]
     room = functions()["RecordFileArrivalFunction"]
     mapping = MAPPINGS["RecordFileArrivalFunctionArrived"]
     hidden = RESOURCES["FileArrivals"]["Properties"]["VisibilityTimeout"]

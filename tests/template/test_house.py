@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from local.expanded import expanded
 from local.template import ROOT, functions, template
 from tests.world.machine import definition, room_of
 
@@ -36,8 +37,9 @@ def test_states_and_functions_share_their_phrase() -> None:
             assert name.lower().replace(" ", "_") == phrase(room)
 
 
-def test_the_runtime_is_the_same_in_all_three_places() -> None:
+def test_the_runtime_is_the_same_in_all_four_places() -> None:
     runtime = template()["Globals"]["Function"]["Runtime"]
+    assert f"RUNTIME := {runtime}\n" in (ROOT / "Makefile").read_text()
     layer = RESOURCES["SharedLayer"]
     assert layer["Metadata"]["BuildMethod"] == runtime
     assert layer["Properties"]["CompatibleRuntimes"] == [runtime]
@@ -260,6 +262,16 @@ def test_viewers_have_a_rate_of_their_own_on_each_open_route() -> None:
     parameters = template()["Parameters"]
     assert parameters["PlayRate"]["Default"] < settings["/*"]["ThrottlingRateLimit"]
     assert parameters["PlayBurst"]["Default"] < settings["/*"]["ThrottlingBurstLimit"]
+
+
+def test_a_page_can_read_what_the_gateway_itself_answers_to_a_player() -> None:
+    """Without the header, a page sees no status: it cannot know that it may ask again."""
+    body = expanded()["Resources"]["Api"]["Properties"]["Body"]
+    answers = body["x-amazon-apigateway-gateway-responses"]
+    for kind in ("THROTTLED", "DEFAULT_5XX"):
+        told = answers[kind]["responseParameters"]
+        assert told == {"gatewayresponse.header.Access-Control-Allow-Origin": "'*'"}
+        assert "statusCode" not in answers[kind]  # as API Gateway has it: 429, or the error's own
 
 
 def test_no_access_log_could_hold_the_address_of_a_link() -> None:

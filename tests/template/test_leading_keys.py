@@ -11,7 +11,7 @@ from agora_recording.auto_record.channel import Channel
 from agora_recording.auto_record.channel_store import _places, row_of
 from agora_recording.aws import lease
 from agora_recording.firewall import refresh, target
-from agora_recording.life import links, sessions
+from agora_recording.life import callbacks, links, sessions
 from agora_recording.life.store import RecordingStore, claim_of
 from agora_recording.notifications.envelope import Notification, key
 from agora_recording.recording.ids import new_recording_id
@@ -31,6 +31,7 @@ FIREWALL = target.PARTITION
 RULES = rule_store.RULES
 CHANNEL = row_of(Channel(cname="lesson"), Timings())["PK"]
 PLACES = _places("lessons")["PK"]["S"]
+ENDPOINT = callbacks._off("https://app.example.com/")["PK"]["S"]
 TAKES_SLOTS = {
     f"{verb}Function"
     for verb in (
@@ -106,6 +107,7 @@ _KINDS = {
     "channel": CHANNEL,
     "rule": RULES,
     "places": PLACES,
+    "endpoint": ENDPOINT,
     "link": LINK,
 }
 _WRITES = {
@@ -114,6 +116,8 @@ _WRITES = {
     "UpdateRecordingFunction": {"recording"},
     "UpdateLayoutFunction": {"recording"},
     "DeleteRecordingFunction": {"recording", "session"},
+    "FollowScheduleFunction": {"recording"},
+    "SendCallbackFunction": {"recording", "endpoint"},
     "StartRecordingFunction": {"recording", "session", "claim"},
     "QueryRecordingFunction": {"recording"},
     "StopRecordingFunction": {"recording", "session"},
@@ -168,8 +172,13 @@ def test_every_query_of_the_table_itself_names_partitions() -> None:
 
 def test_a_condition_is_checked_on_recordings_alone() -> None:
     checking = _having("ConditionCheckItem")
-    assert checking == {"RecordFileArrivalFunction", "ManageLinksFunction"}
-    assert _reach("RecordFileArrivalFunction", "ConditionCheckItem") == {"recording"}
+    assert checking == {
+        "RecordFileArrivalFunction",
+        "ManageLinksFunction",
+        "SendCallbackFunction",
+    }
+    for room in checking - {"ManageLinksFunction"}:
+        assert _reach(room, "ConditionCheckItem") == {"recording"}
     # A transaction is judged with the keys of all its items, so the link's is named, too.
     assert _reach("ManageLinksFunction", "ConditionCheckItem") == {"recording", "link"}
 

@@ -11,8 +11,8 @@ import pytest
 from cfnlint.schema import ResourceNotFoundError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from local.expanded import expanded
 from local.template import template
-from tests.template.test_event_sources import expanded
 
 PARAMETERS = set(template()["Parameters"])
 # A resource that another value of a parameter replaces, and why that is right.
@@ -60,12 +60,12 @@ def parameters(value: Any) -> Iterator[str]:
 
 
 def test_no_parameter_replaces_a_resource_without_a_reason() -> None:
-    assert {(name, key): used for name, key, used in replacing(expanded())} == REPLACED
+    assert {(name, key): used for name, key, used in replacing(expanded()["Resources"])} == REPLACED
 
 
 @pytest.mark.parametrize("name", KEPT)
 def test_what_holds_recordings_or_runs_them_has_nothing_that_replaces_it(name: str) -> None:
-    resource = expanded()[name]
+    resource = expanded()["Resources"][name]
     set_ = set(create_only(resource["Type"])) & set(resource["Properties"])
     # SAM writes the type of a state machine; it is SAM's default, STANDARD, in every version.
     assert set_ <= {"StateMachineType"}
@@ -74,7 +74,7 @@ def test_what_holds_recordings_or_runs_them_has_nothing_that_replaces_it(name: s
 
 def test_the_keys_of_the_table_stay() -> None:
     """A change of them replaces the table, too; the schema has no word for that."""
-    assert expanded()["Table"]["Properties"]["KeySchema"] == [
+    assert expanded()["Resources"]["Table"]["Properties"]["KeySchema"] == [
         {"AttributeName": "PK", "KeyType": "HASH"},
         {"AttributeName": "SK", "KeyType": "RANGE"},
     ]
@@ -91,6 +91,6 @@ def test_a_name_that_a_parameter_gives_to_the_table_would_be_found() -> None:
 def test_no_arn_of_another_partition_is_in_the_expanded_template(
     region: str, partition: str
 ) -> None:
-    text = json.dumps(expanded(region))
+    text = json.dumps(expanded(region)["Resources"])
     assert "arn:aws:" not in text
     assert f"arn:{partition}:" in text  # SAM's own, of the managed policies

@@ -1,6 +1,4 @@
-"""A unit test touches nothing outside its process. The simulator and the console are servers: their
-tests may.
-"""
+"""A unit test touches nothing outside its process. What is a server, or calls one, may."""
 
 from __future__ import annotations
 
@@ -16,7 +14,11 @@ settings.register_profile("unit", deadline=None, max_examples=_EXAMPLES)
 settings.load_profile("unit")
 
 _HERE = Path(__file__).parent
-_SERVED = (_HERE / "simulator", _HERE / "operate" / "console")
+_SERVED = (
+    _HERE / "simulator",
+    _HERE / "operate" / "console",
+    _HERE / "callbacks" / "test_post.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,10 +52,13 @@ STACK = Deployment(
         "EventBus": "bus",
         "AgoraSecret": "agora",
         "NotificationSecret": "notifications",
+        "RtcNotificationSecret": "rtc",
         "StorageSecret": "storage",
         "StorageUser": USER,
         "LogGroup": "logs",
         "PoisonNotifications": "poison",
+        "Calls": "calls",
+        "CallbackSecret": "callbacks",
         "DeadLetters": "dead",
         "FileArrivals": "arrivals",
         "FileArrivalsRule": "rule",
@@ -67,6 +70,7 @@ STACK = Deployment(
         "WatchRecordingsFunctionRole": "watch-role",
     },
     parameters={
+        "NotificationRate": "100",
         "Speed": "1",
         "AgoraAppId": "app",
         "AgoraBaseUrl": "https://api.agora.io",
@@ -96,8 +100,10 @@ class Clinic(World):
         self.secrets: Any = _Secrets(
             agora='{"customerId": "id", "customerSecret": "hush"}',
             notifications='{"secrets": ["hush"]}',
+            rtc="what the deploy made: hush",
             storage=json.dumps({"accessKey": f"AKIA-{USER}", "secretKey": "hush"}),
         )
+        self.secrets.put_secret_value(SecretId="rtc", SecretString='{"secrets": ["hush"]}')
         self.agora_knows = ("id", "hush")
         self.agora_app = "app"
         self.bucket_policy: list[Any] | None = [REFUSE_HTTP]
@@ -108,6 +114,8 @@ class Clinic(World):
         self.waiting = {"dead": 0, "poison": 0}
         self.log: list[str] = ['{"outcomes":{"Unknown":1}}']
         self.concurrent = 1000
+        self.throttle = 10_000.0
+        self.drifted: list[dict[str, Any]] = []
         self.running: list[str] = []
         self.simulated = "allowed"
         self.plan: dict[str, Any] = {"addresses": ["8.8.8.8"], "targets": {}, "failed": {}}
@@ -246,6 +254,24 @@ class Clinic(World):
             get_event_source_mapping=_answers({"State": self.mapping}),
             invoke=lambda **_: {"Payload": BytesIO(payload), **failed},
         )
+
+    def _apigateway(self, _: str) -> Any:
+        limits = {"rateLimit": self.throttle, "burstLimit": 5000}
+        return SimpleNamespace(get_account=_answers({"throttleSettings": limits}))
+
+    def _cloudformation(self, _: str) -> Any:
+        statuses = iter(["DETECTION_IN_PROGRESS", "DETECTION_COMPLETE"])
+        return SimpleNamespace(
+            detect_stack_drift=_answers({"StackDriftDetectionId": "1"}),
+            describe_stack_drift_detection_status=lambda **_: {"DetectionStatus": next(statuses)},
+            describe_stack_resource_drifts=self._drifts,
+        )
+
+    def _drifts(self, *, NextToken: str = "0", **_: Any) -> dict[str, Any]:
+        """Tell one a page."""
+        number = int(NextToken)
+        more = {"NextToken": str(number + 1)} if number + 1 < len(self.drifted) else {}
+        return {"StackResourceDrifts": self.drifted[number : number + 1], **more}
 
     def _logs(self, _: str) -> Any:
         def pages(*, filterPattern: str, **_: Any) -> list[Any]:

@@ -112,7 +112,7 @@ class ConsoleWorld(World):
                 event, Context(), creator=self.parts.creator
             ),
             ("POST", "stop"): lambda: request_stop.lambda_handler(
-                event, Context(), waker=self.parts.waker
+                event, Context(), timekeeper=self.parts.timekeeper
             ),
             ("PUT", "layout"): lambda: update_layout.lambda_handler(
                 event, Context(), updater=self.parts.layout_updater

@@ -40,12 +40,16 @@ class InvalidToken(ClientError):
     """The token is none."""
 
 
+class ConflictException(ClientError):
+    """The name is taken."""
+
+
 class NoSuchKey(ClientError):
     """There is no such object."""
 
 
 class ResourceNotFoundException(ClientError):
-    """There is no such secret, or no such version of it."""
+    """There is no such secret, or version of it, or schedule."""
 
 
 def error(kind: type[ClientError] | str, **more: Any) -> ClientError:

@@ -54,8 +54,11 @@ class Queue(FakeQueue):
         self.house = house
 
     def taken(self, message: dict[str, Any], delay_s: int) -> None:
-        """Bring a wish to look after its delay and the batching window; or one for a sweep."""
-        if "recordingId" in message:
+        """Bring a wish to look after its delay and the batching window; one to sweep or to call."""
+        if "call" in message:
+            wish = partial(self.house.call_app, message["recordingId"], message["call"])
+            self.house.later(delay_s, wish)
+        elif "recordingId" in message:
             self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
         elif "shards" in message:
             between = msgspec.convert(message, Between)
@@ -139,6 +142,8 @@ class House(World):
         assert (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
 
     def _written(self, item: Item) -> None:
+        if item["SK"]["S"].startswith("CALL#"):
+            self._await_sweep()
         if item["SK"]["S"] == "META":
             self._await_sweep()
             status = item["status"]["S"]
@@ -207,6 +212,11 @@ class House(World):
         done = self.background(self.parts.arrivals.act, recording_id, [Arrival(recording_id)])
         if done is None:
             self.later(HIDDEN_S, partial(self.arrive, recording_id))
+
+    def call_app(self, recording_id: str, key: str) -> None:
+        """Bring a wish to call the app; what fails comes again when its message is visible."""
+        if self.background(self.parts.caller.send, recording_id, key) is None:
+            self.later(HIDDEN_S, partial(self.call_app, recording_id, key))
 
     def sweep(self, *between: Between) -> Counter[str]:
         """Sweep once."""

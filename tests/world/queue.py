@@ -18,7 +18,9 @@ class FakeQueue:
         self.delays: list[int] = []
 
     @operation
-    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
+    def send_message(
+        self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0, MessageGroupId: str = ""
+    ) -> None:
         """Take a message, to be brought after a delay in whole seconds."""
         assert DelaySeconds in range(901)
         message = msgspec.json.decode(MessageBody)

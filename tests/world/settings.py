@@ -34,6 +34,14 @@ class WorldSettings(StorageSettings, frozen=True, kw_only=True):
     restart_limit: int = 3
     postponed_transcoding: bool = False
     key_prefix: str = ""
+    calls_queue_url: str = "calls"
+    callback_secret_id: str = "callbacks"
+    callback_hosts: str = "app.example.com"
+    callback_endpoints: str = ""
+    callback_loopback: str = ""
+    schedule_group: str = "schedules"
+    schedule_target_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:follow"
+    schedule_role_arn: str = "arn:aws:iam::123456789012:role/schedules"
     address_seconds: int = 300
     stack_name: str = "stack"
     security_group_ids: str = ""

@@ -12,6 +12,7 @@ from agora_recording.recording.model import Recording, from_row
 from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from tests.world.agora import Answer, ScriptedAgora
+from tests.world.app import CALLBACK_SECRET, FakePoster
 from tests.world.bucket import FakeBucket
 from tests.world.builders import RECORDING_ID
 from tests.world.bus import FakeBus
@@ -19,6 +20,7 @@ from tests.world.clock import Timeline
 from tests.world.faults import Faults
 from tests.world.kms import FakeKms
 from tests.world.queue import FakeQueue
+from tests.world.schedules import FakeScheduler
 from tests.world.secrets import FakeSecretsManager
 from tests.world.settings import WorldSettings
 from tests.world.step_functions import FakeStepFunctions
@@ -56,7 +58,11 @@ class World:
         self.bus = FakeBus(self.faults)
         self.queue = FakeQueue(self.faults)
         self.kms = FakeKms()
-        self.secrets = FakeSecretsManager(agora=AGORA_SECRET)
+        self.scheduler = FakeScheduler(self.faults)
+        self.secrets = FakeSecretsManager(
+            agora=AGORA_SECRET, callbacks=f'{{"current": "{CALLBACK_SECRET}"}}'
+        )
+        self.app = FakePoster(self.clock)
         self.machine = FakeStepFunctions(self.faults)
         self.agora = ScriptedAgora(*script)
         self.storage = FakeStorage(is_temporary=self.settings.storage_credentials == "temporary")
@@ -67,10 +73,12 @@ class World:
     def outside(self) -> Outside:
         """This world, as the parts see it."""
         clients: dict[str, Any] = {
+            "poster": self.app,
             "dynamodb": self.table,
             "events": self.bus,
             "kms": self.kms,
             "s3": self.bucket,
+            "scheduler": self.scheduler,
             "secretsmanager": self.secrets,
             "sqs": self.queue,
             "stepfunctions": self.machine,

@@ -16,6 +16,7 @@ request        what a caller may ask for: types, rules, every problem of a reque
 agora          Agora's REST API: its bodies and answers, what they mean, the client and its pace
 notifications  Agora's webhook: who signed a body, what it says, where it is stored
 firewall       Agora's addresses: which to trust, and the firewalls that let them in
+callbacks      calls to the app: what they say, where they may go, how they are sent
 aws            clients, rows, leases, secrets, sealed values, signed addresses
 observability  the logger and the metrics of the rooms
 settings       the environment of a room, read by name

@@ -194,7 +194,6 @@ def test_the_secrets_of_a_rule_are_sealed_and_reach_its_recordings() -> None:
 
 
 def test_a_request_that_is_refused_later_does_not_hold_a_place(school: School) -> None:
-    school.parts.creator.limits = school.parts.limits._replace(key_prefix="")
     rule = school.parts.rule_store.get("lessons")
     wrong = replace(rule, request={"clientRequest": {"recordingConfig": {"channelType": 9}}})
     school.parts.rule_store.put(wrong)

@@ -205,7 +205,8 @@ def test_a_publication_that_is_repeated_after_the_row_was_closed_does_nothing(ro
 def test_late_files_are_awaited_for_the_days_of_the_parameter(room: Room) -> None:
     assert room.row.late_until_ms == LATE_UNTIL
     environment = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "BUS_NAME": "e", "SPEED": "10"}
-    settings = PublishSettings.from_env({**environment, "LATE_DAYS": "2"})
+    environment |= {"CALLS_QUEUE_URL": "c", "CALLBACK_ENDPOINTS": "", "LATE_DAYS": "2"}
+    settings = PublishSettings.from_env(environment)
     assert settings.timings.late_s == 2 * 86_400 / 10
     assert settings.timings.quiet_s == TIMINGS.quiet_s / 10
 

@@ -69,7 +69,7 @@ ROOMS: list[tuple[Any, str, str, int]] = [
     (get_app, "lister", "lister", 400),
     (events_app, "timeline", "timeline", 400),
     (files_app, "media", "media", 400),
-    (stop_app, "waker", "waker", 404),
+    (stop_app, "timekeeper", "timekeeper", 404),
     (update_app, "updater", "updater", 404),
     (layout_app, "updater", "layout_updater", 404),
     (delete_app, "deleter", "deleter", 404),

@@ -20,12 +20,7 @@ class Room(World):
 
     def stop(self, recording_id: str = RECORDING_ID) -> Response:
         event = request(resource="/recordings/{recordingId}/stop", recording_id=recording_id)
-        return read(app.lambda_handler(event, Context(), waker=self.parts.waker))
-
-
-@pytest.fixture(autouse=True)
-def _the_present(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "now_ms", lambda: NOW_MS)
+        return read(app.lambda_handler(event, Context(), timekeeper=self.parts.timekeeper))
 
 
 def test_a_stop_writes_the_wish_and_wakes_the_execution() -> None:

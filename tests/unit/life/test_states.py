@@ -33,6 +33,7 @@ from agora_recording.recording.model import (
     Recording,
     SessionEnd,
     ask_to_stop,
+    begin,
     end_session,
     from_row,
     started,
@@ -420,7 +421,10 @@ def test_every_arrow_of_the_machine_can_be_taken(explored: Exploration) -> None:
 
 
 def test_the_diagram_of_statuses_is_what_the_rooms_do(explored: Exploration) -> None:
-    assert _diagram(0) == explored.statuses
+    waiting = requested(status="scheduled", start_at_ms=SOON)
+    begins = (begin(waiting, SOON), ask_to_stop(waiting, "STOP_REQUESTED", after(1)))
+    scheduled = {(OUTSIDE, "scheduled"), *(("scheduled", each.status) for each in begins)}
+    assert _diagram(0) == explored.statuses | scheduled
 
 
 def test_the_table_of_ends_tells_which_are_followed_by_a_new_session() -> None:

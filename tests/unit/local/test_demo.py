@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import demo
+from local.news import EVENTS, STEPS
 from local.screen import WIDTH, Screen
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
@@ -48,9 +49,9 @@ def test_what_is_too_long_for_the_terminal_goes_on_in_the_next_line() -> None:
     assert second == " " * 11 + "the bucket."
 
 
-@pytest.mark.parametrize("number", demo.EVENTS)
+@pytest.mark.parametrize("number", EVENTS)
 def test_every_step_of_a_recording_fits_one_line(number: int) -> None:
-    assert len(printed(f"webhook {number}", demo.EVENTS[number])) == 1
+    assert len(printed(f"webhook {number}", EVENTS[number])) == 1
 
 
 def test_slices_are_one_line_with_their_count_and_duration_and_an_mp4_has_its_own() -> None:
@@ -75,10 +76,10 @@ def test_what_comes_next_fits_the_terminal_and_names_targets_that_there_are() ->
 
 def test_the_readme_shows_the_demo_as_it_prints_in_eighty_columns() -> None:
     assert max(map(len, SHOWN)) <= WIDTH
-    steps = {*demo.STEPS.values(), "stack deployed", "request accepted", "noted"}
+    steps = {*STEPS.values(), "stack deployed", "request accepted", "noted"}
     for line in SHOWN:
         if webhook := re.fullmatch(r" +[\d.]+ s  webhook (\d+)  (.*)", line):
-            assert demo.EVENTS[int(webhook[1])] == webhook[2]
+            assert EVENTS[int(webhook[1])] == webhook[2]
         elif step := re.fullmatch(r" +[\d.]+ s  (.+?)(?:  .*)?", line):
             assert step[1] in steps or step[1].startswith("the recording is "), line
         elif file := re.fullmatch(r" +([\d,]+) B  +(?:([\d.]+) s)? +(\S.*)", line):

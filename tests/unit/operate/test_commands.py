@@ -59,6 +59,8 @@ STACK = Deployment(
         "AgoraSecret": "agora",
         "NotificationSecret": "notifications",
         "PoisonNotifications": "poison",
+        "Calls": "calls",
+        "CallbackSecret": "callbacks",
         "DeadLetters": "dead",
         "FileArrivals": "arrivals",
         "RecordingStateMachine": MACHINE,

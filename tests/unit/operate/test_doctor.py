@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from agora_recording.recording.ids import new_recording_id
+from agora_recording.wiring.parts import Parts
 from local.template import ROOT
 from operate import commands, deployment
 from operate.doctor import checks, recording
 from operate.doctor.check import Check, Finding, NotCheckedError, UnhealthyError, examine
 from tests.world.builders import requested
 from tests.world.clinic import Clinic
+from tests.world.settings import WorldSettings
 from tests.world.webhook import NOW_MS
 
 Plant = Callable[[Clinic], object]
@@ -35,13 +37,21 @@ def test_a_healthy_stack_is_green_all_over(clinic: Clinic) -> None:
     assert found.keys() == {each.name for each in checks.ALL}
     assert red(found) == []
     skipped = {name: each.said for name, each in found.items() if each.state == "skipped"}
-    assert skipped == {"temporary keys": "StorageCredentials is keys."}
+    assert skipped == {
+        "temporary keys": "StorageCredentials is keys.",
+        "channel event secret": "No rule of auto-record is on.",
+    }
 
 
 def test_nothing_that_it_wrote_is_left(clinic: Clinic) -> None:
     clinic.examine()
     assert clinic.uploads == []
     assert clinic.table.items == {}
+
+
+def test_the_secret_of_channel_events_is_looked_at_where_a_rule_needs_it(clinic: Clinic) -> None:
+    _rule()(clinic)
+    assert clinic.examine()["channel event secret"].state == "green"
 
 
 def _parameter(clinic: Clinic, **changed: str) -> None:
@@ -57,9 +67,27 @@ def _set(name: str, value: Any) -> Plant:
     return lambda clinic: setattr(clinic, name, value)
 
 
-def _log(message: str) -> Plant:
-    line = json.dumps({"message": message, "sourceIp": "203.0.113.7"})
+def _log(message: str, path: str = "/v1/notifications") -> Plant:
+    line = json.dumps({"message": message, "sourceIp": "203.0.113.7", "path": path})
     return lambda clinic: clinic.log.append(line)
+
+
+def _rule() -> Plant:
+    body = {"channelPattern": "lesson-*"}
+    return lambda clinic: Parts(WorldSettings(), clinic.outside).rules.put("lessons", body)
+
+
+def _both(*plants: Plant) -> Plant:
+    def plant(clinic: Clinic) -> None:
+        for each in plants:
+            each(clinic)
+
+    return plant
+
+
+def _drift(name: str, status: str = "MODIFIED") -> dict[str, Any]:
+    differs = {"PropertyDifferences": [{"PropertyPath": "/VisibilityTimeout"}]}
+    return {"LogicalResourceId": name, "StackResourceDriftStatus": status, **differs}
 
 
 OTHERS_KEYS = json.dumps({"accessKey": "AKIA-somebody", "secretKey": "hush"})
@@ -96,6 +124,18 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         _log("no live secret made this signature"),
         "notification secret",
     ),
+    "a wrong secret of channel events": (
+        _both(_rule(), _log("no live secret made this signature", path="/v1/rtc-notifications")),
+        "channel event secret",
+    ),
+    "a secret of channel events that nobody filled in": (
+        _both(_rule(), lambda clinic: clinic.secrets.versions.update(rtc=["made"])),
+        "channel event secret",
+    ),
+    "a secret of channel events that was emptied": (
+        _both(_rule(), _secret("rtc", '{"secrets": []}')),
+        "channel event secret",
+    ),
     "a topic without policy": (_set("topic", {}), "alarm topic"),
     "dead letters that wait": (_set("waiting", {"dead": 2, "poison": 0}), "dead letters"),
     # And what else can be wrong.
@@ -121,6 +161,17 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     ),
     "a poison notification": (_set("waiting", {"dead": 0, "poison": 1}), "poison"),
     "a small account": (_set("concurrent", 10), "concurrency"),
+    "a region where little passes": (_set("throttle", 50.0), "api throttle"),
+    "a queue that was changed by hand": (
+        lambda clinic: clinic.drifted.extend(
+            [_drift("NotificationsSecurityGroup"), _drift("FileArrivals")]
+        ),
+        "drift",
+    ),
+    "a dashboard that was deleted": (
+        lambda clinic: clinic.drifted.append(_drift("Dashboard", "DELETED")),
+        "drift",
+    ),
     "a boundary that forbids": (_set("simulated", "implicitDeny"), "roles"),
     "no way out of a VPC": (
         _set("plan", {"errorType": "AgoraUnavailableError", "errorMessage": "no answer"}),
@@ -162,6 +213,12 @@ def test_what_cannot_be_checked_without_rights_is_skipped(clinic: Clinic) -> Non
     for name in ("roles", "alarm topic", "sweeps", "refreshes"):
         assert found[name].state == "skipped"
         assert "Your rights do not allow" in found[name].said
+
+
+def test_what_the_refresh_writes_is_no_drift(clinic: Clinic) -> None:
+    clinic.drifted = [_drift("NotificationsSecurityGroup"), _drift("FileArrivals")]
+    said = clinic.examine()["drift"].said
+    assert said == "Not as the template says: FileArrivals (/VisibilityTimeout)."
 
 
 def test_no_secret_is_in_what_is_told(clinic: Clinic) -> None:
@@ -296,7 +353,7 @@ def test_the_command_tells_each_finding_and_ends_with_the_count(
     assert _run(clinic, monkeypatch, tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(checks.ALL) + 1
-    assert lines[-1] == f"{len(checks.ALL) - 1} green, 0 red, 1 skipped."
+    assert lines[-1] == f"{len(checks.ALL) - 2} green, 0 red, 2 skipped."
 
 
 def test_the_command_fails_and_says_what_to_do_if_something_is_red(
@@ -321,7 +378,7 @@ def test_the_command_prints_json_alone_if_it_is_asked_to(
     clinic.waiting["dead"] = 3
     assert _run(clinic, monkeypatch, tmp_path, "--json") == 1
     told = json.loads(capsys.readouterr().out)
-    assert (told["red"], told["skipped"]) == (1, 1)
+    assert (told["red"], told["skipped"]) == (1, 2)
     assert len(told["findings"]) == len(checks.ALL)
 
 

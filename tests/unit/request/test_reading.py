@@ -13,6 +13,7 @@ from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.request.reading import Limits, read_request, with_defaults
 from agora_recording.request.recording import RecordingRequest
 from tests.world.examples import REQUESTS, WEB, start
+from tests.world.webhook import NOW_MS
 
 LIMITS = Limits(max_duration_s=14_400, max_idle_time_s=300, restart_limit=3)
 TOKEN = "an-rtc-token-nobody-may-see"
@@ -26,7 +27,7 @@ BODY: dict[str, Any] = {
 
 def problems(body: dict[str, Any]) -> tuple[Problem, ...]:
     with pytest.raises(RequestInvalidError) as refused:
-        read_request(body, LIMITS)
+        read_request(body, LIMITS, NOW_MS)
     return refused.value.problems
 
 
@@ -115,20 +116,20 @@ def test_restarts_are_a_whole_number_up_to_twenty(value: Any, rule: str) -> None
 def test_a_field_that_is_null_counts_as_absent() -> None:
     absent = {"mode": None, "uid": None, "tags": None, "restartLimit": None}
     nulls = {"cname": "standup", "clientRequest": None, "maxDurationSeconds": None, **absent}
-    assert read_request(nulls, LIMITS) == read_request({"cname": "standup"}, LIMITS)
+    assert read_request(nulls, LIMITS, NOW_MS) == read_request({"cname": "standup"}, LIMITS, NOW_MS)
     assert problems({"cname": None}) == (Problem("cname", "is required"),)
 
 
 @pytest.mark.parametrize("tags", [[], "x", {"a": 1}, {str(n): "" for n in range(21)}])
 def test_tags_are_few_short_texts(tags: Any) -> None:
     with pytest.raises(RequestInvalidError, match="tags"):
-        read_request({**BODY, "tags": tags}, LIMITS)
+        read_request({**BODY, "tags": tags}, LIMITS, NOW_MS)
 
 
 @pytest.mark.parametrize("value", [2_592_001, -1, 1.5, "60", [], False])
 def test_a_duration_is_whole_seconds_up_to_thirty_days(value: Any) -> None:
     with pytest.raises(RequestInvalidError, match="maxDurationSeconds: must be a whole number"):
-        read_request({**BODY, "maxDurationSeconds": value}, LIMITS)
+        read_request({**BODY, "maxDurationSeconds": value}, LIMITS, NOW_MS)
 
 
 def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() -> None:
@@ -138,9 +139,9 @@ def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() ->
         "transcodeOptions": {"transConfig": {"transMode": "postponeTranscoding"}},
     }
     body = {"cname": "room", "mode": "individual", "clientRequest": postponed}
-    assert read_request(body, LIMITS._replace(transcodes=True)).client_request
+    assert read_request(body, LIMITS._replace(transcodes=True), NOW_MS).client_request
     with pytest.raises(RequestInvalidError, match="PostponedTranscoding") as refused:
-        read_request(body, LIMITS)
+        read_request(body, LIMITS, NOW_MS)
     assert [each.path for each in refused.value.problems] == ["clientRequest.transcodeOptions"]
 
 
@@ -149,7 +150,7 @@ def test_postponed_work_is_taken_only_where_agora_may_read_what_it_uploaded() ->
 
 def warned(mode: str = "mix", **body: Any) -> dict[str, str]:
     """Return the warnings about a request of this stack by their paths."""
-    request = read_request({"cname": "standup", "mode": mode, **body}, LIMITS)
+    request = read_request({"cname": "standup", "mode": mode, **body}, LIMITS, NOW_MS)
     return {each.path: each.rule for each in request.warnings}
 
 
@@ -207,7 +208,7 @@ def test_a_region_in_which_the_bucket_is_not_is_warned_of(
     region: str | None, aws_region: str, is_warned: bool
 ) -> None:
     body = {"cname": "standup", "clientRequest": {"region": region}}
-    found = read_request(body, LIMITS._replace(aws_region=aws_region)).warnings
+    found = read_request(body, LIMITS._replace(aws_region=aws_region), NOW_MS).warnings
     assert ("clientRequest.region" in [each.path for each in found]) == is_warned
 
 
@@ -225,7 +226,7 @@ def test_a_web_page_needs_no_token_so_none_is_warned_of() -> None:
     }
     page = {"extensionServiceConfig": {"extensionServices": [service]}, "token": TOKEN}
     body = {"cname": "tour", "mode": "web", "clientRequest": page}
-    assert read_request(body, LIMITS).warnings == ()
+    assert read_request(body, LIMITS, NOW_MS).warnings == ()
 
 
 # --- defaults -------------------------------------------------------------------------------------

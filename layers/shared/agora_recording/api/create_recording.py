@@ -17,10 +17,11 @@ from agora_recording.clock import now_ms
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.life.executions import start_execution
 from agora_recording.life.row_size import refuse_too_large
+from agora_recording.life.schedules import Schedules
 from agora_recording.life.store import RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import RANDOM_BYTES, new_recording_id
-from agora_recording.recording.model import RANK, Recording
+from agora_recording.recording.model import Recording
 from agora_recording.request.reading import CheckedRequest, Limits, read_request
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class Creator(msgspec.Struct, kw_only=True):
-    """Creates recordings."""
+class Intake(msgspec.Struct, kw_only=True):
+    """Takes requests: writes the row of a recording, and starts its execution."""
 
     store: RecordingStore
     sealer: Sealer
@@ -65,44 +66,25 @@ class Creator(msgspec.Struct, kw_only=True):
     randomness: Callable[[int], bytes]
     stepfunctions: SFNClient | None = None
     now_ms: Callable[[], int] = now_ms
-    sleep: Callable[[float], None] = time.sleep
-
-    def create(
-        self, body: dict[str, Any], idempotency_key: str | None
-    ) -> tuple[Recording, tuple[Problem, ...]]:
-        """Return the recording (new, or made before with the same key) and the warnings.
-
-        Raises RequestInvalidError; IdempotencyConflictError. If the execution cannot be started,
-        the row stays and the sweeper starts it: no request that was accepted is lost.
-        """
-        request = read_request(body, self.limits)
-        if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
-            raise RequestInvalidError(
-                [Problem("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")]
-            )
-        idempotency = None
-        if idempotency_key is not None:
-            idempotency = (_digest(idempotency_key), fingerprint(body))
-        # A repeated request with a key is no second recording.
-        others = () if idempotency else self._others(request.cname)
-        return self._create(request, idempotency), (*request.warnings, *others)
 
     def create_for_rule(self, body: dict[str, Any], rule: str, occasion: str) -> Recording:
         """Return the recording that a rule of auto-record asks for: one for each occasion.
 
-        Raises as `create` does. No header can name an occasion: none has this character.
+        Raises as `Creator.create` does. No header can name an occasion: none has this character.
         """
-        request = read_request(body, self.limits)
-        return self._create(request, (_digest(f"\n{rule}\n{occasion}"), rule), auto_record=rule)
+        now = self.now_ms()
+        request = read_request(body, self.limits, now)
+        idempotency = (_digest(f"\n{rule}\n{occasion}"), rule)
+        return self._write(request, idempotency, now, auto_record=rule)
 
-    def _create(
+    def _write(
         self,
         request: CheckedRequest,
         idempotency: tuple[str, str] | None,
+        now: int,
         auto_record: str | None = None,
     ) -> Recording:
-        """Write the recording of a checked request, and start its execution."""
-        now = self.now_ms()
+        """Write the recording of a checked request; start its execution, if it begins at once."""
         recording_id = new_recording_id(now, self.randomness(RANDOM_BYTES))
         shown, secrets = redact(request.client_request)
         broken = excess(secrets)
@@ -110,7 +92,7 @@ class Creator(msgspec.Struct, kw_only=True):
             raise RequestInvalidError([Problem("clientRequest", rule) for rule in broken])
         wanted = Recording(
             recording_id=recording_id,
-            status="requested",
+            status="requested" if request.times.start_ms is None else "scheduled",
             cname=request.cname,
             uid=request.uid,
             mode=request.mode,
@@ -120,17 +102,60 @@ class Creator(msgspec.Struct, kw_only=True):
             restart_limit=request.restart_limit,
             take_over_on=request.take_over,
             tags=request.tags,
+            callback_url=request.callback_url,
             created_ms=now,
             auto_record=auto_record,
+            start_at_ms=request.times.start_ms,
+            stop_at_ms=request.times.stop_ms,
             key_prefix=self.limits.key_prefix,
             expires_hours=request.client_request["resourceExpiredHour"],
         )
         refuse_too_large(wanted, "clientRequest")
         expires_s = now // 1000 + IDEMPOTENCY_DAYS * 86_400
         recording = self.store.create(wanted, idempotency, expires_s)
-        if not recording.is_terminal:
+        if not recording.is_terminal and recording.status != "scheduled":
             self._start(recording)
         return recording
+
+    def _start(self, recording: Recording) -> None:
+        try:
+            start_execution(self.state_machine_arn, recording, self.stepfunctions)
+        except (BotoCoreError, ClientError):
+            # The recording exists: after an error, the caller would ask for it a second time.
+            logger.exception("execution not started", recordingId=recording.recording_id)
+
+
+class Creator(Intake, kw_only=True):
+    """Creates recordings for callers, who may give them times."""
+
+    schedules: Schedules
+    sleep: Callable[[float], None] = time.sleep
+
+    def create(
+        self, body: dict[str, Any], idempotency_key: str | None
+    ) -> tuple[Recording, tuple[Problem, ...]]:
+        """Return the recording (new, or made before with the same key) and the warnings.
+
+        Raises RequestInvalidError; IdempotencyConflictError. If its schedule cannot be made, or its
+        execution not be started, the row stays and the sweeper starts it: no request that was
+        accepted is lost.
+        """
+        now = self.now_ms()
+        request = read_request(body, self.limits, now)
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= KEY_LENGTH:
+            raise RequestInvalidError(
+                [Problem("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")]
+            )
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = (_digest(idempotency_key), fingerprint(body))
+        # A repeated request with a key is no second recording; nor is one at another time.
+        is_other = idempotency is not None or request.times.start_ms is not None
+        others = () if is_other else self._others(request.cname)
+        recording = self._write(request, idempotency, now)
+        if not recording.is_terminal:
+            self.schedules.make(recording)
+        return recording, (*request.warnings, *others)
 
     def _others(self, cname: str) -> tuple[Problem, ...]:
         """Return a warning if the channel is being recorded already: Agora bills both."""
@@ -144,17 +169,13 @@ class Creator(msgspec.Struct, kw_only=True):
         rule = f"is being recorded by {other} already, and now twice: stop one of the two"
         return (Problem("cname", f"{rule}; an Idempotency-Key makes repeated requests one"),)
 
-    def _start(self, recording: Recording) -> None:
-        try:
-            start_execution(self.state_machine_arn, recording, self.stepfunctions)
-        except (BotoCoreError, ClientError):
-            # The recording exists: after an error, the caller would ask for it a second time.
-            logger.exception("execution not started", recordingId=recording.recording_id)
-
     def wait(self, recording: Recording, seconds: int) -> Recording:
-        """Return the recording when it records or has failed, at the latest after `seconds`."""
+        """Return the recording when it records or has failed, at the latest after `seconds`.
+
+        One that is scheduled is not waited for.
+        """
         end_ms = self.now_ms() + seconds * 1000
-        while RANK[recording.status] < RANK["recording"] and self.now_ms() < end_ms:
+        while recording.status in ("requested", "starting") and self.now_ms() < end_ms:
             self.sleep(_LOOK_GAP_S)
             recording = self.store.get(recording.recording_id)
         return recording

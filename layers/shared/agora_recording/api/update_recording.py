@@ -1,4 +1,4 @@
-"""Changes a running recording: subscriptions, layout, the pause of a page, CDN outputs.
+"""Changes a recording: subscriptions, layout, the pause of a page, CDN outputs; and its times.
 
 Agora must have answered one change before it gets the next, so the changes of one recording take a
 lease, one after the other. An accepted change is also kept in the row's clientRequest: a session
@@ -30,13 +30,21 @@ from agora_recording.errors import (
     RequestInvalidError,
 )
 from agora_recording.life.row_size import refuse_too_large
+from agora_recording.life.schedules import Schedules
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.ids import check_recording_id
-from agora_recording.recording.model import Recording, seen
+from agora_recording.recording.model import RANK, Recording, seen
 from agora_recording.request.changes import rewrap, unwrap
-from agora_recording.request.check import check_layout, check_update
+from agora_recording.request.check import check_layout, check_times, check_update
 from agora_recording.request.conformance import Checked, present
 from agora_recording.request.rules import items, list_names, members
+from agora_recording.request.times import (
+    TIME_FIELDS,
+    TimeChanges,
+    Times,
+    read_times,
+    time_problems,
+)
 
 Endpoint = Literal["update", "updateLayout"]
 
@@ -113,6 +121,36 @@ def _published(services: list[Any], outputs: list[Any]) -> list[Any]:
     others = [each for each in services if each.get("serviceName") != _PUBLISHER]
     publisher = next((each for each in services if each not in others), {"serviceName": _PUBLISHER})
     return [*others, {**publisher, "serviceParam": {"outputs": outputs}}] if outputs else others
+
+
+def with_times(recording: Recording, changes: Times, now_ms: int) -> Recording:
+    """Return the recording with other times; those that are None stay. Pure.
+
+    Raises RecordingStateError when it is too late for the change, RequestInvalidError for times
+    that cannot be.
+    """
+    is_scheduled = recording.status == "scheduled"
+    if changes.start_ms is not None and not is_scheduled:
+        raise RecordingStateError(
+            "The start time can be changed while the status is scheduled; it is "
+            f"{recording.status}."
+        )
+    if recording.stop_reason or RANK[recording.status] >= RANK["stopping"]:
+        raise RecordingStateError("This recording is being stopped; it cannot be changed any more.")
+    times = Times(
+        recording.start_at_ms if changes.start_ms is None else changes.start_ms,
+        recording.stop_at_ms if changes.stop_ms is None else changes.stop_ms,
+    )
+    begun_ms = recording.started_ms or recording.wanted_ms
+    problems = time_problems(times, now_ms, begun_ms=None if is_scheduled else begun_ms)
+    start_ms = (times.start_ms or begun_ms) if is_scheduled else begun_ms
+    longest_ms = start_ms + recording.max_duration_seconds * 1000
+    if not problems and changes.stop_ms is not None and changes.stop_ms > longest_ms:
+        rule = f"must be at most maxDurationSeconds ({recording.max_duration_seconds}) after it"
+        problems = [Problem("stopAt", f"{rule} begins; a longer one needs a request of its own")]
+    if problems:
+        raise RequestInvalidError(problems)
+    return replace(recording, start_at_ms=times.start_ms, stop_at_ms=times.stop_ms)
 
 
 def running(recording: Recording) -> Task:
@@ -251,19 +289,39 @@ class _Changer(msgspec.Struct, kw_only=True):
 
 
 class Updater(_Changer, kw_only=True):
-    """Changes subscriptions, the pause of a page and CDN outputs, whose addresses it seals."""
+    """Changes subscriptions, the pause of a page, CDN outputs, whose addresses it seals; times."""
 
     sealer: Sealer
+    schedules: Schedules
 
     def update(
         self, recording_id: str, body: Mapping[str, Any]
     ) -> tuple[Recording, tuple[Problem, ...]]:
-        """Update subscriptions, pause or CDN outputs; return the recording and warnings.
+        """Update subscriptions, pause or CDN outputs, or the times; return recording and warnings.
 
         Raises RecordingNotFoundError; RequestInvalidError; RecordingStateError; RecordingBusyError;
         RateLimitedError and what `agora.outcomes` names. A repetition does no harm.
         """
+        if any(name in body for name in TIME_FIELDS):
+            return self._reschedule(recording_id, body), ()
         return self._change(recording_id, "update", body, check_update, self._kept)
+
+    def _reschedule(self, recording_id: str, body: Mapping[str, Any]) -> Recording:
+        """Change the times; first in the row, which decides, then in the schedules."""
+        check_recording_id(recording_id)
+        problems = list(check_times(body).problems)
+        changes = Times() if problems else read_times(present(body, TimeChanges), problems)
+        if problems:
+            raise RequestInvalidError(problems)
+        now = self.now_ms()
+        words = "The app changed the times."
+        after = self.store.amend(
+            recording_id,
+            lambda row: with_times(row, changes, now),
+            lambda *_: [Note(now, "times", words, {"fields": [*body]})],
+        )
+        self.schedules.change(after)
+        return after
 
     def _kept(self, recording: Recording, body: Mapping[str, Any]) -> _Kept:
         request, sealed = recording.client_request, recording.sealed

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from agora_recording import clock
-from agora_recording.api.create_recording import Creator
+from agora_recording.api.create_recording import Intake
 from agora_recording.auto_record.channel import Channel, Occupancy, over, recorded
 from agora_recording.auto_record.channel_store import ChannelStore
 from agora_recording.auto_record.rule import Rule, first_fit
@@ -30,7 +30,7 @@ class Beginner(msgspec.Struct, frozen=True, kw_only=True):
     """Begins recordings."""
 
     channels: ChannelStore
-    creator: Creator
+    intake: Intake
     sealer: Sealer
     now_ms: Callable[[], int] = clock.now_ms
 
@@ -56,7 +56,7 @@ class Beginner(msgspec.Struct, frozen=True, kw_only=True):
         if rule is None:
             return self._give_up(channel.cname, occupancy, "its rule was deleted")
         try:
-            recording = self.creator.create_for_rule(
+            recording = self.intake.create_for_rule(
                 request_of(rule, channel.cname, self.sealer),
                 rule.name,
                 f"{channel.cname}\n{occupancy.began_ms}",

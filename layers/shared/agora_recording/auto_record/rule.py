@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agora_recording.agora.requests import ClientRequest
 from agora_recording.request.limits import MAX_DURATION_S, MAX_RESTARTS, MAX_TAGS
-from agora_recording.request.recording import TagName, TagValue
+from agora_recording.request.recording import CallbackUrl, TagName, TagValue
 
 MAX_AT_ONCE = 1000
 DEFAULT_AT_ONCE = 10
@@ -75,6 +75,7 @@ class RuleRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
         ]
         | UnsetType
     ) = UNSET
+    callback_url: CallbackUrl | UnsetType = UNSET
     stop_when_empty_seconds: (
         Annotated[int, Meta(ge=0, le=MAX_EMPTY_S, description=_EMPTY)] | UnsetType
     ) = UNSET

@@ -24,7 +24,10 @@ from agora_recording.request.conformance import Findings, conform, present
 from agora_recording.request.reading import Limits, read_request
 
 # What a rule and a request to record have in common. The rest of a rule is its own.
-_OF_THE_RECORDING = ("mode", "clientRequest", "maxDurationSeconds", "restartLimit", "tags")
+_OF_THE_RECORDING = (
+    *("mode", "clientRequest", "maxDurationSeconds", "restartLimit", "tags"),
+    "callbackUrl",
+)
 
 
 class RuleView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -38,6 +41,7 @@ class RuleView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, re
     max_duration_seconds: int | None = None
     restart_limit: int | None = None
     tags: dict[str, str]
+    callback_url: str | None = None
     stop_when_empty_seconds: int | None = None
     max_at_once: int
     changed_at: Instant
@@ -93,7 +97,7 @@ class Checker(msgspec.Struct, frozen=True, kw_only=True):
         wanted["cname"] = example_of(body.get("channelPattern"))
         warnings: tuple[Problem, ...] = ()
         try:
-            warnings = read_request(wanted, self.limits).warnings
+            warnings = read_request(wanted, self.limits, self.now_ms()).warnings
         except RequestInvalidError as error:
             problems += [each for each in error.problems if each.path not in told]
         if problems:
@@ -134,6 +138,7 @@ def public(rule: Rule) -> dict[str, Any]:
         max_duration_seconds=request.get("maxDurationSeconds"),
         restart_limit=request.get("restartLimit"),
         tags=request.get("tags", {}),
+        callback_url=request.get("callbackUrl"),
         stop_when_empty_seconds=rule.stop_when_empty_seconds,
         max_at_once=rule.max_at_once,
         changed_at=iso(rule.changed_ms),

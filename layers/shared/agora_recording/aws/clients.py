@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -86,6 +87,12 @@ def kms() -> KMSClient:
 def s3() -> S3Client:
     """Return the one S3 client."""
     client: S3Client = _client("s3")
+    return client
+
+
+def scheduler() -> EventBridgeSchedulerClient:
+    """Return the one EventBridge Scheduler client."""
+    client: EventBridgeSchedulerClient = _client("scheduler")
     return client
 
 

@@ -29,6 +29,26 @@ _REASONS: dict[Code, str] = {
 }
 
 
+# What a consumer calls the kinds of files.
+KINDS = {
+    "playlist": "hls",
+    "mpd": "dash",
+    "mp4": "mp4",
+    "audio": "audio",
+    "snapshot": "snapshots",
+}
+
+
+def kinds_of(verdict: Verdict) -> list[str]:
+    """Return which kinds of files are there: hls, dash, mp4, audio, snapshots."""
+    found = {KINDS[each.kind] for each in verdict.files if each.size and each.kind in KINDS}
+    if any(track.playlists for track in verdict.tracks):
+        found.add("hls")
+    if verdict.snapshots.count:
+        found.add("snapshots")
+    return sorted(found)
+
+
 def awaits_transcoding_alone(verdict: Verdict) -> bool:
     """Tell whether only files of postponed transcoding, which take days, are awaited."""
     return bool(verdict.awaiting) and all(

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from agora_recording.callbacks.message import Message, MessageType
 from agora_recording.clock import now_ms
 from agora_recording.errors import RecordingStateError
 from agora_recording.files.conclusion import (
     awaits_transcoding_alone,
     final_status,
+    kinds_of,
     looked_at_again,
     published,
     published_again,
@@ -23,12 +25,19 @@ from agora_recording.files.conclusion import (
 from agora_recording.files.documents import documents
 from agora_recording.files.verdict import Verdict
 from agora_recording.files.verifier import Verifier
+from agora_recording.life.callbacks import Teller, Told
 from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.recording.ending import went_wrong
 from agora_recording.recording.model import Recording, Status
 from agora_recording.recording.timings import Timings
 from agora_recording.recording.view import public
+
+_ENDS: dict[str, MessageType] = {
+    "completed": "recording.completed",
+    "incomplete": "recording.incomplete",
+    "failed": "recording.failed",
+}
 
 
 class RecordingPublisher(msgspec.Struct, kw_only=True):
@@ -37,6 +46,7 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
     store: RecordingStore
     verifier: Verifier
     publisher: Publisher
+    teller: Teller
     timings: Timings
     now_ms: Callable[[], int] = now_ms
 
@@ -62,7 +72,9 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
             self._write_manifest(closed, verdict)
         self.publisher.announce_end(closed)
         note = Note(now, "published", f"Published as {closed.status}: {closed.reason}")
-        closed = self.store.amend(recording_id, change, lambda *_: [note])
+        messages = self._told(verdict, now)
+        closed = self.store.amend(recording_id, change, lambda *_: [note], messages.rows)
+        self.teller.ask(messages.made)
         awaited = verdict is not None and awaits_transcoding_alone(verdict)
         return {**_told(closed), "awaited": awaited and closed.status == "incomplete"}
 
@@ -98,7 +110,10 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         if changed.overdue_ms != recording.overdue_ms:
             self.publisher.announce(changed, "Recording Overdue")
             notes.append(Note(now, "overdue", "Files are missing for long: ask Agora for them."))
-        return self.store.amend(recording_id, change, lambda *_: notes)
+        messages = self._told(verdict, now)
+        after = self.store.amend(recording_id, change, lambda *_: notes, messages.rows)
+        self.teller.ask(messages.made)
+        return after
 
     def publish_again(self, recording_id: str) -> Status:
         """Verify a recording that is over, write its manifest and announce its end again.
@@ -122,7 +137,22 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         self.publisher.announce_end(changed)
         words = f"Published again as {changed.status}: {final_status(verdict)[1]}"
         self.store.note(recording_id, Note(now, "late", words))
-        return self.store.amend(recording_id, change).status
+        messages = self._told(verdict, now)
+        after = self.store.amend(recording_id, change, rows=messages.rows)
+        self.teller.ask(messages.made)
+        return after.status
+
+    def _told(self, verdict: Verdict | None, now: int) -> Told:
+        """Return what tells the app of an end, or of a better one."""
+        kinds = kinds_of(verdict) if verdict else ()
+
+        def make(before: Recording, after: Recording) -> list[Message]:
+            if before.status == after.status:
+                return []
+            kind = _ENDS[after.status]
+            return self.teller.messages(after, kind, now, step=after.status, kinds=kinds)
+
+        return Told(make)
 
     def _write_manifest(self, recording: Recording, verdict: Verdict) -> None:
         for key, body in documents(verdict, public(recording)):

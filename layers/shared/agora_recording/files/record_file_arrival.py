@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agora_recording.clock import from_iso, now_ms
+from agora_recording.callbacks.message import digest
+from agora_recording.clock import from_iso, iso, now_ms
 from agora_recording.errors import RecordingBusyError, RecordingNotFoundError
 from agora_recording.files import manifest, names
 from agora_recording.files.await_upload import UploadWatcher
+from agora_recording.files.conclusion import KINDS
 from agora_recording.files.publish_recording import RecordingPublisher
+from agora_recording.life.callbacks import Teller, row_of
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.observability import logger
 from agora_recording.recording.ids import is_recording_id
@@ -137,6 +140,7 @@ class Arrivals(msgspec.Struct, kw_only=True):
     store: RecordingStore
     uploads: UploadWatcher
     publisher: RecordingPublisher
+    teller: Teller
     timings: Timings
     now_ms: Callable[[], int] = now_ms
 
@@ -179,7 +183,7 @@ class Arrivals(msgspec.Struct, kw_only=True):
             return "Ignored"
         for arrival in arrivals:
             if note := note_of(recording, arrival):
-                self.store.note_file(recording_id, arrival.name, note)
+                self._note(recording, arrival, note)
         if recording.status == "uploading":
             return f"Verdict{self.uploads.look(recording_id).capitalize()}"
         if recording.awaits_late_files:
@@ -192,6 +196,27 @@ class Arrivals(msgspec.Struct, kw_only=True):
             lambda row: seen(row, at_ms) if sign_of_life(row, arrivals, self.timings) else row,
         )
         return "SignOfLife"
+
+    def _note(self, recording: Recording, arrival: Arrival, note: Note) -> None:
+        """Note a file that arrived, and tell the app of it."""
+        parsed = names.parse(arrival.name, recording.cname, recording.sids)
+        kind = KINDS.get(parsed.kind if parsed else "", "other")
+        messages = self.teller.messages(
+            recording,
+            "recording.file_arrived",
+            self.now_ms(),
+            step=f"file-{digest(arrival.name + arrival.etag)}",
+            kinds=[kind],
+            file={
+                "name": arrival.name,
+                "kind": kind,
+                "bytes": arrival.size,
+                "arrivedAt": iso(arrival.at_ms),
+            },
+        )
+        rows = [row_of(each) for each in messages]
+        if self.store.note_file(recording.recording_id, arrival.name, note, rows):
+            self.teller.ask(messages)
 
     def _look_again(self, recording: Recording) -> str:
         recording_id = recording.recording_id

@@ -7,8 +7,10 @@ from typing import Any
 
 from agora_recording.agora.client import AgoraClient
 from agora_recording.agora.reply import Reply
+from agora_recording.callbacks.message import Message, MessageType
 from agora_recording.clock import now_ms
 from agora_recording.errors import AgoraError
+from agora_recording.life.callbacks import Teller, Told
 from agora_recording.life.orphans import OrphanStopper
 from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note, RecordingStore
@@ -28,6 +30,7 @@ class Confirmer:
         agora: AgoraClient,
         publisher: Publisher,
         orphans: OrphanStopper,
+        teller: Teller,
         timings: Timings,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
@@ -35,6 +38,7 @@ class Confirmer:
         self._agora = agora
         self._publisher = publisher
         self._orphans = orphans
+        self._teller = teller
         self._timings = timings
         self._now_ms = now_ms
 
@@ -90,11 +94,24 @@ class Confirmer:
                 words = f"Not recording yet: {reply.outcome.reason}."
             return [Note(now, "query", words, data)]
 
-        return self._store.amend(
+        def told(before: Recording, after: Recording) -> list[Message]:
+            if _is_confirmed(before, sid) or not _is_confirmed(after, sid) or not _is_news(after):
+                return []
+            number = after.attempt.number if after.attempt else 0
+            is_first = not any(each.confirmed_ms for each in after.past_attempts)
+            step = "started" if is_first else f"restarted-{number}"
+            kind: MessageType = "recording.started" if is_first else "recording.restarted"
+            return self._teller.messages(after, kind, now, step=step)
+
+        messages = Told(told)
+        changed = self._store.amend(
             recording.recording_id,
             lambda row: observe(row, reply, now, self._timings) if row.sid == sid else row,
             notes,
+            messages.rows,
         )
+        self._teller.ask(messages.made)
+        return changed
 
 
 def _is_confirmed(recording: Recording, sid: str) -> bool:

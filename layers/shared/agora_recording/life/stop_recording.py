@@ -105,7 +105,8 @@ class Stopper:
         if row.stop_reason is None and row.session_end is None and failure:
             is_late = now >= deadline_ms(row, self._timings)
             if is_late and (failure.name == "States.Timeout" or not row.sid):
-                row = ask_to_stop(row, "MAX_DURATION", now)
+                is_time = row.stop_at_ms is not None and now >= row.stop_at_ms
+                row = ask_to_stop(row, "STOP_TIME" if is_time else "MAX_DURATION", now)
             elif not row.sid and failure.name != "RateLimitedError":
                 # Waiting for a slot is not a failure of the start, which then goes on.
                 end: SessionEnd = "REFUSED" if failure.name in _HOPELESS else "START_FAILED"

@@ -4,6 +4,7 @@ Rows (PK/SK):
     REC#<recordingId> / META             the recording
     REC#<recordingId> / LOG#<iso>#<kind> one note of its timeline
     REC#<recordingId> / FILE#<name>      a file that arrived after the end, for the timeline
+    REC#<recordingId> / CALL#<id>#<hash> a message to an address of the app (callbacks.py)
     REC#<recordingId> / UPDATE           the lease for an update of it at Agora
     REC#<recordingId> / LATE             the lease for a look at its late files
     REC#<recordingId> / LINK#<linkId>#<hash>    where a link of it is (links.py)
@@ -177,12 +178,14 @@ class RecordingStore(msgspec.Struct, frozen=True):
         recording_id: str,
         change: Callable[[Recording], Recording],
         notes: Callable[[Recording, Recording], Sequence[Note]] | None = None,
+        rows: Callable[[Recording, Recording], Sequence[Mapping[str, Any]]] | None = None,
     ) -> Recording:
         """Apply a pure `change` to the present row; return the new row.
 
         The write is conditional on the version that was read; after a conflict, the change is
         computed again. If nothing changes, nothing is written. `notes(before, after)` are written
-        with the row, or not at all; so is the claim of an attempt that begins (`claimants`). Raises
+        with the row, or not at all; so are other `rows(before, after)`, and the claim of an attempt
+        that begins (`claimants`). Raises
         RecordingNotFoundError; WriteConflictError after a conflict in every try.
         """
         client = self._dynamodb
@@ -191,7 +194,12 @@ class RecordingStore(msgspec.Struct, frozen=True):
             after = replace(after, version=before.version + 1)
             put = self._put(after, "version = :version", {":version": {"N": str(before.version)}})
             lines = notes(before, after) if notes else ()
-            more = [*self._note_puts(recording_id, lines), *self._claim_puts(before, after)]
+            others = rows(before, after) if rows else ()
+            more = [
+                *self._note_puts(recording_id, lines),
+                *self._claim_puts(before, after),
+                *(self._row_put(each) for each in others),
+            ]
             if more:
                 client.transact_write_items(TransactItems=[{"Put": put}, *more])
             else:
@@ -216,11 +224,14 @@ class RecordingStore(msgspec.Struct, frozen=True):
             recording_id, lambda row: replace(row, version=row.version + 1), lambda *_: notes
         )
 
-    def note_file(self, recording_id: str, name: str, note: Note) -> None:
+    def note_file(
+        self, recording_id: str, name: str, note: Note, rows: Sequence[Mapping[str, Any]] = ()
+    ) -> bool:
         """Add a file that arrived to the timeline; of each name, the latest arrival is kept.
 
-        Nothing is written for a recording that is deleted, or being deleted. Raises
-        WriteConflictError when others write its row in every try.
+        Other `rows` are written with it. Nothing is written, and False returned, for a recording
+        that is deleted, or being deleted. Raises WriteConflictError when others write its row in
+        every try.
         """
         (put,) = self._note_puts(recording_id, [note])
         row = put["Put"]
@@ -238,14 +249,18 @@ class RecordingStore(msgspec.Struct, frozen=True):
                 self.backoff.wait(number - 1)
             try:
                 client.transact_write_items(
-                    TransactItems=[put, stays(self.table_name, recording_id)]
+                    TransactItems=[
+                        put,
+                        stays(self.table_name, recording_id),
+                        *(self._row_put(each) for each in rows),
+                    ]
                 )
             except client.exceptions.TransactionCanceledException as error:
                 if "ConditionalCheckFailed" in codes(error):
-                    return  # it is gone, or a later arrival was noted before
+                    return False  # it is gone, or a later arrival was noted before
                 lost = lost_to(error, refusal)
             else:
-                return
+                return True
         raise lost or WriteConflictError(refusal)
 
     def notes(self, recording_id: str, low: str = "") -> Iterator[dict[str, Any]]:
@@ -354,7 +369,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
         return Page(found, None)
 
     def open_in_channel(self, cname: str) -> str | None:
-        """Return the newest recording of a channel that is not over yet, if there is one.
+        """Return the newest recording of a channel that has begun and is not over, if there is one.
 
         One query of an index, which may be a moment behind: for a warning, not for a decision. Only
         the newest few are looked at: whoever records a channel all day long has older ones closed.
@@ -369,7 +384,7 @@ class RecordingStore(msgspec.Struct, frozen=True):
             Limit=_NEWEST,
         )
         for item in answer["Items"]:
-            if item["status"]["S"] not in TERMINAL:
+            if item["status"]["S"] not in (*TERMINAL, "scheduled"):
                 return item["recordingId"]["S"]
         return None
 
@@ -477,6 +492,9 @@ class RecordingStore(msgspec.Struct, frozen=True):
         if values:
             put["ExpressionAttributeValues"] = values
         return put
+
+    def _row_put(self, row: Mapping[str, Any]) -> Any:
+        return {"Put": {"TableName": self.table_name, "Item": to_item(row)}}
 
     def _note_puts(self, recording_id: str, notes: Sequence[Note]) -> list[Any]:
         return [

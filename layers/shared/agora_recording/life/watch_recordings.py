@@ -25,12 +25,14 @@ from agora_recording.aws.lease import UPDATE_LEASE_S, Lease
 from agora_recording.clock import now_ms, to_ms
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.life.adoption import Adopter
+from agora_recording.life.callbacks import CallQueue, CallStore
 from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard, shard_of
 from agora_recording.life.executions import Waker, execution_arn, start_execution
 from agora_recording.life.look_queue import ArrivalQueue, Between, SweepQueue
 from agora_recording.life.orphans import OrphanStopper
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
+from agora_recording.life.timekeeper import Timekeeper
 from agora_recording.observability import logger
 from agora_recording.recording.budget import (
     CLOSEST,
@@ -93,11 +95,14 @@ class Sweeper:
         agora: AgoraClient,
         waker: Waker,
         orphans: OrphanStopper,
+        timekeeper: Timekeeper,
         storage: Storage,
         lease: Lease,
         arrivals: ArrivalQueue,
         again: SweepQueue,
         calls_per_second: float,
+        calls: CallStore,
+        call_queue: CallQueue,
         timings: Timings,
         state_machine_arn: str,
         concurrent_tasks: float,
@@ -111,6 +116,7 @@ class Sweeper:
         self._agora = agora
         self._waker = waker
         self._orphans = orphans
+        self._timekeeper = timekeeper
         self._storage = storage
         self._lease = lease
         self._timings = timings
@@ -121,6 +127,8 @@ class Sweeper:
         self._fleet = Fleet()
         self._budget = CLOSEST
         self._soon: dict[str, int] = {}  # when (ms) a recording is due that was found in doubt
+        self._calls = calls
+        self._call_queue = call_queue
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
         self._concurrent_tasks = concurrent_tasks
@@ -138,6 +146,10 @@ class Sweeper:
         doubt.
         """
         self.forget()
+        if not between:
+            # Before all else: a message must not wait for a fleet that is looked at.
+            for recording_id, key in self._calls.due(self._now_ms()):
+                self._call_queue.ask(recording_id, key)
         looks: Counter[str] = Counter()
         numbers = sorted({each for one in between for each in one.shards}) or range(DUE_SHARDS)
         with ThreadPoolExecutor(_WORKERS) as workers:
@@ -290,16 +302,13 @@ class Sweeper:
         look = choose_look(recording, self._now_ms(), self._timings, self._budget)
         task = recording.task
         match look:
+            case "begin":
+                self._timekeeper.begin(recording_id)
             case "wake":
                 if not self._waker.send(recording):
                     self._repair(recording)
             case "confirm":
-                # Woken without a reason to end, the execution goes to the start, which finds the
-                # session.
-                if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
-                    self._looked(recording_id)
-                else:
-                    self._repair(recording)
+                self._confirm(recording)
             case "repair":
                 self._repair(recording)
             case "stop":
@@ -318,6 +327,13 @@ class Sweeper:
             # After every look: neither the look nor the orphans may wait for ever.
             self._orphans.stop(self._ask_whose(recording))
         return look
+
+    def _confirm(self, recording: Recording) -> None:
+        # Woken without a reason to end, the execution goes to the start, which finds the session.
+        if self._waker.succeed(recording.task_token or "", {"reason": "CONFIRM"}):
+            self._looked(recording.recording_id)
+        else:
+            self._repair(recording)
 
     def _ask_whose(self, recording: Recording) -> Recording:
         """Ask Agora whose the sessions are that may be the recording's; return the row after it."""

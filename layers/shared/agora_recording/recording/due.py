@@ -78,11 +78,14 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
         return _late_look(recording, timings)
     looked = recording.looked_ms or 0
     attempt = recording.attempt
+    if recording.status == "scheduled":
+        # A little late: usually its schedule was there before.
+        return 0, max(recording.wanted_ms + to_ms(timings.schedule_s), looked + 1)
     if recording.status == "uploading":
         return 1, _upload_look(recording, timings)
     if recording.status == "stopping" or wake_reason(recording):
         ended = attempt.ended_ms if attempt else None
-        since = max(recording.stop_ms or 0, ended or 0) or recording.created_ms
+        since = max(recording.stop_ms or 0, ended or 0) or recording.wanted_ms
         # While the token is on the row, the execution has not gone on.
         wait_s = timings.woken_s if recording.task_token else timings.stuck_stop_s
         return 1, max(since, looked) + to_ms(wait_s)
@@ -114,7 +117,7 @@ def _starting_look(recording: Recording, timings: Timings) -> int:
     attempt, looked = recording.attempt, recording.looked_ms or 0
     if attempt is None:
         # Its execution may never have been started.
-        return max(recording.created_ms, looked) + to_ms(timings.monitor_s)
+        return max(recording.wanted_ms, looked) + to_ms(timings.monitor_s)
     if attempt.sid is None:
         return max(attempt.begun_ms, looked) + to_ms(timings.stuck_start_s)
     # Agora did not say whether it records: its execution is parked, and must query again.
@@ -222,9 +225,10 @@ def deadline_ms(recording: Recording, timings: Timings) -> int:
 
 
 def own_deadline_ms(recording: Recording, timings: Timings) -> int:
-    """Return when the recording has reached its maximum duration."""
-    begun = recording.started_ms or recording.created_ms
-    return begun + shortened_ms(recording.max_duration_seconds, timings)
+    """Return when the recording must stop by its request: its stop time, or maximum duration."""
+    begun = recording.started_ms or recording.wanted_ms
+    longest = begun + shortened_ms(recording.max_duration_seconds, timings)
+    return min(longest, recording.stop_at_ms or longest)
 
 
 def expiry_ms(recording: Recording, attempt: Attempt, timings: Timings) -> int:

@@ -16,6 +16,7 @@ from agora_recording.recording.due import (
     upload_deadline_ms,
 )
 from agora_recording.recording.model import (
+    EARLY_MS,
     Recording,
     StopReason,
     restarts_left,
@@ -25,6 +26,7 @@ from agora_recording.recording.timings import Timings
 
 Look = Literal[
     "nothing",
+    "begin",
     "stop orphan",
     "ask whose it is",
     "wake",
@@ -48,8 +50,8 @@ def choose_look(
     own = next_look(recording, timings)
     if own is None or own[1] > now_ms:
         return "stop orphan" if recording.orphans else "ask whose it is"
-    if recording.is_terminal:
-        return "files"
+    if recording.is_terminal or recording.status == "scheduled":
+        return "files" if recording.is_terminal else "begin"
     if recording.status == "uploading":
         # The last look was the one at the deadline: the execution should be over.
         looked = recording.looked_ms or 0
@@ -114,6 +116,8 @@ def _pushes(recording: Recording) -> bool:
 
 def stop_reason(recording: Recording, now_ms: int, timings: Timings) -> StopReason:
     """Return which deadline came first: the recording's own, or that of Agora's resource."""
+    if recording.stop_at_ms is not None and now_ms >= recording.stop_at_ms - EARLY_MS:
+        return "STOP_TIME"
     is_own = now_ms >= own_deadline_ms(recording, timings)
     return "MAX_DURATION" if is_own else "RESOURCE_EXPIRING"
 

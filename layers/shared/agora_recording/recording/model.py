@@ -18,6 +18,7 @@ Mode = Literal["individual", "mix", "raw", "web"]
 # Of the files, compared with what should be there; pending: something may still come.
 Outcome = Literal["complete", "pending", "incomplete"]
 Status = Literal[
+    "scheduled",
     "requested",
     "starting",
     "recording",
@@ -28,19 +29,26 @@ Status = Literal[
     "failed",
 ]
 RANK: dict[Status, int] = {
-    "requested": 0,
-    "starting": 1,
-    "recording": 2,
-    "stopping": 3,
-    "uploading": 4,
-    "failed": 5,
-    "incomplete": 6,
-    "completed": 7,
+    "scheduled": 0,
+    "requested": 1,
+    "starting": 2,
+    "recording": 3,
+    "stopping": 4,
+    "uploading": 5,
+    "failed": 6,
+    "incomplete": 7,
+    "completed": 8,
 }
 TERMINAL: frozenset[Status] = frozenset({"completed", "incomplete", "failed"})
 
 # Why a recording is asked to end. Set once, never taken back.
-StopReason = Literal["STOP_REQUESTED", "MAX_DURATION", "RESOURCE_EXPIRING", "CHANNEL_EMPTY"]
+StopReason = Literal[
+    "STOP_REQUESTED",
+    "STOP_TIME",
+    "MAX_DURATION",
+    "RESOURCE_EXPIRING",
+    "CHANNEL_EMPTY",
+]
 
 # Why a successor begins while its predecessor may still run.
 TakeOver = Literal[
@@ -49,6 +57,9 @@ TakeOver = Literal[
 ]
 # When a successor begins: in doubt already, or only when the predecessor is known to be over.
 TakeOverOn = Literal["suspected", "confirmed"]
+
+# How much too early a schedule may come, by the clock of the function that it calls.
+EARLY_MS = 2000
 
 # Why one session (one sid) is over.
 SessionEnd = Literal[
@@ -165,7 +176,10 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     max_duration_seconds: int
     restart_limit: int
     tags: dict[str, str] = {}
+    callback_url: str | None = None  # where its app wants to be called
     created_ms: int
+    start_at_ms: int | None = None  # when it is to begin; None: at once
+    stop_at_ms: int | None = None  # when it is to be stopped, at the latest
     started_ms: int | None = None
     ended_ms: int | None = None
     end_reason: str | None = None
@@ -210,6 +224,11 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
         if self.status == "recording":
             return self.attempt is not None and not self.attempt.confirmed_ms
         return self.status in ("requested", "starting")
+
+    @property
+    def wanted_ms(self) -> int:
+        """From when on it should run: its start time, or when it was asked for."""
+        return max(self.created_ms, self.start_at_ms or 0)
 
     @property
     def sid(self) -> str | None:
@@ -317,6 +336,18 @@ def advance(recording: Recording, status: Status) -> Recording:
     if RANK[status] <= RANK[recording.status]:
         return recording
     return replace(recording, status=status)
+
+
+def begin(recording: Recording, now_ms: int) -> Recording:
+    """Return the recording as requested once its start time has come; unchanged before, and after.
+
+    If everything was late, and its stop time is over too, it begins with a reason to stop.
+    """
+    if recording.status != "scheduled" or now_ms < recording.wanted_ms - EARLY_MS:
+        return recording
+    if recording.stop_at_ms is not None and now_ms >= recording.stop_at_ms:
+        return ask_to_stop(recording, "STOP_TIME", now_ms)
+    return advance(recording, "requested")
 
 
 def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
@@ -495,7 +526,9 @@ def ask_to_stop(recording: Recording, reason: StopReason, now_ms: int) -> Record
     """Return the recording with a reason to stop; the first reason is kept. Not when it is over."""
     if recording.stop_reason or RANK[recording.status] >= RANK["uploading"]:
         return recording
-    return replace(recording, stop_reason=reason, stop_ms=now_ms, take_over=None)
+    # Before its start time it has no execution yet: it gets one, which only ends it.
+    begun = advance(recording, "requested")
+    return replace(begun, stop_reason=reason, stop_ms=now_ms, take_over=None)
 
 
 def end_session(

@@ -40,6 +40,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     refused_s: float = 3600
     # Our own: the least and the greatest time between two stops of a session that was given up.
     orphan_gaps_s: tuple[float, float] = (120, 3600)
+    # Our own: how long after a start time a schedule that was lost is repaired.
+    schedule_s: float = 10
     # Our own: how long an execution that was woken may take until the row shows it.
     woken_s: float = 30
     # Our own: an app must be told within seconds that every file is there, even without

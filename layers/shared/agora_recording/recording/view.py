@@ -59,6 +59,8 @@ class RecordingView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     sid: str | None = None
     attempts: list[AttemptView]
     created_at: Instant
+    start_at: Instant | None = None  # when it is to begin, if that was asked for
+    stop_at: Instant | None = None  # when it is to be stopped, if that was asked for
     started_at: Instant | None = None
     ended_at: Instant | None = None
     late_until: Instant | None = None  # until when missing files are awaited
@@ -92,6 +94,8 @@ def public(recording: Recording) -> dict[str, Any]:
             _attempt_view(each) for each in sorted(recording.attempts, key=lambda each: each.number)
         ],
         created_at=iso(recording.created_ms),
+        start_at=_iso(recording.start_at_ms),
+        stop_at=_iso(recording.stop_at_ms),
         started_at=_iso(recording.started_ms),
         ended_at=_iso(recording.ended_ms),
         late_until=_iso(recording.late_until_ms),

@@ -33,6 +33,7 @@ from agora_recording.request.rules import (
     misplaced_lists,
     whole_body,
 )
+from agora_recording.request.times import TIME_FIELDS, TimeChanges
 
 _LISTS = {"audioUidList": "Audio", "videoUidList": "Video"}
 _PLACES = {
@@ -96,6 +97,20 @@ def check_update(mode: object, body: object) -> Checked:
             found.problem(f"streamSubscribe.{name}.{path}", words)
         for path, words in doubtful_lists(lists):
             found.warning(f"streamSubscribe.{name}.{path}", words)
+    return found.checked()
+
+
+def check_times(body: object) -> Checked:
+    """Return the problems of `{startAt?, stopAt?}`, without regard to the present.
+
+    Takes any JSON value and never raises.
+    """
+    found = Findings()
+    body = present(body, TimeChanges)
+    others = [name for name in members(body) if name not in TIME_FIELDS]
+    if others:
+        found.problem("", "must change the times alone: send the other changes in another request")
+    conform(_without(body, *others), TimeChanges, "", found)
     return found.checked()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 # 100 for a prefix of the bucket.
 MAX_CNAME_BYTES = 800
 MAX_DURATION_S = 30 * 24 * 3600  # Agora REST: resourceExpiredHour is at most 720
+MAX_AHEAD_DAYS = 366  # our own: how far ahead a recording may be scheduled
 MAX_RESTARTS = 20
 MAX_TAGS = 20
 MAX_TAG_NAME = 128  # characters

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from agora_recording.agora.bodies import split
+from agora_recording.callbacks.address import problem_of
 from agora_recording.errors import Problem, RequestInvalidError
 from agora_recording.request.check import check_recording
 from agora_recording.request.conformance import present
 from agora_recording.request.recording import RecordingRequest
 from agora_recording.request.rules import START_MODES, Asked, Mode, members
+from agora_recording.request.times import Times, read_times, time_problems
 
 TakeOverOn = Literal["suspected", "confirmed"]
 _EXPIRY_H = (72, 720)  # Agora's default, and its maximum
@@ -25,6 +27,8 @@ class Limits(NamedTuple):
 
     `transcodes`: whether Agora may read its uploads again, for postponed transcoding. `aws_region`
     is the bucket's; empty if it does not matter. `key_prefix` is what its keys begin with.
+    `callback_hosts` are the names that a callbackUrl may have; `callback_loopback` is the origin
+    that only the embedded run allows besides.
     """
 
     max_duration_s: int
@@ -33,6 +37,8 @@ class Limits(NamedTuple):
     transcodes: bool = False
     aws_region: str = ""
     key_prefix: str = ""
+    callback_hosts: frozenset[str] = frozenset()
+    callback_loopback: str = ""
 
 
 class CheckedRequest(NamedTuple):
@@ -46,21 +52,38 @@ class CheckedRequest(NamedTuple):
     restart_limit: int
     take_over: TakeOverOn
     tags: dict[str, str]
+    times: Times
+    callback_url: str | None
     warnings: tuple[Problem, ...]
 
 
-def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
-    """Return the request. Raises RequestInvalidError with every problem."""
+def read_request(body: dict[str, Any], limits: Limits, now_ms: int) -> CheckedRequest:
+    """Return the request. Raises RequestInvalidError with every problem.
+
+    `now_ms` (epoch) is the present, by which its times are judged.
+    """
     checked = check_recording(body)
     body = present(body, RecordingRequest)
     client_request, mode = body.get("clientRequest", {}), body.get("mode", "mix")
     problems = checked.problems
     if not limits.transcodes:
         problems += tuple(_transcoding_problems(mode, client_request))
+    times = Times()
+    if not problems:
+        found: list[Problem] = []
+        times = read_times(body, found)
+        found = found or time_problems(times, now_ms)
+        url = body.get("callbackUrl")
+        rule = url is not None and problem_of(url, limits.callback_hosts, limits.callback_loopback)
+        if rule:
+            found.append(Problem("callbackUrl", rule))
+        problems = tuple(found)
     if problems:
         raise RequestInvalidError(problems)
     uid = body.get("uid")
-    duration_s = body.get("maxDurationSeconds", limits.max_duration_s)
+    # Who gives only a stop time wants all of the time until then.
+    span_s = _span_s(times, now_ms)
+    duration_s = body.get("maxDurationSeconds", max(limits.max_duration_s, span_s))
     restarts = body.get("restartLimit", limits.restart_limit)
     return CheckedRequest(
         cname=body["cname"],
@@ -73,13 +96,37 @@ def read_request(body: dict[str, Any], limits: Limits) -> CheckedRequest:
         restart_limit=restarts,
         take_over=body.get("takeOver", "suspected"),
         tags=body.get("tags", {}),
+        times=times,
+        callback_url=body.get("callbackUrl"),
         warnings=(
             *checked.warnings,
+            *_time_warnings(times, client_request, now_ms, is_short=span_s > duration_s),
             *_token_warnings(mode, client_request, uid, restarts, duration_s),
             *_duration_warnings(client_request, duration_s, is_given="maxDurationSeconds" in body),
             *_region_warnings(client_request, limits.aws_region),
         ),
     )
+
+
+def _span_s(times: Times, now_ms: int) -> int:
+    """Return the seconds from the start to the stop time, rounded up; 0 without a stop time."""
+    if times.stop_ms is None:
+        return 0
+    return -(-(times.stop_ms - max(times.start_ms or 0, now_ms)) // 1000)
+
+
+def _time_warnings(
+    times: Times, client_request: Mapping[str, Any], now_ms: int, *, is_short: bool
+) -> list[Problem]:
+    """Return warnings about times that another field makes useless."""
+    found = []
+    if is_short:
+        rule = "is later than maxDurationSeconds allows, after which the recording is stopped"
+        found.append(Problem("stopAt", rule))
+    if (times.start_ms or 0) - now_ms > _TOKEN_H * 3_600_000 and client_request.get("token"):
+        rule = f"has ended when the recording begins: no token is valid for more than {_TOKEN_H} h"
+        found.append(Problem("clientRequest.token", rule))
+    return found
 
 
 def _transcoding_problems(mode: object, client_request: object) -> list[Problem]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agora_recording.agora.requests import ChannelName, ClientRequest, Uid
+from agora_recording.callbacks.address import MAX_URL
 from agora_recording.request.limits import (
     MAX_CNAME_BYTES,
     MAX_DURATION_S,
@@ -19,6 +20,7 @@ from agora_recording.request.limits import (
     MAX_TAGS,
 )
 from agora_recording.request.rules import MODES, Mode
+from agora_recording.request.times import StartAt, StopAt
 
 _TAG_RULE = {
     "rule": f"must be a name of 1 to {MAX_TAG_NAME} characters and a text of at most "
@@ -34,6 +36,16 @@ _MODE = (
     "sound and picture together, and MP4 or MP3. Agora advises newcomers to begin with `raw`."
 )
 _UID = "The recorder's uid; without it, the stack chooses one. Each restart takes a new uid."
+
+
+CallbackUrl = Annotated[
+    str,
+    Meta(
+        max_length=MAX_URL,
+        description="Where the app wants to be called: https, at a host that the stack's "
+        "parameter CallbackHosts allows, without a query.",
+    ),
+]
 
 
 class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -63,6 +75,9 @@ class RecordingRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
         ]
         | UnsetType
     ) = UNSET
+    start_at: StartAt | UnsetType = UNSET
+    stop_at: StopAt | UnsetType = UNSET
+    callback_url: CallbackUrl | UnsetType = UNSET
     restart_limit: (
         Annotated[
             int,

@@ -110,7 +110,41 @@ class Player(Verifier, Protocol):
     def address_seconds(self) -> int: ...
 
 
-class RecordingPublisher(Table, Bus, Protocol):
+class CallQueue(Protocol):
+    """The queue of messages to the app."""
+
+    @property
+    def calls_queue_url(self) -> str: ...
+
+
+class Teller(CallQueue, Bucket, Protocol):
+    """The stack's own addresses; separated by commas."""
+
+    @property
+    def callback_endpoints(self) -> str: ...
+
+
+class Hosts(Protocol):
+    """The names that apps' addresses may have, separated by commas; and the embedded run's own."""
+
+    @property
+    def callback_hosts(self) -> str: ...
+    @property
+    def callback_loopback(self) -> str: ...
+
+
+class Caller(Table, CallQueue, Hosts, Protocol):
+    """What calls are signed with, and where they may go."""
+
+    @property
+    def speed(self) -> float: ...
+    @property
+    def callback_secret_id(self) -> str: ...
+    @property
+    def callback_endpoints(self) -> str: ...
+
+
+class RecordingPublisher(Table, Bus, Teller, Protocol):
     """Manifest, event and row."""
 
 
@@ -123,11 +157,11 @@ class Starter(Mint, Storage, SealKey, Protocol):
     def uid_to(self) -> int: ...
 
 
-class Confirmer(Agora, Bus, Protocol):
+class Confirmer(Agora, Bus, Teller, Protocol):
     """The confirmation of a start."""
 
 
-class Sweeper(Agora, Storage, ArrivalQueue, StateMachine, Protocol):
+class Sweeper(Agora, Storage, ArrivalQueue, CallQueue, StateMachine, Protocol):
     """Every kind of look."""
 
     @property
@@ -145,11 +179,11 @@ class Uploads(Table, Bucket, ArrivalQueue, Protocol):
     """The wait for files."""
 
 
-class Arrivals(Uploads, Bus, Protocol):
+class Arrivals(Uploads, Bus, Teller, Protocol):
     """Files that arrive, in time or late."""
 
 
-class Requests(Table, SealKey, Protocol):
+class Requests(Table, SealKey, Hosts, Protocol):
     """What a request to record is checked against, and where it is kept."""
 
     @property
@@ -166,11 +200,30 @@ class Requests(Table, SealKey, Protocol):
     def aws_region(self) -> str: ...
 
 
-class Creator(Requests, StateMachine, Protocol):
+class Intake(Requests, StateMachine, Protocol):
     """A request to record, and the execution of it."""
 
 
-class Updater(Agora, SealKey, Protocol):
+class Schedules(Protocol):
+    """The group of one-time schedules, what they call, and the role that may call it."""
+
+    @property
+    def schedule_group(self) -> str: ...
+    @property
+    def schedule_target_arn(self) -> str: ...
+    @property
+    def schedule_role_arn(self) -> str: ...
+
+
+class Timekeeper(Table, StateMachine, Protocol):
+    """Rows and executions of scheduled recordings."""
+
+
+class Creator(Intake, Schedules, Protocol):
+    """A request to record, with its times."""
+
+
+class Updater(Agora, SealKey, Schedules, Protocol):
     """A change while it records."""
 
 
@@ -199,7 +252,7 @@ class Refresher(Agora, Protocol):
     def allow_documentation_addresses(self) -> bool: ...
 
 
-class Channels(Creator, Protocol):
+class Channels(Intake, Protocol):
     """Channels that record themselves, and the uids of recorders."""
 
     @property

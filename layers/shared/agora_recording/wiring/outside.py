@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_wafv2 import WAFV2Client
 
     from agora_recording.aws.signing import Keys
+    from agora_recording.callbacks.post import Poster
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +40,14 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
     events: EventBridgeClient | None = None
     kms: KMSClient | None = None
     s3: S3Client | None = None
+    scheduler: EventBridgeSchedulerClient | None = None
     secretsmanager: SecretsManagerClient | None = None
     sqs: SQSClient | None = None
     stepfunctions: SFNClient | None = None
     wafv2: WAFV2Client | None = None
     keys: Callable[[], Keys] | None = None
     http: requests.Session | None = None
+    poster: Poster | None = None
     now_ms: Callable[[], int] = clock.now_ms
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

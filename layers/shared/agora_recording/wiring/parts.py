@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agora_recording.agora.limiter import Limiter
     from agora_recording.agora.mint import Mint
     from agora_recording.agora.storage import Storage
-    from agora_recording.api.create_recording import Creator
+    from agora_recording.api.create_recording import Creator, Intake
     from agora_recording.api.delete_recording import Deleter
     from agora_recording.api.get_recording_events import Timeline
     from agora_recording.api.get_recordings import Lister
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from agora_recording.firewall.target import Target, Targets
     from agora_recording.life.adoption import Adopter
     from agora_recording.life.apply_notifications import Applier
+    from agora_recording.life.callbacks import CallQueue, CallStore, Teller
     from agora_recording.life.due_index import DueIndex
     from agora_recording.life.executions import Waker
     from agora_recording.life.links import LinkStore
@@ -48,10 +49,13 @@ if TYPE_CHECKING:
     from agora_recording.life.orphans import OrphanStopper
     from agora_recording.life.publication import Publisher
     from agora_recording.life.query_recording import Confirmer
+    from agora_recording.life.schedules import Schedules
+    from agora_recording.life.send_callback import Caller
     from agora_recording.life.sessions import SessionStore
     from agora_recording.life.start_recording import Starter
     from agora_recording.life.stop_recording import Stopper
     from agora_recording.life.store import RecordingStore
+    from agora_recording.life.timekeeper import Timekeeper
     from agora_recording.life.watch_recordings import Sweeper
     from agora_recording.request.reading import Limits
     from agora_recording.wiring import needs
@@ -233,6 +237,32 @@ class Parts(Generic[S_co]):
         return Waker(self.store, self.outside.stepfunctions)
 
     @_Part
+    def schedules(self: Parts[needs.Schedules]) -> Schedules:
+        """Makes one-time schedules."""
+        from agora_recording.life.schedules import Schedules
+
+        settings = self.settings
+        return Schedules(
+            group=settings.schedule_group,
+            target_arn=settings.schedule_target_arn,
+            role_arn=settings.schedule_role_arn,
+            client=self.outside.scheduler,
+        )
+
+    @_Part
+    def timekeeper(self: Parts[needs.Timekeeper]) -> Timekeeper:
+        """Begins, stops and cancels scheduled recordings."""
+        from agora_recording.life.timekeeper import Timekeeper
+
+        return Timekeeper(
+            store=self.store,
+            waker=self.waker,
+            state_machine_arn=self.settings.state_machine_arn,
+            stepfunctions=self.outside.stepfunctions,
+            now_ms=self.outside.now_ms,
+        )
+
+    @_Part
     def arrival_queue(self: Parts[needs.ArrivalQueue]) -> ArrivalQueue:
         """Asks for looks at files."""
         from agora_recording.life.look_queue import ArrivalQueue
@@ -310,6 +340,7 @@ class Parts(Generic[S_co]):
             agora=self.agora,
             publisher=self.publisher,
             orphans=self.orphan_stopper,
+            teller=self.teller,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
         )
@@ -341,11 +372,14 @@ class Parts(Generic[S_co]):
             agora=self.agora,
             waker=self.waker,
             orphans=self.orphan_stopper,
+            timekeeper=self.timekeeper,
             storage=self.storage,
             lease=self.sweep_lease,
             arrivals=self.arrival_queue,
             again=self.sweep_queue,
             calls_per_second=self.calls_per_second,
+            calls=self.calls,
+            call_queue=self.call_queue,
             timings=self.settings.timings,
             state_machine_arn=self.settings.state_machine_arn,
             concurrent_tasks=self.settings.agora_concurrent_tasks,
@@ -366,6 +400,55 @@ class Parts(Generic[S_co]):
             poison_queue_url=self.settings.poison_queue_url,
             sqs=self.outside.sqs,
             now_ms=self.outside.now_ms,
+        )
+
+    # --- calls to the app ---
+
+    @_Part
+    def calls(self: Parts[needs.Table]) -> CallStore:
+        """Reads and changes messages to the app."""
+        from agora_recording.life.callbacks import CallStore
+
+        return CallStore(self.settings.table_name, self.outside.dynamodb, self.backoff)
+
+    @_Part
+    def call_queue(self: Parts[needs.CallQueue]) -> CallQueue:
+        """Asks for tries of messages."""
+        from agora_recording.life.callbacks import CallQueue
+
+        return CallQueue(self.settings.calls_queue_url, self.outside.sqs)
+
+    @_Part
+    def teller(self: Parts[needs.Teller]) -> Teller:
+        """Makes messages to the app."""
+        from agora_recording.life.callbacks import Teller
+
+        settings = self.settings
+        return Teller(
+            endpoints=_listed(settings.callback_endpoints),
+            bucket=settings.bucket_name,
+            queue=self.call_queue,
+        )
+
+    @_Part
+    def caller(self: Parts[needs.Caller]) -> Caller:
+        """Sends messages to the app."""
+        from agora_recording.callbacks.post import Poster
+        from agora_recording.life.send_callback import Caller
+
+        settings, outside = self.settings, self.outside
+        return Caller(
+            store=self.calls,
+            queue=self.call_queue,
+            secrets=self.secrets,
+            secret_id=settings.callback_secret_id,
+            poster=outside.poster or Poster(),
+            hosts=_hosts(settings.callback_hosts),
+            endpoints=_listed(settings.callback_endpoints),
+            randomness=lambda: int.from_bytes(outside.random_bytes(4), "little") / 2**32,
+            local_origin=settings.callback_loopback,
+            speed=settings.speed,
+            now_ms=outside.now_ms,
         )
 
     # --- files ---
@@ -392,6 +475,7 @@ class Parts(Generic[S_co]):
             store=self.store,
             verifier=self.verifier,
             publisher=self.publisher,
+            teller=self.teller,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
         )
@@ -418,6 +502,7 @@ class Parts(Generic[S_co]):
             store=self.store,
             uploads=self.uploads,
             publisher=self.recording_publisher,
+            teller=self.teller,
             timings=self.settings.timings,
             now_ms=self.outside.now_ms,
         )
@@ -437,6 +522,23 @@ class Parts(Generic[S_co]):
             settings.postponed_transcoding,
             settings.aws_region,
             settings.key_prefix,
+            _hosts(settings.callback_hosts),
+            settings.callback_loopback,
+        )
+
+    @_Part
+    def intake(self: Parts[needs.Intake]) -> Intake:
+        """Makes recordings that begin at once."""
+        from agora_recording.api.create_recording import Intake
+
+        return Intake(
+            store=self.store,
+            sealer=self.sealer,
+            state_machine_arn=self.settings.state_machine_arn,
+            limits=self.limits,
+            randomness=self.outside.random_bytes,
+            stepfunctions=self.outside.stepfunctions,
+            now_ms=self.outside.now_ms,
         )
 
     @_Part
@@ -447,6 +549,7 @@ class Parts(Generic[S_co]):
         return Creator(
             store=self.store,
             sealer=self.sealer,
+            schedules=self.schedules,
             state_machine_arn=self.settings.state_machine_arn,
             limits=self.limits,
             randomness=self.outside.random_bytes,
@@ -471,6 +574,7 @@ class Parts(Generic[S_co]):
             store=self.store,
             agora=self.agora,
             sealer=self.sealer,
+            schedules=self.schedules,
             now_ms=self.outside.now_ms,
             sleep=self.outside.sleep,
         )
@@ -579,13 +683,13 @@ class Parts(Generic[S_co]):
         )
 
     @_Part
-    def beginner(self: Parts[needs.Creator]) -> Beginner:
+    def beginner(self: Parts[needs.Intake]) -> Beginner:
         """Begins the recordings of channels."""
         from agora_recording.auto_record.beginning import Beginner
 
         return Beginner(
             channels=self.channels,
-            creator=self.creator,
+            intake=self.intake,
             sealer=self.sealer,
             now_ms=self.outside.now_ms,
         )
@@ -671,6 +775,15 @@ class Parts(Generic[S_co]):
             now=outside.now_ms,
             sleep=outside.sleep,
         )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Return the values of a list that is separated by commas."""
+    return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _hosts(text: str) -> frozenset[str]:
+    return frozenset(each.lower() for each in _listed(text))
 
 
 def _firewalls(settings: needs.Refresher, outside: Outside) -> Targets:

@@ -29,6 +29,8 @@ class RequestSettings(TableSettings, frozen=True, kw_only=True):
     restart_limit: int
     postponed_transcoding: bool
     key_prefix: str = ""
+    callback_hosts: str
+    callback_loopback: str = ""  # only the embedded run has it
     aws_region: str  # AWS's own variable
 
 
