@@ -92,15 +92,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception:  # the others are measured all the same
             traceback.print_exc()
             failed.append(name)
-    results = {**_kept(), **{key: _whole(key, row) for key, row in measured.items()}}
+    results = keep(measured)
     print(_table({key: results[key] for key in measured}))
     if failed:
         print(f"Not measured: {', '.join(failed)}.")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
     if arguments.docs:
         _write_pages(names, measured)
     return 1 if failed else 0
+
+
+def keep(measured: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """Write results beside those of earlier runs; return all of them."""
+    results = {**_kept(), **{key: _whole(key, row) for key, row in measured.items()}}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+    return results
 
 
 def _benchmark(name: str) -> Callable[[], Rows]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import msgspec
@@ -65,49 +65,22 @@ class Queue(FakeQueue):
             self.house.later(delay_s, partial(self.house.sweep, between))
 
 
-class House(World):
-    """All rooms around one table, and the time that passes in them.
-
-    Agora is a world of its own, or a script.
-    """
+class Rooms(World):
+    """The rooms of the state machine around one table, and an Agora that lives."""
 
     agora: LiveAgora
     machine: StepFunctions
 
-    def __init__(
-        self,
-        row: Recording | None = None,
-        *,
-        faults: Faults | None = None,
-        agora: ScriptedAgora | None = None,
-        **variables: Any,
-    ) -> None:
-        super().__init__(faults=faults, **variables)
-        self.table.watch = self._written
-        self.queue = Queue(self)
-        self.later = self.clock.later
-        self.machine = StepFunctions(
-            Machine.shipped(), self.clock, self._invoke, self._park, faults=self.faults
-        )
-        self.agora = cast(LiveAgora, agora) if agora else LiveAgora(self)
-        self.statuses: list[str] = []
-        self.crashes = 0
-        self.crash_name = "Lambda.Unknown"  # what Step Functions calls a crash
-        self.cannot_park = False
-        self.sids_at_close: list[str] = []
-        self._sweep_ms: int | None = None  # when the sweeper comes next
-        self._sweep_event = 0
-        self._swept_ms = 0
-        self.rooms: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    @cached_property
+    def rooms(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """Each room by the name of its function."""
+        return {
             "StartRecordingFunction": self._start,
             "QueryRecordingFunction": self._query,
             "StopRecordingFunction": self._stop,
             "AwaitUploadFunction": self._await_upload,
             "PublishRecordingFunction": self._publish,
         }
-        self.add(row or requested())
-
-    # --- the rooms of the state machine ---
 
     def _start(self, event: dict[str, Any]) -> dict[str, Any]:
         return self.parts.starter.start(event["recordingId"])
@@ -125,6 +98,54 @@ class House(World):
     def _publish(self, event: dict[str, Any]) -> dict[str, Any]:
         return self.parts.recording_publisher.publish(event["recordingId"])
 
+    def names(self, resource_id: str, uid: str) -> bool:
+        """Tell whether a row names what Agora is about to bill."""
+        rows = [from_item(item) for (_, sort), item in self.table.items.items() if sort == "META"]
+        known = [
+            each for row in rows for each in (*row.get("pastAttempts", ()), row.get("attempt", {}))
+        ]
+        return (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
+
+    def must_name(self, resource_id: str, uid: str) -> None:
+        """Fail unless a row names what Agora is about to bill."""
+        assert self.names(resource_id, uid)
+
+    def apply(self, records: list[dict[str, Any]]) -> None:
+        """Bring records of the table's stream."""
+        raise NotImplementedError
+
+
+class House(Rooms):
+    """All rooms around one table, and the time that passes in them.
+
+    Agora is a world of its own, or a script.
+    """
+
+    def __init__(
+        self,
+        row: Recording | None = None,
+        *,
+        faults: Faults | None = None,
+        agora: ScriptedAgora | None = None,
+        **variables: Any,
+    ) -> None:
+        super().__init__(faults=faults, **variables)
+        self.table.watch = self._written
+        self.queue = Queue(self)
+        self.machine = StepFunctions(
+            Machine.shipped(), self.clock, self._invoke, self._park, faults=self.faults
+        )
+        self.agora = cast(LiveAgora, agora) if agora else LiveAgora(self)
+        self.statuses: list[str] = []
+        self.crashes = 0
+        self.crash_name = "Lambda.Unknown"  # what Step Functions calls a crash
+        self.cannot_park = False
+        self.sids_at_close: list[str] = []
+        self._sweep_ms: int | None = None  # when the sweeper comes next
+        self._sweep_event = 0
+        self._swept_ms = 0
+        self.add(row or requested())
+
     # --- what a test looks at ---
 
     @property
@@ -132,14 +153,6 @@ class House(World):
         """The ids of the events that announced an end."""
         over = ("Recording Completed", "Recording Incomplete", "Recording Failed")
         return [detail["id"] for kind, detail in self.bus.events if kind in over]
-
-    def must_name(self, resource_id: str, uid: str) -> None:
-        """Fail unless the row names what Agora is about to bill."""
-        rows = [from_item(item) for (_, sort), item in self.table.items.items() if sort == "META"]
-        known = [
-            each for row in rows for each in (*row.get("pastAttempts", ()), row.get("attempt", {}))
-        ]
-        assert (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
 
     def _written(self, item: Item) -> None:
         if item["SK"]["S"].startswith("CALL#"):
