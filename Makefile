@@ -55,8 +55,8 @@ pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.d
 	$(BIN)/pytest tests/e2e tests/browser
 	$(BIN)/pytest tests/after
 
-unit: $(VENV)/test.done ## the tests that touch nothing outside the process
-	$(BIN)/pytest tests/unit
+unit: $(VENV)/test.done ## the quick tests that touch nothing outside the process
+	$(BIN)/pytest tests/unit -q -n 2 -m "not slow"
 
 runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it is on the PATH
 	@if $(BIN)/$(RUNTIME) -c '' 2>/dev/null; then \
@@ -64,7 +64,7 @@ runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it i
 	elif $(RUNTIME) -c '' 2>/dev/null; then \
 	  $(MAKE) --no-print-directory $(TOOLS)/unit.done && \
 	  echo "the unit tests once more, on $(RUNTIME)" && \
-	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -p no:cacheprovider; \
+	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -m "not slow" -p no:cacheprovider; \
 	else \
 	  echo "SKIPPED: the unit tests once more on $(RUNTIME), the functions' runtime: it is not on the PATH."; \
 	fi
