@@ -98,10 +98,10 @@ def _measure(name: str) -> dict[str, float]:
     media_page(catalogue, _unsigned, Cursor(), 100)
     del built, written, catalogue
     _play(CASES[name]())
-    return {"mb": round(_peak_mb(), 1), "cpu_s": round(time.process_time(), 1)}
+    return {"mb": round(peak_mb(), 1), "cpu_s": round(time.process_time(), 1)}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Return this process's greatest resident memory in MiB.
 
     Linux's ru_maxrss counts what the parent held when it started this process; VmHWM does not.

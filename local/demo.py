@@ -47,7 +47,7 @@ def run(screen: Screen, speed: float = SPEED, mode: str = "mix", *, stays: bool 
     screen.line(f"Time runs {speed:g} times faster. AWS and Agora are emulated on this machine.\n")
     screen.live("starting the emulator of AWS and the simulator of Agora")
     with EmbeddedStack(speed=speed) as stack:
-        screen.step("stack deployed", f"template.yaml, {len(stack.facts['resources'])} resources")
+        screen.step("stack deployed", "template.yaml")
         story = _Story(screen, stack, mode)
         failed = story.tell()
         if stays:

@@ -15,6 +15,7 @@ import pytest
 
 from local.agora.media import HEIGHT, WIDTH, audio_file, mp4
 from local.api import send
+from local.template import ROOT
 from tests.e2e.conftest import Stage, eventually
 from tests.e2e.test_playback import PLAYER
 from tests.world.builders import CNAME, RECORDING_ID, after, running
@@ -37,6 +38,7 @@ PAGE = """<!doctype html>
     video.muted = true;
     video.width = 320;
     const hls = new Hls({enableWorker: false, maxBufferLength: 12});
+    /*settings*/
     hls.on(Hls.Events.ERROR, (_, data) => {
       if (data.fatal) problems.push(`${data.type} ${data.details} ${data.reason || ""}`);
     });
@@ -75,9 +77,17 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-def visit(browser: Any, theatre: Theatre) -> Any:
+def settings() -> str:
+    """Return what docs/files.md sets in hls.js before it loads."""
+    text = (ROOT / "docs/files.md").read_text()
+    script = text.partition("const hls = new Hls();")[2].partition("hls.loadSource")[0]
+    assert script.strip()
+    return script
+
+
+def visit(browser: Any, theatre: Theatre, more: str = "") -> Any:
     theatre.pages = {
-        "/": ("text/html", PAGE.encode()),
+        "/": ("text/html", PAGE.replace("/*settings*/", more).encode()),
         "/hls.js": ("text/javascript", PLAYER.read_bytes()),
     }
     page = browser.new_page()
@@ -125,6 +135,22 @@ def test_a_hundred_slices_play_to_the_end_over_a_hand_over_while_addresses_live_
     names = sorted(key.removeprefix(PREFIX) for key in set(theatre.served))
     assert sum(name.startswith("1" * 32) for name in names) == 57
     assert sum(name.startswith(STEM) for name in names) == 44
+
+
+@pytest.mark.browser
+def test_a_page_as_documented_waits_where_there_are_too_many_viewers(browser: Any) -> None:
+    with Theatre().open() as theatre:
+        theatre.film(STEM, "", from_s=0, count=3)
+        theatre.publish()
+        theatre.busy = 2
+        page = visit(browser, theatre, settings())
+        page.evaluate(
+            "url => { window.seat = watch(url); window.film = seat.video; film.play(); }",
+            theatre.link(),
+        )
+        until(page, "film.currentTime > 1")
+        page.close()
+    assert theatre.busy == 0
 
 
 @pytest.mark.browser

@@ -48,13 +48,15 @@ class Reply(NamedTuple):
 class Theatre(World):
     """A recording with media that really plays, and the servers around it.
 
-    `served` are the keys that the bucket has served, `refused` the addresses that it did not.
+    `served` are the keys that the bucket has served, `refused` the addresses that it did not. The
+    next `busy` requests are too many: API Gateway answers them, as template.yaml lets it.
     """
 
     def __init__(self, **row: Any) -> None:
         super().__init__(uploading(**row), address_seconds=5)
         self.served: list[str] = []
         self.refused: list[str] = []
+        self.busy = 0
         self.api = self.page = ""
         self.pages: dict[str, tuple[str, bytes]] = {}
 
@@ -131,6 +133,10 @@ class Theatre(World):
         _, stage, play, token, name = parts.path.split("/")
         assert (stage, play) == ("v1", "play")
         is_index = name == "index.m3u8"
+        if self.busy:
+            self.busy -= 1
+            body = b'{"message":"Too Many Requests"}'
+            return Reply(429, {"Content-Type": "application/json", **CORS}, body)
         given = {"token": token} if is_index else {"token": token, "name": unquote(name)}
         event = request(
             resource="/play/{token}/index.m3u8" if is_index else "/play/{token}/{name}",

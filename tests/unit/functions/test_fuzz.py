@@ -23,6 +23,8 @@ from functions.get_auto_record_rules import app as rules_app
 from functions.get_recording_events import app as events_app
 from functions.get_recording_files import app as files_app
 from functions.get_recordings import app as get_app
+from functions.manage_links import app as links_app
+from functions.play_recording import app as play_app
 from functions.put_auto_record_rule import app as put_rule_app
 from functions.receive_notification import app as receive_app
 from functions.request_stop import app as stop_app
@@ -194,6 +196,11 @@ LAYOUTS: tuple[Any, ...] = (
     {"mixedVideoLayout": 1, "backgroundColor": "#101820"},
     {"backgroundConfig": [{"uid": "1", "image_url": "https://a.example.com/b.png?c=d"}]},
 )
+LINKS: tuple[Any, ...] = (
+    {"expiresInSeconds": 3600},
+    {"expiresInSeconds": 60, "uid": "101", "track": "audio"},
+    {"expiresInSeconds": 2_592_000, "from": 10, "to": 20},
+)
 QUERIES: tuple[dict[str, str], ...] = (
     {},
     {"limit": "5"},
@@ -234,7 +241,12 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
         (rules_app, "/auto-record/{name}", (None,), {"store": parts.rule_store}),
         (rules_app, "/auto-record", (None,), {"store": parts.rule_store}),
         (delete_rule_app, "/auto-record/{name}", (None,), {"store": parts.rule_store}),
+        (links_app, f"{one}/links", LINKS, {"links": parts.links, "playback_url": ""}),
+        (links_app, f"{one}/links/{{linkId}}", (None,), {"links": parts.links}),
+        (play_app, "/play/{token}/index.m3u8", (None,), {"player": parts.player}),
+        (play_app, "/play/{token}/{name}", (None,), {"player": parts.player}),
     ]
+    token, opened = "x" * 43, 0
     rows: list[Callable[..., Any]] = [recording, requested, uploading]
     statuses: Counter[tuple[str, int]] = Counter()
     for number in range(COUNT):
@@ -248,15 +260,28 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
             None if whole is None else text_of(random, mutated(random, whole)),
             resource=resource,
             recording_id=recording_id,
-            query=random.choice(QUERIES) if app not in (create_app, openapi_app) else None,
+            query=random.choice(QUERIES)
+            if app not in (create_app, openapi_app, links_app, play_app)
+            else None,
             headers={"Idempotency-Key": random.choice(["k", "", "x" * 300, str(number)])},
         )
         if "{name}" in resource:
             name = random.choice(["a", "a", "b", "", "x" * 65, "é", "\ud800"])
             event["pathParameters"] = {"name": name}
+        if app is links_app:
+            event["httpMethod"] = "POST" if whole else random.choice(["GET", "DELETE"])
+            event["pathParameters"]["linkId"] = random.choice(["x", "é", "0" * 26, "\ud800"])
+            event["requestContext"]["domainName"] = "api.example.com"
+        if "{token}" in resource:
+            names = ["media.m3u8", "a.mpd", "../x", "recordings/a.ts", "%2e%2e", "é", ""]
+            shown = random.choice([token, token, "y", "é" * 50])
+            event["pathParameters"] = {"token": shown, "name": random.choice(names)}
         answer = app.lambda_handler(event, Context(), **part)
         statuses[app.__name__.split(".")[1], answer["statusCode"]] += 1
         assert answer["statusCode"] < 500, (resource, event["body"], answer)
+        opened += app is play_app and "There is nothing to play" in str(answer["body"])
+        if app is links_app and answer["statusCode"] == 201:
+            token = json.loads(answer["body"])["url"].split("/")[-2]
         if answer["statusCode"] >= 400:
             detail = json.loads(answer["body"])["detail"]
             assert detail
@@ -267,5 +292,7 @@ def test_a_thousand_crafted_calls_are_answered_below_500(
     assert statuses["put_auto_record_rule", 200]
     assert statuses["get_auto_record_rules", 200]
     assert statuses["delete_auto_record_rule", 204]
+    assert statuses["manage_links", 201]
+    assert opened
     assert statuses["update_layout", 200]
     assert statuses["update_recording", 200]
