@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench openapi readme clients ops build regions rehearse deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench simulate openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -86,6 +86,9 @@ pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/con
 
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks
+
+simulate: $(VENV)/test.done ## a minute of random lives, held to a contract: make simulate ARGS="--seconds 600"
+	@$(BIN)/python -m simulation $(ARGS)
 
 openapi: $(VENV)/demo.done ## write the descriptions of the API, its page, and that of the manifest
 	@$(BIN)/python -m openapi.build
