@@ -1,4 +1,4 @@
-"""A newcomer's path through the console: start, watch it go live, stop, play.
+"""A newcomer's path through the console: start, watch it go live, stop, play, share.
 
 The console is the operator's command in a process of its own, the browser Debian's chromium.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from local.api import send
 from operate.console.pages import ASSETS
 from tests.e2e.conftest import Stage, eventually
 from tests.world.chromium import CHROMIUM, FLAGS, needs_chromium
@@ -43,7 +44,7 @@ def address(stage: Stage, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.skipif(
     not all(path.exists() for path in ASSETS.values()), reason="`make test` installs hls.js"
 )
-def test_a_newcomer_starts_watches_stops_and_plays(stage: Stage, address: str) -> None:
+def test_a_newcomer_starts_watches_stops_plays_and_shares(stage: Stage, address: str) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -74,6 +75,12 @@ def test_a_newcomer_starts_watches_stops_and_plays(stage: Stage, address: str) -
             tell=lambda: str(page.locator("#playing").inner_text()),
         )
         assert float(page.locator("#cursor").get_attribute("x1") or -9) > 0
+        page.locator("details.act summary", has_text="Make a link").click()
+        page.locator("details.act[open] button", has_text="Make a link").click()
+        page.wait_for_selector("#linkUrl")
+        playlist = send("GET", page.input_value("#linkUrl"), None, {})
+        page.wait_for_selector(".links li")
         browser.close()
+    assert (playlist.status, playlist.body[:7]) == (200, "#EXTM3U")
     assert complaints == []
     assert stage.row(recording_id)["stopReason"] == "STOP_REQUESTED"
