@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench openapi readme clients ops build regions rehearse deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench simulate openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,8 +55,8 @@ pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.d
 	$(BIN)/pytest tests/e2e tests/browser
 	$(BIN)/pytest tests/after
 
-unit: $(VENV)/test.done ## the tests that touch nothing outside the process
-	$(BIN)/pytest tests/unit
+unit: $(VENV)/test.done ## the quick tests that touch nothing outside the process
+	$(BIN)/pytest tests/unit -q -n 2 -m "not slow"
 
 runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it is on the PATH
 	@if $(BIN)/$(RUNTIME) -c '' 2>/dev/null; then \
@@ -64,7 +64,7 @@ runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it i
 	elif $(RUNTIME) -c '' 2>/dev/null; then \
 	  $(MAKE) --no-print-directory $(TOOLS)/unit.done && \
 	  echo "the unit tests once more, on $(RUNTIME)" && \
-	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -p no:cacheprovider; \
+	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -m "not slow" -p no:cacheprovider; \
 	else \
 	  echo "SKIPPED: the unit tests once more on $(RUNTIME), the functions' runtime: it is not on the PATH."; \
 	fi
@@ -86,6 +86,9 @@ pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/con
 
 bench: $(VENV)/test.done ## everything that is measured, beside its floor: a table, and results/latest.json
 	@$(BIN)/python -m benchmarks
+
+simulate: $(VENV)/test.done ## a minute of random lives, held to a contract: make simulate ARGS="--seconds 600"
+	@$(BIN)/python -m simulation $(ARGS)
 
 openapi: $(VENV)/demo.done ## write the descriptions of the API, its page, and that of the manifest
 	@$(BIN)/python -m openapi.build

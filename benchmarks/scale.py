@@ -49,6 +49,24 @@ class Trial(NamedTuple):
     polled: tuple[Polled, ...]
 
 
+# The same, for what is lost: shorter, with more deaths in the small ones, so each takes little.
+LOSING = {
+    50: Assumptions(recordings=50, deaths=0.1, measured_s=40 * 3600),
+    1_000: Assumptions(recordings=1_000, deaths=0.03, measured_s=5 * 3600),
+    10_000: Assumptions(recordings=10_000, mean_lifetime_s=3 * 3600, measured_s=2 * 3600),
+    100_000: Assumptions(
+        recordings=100_000,
+        mean_lifetime_s=7 * _DAY_S,
+        longest_s=30 * _DAY_S,
+        warm_up_s=600,
+        measured_s=3000,
+        stream_parallelism=10,
+    ),
+}
+# What a loop needs to replace a session that it found dead: two calls, and the recorder's start.
+RESTART_S = 3
+
+
 @cache
 def trials() -> tuple[Trial, ...]:
     """Run every fleet, with its peers."""
@@ -115,6 +133,53 @@ def run() -> dict[str, dict[str, Any]]:
             "n": len(found.finish_s),
             "p50": round(quantile(found.finish_s, 0.5), 1),
             "max": round(found.finish_s[-1], 1),
+        },
+    }
+
+
+@cache
+def losing(recordings: int) -> Trial:
+    """Run one of the fleets that are measured for what a silent death costs, with its peers."""
+    return _trial(LOSING[recordings])
+
+
+def lost(recordings: int) -> dict[str, dict[str, Any]]:
+    """Return `content_lost_s.<N>`, and what it costs: `extra_minutes_ratio.<N>`.
+
+    The value is the 99th percentile, from a silent death to the next session's first recorded
+    instant. The floor is the same of the better of two loops, at 30 and at 120 s.
+    """
+    trial = losing(recordings)
+    found = trial.found
+    p50, p99 = (quantile(found.lost_s, share) for share in (0.5, 0.99))
+    peers = {each.interval_s: each for each in trial.polled}
+    polled = {
+        interval_s: [round(_bounded(each, share) + RESTART_S, 1) for share in (0.5, 0.99)]
+        for interval_s, each in peers.items()
+    }
+    best = min(p99s for _, p99s in polled.values())
+    return {
+        f"content_lost_s.{recordings}": {
+            "value": round(p99, 1),
+            "unit": "s, p99",
+            "floor": round(best, 1),
+            "ratio": round(p99 / best, 3),
+            "n": len(found.lost_s),
+            "p50": round(p50, 1),
+            "p99": round(p99, 1),
+            "max": round(found.lost_s[-1], 1),
+            "unserved": found.unserved,
+            "polled_30": polled[30],
+            "polled_120": polled[120],
+            "calls_per_second": round(found.calls_per_second, 2),
+            "max_calls_per_second": found.max_arrived_per_second,
+        },
+        f"extra_minutes_ratio.{recordings}": {
+            "value": round(found.extra_s / found.recorded_s, 6),
+            "unit": "of all minutes",
+            "floor": None,
+            "ratio": None,
+            "n": len(found.lost_s),
         },
     }
 

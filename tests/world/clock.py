@@ -64,10 +64,16 @@ class Timeline(Clock):
         """Take back what was asked for and has not happened yet."""
         self._cancelled.add(number)
 
-    def run(self, until_ms: int, most: int | None = None) -> None:
+    def run(
+        self,
+        until_ms: int,
+        most: int | None = None,
+        after_each: Callable[[], object] | None = None,
+    ) -> None:
         """Let time pass until an instant, or until nothing is left to happen before it.
 
-        Raises AssertionError after so many events, where `most` is given: it goes on for ever.
+        `after_each` is called after each event. Raises AssertionError after so many events, where
+        `most` is given: it goes on for ever.
         """
         events, cancelled, pop = self._events, self._cancelled, heapq.heappop
         for _ in repeat(None) if most is None else repeat(None, most):
@@ -80,4 +86,6 @@ class Timeline(Clock):
                 return
             self.now_ms, _, act, arguments = pop(events)
             act(*arguments)
+            if after_each:
+                after_each()
         raise AssertionError(f"after {most} events there are still more")

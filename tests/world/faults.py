@@ -44,6 +44,24 @@ class Faults:
         self.dead = True
         raise Crash
 
+    def begins(self, name: str) -> None:
+        """Let an operation begin: nothing of it has happened yet."""
+        self.check()
+        self.count += 1
+        self.names.append(name)
+        if self.count == self.at and not self.after:
+            self.kill()
+
+    def ends(self, name: str) -> bool:
+        """Let an operation end: it has happened. Return whether it is sent again."""
+        if self.count == self.at:
+            self.kill()
+        return False
+
+    def reads(self, name: str) -> None:
+        """Let something be read, which is not counted."""
+        self.check()
+
 
 def operation(method: F) -> F:
     """Make a method of a fake one of the operations that `self.faults` counts."""
@@ -51,15 +69,10 @@ def operation(method: F) -> F:
     @wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         faults: Faults = self.faults
-        faults.check()
-        faults.count += 1
-        number = faults.count
-        faults.names.append(method.__name__)
-        if number == faults.at and not faults.after:
-            faults.kill()
+        faults.begins(method.__name__)
         result = method(self, *args, **kwargs)
-        if number == faults.at:
-            faults.kill()
+        if faults.ends(method.__name__):
+            result = method(self, *args, **kwargs)
         return result
 
     return cast(F, run)
@@ -70,7 +83,7 @@ def reading(method: F) -> F:
 
     @wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        self.faults.check()
+        self.faults.reads(method.__name__)
         return method(self, *args, **kwargs)
 
     return cast(F, run)

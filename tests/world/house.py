@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +18,7 @@ from agora_recording.aws.dynamodb import from_item
 from agora_recording.clock import from_iso
 from agora_recording.files.record_file_arrival import Arrival
 from agora_recording.life.executions import start_execution
+from agora_recording.life.look_queue import Between
 from agora_recording.life.watch_recordings import Swept
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.model import RANK, TERMINAL, Recording, from_row
@@ -46,64 +47,40 @@ class RoomError(Exception):
 
 
 class Queue(FakeQueue):
-    """The queue of arrivals, which brings each message to its room."""
+    """The queues, which bring each message to its room."""
 
     def __init__(self, house: House) -> None:
         super().__init__(house.faults)
         self.house = house
 
     def taken(self, message: dict[str, Any], delay_s: int) -> None:
-        """Bring a wish to look after its delay and the batching window."""
+        """Bring a wish to look after its delay and the batching window; one to sweep or to call."""
         if "call" in message:
             wish = partial(self.house.call_app, message["recordingId"], message["call"])
             self.house.later(delay_s, wish)
         elif "recordingId" in message:
             self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
+        elif "shards" in message:
+            between = msgspec.convert(message, Between)
+            self.house.later(delay_s, partial(self.house.sweep, between))
 
 
-class House(World):
-    """All rooms around one table, and the time that passes in them.
-
-    Agora is a world of its own, or a script.
-    """
+class Rooms(World):
+    """The rooms of the state machine around one table, and an Agora that lives."""
 
     agora: LiveAgora
     machine: StepFunctions
 
-    def __init__(
-        self,
-        row: Recording | None = None,
-        *,
-        faults: Faults | None = None,
-        agora: ScriptedAgora | None = None,
-        **variables: Any,
-    ) -> None:
-        super().__init__(faults=faults, **variables)
-        self.table.watch = self._written
-        self.queue = Queue(self)
-        self.later = self.clock.later
-        self.machine = StepFunctions(
-            Machine.shipped(), self.clock, self._invoke, self._park, faults=self.faults
-        )
-        self.agora = cast(LiveAgora, agora) if agora else LiveAgora(self)
-        self.statuses: list[str] = []
-        self.crashes = 0
-        self.crash_name = "Lambda.Unknown"  # what Step Functions calls a crash
-        self.cannot_park = False
-        self.sids_at_close: list[str] = []
-        self._sweep_ms: int | None = None  # when the sweeper comes next
-        self._sweep_event = 0
-        self._swept_ms = 0
-        self.rooms: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    @cached_property
+    def rooms(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """Each room by the name of its function."""
+        return {
             "StartRecordingFunction": self._start,
             "QueryRecordingFunction": self._query,
             "StopRecordingFunction": self._stop,
             "AwaitUploadFunction": self._await_upload,
             "PublishRecordingFunction": self._publish,
         }
-        self.add(row or requested())
-
-    # --- the rooms of the state machine ---
 
     def _start(self, event: dict[str, Any]) -> dict[str, Any]:
         return self.parts.starter.start(event["recordingId"])
@@ -121,6 +98,54 @@ class House(World):
     def _publish(self, event: dict[str, Any]) -> dict[str, Any]:
         return self.parts.recording_publisher.publish(event["recordingId"])
 
+    def names(self, resource_id: str, uid: str) -> bool:
+        """Tell whether a row names what Agora is about to bill."""
+        rows = [from_item(item) for (_, sort), item in self.table.items.items() if sort == "META"]
+        known = [
+            each for row in rows for each in (*row.get("pastAttempts", ()), row.get("attempt", {}))
+        ]
+        return (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
+
+    def must_name(self, resource_id: str, uid: str) -> None:
+        """Fail unless a row names what Agora is about to bill."""
+        assert self.names(resource_id, uid)
+
+    def apply(self, records: list[dict[str, Any]]) -> None:
+        """Bring records of the table's stream."""
+        raise NotImplementedError
+
+
+class House(Rooms):
+    """All rooms around one table, and the time that passes in them.
+
+    Agora is a world of its own, or a script.
+    """
+
+    def __init__(
+        self,
+        row: Recording | None = None,
+        *,
+        faults: Faults | None = None,
+        agora: ScriptedAgora | None = None,
+        **variables: Any,
+    ) -> None:
+        super().__init__(faults=faults, **variables)
+        self.table.watch = self._written
+        self.queue = Queue(self)
+        self.machine = StepFunctions(
+            Machine.shipped(), self.clock, self._invoke, self._park, faults=self.faults
+        )
+        self.agora = cast(LiveAgora, agora) if agora else LiveAgora(self)
+        self.statuses: list[str] = []
+        self.crashes = 0
+        self.crash_name = "Lambda.Unknown"  # what Step Functions calls a crash
+        self.cannot_park = False
+        self.sids_at_close: list[str] = []
+        self._sweep_ms: int | None = None  # when the sweeper comes next
+        self._sweep_event = 0
+        self._swept_ms = 0
+        self.add(row or requested())
+
     # --- what a test looks at ---
 
     @property
@@ -128,14 +153,6 @@ class House(World):
         """The ids of the events that announced an end."""
         over = ("Recording Completed", "Recording Incomplete", "Recording Failed")
         return [detail["id"] for kind, detail in self.bus.events if kind in over]
-
-    def must_name(self, resource_id: str, uid: str) -> None:
-        """Fail unless the row names what Agora is about to bill."""
-        rows = [from_item(item) for (_, sort), item in self.table.items.items() if sort == "META"]
-        known = [
-            each for row in rows for each in (*row.get("pastAttempts", ()), row.get("attempt", {}))
-        ]
-        assert (resource_id, uid) in [(each.get("resourceId"), each.get("uid")) for each in known]
 
     def _written(self, item: Item) -> None:
         if item["SK"]["S"].startswith("CALL#"):
@@ -214,10 +231,13 @@ class House(World):
         if self.background(self.parts.caller.send, recording_id, key) is None:
             self.later(HIDDEN_S, partial(self.call_app, recording_id, key))
 
-    def sweep(self) -> Counter[str]:
+    def sweep(self, *between: Between) -> Counter[str]:
         """Sweep once."""
-        self._swept_ms = self.clock()
-        swept: Swept | None = self.background(partial(self.parts.sweeper.sweep, seconds=50))
+        if not between:
+            self._swept_ms = self.clock()
+        swept: Swept | None = self.background(
+            partial(self.parts.sweeper.sweep, seconds=50, between=between)
+        )
         looks = swept.looks if swept else Counter()
         assert not looks["failed"], "a look raised"
         return looks

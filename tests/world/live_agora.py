@@ -16,7 +16,7 @@ from tests.world.builders import heard, reply
 from tests.world.faults import operation
 
 if TYPE_CHECKING:
-    from tests.world.house import House
+    from tests.world.house import Rooms
 
 
 @dataclass
@@ -44,7 +44,7 @@ class LiveAgora:
     `mismatch` is answered to a sid with another's resourceId.
     """
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Rooms) -> None:
         self.house = house
         self.faults = house.faults
         self.resources: dict[str, tuple[str, str]] = {}  # resourceId -> (cname, uid)

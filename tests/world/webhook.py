@@ -25,6 +25,7 @@ def body(
     sequence: int = 0,
     sid: str = SID,
     uid: str = UID,
+    cname: str = "consultation-7",
     sent_ms: int = NOW_MS,
     **envelope: Any,
 ) -> bytes:
@@ -35,7 +36,7 @@ def body(
         "eventType": event_type,
         "notifyMs": sent_ms + 80,
         "payload": {
-            "cname": "consultation-7",
+            "cname": cname,
             "uid": uid,
             "sid": sid,
             "sequence": sequence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -104,6 +104,10 @@ class World:
         for attempt in row.attempts:
             self.table.add(claim_of(row, attempt))
         self.table.add(row_of(row, self.settings.timings))
+
+    def later(self, seconds: float, act: Callable[..., object], *arguments: Any) -> int:
+        """Do something after a while; return a number by which it can be cancelled."""
+        return self.clock.later(seconds, act, *arguments)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass for whoever sleeps."""

@@ -6,6 +6,7 @@ under way then is waited for, and none begins later; notes are written only toge
 So nothing of the recording is written once it is gone. Four things stay: the Idempotency-Key that
 made it (a hash, for a week); of each session, that it was deleted (its sid, for 30 days); the
 execution's history in Step Functions; and unfinished uploads (the bucket's lifecycle ends them).
+What Agora sends only afterwards is stored, and expires, as every notification.
 """
 
 from __future__ import annotations

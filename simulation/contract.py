@@ -1,0 +1,383 @@
+"""The contract: what holds in every life, whatever goes wrong.
+
+Each promise is one function, whose first line says it. Those of `AT_EVERY_STEP` are held after each
+thing that happens; those of `WHEN_A_ROW_IS_WRITTEN` at each write; those of `IN_TIME` some hours
+after the last thing that went wrong; those of `AT_THE_END` when late files and deletions have had
+their days.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from agora_recording.aws.dynamodb import from_item
+from agora_recording.notifications import effects, events
+from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.model import RANK, TERMINAL, Attempt, Recording
+
+if TYPE_CHECKING:
+    from simulation.stack import Stack
+    from tests.world.live_agora import AgoraSession
+
+Broken = Iterable[str]
+"""What is not as it should be: a sentence each."""
+
+MOST_CALLS_A_SECOND = 10  # Agora: quotas
+ENDS = frozenset({"Recording Completed", "Recording Incomplete", "Recording Failed"})
+# What stays when a recording is deleted: its Idempotency-Key, and that its sessions were deleted.
+REMAINS = ("IDEM#", "SESSION#")
+
+
+# --- at every step ------------------------------------------------------------------------------
+
+
+def every_session_that_agora_bills_has_a_row(stack: Stack) -> Broken:
+    """A row names every session that runs: its resourceId and its uid."""
+    for session in stack.agora.running:
+        if attempt_of(stack, session) is None:
+            yield f"session {session.sid} runs, and no row names it"
+
+
+def one_session_a_recording(stack: Stack) -> Broken:
+    """A recording has one session, but for those that the row itself wants to end.
+
+    These are its predecessor in a hand-over, and what it has given up.
+    """
+    running: dict[str, list[AgoraSession]] = defaultdict(list)
+    for session in stack.agora.running:
+        running[session.prefix].append(session)
+    for prefix, sessions in running.items():
+        row = stack.contract.rows.get(stack.id_of(prefix))
+        if row is None or len(sessions) < 2:
+            continue
+        current = row.attempt
+        for session in sessions:
+            found = attempt_of(stack, session)
+            if found is None or found is current:
+                continue
+            if found.end is None and found is not row.predecessor:
+                yield f"session {session.sid} of attempt {found.number} runs beside another"
+
+
+def what_is_over_is_over(stack: Stack) -> Broken:
+    """A session that a row calls over does not run."""
+    for session in stack.agora.running:
+        found = attempt_of(stack, session)
+        if found and found.sid == session.sid and found.ended_ms and found.end != "STOP_REFUSED":
+            yield f"session {session.sid} runs, and its row says that it is over: {found.end}"
+
+
+def agora_is_not_called_too_often(stack: Stack) -> Broken:
+    """No more than ten calls come to Agora in a second, wherever it begins."""
+    latest = stack.wire.arrivals[-1 - MOST_CALLS_A_SECOND :]
+    if len(latest) > MOST_CALLS_A_SECOND and latest[-1] - latest[0] < 1000:
+        yield f"{len(latest)} calls came within a second"
+
+
+def every_call_has_a_slot(stack: Stack) -> Broken:
+    """No call leaves without a slot of the limiter: also no repetition, nor to another host."""
+    if stack.wire.sent > stack.contract.slots:
+        yield f"{stack.wire.sent} calls were sent with {stack.contract.slots} slots"
+
+
+# --- when a row is written ----------------------------------------------------------------------
+
+
+def a_status_only_goes_forward(_: Stack, before: Recording, after: Recording) -> Broken:
+    """A status never goes back."""
+    if RANK[after.status] < RANK[before.status]:
+        yield f"{before.status} went back to {after.status}"
+
+
+def why_it_ends_stays(_: Stack, before: Recording, after: Recording) -> Broken:
+    """The reason to stop, and the end that was announced, are never taken back."""
+    if before.stop_reason and after.stop_reason != before.stop_reason:
+        yield f"the stop reason {before.stop_reason} became {after.stop_reason}"
+    if before.end_reason and after.end_reason != before.end_reason:
+        yield f"the end reason {before.end_reason} became {after.end_reason}"
+
+
+def no_session_is_forgotten(_: Stack, before: Recording, after: Recording) -> Broken:
+    """A sid that a row once had, it keeps."""
+    lost = set(before.sids) - set(after.sids)
+    if lost:
+        yield f"the sids {sorted(lost)} are gone"
+
+
+def no_session_has_two_owners(stack: Stack, _: Recording, after: Recording) -> Broken:
+    """A session belongs to the recording whose resourceId it was started with, to no other."""
+    for sid in after.sids:
+        session = stack.agora.sessions.get(sid)
+        if session and stack.id_of(session.prefix) != after.recording_id:
+            yield f"{after.recording_id} took session {sid} of {stack.id_of(session.prefix)}"
+
+
+def completed_means_that_all_is_there(stack: Stack, before: Recording, after: Recording) -> Broken:
+    """When a row says completed, every file of its sessions is in the bucket, and a manifest."""
+    if after.status != "completed" or before.status == "completed":
+        return
+    for sid in after.sids:
+        missing = [
+            key for key in stack.agora.promised.get(sid, ()) if key not in stack.bucket.objects
+        ]
+        if missing:
+            yield f"completed without {len(missing)} files, the first is {missing[0]}"
+    if after.upload.manifest not in stack.bucket.objects:
+        yield "completed without a manifest"
+
+
+def the_end_is_announced_before_it_is_written(
+    stack: Stack, before: Recording, after: Recording
+) -> Broken:
+    """When a row says how it ended, the event has been sent."""
+    if after.status in TERMINAL and after.status != before.status:
+        told = [detail["recording"] for kind, detail in stack.bus.events if kind in ENDS]
+        if (after.recording_id, after.status) not in {
+            (each["recordingId"], each["status"]) for each in told
+        }:
+            yield f"{after.status} was not announced"
+
+
+# --- in time ------------------------------------------------------------------------------------
+
+
+def every_recording_ends(stack: Stack) -> Broken:
+    """Every row is over, and no execution, token or process is left."""
+    for row in stack.contract.rows.values():
+        if row.status not in TERMINAL:
+            yield f"{stack.name(row)} is still {row.status}"
+    for execution in stack.machine.open:
+        yield f"execution {execution.name} still runs, in {execution.state}"
+    if stack.machine.tokens:
+        yield "a task token is still open"
+
+
+def nothing_runs_at_agora(stack: Stack) -> Broken:
+    """No session runs of which anything was ever heard."""
+    for session in stack.agora.running:
+        found = attempt_of(stack, session)
+        if session.sid in stack.agora.heard or (found and found.sid == session.sid):
+            yield f"session {stack.agora.labels[session.sid]} still runs"
+
+
+def no_session_waits_to_be_stopped(stack: Stack) -> Broken:
+    """No row has a session that was given up and is not known to be over."""
+    for row in stack.contract.rows.values():
+        if row.orphans:
+            yield f"{stack.name(row)} still has sessions to stop"
+
+
+# --- at the end ---------------------------------------------------------------------------------
+
+
+def every_end_is_told_with_one_id(stack: Stack) -> Broken:
+    """Each recording that ended was announced at least once, and always with the same id.
+
+    Except that an incomplete one may be announced again as completed.
+    """
+    told: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for kind, detail in stack.bus.events:
+        if kind in ENDS:
+            told[detail["recording"]["recordingId"]].add((kind, detail["id"]))
+    for recording_id in stack.contract.ever:
+        kinds = Counter(kind for kind, _ in told[recording_id])
+        if not kinds:
+            yield f"the end of {recording_id} was never told"
+        if any(count > 1 for count in kinds.values()):
+            yield f"the end of {recording_id} was told with several ids"
+
+
+def every_accepted_event_counts_once(stack: Stack) -> Broken:
+    """What is known of a session is what its accepted notifications say, each once."""
+    stored: dict[str, list[events.Event]] = defaultdict(list)
+    for (partition, sort), item in stack.table.items.items():
+        if partition.startswith("SID#") and sort.startswith("EVT#"):
+            stored[partition.removeprefix("SID#")].append(events.from_stored(from_item(item)))
+    for sid, news in stored.items():
+        row = stack.session_row(sid)
+        if row is None or row.deleted_ms:
+            continue
+        wanted = reduce(effects.merge, news, SessionFacts())
+        if row.facts != wanted:
+            yield f"the facts of session {sid} are not those of its {len(news)} notifications"
+    for key in stack.contract.accepted:
+        if key not in stack.table.items and not stack.is_deleted_session(key[0]):
+            yield f"the notification {key} was answered with 200, and is not there"
+
+
+def deleted_means_that_nothing_is_left(stack: Stack) -> Broken:
+    """Of a deleted recording there is no file, no row, no link, no claim.
+
+    What Agora sends afterwards is stored as any notification is, and expires by itself.
+    """
+    for recording_id, sids in stack.contract.deleted.items():
+        for key in stack.bucket.objects:
+            if f"recordings/{recording_id}/" in key and not stack.came_after_deletion(key):
+                yield f"{key} is still there"
+        for (partition, sort), item in stack.table.items.items():
+            if partition.startswith(REMAINS) and not _has_facts(partition, item):
+                continue
+            if sort.startswith("EVT#") and "expiresAt" in item and stack.came_later(item):
+                continue
+            names = {partition.partition("#")[2], sort}
+            if recording_id in str((partition, sort, item)) or names & set(sids):
+                yield f"row {partition} / {sort} is still there"
+
+
+def what_the_api_promised_is_true(stack: Stack) -> Broken:
+    """A recording that was accepted is there; one whose stop was accepted has ended because of it,
+    or before; an accepted change is in its request; a link that was made is there until it is
+    revoked; what was answered never was less than before.
+    """
+    for number, recording_id in stack.people.accepted.items():
+        row = stack.contract.rows.get(recording_id)
+        if row is None:
+            if recording_id not in stack.contract.deleted:
+                yield f"r{number} was accepted, and is gone"
+            continue
+        is_forgotten = not (row.stop_reason or row.session_end or stack.people.was_over.get(number))
+        if number in stack.people.stopped and is_forgotten:
+            yield f"the stop of r{number} was accepted, and forgotten"
+        for link in stack.people.links.get(number, ()):
+            if ("LINK#" + link, "LINK") not in stack.table.items:
+                yield f"a link of r{number} is gone"
+    for number, uids in stack.people.subscribed.items():
+        row = stack.contract.rows.get(stack.people.accepted[number])
+        if row:
+            now = row.client_request["recordingConfig"].get("subscribeAudioUids")
+            if now != uids:
+                yield f"the update of r{number} was accepted, and its request has {now}"
+    yield from stack.people.contradictions
+
+
+def a_calm_life_ends_well(stack: Stack) -> Broken:
+    """Where nothing goes wrong, every recording that recorded is completed."""
+    if stack.luck.happened or stack.has_troubles:
+        return
+    for row in stack.contract.rows.values():
+        recorded = any(stack.agora.promised.get(sid) for sid in row.sids)
+        if recorded and row.status != "completed":
+            yield f"{stack.name(row)} is {row.status}, and nothing went wrong"
+
+
+AT_EVERY_STEP: tuple[Callable[[Stack], Broken], ...] = (
+    every_session_that_agora_bills_has_a_row,
+    one_session_a_recording,
+    what_is_over_is_over,
+    agora_is_not_called_too_often,
+    every_call_has_a_slot,
+)
+WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ...] = (
+    a_status_only_goes_forward,
+    why_it_ends_stays,
+    no_session_is_forgotten,
+    no_session_has_two_owners,
+    completed_means_that_all_is_there,
+    the_end_is_announced_before_it_is_written,
+)
+IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
+    every_recording_ends,
+    nothing_runs_at_agora,
+    no_session_waits_to_be_stopped,
+)
+AT_THE_END: tuple[Callable[[Stack], Broken], ...] = (
+    every_end_is_told_with_one_id,
+    every_accepted_event_counts_once,
+    deleted_means_that_nothing_is_left,
+    what_the_api_promised_is_true,
+    a_calm_life_ends_well,
+)
+
+
+class BrokenError(AssertionError):
+    """A promise of the contract does not hold."""
+
+
+class Contract:
+    """Holds a stack to its promises.
+
+    `rows` are the recordings as they are, by their ids; `ever` those that were ever there;
+    `deleted` those that are gone, with their sids; `accepted` the keys of the notifications that
+    were answered with 200; `slots` how many of the limiter's slots were taken.
+    """
+
+    def __init__(self, stack: Stack, secrets: Iterable[str]) -> None:
+        self._stack = stack
+        self._secrets = tuple(secrets)
+        self.rows: dict[str, Recording] = {}
+        self.ever: set[str] = set()
+        self.deleted: dict[str, list[str]] = {}
+        self.accepted: set[tuple[str, str]] = set()
+        self.slots = 0
+        self.broken: list[str] = []  # "promise: what is wrong", oldest first
+        self._is_new = True
+
+    def look(self) -> None:
+        """Look at the next step: a row, a session or a call has come."""
+        self._is_new = True
+
+    def at_every_step(self) -> None:
+        """Hold what is held after each thing that happens. Raises BrokenError.
+
+        Where no row, session or call has come, it holds as it did before.
+        """
+        if self._is_new:
+            self._is_new = False
+            for promise in AT_EVERY_STEP:
+                self._hold(promise, promise(self._stack))
+        if self.broken:
+            raise BrokenError(self.broken[0])
+
+    def written(self, after: Recording) -> None:
+        """Hold what is held at each write of a row. Raises nothing: a room is at work."""
+        before = self.rows.get(after.recording_id)
+        self.rows[after.recording_id] = after
+        self.ever.add(after.recording_id)
+        self._is_new = True
+        if before:
+            for promise in WHEN_A_ROW_IS_WRITTEN:
+                self._hold(promise, promise(self._stack, before, after))
+
+    def in_time(self) -> None:
+        """Hold what is held when nothing has gone wrong for hours; `at_every_step` raises."""
+        for promise in IN_TIME:
+            self._hold(promise, promise(self._stack))
+
+    def at_the_end(self) -> None:
+        """Hold what is held at the end. Raises BrokenError."""
+        for promise in (*IN_TIME, *AT_THE_END):
+            self._hold(promise, promise(self._stack))
+        if self.broken:
+            raise BrokenError(self.broken[0])
+
+    def shows(self, place: str, said: object) -> None:
+        """Hold that no secret stands in what is stored, sent or logged."""
+        text = said if isinstance(said, str) else repr(said)
+        for secret in self._secrets:
+            if secret in text:
+                self.fails("no_secret_anywhere", f"a secret stands in {place}")
+
+    def fails(self, promise: str, sentence: str) -> None:
+        """Keep that a promise is broken, to be raised after the step."""
+        self.broken.append(f"{promise}: {sentence}")
+
+    def _hold(self, promise: Callable[..., Broken], broken: Broken) -> None:
+        for sentence in broken:
+            self.fails(promise.__name__, sentence)
+
+
+def attempt_of(stack: Stack, session: AgoraSession) -> Attempt | None:
+    """Return the attempt whose session it is: one with its resourceId and its uid."""
+    row = stack.contract.rows.get(stack.id_of(session.prefix))
+    for attempt in row.attempts if row else ():
+        is_named = (attempt.resource_id, attempt.uid) == (session.resource_id, session.uid)
+        if is_named and attempt.sid in (None, session.sid):
+            return attempt
+    return None
+
+
+def _has_facts(partition: str, item: Any) -> bool:
+    return partition.startswith("SESSION#") and "facts" in item and "deletedMs" not in item

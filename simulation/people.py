@@ -1,0 +1,319 @@
+"""The app that uses the stack, its users and its operator: they do what the story says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agora_recording.errors import RecordingNotFoundError
+from agora_recording.recording.link import token_hash
+from agora_recording.recording.model import RANK, Recording
+from functions.create_recording import app as create_recording
+from functions.delete_recording import app as delete_recording
+from functions.get_recordings import app as get_recordings
+from functions.manage_links import app as manage_links
+from functions.update_recording import app as update_recording
+from simulation.processes import Dead
+from simulation.story import Act, Deed
+from tests.world.api import Context, request
+from tests.world.clients import BODIES
+
+if TYPE_CHECKING:
+    from simulation.stack import Stack
+
+OF_MODE = {
+    "mix": BODIES["Go, mix"][1],
+    "individual": BODIES["Go, individual"][1],
+    "raw": {**BODIES["Go, individual"][1]},
+    "web": BODIES["Python, web"][1],
+}
+TOKEN = "an-rtc-token-that-nobody-may-see"
+_AGAIN_S = 4
+_TRIES = 60
+Answer = dict[str, Any]
+
+
+class People:
+    """Who calls the API, and repeats a call that was not answered.
+
+    Recordings are known by their numbers. `accepted` are their ids; `stopped` those whose stop was
+    accepted; `links` the hashes of the links that are to be there; `subscribed` whom the last
+    accepted update subscribed to.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.accepted: dict[int, str] = {}
+        self.stopped: set[int] = set()
+        self.was_over: dict[int, bool] = {}
+        self.links: dict[int, list[str]] = {}
+        self.link_ids: dict[int, list[tuple[str, str]]] = {}
+        self.subscribed: dict[int, list[str]] = {}
+        self.seen: dict[int, str] = {}  # the last status that an answer showed
+        self.contradictions: list[str] = []
+
+    def do(self, act: Act) -> None:
+        """Do what an act says."""
+        self._deed(act)(act, _TRIES)
+
+    def _deed(self, act: Act) -> Callable[[Act, int], None]:
+        deeds: dict[Deed, Callable[[Act, int], None]] = {
+            "create": self._create,
+            "stop": self._stop,
+            "update": self._update,
+            "link": self._link,
+            "revoke": self._revoke,
+            "delete": self._delete,
+            "leave": self._leave,
+            "kill execution": self._kill_execution,
+            "deploy": self._deploy,
+            "no sweeps": self._no_sweeps,
+            "stuck queue": self._stuck_queue,
+        }
+        return deeds[act.deed]
+
+    # --- calls ---
+
+    def _call(
+        self,
+        act: Act,
+        left: int,
+        room: Callable[[dict[str, Any]], Answer],
+        taken: Callable[[Answer], bool],
+        *,
+        function: str,
+        **event: Any,
+    ) -> None:
+        """Call the API; where `taken` says that the answer is none, do it all again later."""
+        stack = self._stack
+
+        def answered(result: Any) -> None:
+            is_taken = False
+            if isinstance(result, dict):
+                stack.contract.shows("an answer", result.get("body", ""))
+                is_taken = taken(result)
+            elif not isinstance(result, Dead):
+                stack.contract.fails("an_answer_is_an_answer", f"{act.deed}: {result!r}")
+            if not is_taken and left:
+                stack.later(
+                    _AGAIN_S if left > 30 else 20 * _AGAIN_S, self._deed(act), act, left - 1
+                )
+
+        name = f"{act.deed} r{act.recording}"
+        stack.run(name, function, partial(room, request(**event)), answered)
+
+    def _id(self, act: Act, left: int) -> str | None:
+        """Return the id of an act's recording; where it is not accepted yet, try again later."""
+        found = self.accepted.get(act.recording)
+        if found is None and left:
+            self._stack.later(2, self._deed(act), act, left - 1)
+        return found
+
+    def _create(self, act: Act, left: int) -> None:
+        stack, number = self._stack, act.recording
+        fields = dict(OF_MODE[act.mode])
+        if act.mode != "web" and not stack.story.token_s:
+            fields["token"] = TOKEN
+        body = {
+            "cname": f"room-{number}",
+            "mode": act.mode,
+            "clientRequest": fields,
+            "maxDurationSeconds": act.seconds,
+            "tags": {"n": f"r{number}"},
+        }
+
+        def taken(answer: Answer) -> bool:
+            if answer["statusCode"] != 202:
+                if answer["statusCode"] < 500 and answer["statusCode"] != 409:
+                    self.contradictions.append(f"r{number} was refused: {answer['body']}")
+                return False
+            recording_id = json.loads(answer["body"])["recordingId"]
+            if self.accepted.setdefault(number, recording_id) != recording_id:
+                self.contradictions.append(f"one key made two recordings of r{number}")
+            return True
+
+        self._call(
+            act,
+            left,
+            lambda event: create_recording.lambda_handler(
+                event, Context(), creator=stack.parts.creator
+            ),
+            taken,
+            function="CreateRecordingFunction",
+            body=body,
+            resource="/recordings",
+            method="POST",
+            recording_id=None,
+            headers={"Idempotency-Key": f"key-{number}"},
+        )
+
+    def _stop(self, act: Act, left: int) -> None:
+        recording_id = self._id(act, left)
+        if recording_id is None:
+            return
+        stack, number = self._stack, act.recording
+
+        def stopped(result: Any) -> None:
+            if isinstance(result, Recording):
+                self.stopped.add(number)
+                self.was_over[number] = result.is_terminal
+            elif not isinstance(result, RecordingNotFoundError) and left:
+                stack.later(_AGAIN_S, self._stop, act, left - 1)
+
+        stack.run(
+            f"stop r{number}",
+            "RequestStopFunction",
+            lambda: stack.parts.waker.stop(recording_id, stack.now()),
+            stopped,
+        )
+
+    def _update(self, act: Act, left: int) -> None:
+        recording_id = self._id(act, left)
+        row = self._stack.contract.rows.get(recording_id or "")
+        if recording_id is None or row is None or row.mode == "web":
+            return
+        uids = [f"{act.recording}{self._stack.clock.now_ms % 1000}"]
+
+        def taken(answer: Answer) -> bool:
+            if answer["statusCode"] == 200:
+                self.subscribed[act.recording] = uids
+            elif answer["statusCode"] >= 500:
+                self.subscribed.pop(act.recording, None)  # either may be true now
+            return answer["statusCode"] in (200, 404, 409)
+
+        self._call(
+            act,
+            min(left, 5),
+            lambda event: update_recording.lambda_handler(
+                event, Context(), updater=self._stack.parts.updater
+            ),
+            taken,
+            function="UpdateRecordingFunction",
+            body={"streamSubscribe": {"audioUidList": {"subscribeAudioUids": uids}}},
+            method="PATCH",
+            recording_id=recording_id,
+        )
+
+    def _link(self, act: Act, left: int) -> None:
+        recording_id = self._id(act, left)
+        if recording_id is None:
+            return
+
+        def taken(answer: Answer) -> bool:
+            if answer["statusCode"] == 201:
+                body = json.loads(answer["body"])
+                token = body["url"].rsplit("/", 2)[1]
+                hashed = token_hash(token)
+                self.links.setdefault(act.recording, []).append(hashed)
+                self.link_ids.setdefault(act.recording, []).append((body["linkId"], hashed))
+            return answer["statusCode"] in (201, 404, 409)
+
+        self._call(
+            act,
+            min(left, 5),
+            self._links,
+            taken,
+            function="ManageLinksFunction",
+            body={"expiresInSeconds": 600_000},
+            resource="/recordings/{recordingId}/links",
+            method="POST",
+            recording_id=recording_id,
+        )
+
+    def _revoke(self, act: Act, left: int) -> None:
+        recording_id = self._id(act, left)
+        made = self.link_ids.get(act.recording)
+        if recording_id is None or not made:
+            return
+        link_id = made[0][0]
+
+        def taken(answer: Answer) -> bool:
+            return answer["statusCode"] in (204, 404)
+
+        self._call(
+            act,
+            left,
+            self._links,
+            taken,
+            function="ManageLinksFunction",
+            resource="/recordings/{recordingId}/links/{linkId}",
+            method="DELETE",
+            recording_id=recording_id,
+            parameters={"linkId": link_id},
+        )
+
+    def _links(self, event: dict[str, Any]) -> Answer:
+        links = self._stack.parts.links
+        return manage_links.lambda_handler(event, Context(), links=links, playback_url="")
+
+    def _delete(self, act: Act, left: int) -> None:
+        recording_id = self._id(act, left)
+        if recording_id is None:
+            return
+
+        def taken(answer: Answer) -> bool:
+            status = answer["statusCode"]
+            if status in (204, 404):
+                self._stack.deleted(recording_id)
+            return status in (204, 404)
+
+        self._call(
+            act,
+            left,
+            lambda event: delete_recording.lambda_handler(
+                event, Context(), deleter=self._stack.parts.deleter
+            ),
+            taken,
+            function="DeleteRecordingFunction",
+            method="DELETE",
+            recording_id=recording_id,
+        )
+
+    def look(self, number: int) -> None:
+        """Read a recording: what an answer shows must never go back."""
+        recording_id = self.accepted.get(number)
+        if recording_id is None:
+            return
+        act = Act(0, "create", number)
+
+        def taken(answer: Answer) -> bool:
+            if answer["statusCode"] == 200:
+                status = json.loads(answer["body"])["status"]
+                before = self.seen.get(number, "requested")
+                if RANK[status] < RANK[before]:  # type: ignore[index]
+                    self.contradictions.append(f"r{number} was {before}, and then {status}")
+                self.seen[number] = status
+            return True
+
+        self._call(
+            act,
+            0,
+            lambda event: get_recordings.lambda_handler(
+                event, Context(), lister=self._stack.parts.lister
+            ),
+            taken,
+            function="GetRecordingsFunction",
+            recording_id=recording_id,
+        )
+
+    # --- what others do ---
+
+    def _leave(self, act: Act, _: int) -> None:
+        self._stack.agora.leave(f"room-{act.recording}")
+
+    def _kill_execution(self, act: Act, _: int) -> None:
+        recording_id = self.accepted.get(act.recording)
+        for execution in self._stack.machine.open:
+            if recording_id and execution.name.startswith(recording_id):
+                self._stack.machine.kill(execution.name)
+
+    def _deploy(self, _: Act, __: int) -> None:
+        self._stack.deploy()
+
+    def _no_sweeps(self, act: Act, _: int) -> None:
+        self._stack.no_sweeps_until_ms = self._stack.clock.now_ms + act.seconds * 1000
+
+    def _stuck_queue(self, act: Act, _: int) -> None:
+        self._stack.stuck_until_ms = self._stack.clock.now_ms + act.seconds * 1000

@@ -1,0 +1,128 @@
+"""A story: what people do, and what goes wrong. It can be told again, and be made shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+Mode = Literal["mix", "individual", "raw", "web"]
+Deed = Literal[
+    "create",  # the app asks for a recording, until it is accepted
+    "stop",
+    "update",
+    "link",
+    "revoke",
+    "delete",
+    "leave",  # everybody leaves the channel
+    "kill execution",  # an operator ends the execution
+    "deploy",  # every function begins anew
+    "no sweeps",  # the sweeper does not come, for so many seconds
+    "stuck queue",  # no message is brought, for so many seconds
+]
+
+
+class Act(NamedTuple):
+    """Something that somebody does: when (seconds from the beginning), what, to which recording.
+
+    `seconds` is what the deed needs: the longest duration of a recording, or how long a trouble
+    lasts.
+    """
+
+    at_s: float
+    deed: Deed
+    recording: int = 0
+    seconds: int = 0
+    mode: Mode = "mix"
+
+
+class Story(NamedTuple):
+    """What is told: `faults` by their places; None lets chance decide, at `rate`.
+
+    `token_s`: how long the project's tokens are valid, 0 for a project without a certificate.
+    `apart_ms` is how far clocks are apart, ours from each other's and Agora's from ours.
+    """
+
+    seed: int
+    acts: tuple[Act, ...]
+    rate: float = 0.0
+    token_s: int = 0
+    apart_ms: int = 0
+    faults: Mapping[str, str] | None = None
+
+    @property
+    def recordings(self) -> int:
+        """How many recordings somebody asks for."""
+        return sum(act.deed == "create" for act in self.acts)
+
+    def told(self) -> str:
+        """Return the story as Python that tells it again."""
+        acts = "".join(f"        {act!r},\n" for act in self.acts)
+        faults = "".join(f"        {at!r}: {kind!r},\n" for at, kind in (self.faults or {}).items())
+        known: dict[str, Any] = {"token_s": self.token_s, "apart_ms": self.apart_ms}
+        more = "".join(f"    {name}={value},\n" for name, value in known.items() if value)
+        return (
+            f"Story(\n    seed={self.seed},\n    acts=(\n{acts}    ),\n{more}"
+            f"    faults={{\n{faults}    }},\n)"
+        )
+
+
+_MODES: tuple[Mode, ...] = ("mix", "mix", "individual", "raw", "web")
+_RATES = (0.0, 0.01, 0.03, 0.03, 0.06, 0.06, 0.1, 0.15)
+
+
+def random_story(seed: int) -> Story:
+    """Return the story of a seed: two to five recordings, and what people do with them."""
+    random = Random(seed)
+    acts: list[Act] = []
+    for number in range(1, random.randint(2, 5) + 1):
+        begin = round(random.uniform(0, 300), 1)
+        longest = random.choice((60, 300, 900, 900, 1500))
+        acts.append(Act(begin, "create", number, longest, random.choice(_MODES)))
+        acts += _deeds(random, number, begin)
+    acts += _troubles(random)
+    return Story(
+        seed=seed,
+        acts=tuple(sorted(acts)),
+        rate=random.choice(_RATES),
+        token_s=random.choice((0, 0, 0, 400, 700)),
+        apart_ms=random.choice((0, 0, 40)),
+    )
+
+
+def _deeds(random: Random, number: int, begin: float) -> list[Act]:
+    """Return what the app does with one recording, and its users."""
+
+    def later(low: float, high: float) -> float:
+        return round(begin + random.uniform(low, high), 1)
+
+    acts = []
+    if random.random() < 0.7:
+        acts.append(Act(later(0, random.choice((2, 20, 200, 900))), "stop", number))
+    if random.random() < 0.1:
+        acts.append(Act(later(0, 900), "stop", number))
+    if random.random() < 0.3:
+        acts.append(Act(later(5, 300), "update", number))
+    if random.random() < 0.15:
+        acts.append(Act(later(5, 600), "leave", number))
+    if random.random() < 0.3:
+        acts.append(Act(later(5, 3000), "link", number))
+        if random.random() < 0.3:
+            acts.append(Act(later(3001, 4000), "revoke", number))
+    if random.random() < 0.25:
+        acts.append(Act(later(1200, random.choice((3600, 400_000))), "delete", number))
+    return acts
+
+
+def _troubles(random: Random) -> list[Act]:
+    """Return what happens to the whole stack."""
+    acts = []
+    if random.random() < 0.15:
+        acts.append(Act(round(random.uniform(5, 1000), 1), "kill execution", random.randint(1, 2)))
+    if random.random() < 0.2:
+        acts.append(Act(round(random.uniform(5, 1000), 1), "deploy"))
+    if random.random() < 0.15:
+        acts.append(Act(round(random.uniform(0, 900), 1), "no sweeps", seconds=3600))
+    if random.random() < 0.15:
+        acts.append(Act(round(random.uniform(0, 900), 1), "stuck queue", seconds=1200))
+    return acts

@@ -1,0 +1,122 @@
+"""Random lives keep every promise; the same seed is the same life; what fails becomes short."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from agora_recording.life.orphans import OrphanStopper
+from simulation import __main__ as command
+from simulation.contract import AT_EVERY_STEP, AT_THE_END, IN_TIME, WHEN_A_ROW_IS_WRITTEN
+from simulation.living import live
+from simulation.shrink import fewest, promise, shrunk
+from simulation.story import Act, Story, random_story
+from simulation.tally import Tally, family
+
+STORIES = range(1, 81)
+_EACH = 10
+
+
+@pytest.mark.parametrize("first", STORIES[::_EACH])
+def test_whatever_goes_wrong_every_promise_holds(first: int) -> None:
+    tally = Tally()
+    for seed in range(first, first + _EACH):
+        tally.add(live(random_story(seed)))
+    assert not tally.broken, command.summary(tally, first)
+    assert tally.lives > _EACH
+    assert tally.faults.total() > 0
+
+
+def test_a_life_in_which_nothing_goes_wrong_has_no_fault_in_it() -> None:
+    calm = Story(seed=1, acts=(Act(0, "create", 1, 900), Act(60, "stop", 1)))
+    life = live(calm)
+    assert life.broken is None
+    assert not life.faults
+    assert life.steps > 50
+
+
+def test_the_same_seed_is_the_same_life_to_the_byte() -> None:
+    """In another process, whose sets and dicts have another order."""
+    there = "\n".join(
+        [
+            "from simulation.living import live",
+            "from simulation.story import random_story",
+            "print(live(random_story(14)).trace)",
+        ]
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", there],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()[-1]
+        for seed in ("1", "2")
+    ]
+    assert told == [live(random_story(14)).trace] * 2
+
+
+def test_a_story_that_is_told_again_by_its_faults_is_the_same() -> None:
+    life = live(random_story(2))
+    assert life.faults
+    again = live(life.story._replace(faults=life.faults))
+    assert again.trace == life.trace
+
+
+def test_what_breaks_a_promise_shrinks_to_a_story_that_can_be_pasted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sessions that were given up are never stopped."""
+    monkeypatch.setattr(OrphanStopper, "stop", lambda _, recording: recording)
+    broken = next(life for life in map(live, map(random_story, STORIES)) if life.broken)
+    found = shrunk(broken)
+    assert promise(found) == promise(broken)
+    assert len(found.story.acts) <= 2
+    assert len(found.story.faults or {}) <= 3
+    names: dict[str, Any] = {"Story": Story, "Act": Act}
+    pasted = eval(found.story.told(), names)
+    assert live(pasted).broken == found.broken
+
+
+def test_of_many_things_those_are_left_that_are_needed() -> None:
+    asked = 0
+
+    def is_enough(kept: list[int]) -> bool:
+        nonlocal asked
+        asked += 1
+        return {3, 17} <= set(kept)
+
+    assert fewest(range(40), is_enough, lambda: 100 - asked) == [3, 17]
+
+
+def test_the_contract_says_each_promise_in_words() -> None:
+    promises = (*AT_EVERY_STEP, *WHEN_A_ROW_IS_WRITTEN, *IN_TIME, *AT_THE_END)
+    assert len(promises) == len({each.__name__ for each in promises})
+    assert all((each.__doc__ or "").endswith((".", ".\n    ")) for each in promises)
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("start r1 #1, 3 put_item", "call to AWS"),
+        ("start r1 #1, 3 Agora/start", "call to Agora"),
+        ("sweep #2, 1 index", "index"),
+        ("event r1.1 42 0", "notification"),
+        ("message 4", "message"),
+        ("batch 9", "stream"),
+        ("session r1.1", "session"),
+        ("park 1", "Step Functions"),
+    ],
+)
+def test_a_fault_is_counted_by_what_it_befell(place: str, told: str) -> None:
+    assert family(place) == told
+
+
+def test_the_command_says_how_many_lives_there_were(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--tell", "3"]) == 0
+    assert "Every promise held." in capsys.readouterr().out
