@@ -46,7 +46,7 @@ def _all_stories_were_told() -> None:
     told = {name for part in PARTS for name in part["told"]}
     untold = evidence.stories() - told
     if untold:
-        pytest.skip(f"stories not told before: {', '.join(sorted(untold))}; run `make test stories`")
+        pytest.skip(f"stories not told before: {', '.join(sorted(untold))}: `make test stories`")
 
 
 def _every(name: str) -> list[Any]:
