@@ -49,6 +49,11 @@ GOALS: dict[str, tuple[str, str, float]] = {
     "history_events_1h": ("value", "≤", 80),
     "history_events_30d": ("value", "≤", 80),
     "cost_1h_usd": ("value", "≤", 0.0005),
+    "content_lost_s.50": ("value", "≤", 100),
+    "content_lost_s.1000": ("value", "≤", 150),
+    "content_lost_s.10000": ("value", "≤", 300),
+    "content_lost_s.100000": ("value", "≤", 700),
+    "extra_minutes_ratio": ("value", "≤", 0.005),
     "events_page_ms": ("value", "≤", 100),
     "supervised_at_10_rps": ("value", "≥", 100_000),
     "max_calls_per_second": ("value", "≤", 10),
@@ -122,7 +127,8 @@ def _whole(key: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _goal(key: str, row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the goal in words, and whether it is reached."""
-    column, relation, limit = GOALS.get(key, ("ratio", "≤", row.get("goal")))
+    given = GOALS.get(key) or GOALS.get(key.partition(".")[0])
+    column, relation, limit = given or ("ratio", "≤", row.get("goal"))
     if limit is None or row[column] is None:
         return "", ""
     value = row[column]

@@ -23,10 +23,12 @@ from msgspec.structs import replace
 from agora_recording.agora.client import AgoraKeys
 from agora_recording.agora.storage import StorageKeys
 from agora_recording.errors import RecordingError
-from agora_recording.life.due_index import DUE_SHARDS
+from agora_recording.life.due_index import DUE_SHARDS, Shard
 from agora_recording.life.executions import start_execution
+from agora_recording.life.look_queue import Between
 from agora_recording.notifications import events
 from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.budget import Fleet as Measured
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.model import (
@@ -72,6 +74,7 @@ WAKE_MS = 100  # from SendTaskSuccess to the next state
 JITTER_MS = 250  # the most by which the network disturbs the order of calls
 ANSWER_MS = 200  # Agora's median
 FAILOVER_MS = (20_000, 90_000)
+UNSEEN_MS = 1_500_000  # before the end: what dies then may not be replaced in time to be counted
 
 
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +118,10 @@ class Findings(msgspec.Struct, kw_only=True):
     stream_s: float  # the longest way of a notification from the table to the row
     given_up_alive: int  # sessions that were taken for dead and were not
     looks: dict[str, int]
+    lost_s: list[float]  # from a silent death to the first instant that the next session records
+    unserved: int  # deaths that had no next session at the end
+    extra_s: float  # recorded by two sessions of one recording at the same time
+    recorded_s: float  # by all sessions
 
 
 class Session:
@@ -151,12 +158,13 @@ class Session:
 class Life:
     """A recording as its app and its channel see it."""
 
-    __slots__ = ("deaf", "left_ms", "recording_id", "sessions")
+    __slots__ = ("deaf", "died_ms", "left_ms", "recording_id", "sessions")
 
     def __init__(self, recording_id: str, deaf: bool) -> None:
         self.recording_id = recording_id
         self.deaf = deaf
         self.left_ms: int | None = None  # when the channel is empty
+        self.died_ms: int | None = None  # since when nobody records, and nobody was told
         self.sessions: list[Session] = []
 
 
@@ -190,6 +198,9 @@ class Fleet:
         self._started_ms: list[int] = []
         self._silent_ends = self._alive = 0
         self._counted: list[int] = []
+        self._lost_ms: list[int] = []
+        self._extra_ms = 0
+        self._deaf = 0
         self._open = 0
         self._sweeping = False
         self._queue: deque[str] = deque()
@@ -215,7 +226,8 @@ class Fleet:
             random_bytes=self.random.randbytes,
         )
         self.parts = Parts(
-            WorldSettings(),
+            # Room for a successor beside each recording that is in doubt.
+            WorldSettings(agora_concurrent_tasks=max(100, 2 * self.assumed.recordings)),
             outside,
             limiter=self.limiter,
             store=self.store,
@@ -276,6 +288,10 @@ class Fleet:
             stream_s=self._backlog.longest_ms / 1000,
             given_up_alive=self._alive,
             looks=dict(self._looks),
+            lost_s=_seconds(self._lost_ms),
+            unserved=sum(each.died_ms is not None for each in self.lives.values()),
+            extra_s=self._extra_ms / 1000,
+            recorded_s=sum(self._counted) / len(self._counted) * seconds,
         )
 
     @property
@@ -307,6 +323,7 @@ class Fleet:
         life = Life(recording_id, self.random.random() < self.assumed.deaf)
         self.lives[recording_id] = life
         self._open += 1
+        self._deaf += life.deaf
         return life
 
     def _row(self, life: Life, now: int) -> Recording:
@@ -336,7 +353,7 @@ class Fleet:
         row = confirmed(started(row, session.sid, begun, number=1), begun + 5000)
         session.base_ms = now - self.random.randrange(MINUTE_MS)
         row = seen(row, session.base_ms)
-        self.store.put(replace(row, task_token=session.sid))
+        self.store.put(replace(row, task_token=session.sid, beats=not life.deaf))
         self.session_rows.adopt(session.sid, life.recording_id, life.recording_id)
         given = {
             "recordingId": life.recording_id,
@@ -356,9 +373,11 @@ class Fleet:
             self.timeline.at(at_ms, self._ask_to_stop, life)
 
     def _ask_to_stop(self, life: Life) -> None:
+        life.died_ms = None  # nobody wants more of it
         self.parts.waker.stop(life.recording_id, self.timeline())
 
     def _leave_channel(self, life: Life) -> None:
+        life.died_ms = None
         life.left_ms = self.timeline()
         for session in life.sessions:
             self._idle_out(session)
@@ -410,29 +429,48 @@ class Fleet:
             event["recordingId"], lambda row: close(row, "completed", "STOPPED", "", now)
         )
         self._open -= 1
+        life = self.lives[event["recordingId"]]
+        self._deaf -= life.deaf
+        life.died_ms = None
         return {}
 
     # --- the sweeper ---
 
     def _sweep(self) -> None:
-        now = self.timeline()
-        self.timeline.at(now + MINUTE_MS, self._sweep)
+        self.timeline.at(self.timeline() + MINUTE_MS, self._sweep)
         if self._is_measured:
             self._counted.append(self._open)
+        self._begin_sweep()
+
+    def _begin_sweep(self, between: Between | None = None) -> None:
+        """Begin a sweep, unless another one holds the lease."""
+        numbers = between.shards if between else range(DUE_SHARDS)
+        shards = {number: self.index.shard(number, 0) for number in numbers}
         if self._sweeping:
+            if between:
+                self.timeline.later(5, self._begin_sweep, between)
             return
         self._sweeping = True
-        self._sweep_end_ms = now + SWEEP_S * 1000
-        shards = [self.index.shard(number, 0) for number in range(DUE_SHARDS)]
+        self._sweep_end_ms = self.timeline() + SWEEP_S * 1000
+        self._planned: dict[int, Shard] = {} if between else shards
+        fleet = between.fleet if between else Measured(self._open, self._deaf)
+        self.parts.sweeper.measure(fleet)
         self._batches: Iterator[list[str]] = self.parts.sweeper.batches(
             shards, self.random.randrange(DUE_SHARDS)
         )
         self._serve_batch()
 
+    def _end_sweep(self) -> None:
+        """Ask for the sweeps before the next minute."""
+        self._sweeping = False
+        for after_s, between in self.parts.sweeper.next_sweeps(self._planned).items():
+            self.timeline.later(after_s, self._begin_sweep, between)
+        self.parts.sweeper.forget()
+
     def _serve_batch(self) -> None:
         batch = next(self._batches, None)
         if batch is None:
-            self._sweeping = False
+            self._end_sweep()
             return
         self._queue.extend(batch)
         for _ in range(min(WORKERS, len(batch))):
@@ -458,7 +496,7 @@ class Fleet:
             if self.timeline() < self._sweep_end_ms:
                 self._serve_batch()
             else:
-                self._sweeping = False
+                self._end_sweep()
 
     # --- Agora ---
 
@@ -488,7 +526,7 @@ class Fleet:
             return 404, {"code": 404, "reason": "failed to find worker"}
         if endpoint == "stop":
             self._fall_silent(session)
-            session.ended = True
+            self._end(session)
             return 200, {"sid": sid, "serverResponse": {}}
         status = 5 if self.timeline() >= session.records_ms else 2
         return 200, {"sid": sid, "serverResponse": {"status": status}}
@@ -498,6 +536,9 @@ class Fleet:
         records_ms = now + self.random.randrange(1000, 4000)
         session = self.sessions[sid] = Session(sid, uid, life, now, records_ms)
         life.sessions.append(session)
+        if life.died_ms is not None:
+            self._lost_ms.append(records_ms - life.died_ms)
+            life.died_ms = None
         self._idle_out(session)
         # From now on, since one that was settled has lived until now.
         self._await_fate(self.assumed.deaths, self._die, session)
@@ -512,14 +553,29 @@ class Fleet:
             self.timeline.at(at_ms, act, session)
 
     def _die(self, session: Session) -> None:
-        """End without a word."""
-        if not session.ended:
-            self._gone(session, told=False)
+        """End without a word. Late deaths are not counted: their end is not seen."""
+        if session.ended:
+            return
+        self._gone(session, told=False)
+        life, now = session.life, self.timeline()
+        is_last = not any(not each.ended for each in life.sessions)
+        row = self.store.rows.get(life.recording_id)
+        is_wanted = life.left_ms is None and row is not None and not row.stop_reason
+        if is_last and is_wanted and self._from_ms <= now <= self._end_ms - UNSEEN_MS:
+            life.died_ms = now
+
+    def _end(self, session: Session) -> None:
+        session.ended = True
+        for other in session.life.sessions:
+            if not other.ended and self._is_measured:
+                self._extra_ms += self.timeline() - max(session.records_ms, other.records_ms)
 
     def _gone(self, session: Session, *, told: bool) -> None:
         self._fall_silent(session)
-        session.ended = True
-        if not told:
+        self._end(session)
+        row = self.store.rows.get(session.life.recording_id)
+        # Of a session that another one has taken over from, nobody needs to find the end.
+        if not told and row is not None and row.sid == session.sid:
             session.silent_ms = self.timeline()
 
     def _exit(self, session: Session) -> None:
@@ -619,9 +675,11 @@ class Fleet:
         if last > session.heard:
             session.heard = last
             at_ms = session.base_ms + last * MINUTE_MS
-            facts = SessionFacts(lastSignMs=at_ms, sequences={session.uid: (last - 1, ())})
+            facts = SessionFacts(
+                lastSignMs=at_ms, sequences={session.uid: (last - 1, ())}, progress=9_000
+            )
             self.session_rows.amend(session.sid, lambda row: replace(row, facts=facts))
-            row = self.store.amend(recording_id, lambda row: seen(row, at_ms))
+            row = self.store.amend(recording_id, lambda row: replace(seen(row, at_ms), beats=True))
         self.index.put(row)
 
     def _fall_silent(self, session: Session) -> None:

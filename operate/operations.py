@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 # Of recording.due.Risk, in its order.
-RISK_NAMES = ("starting", "ending", "silent", "unseen", "late files")
+RISK_NAMES = ("starting", "ending", "in doubt", "missed", "quiet", "late files")
 _WHOLE_TIMELINE = 100_000
 # Notification secrets that may be live: the webhook tries them one after the other.
 MOST_SECRETS = 5

@@ -104,7 +104,7 @@ class RandomAgora(LiveAgora):
             away_s = self.house.luck.number(place, *FAILOVER_S)
             self.house.later(away_s, self._come_back, session)
             if left:  # it survives three moves
-                again_s = away_s + self.house.luck.number(f"{place} again", 30, 200)
+                again_s = away_s + self.house.luck.number(f"{place} again", 90, 300)
                 self.house.later(again_s, self._move, session, left - 1)
 
     def _come_back(self, session: AgoraSession) -> None:

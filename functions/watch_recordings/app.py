@@ -1,4 +1,4 @@
-"""The sweeper: every minute, look at each recording that is due."""
+"""The sweeper: every minute, and when it asked itself to, look at each recording that is due."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from agora_recording.life.due_index import DUE_SHARDS
+from agora_recording.life.look_queue import asked
 from agora_recording.life.watch_recordings import Sweeper
 from agora_recording.observability import count, logger, observed
 from agora_recording.wiring.parts import Parts
@@ -22,6 +23,7 @@ class WatchSettings(StorageSettings, frozen=True, kw_only=True):
 
     state_machine_arn: str
     arrivals_queue_url: str
+    sweeps_queue_url: str
     calls_queue_url: str
 
 
@@ -37,8 +39,8 @@ def lambda_handler(
 ) -> dict[str, int]:
     """Return how often each kind of look was made."""
     first_shard = secrets.randbelow(DUE_SHARDS)
-    looks, count_open, unheard = (sweeper or _sweeper()).sweep(
-        seconds=SWEEP_S, first_shard=first_shard
+    looks, count_open, unheard, missed = (sweeper or _sweeper()).sweep(
+        seconds=SWEEP_S, first_shard=first_shard, between=asked(event)
     )
     count("RecordingsOpen", count_open)
     count("RecordingsLookedAt", looks.total())
@@ -47,5 +49,5 @@ def lambda_handler(
     count("RecordingsUnheard", unheard)
     count("RateLimitedError", looks["no slot"])
     if looks:
-        logger.info("sweep done", looks=looks)
+        logger.info("sweep done", looks=looks, missed=missed)
     return dict(looks)

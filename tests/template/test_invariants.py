@@ -105,6 +105,7 @@ TOLD = {
 
 def mapping_of(room: str) -> dict[str, Any]:
     """Return the mapping that brings the stream to a room."""
+    found: dict[str, Any]
     (found,) = [
         each["Properties"]
         for each in RESOURCES.values()

@@ -30,7 +30,7 @@ RESOURCES = template()["Resources"]
 CALLS, TASKS = DEFAULTS["AgoraCallsPerSecond"], DEFAULTS["AgoraConcurrentTasks"]
 PACE = pace(TASKS, CALLS)
 SILENCE_S = int(Timings().silence_s)
-NOTICED_S = round(int(Timings().silence_s + Timings().failover_s), -2)
+MISS_S = Timings().miss_s
 KB = 1024
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -43,8 +43,12 @@ def kinds(name: str) -> list[dict[str, object]]:
 STAGE = RESOURCES["Api"]["Properties"]["MethodSettings"][0]
 RATE, BURST = STAGE["ThrottlingRateLimit"], STAGE["ThrottlingBurstLimit"]
 STREAM = RESOURCES["ApplyNotificationsFunctionStored"]["Properties"]
-RESERVED = sum("ReservedConcurrentExecutions" in each for each in functions().values())
-QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in each]
+RESERVED = sum(
+    each["ReservedConcurrentExecutions"]["Fn::If"][1]
+    for each in functions().values()
+    if "ReservedConcurrentExecutions" in each
+)
+QUEUES = [each for each in kinds("AWS::SQS::Queue") if "VisibilityTimeout" not in each]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +88,10 @@ QUEUES = [each for each in kinds("AWS::SQS::Queue") if "RedrivePolicy" not in ea
         f"{DEFAULTS['DefaultMaxDurationSeconds'] / 3600:g} hours by default",
         f"0 to {limits.MAX_RESTARTS}, {DEFAULTS['DefaultRestartLimit']} by default",
         f"confirmed within | {Timings().confirm_verdict_s:g} s",
-        f"silence before a query | {SILENCE_S} s",
-        f"about {NOTICED_S} s of the last sign of life",
+        f"silence before a query | {MISS_S:g} s where calls are free, "
+        f"{MISS_S + 2 * Timings().beat_s:g} s where they are not",
+        f"every {Timings().ask_s:g} s where calls are free",
+        f"about {MISS_S + Timings().failover_s:g} s after the last sign of life",
         f"an upload is awaited | {Timings().upload_s / 60:g} minutes",
         f"{get_recordings.MAX_LIMIT} recordings a page, {paging.MAX_BYTES // 1_000_000} MB;",
         f"files, events | {get_recording_files.MAX_LIMIT:,} a page, "

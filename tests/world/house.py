@@ -18,6 +18,7 @@ from agora_recording.aws.dynamodb import from_item
 from agora_recording.clock import from_iso
 from agora_recording.files.record_file_arrival import Arrival
 from agora_recording.life.executions import start_execution
+from agora_recording.life.look_queue import Between
 from agora_recording.life.watch_recordings import Swept
 from agora_recording.recording.ending import read_failure
 from agora_recording.recording.model import RANK, TERMINAL, Recording, from_row
@@ -46,19 +47,22 @@ class RoomError(Exception):
 
 
 class Queue(FakeQueue):
-    """The queue of arrivals, which brings each message to its room."""
+    """The queues, which bring each message to its room."""
 
     def __init__(self, house: House) -> None:
         super().__init__(house.faults)
         self.house = house
 
     def taken(self, message: dict[str, Any], delay_s: int) -> None:
-        """Bring a wish to look after its delay and the batching window."""
+        """Bring a wish to look after its delay and the batching window; one to sweep or to call."""
         if "call" in message:
             wish = partial(self.house.call_app, message["recordingId"], message["call"])
             self.house.later(delay_s, wish)
         elif "recordingId" in message:
             self.house.later(delay_s + 1, partial(self.house.arrive, message["recordingId"]))
+        elif "shards" in message:
+            between = msgspec.convert(message, Between)
+            self.house.later(delay_s, partial(self.house.sweep, between))
 
 
 class Rooms(World):
@@ -227,10 +231,13 @@ class House(Rooms):
         if self.background(self.parts.caller.send, recording_id, key) is None:
             self.later(HIDDEN_S, partial(self.call_app, recording_id, key))
 
-    def sweep(self) -> Counter[str]:
+    def sweep(self, *between: Between) -> Counter[str]:
         """Sweep once."""
-        self._swept_ms = self.clock()
-        swept: Swept | None = self.background(partial(self.parts.sweeper.sweep, seconds=50))
+        if not between:
+            self._swept_ms = self.clock()
+        swept: Swept | None = self.background(
+            partial(self.parts.sweeper.sweep, seconds=50, between=between)
+        )
         looks = swept.looks if swept else Counter()
         assert not looks["failed"], "a look raised"
         return looks

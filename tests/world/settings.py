@@ -24,6 +24,7 @@ class WorldSettings(StorageSettings, frozen=True, kw_only=True):
     token_s: float = 86_400
     bus_name: str = "bus"
     arrivals_queue_url: str = "arrivals"
+    sweeps_queue_url: str = "sweeps"
     poison_queue_url: str = "poison"
     state_machine_arn: str = MACHINE
     uid_from: int = 4_200_000_000

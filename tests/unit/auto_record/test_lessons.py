@@ -193,6 +193,18 @@ def test_the_secrets_of_a_rule_are_sealed_and_reach_its_recordings() -> None:
     assert unsealed == ["007secret"]
 
 
+def test_the_app_that_a_rule_names_hears_of_its_recordings() -> None:
+    school = School()
+    url = "https://app.example.com/hook"
+    school.rule(callbackUrl=url)
+    school.come(7)
+    (recording,) = school.recordings()
+    assert recording.callback_url == url
+    with pytest.raises(RequestInvalidError) as caught:
+        school.rule(callbackUrl="https://evil.example.com/hook")
+    assert [each.path for each in caught.value.problems] == ["callbackUrl"]
+
+
 def test_a_request_that_is_refused_later_does_not_hold_a_place(school: School) -> None:
     rule = school.parts.rule_store.get("lessons")
     wrong = replace(rule, request={"clientRequest": {"recordingConfig": {"channelType": 9}}})

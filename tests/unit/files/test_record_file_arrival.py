@@ -601,7 +601,7 @@ def test_a_sign_of_life_puts_off_the_next_query() -> None:
     room.clock.now_ms = after(180)
     room.arrive(f"{STEM}.m3u8")
     assert room.row.last_seen_ms == after(180)
-    assert due(room.row, TIMINGS) == (3, after(380))
+    assert due(room.row, TIMINGS) == (4, after(210))
     room.clock.advance(15)
     version = room.row.version
     room.arrive(f"{STEM}.m3u8")

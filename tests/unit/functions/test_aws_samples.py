@@ -188,7 +188,7 @@ def test_an_object_created_in_the_form_of_s3s_sample_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", ["scheduler-default-event", "cloudwatch-scheduled-event"])
 def test_the_sweeper_needs_nothing_of_the_event_that_wakes_it(name: str) -> None:
-    sweeper = SimpleNamespace(sweep=lambda **_: Swept(Counter(), 0, 0))
+    sweeper = SimpleNamespace(sweep=lambda **_: Swept(Counter(), 0, 0, 1))
     assert watch_app.lambda_handler(sample(name), CONTEXT, sweeper=cast(Any, sweeper)) == {}
 
 

@@ -156,11 +156,21 @@ def test_a_gap_that_opens_asks_for_a_query_once() -> None:
     room = _owned_room(recording())
     room.apply(heard(40, {"status": 0}, sequence=0))
     assert not room.row.gap_seen
-    room.apply(heard(33, {"progress": 1}, sequence=2))
+    room.apply(heard(45, {"fileName": "a.jpg"}, sequence=2))
     assert room.row.gap_seen
     room.add(recording())
-    room.apply(heard(33, {"progress": 2}, sequence=3))
+    room.apply(heard(45, {"fileName": "b.jpg"}, sequence=3))
     assert not room.row.gap_seen
+
+
+def test_where_event_33_comes_a_gap_asks_for_nothing() -> None:
+    room = _owned_room(recording())
+    room.apply(heard(40, {"status": 0}, sequence=0))
+    assert not room.row.beats
+    room.apply(heard(33, {"progress": 1}, sequence=2))
+    assert room.row.beats
+    assert not room.row.gap_seen
+    assert not begin_attempt(room.row, "8", after(101)).beats, "the next session has to show it"
 
 
 def test_late_events_of_an_earlier_session_change_nothing() -> None:

@@ -23,6 +23,9 @@ from tests.world.house import APP_ID, House, assert_sound, certify
 from tests.world.live_agora import AgoraSession
 from tests.world.threads import OneThread
 
+pytestmark = pytest.mark.slow
+
+
 Story = Callable[[House], None]
 Born = Callable[[House, AgoraSession], None]
 
@@ -228,8 +231,8 @@ def _crashes(whole: Faults) -> Iterator[Faults]:
 # The longest time without a session where one died in silence, with the loss of one process; else
 # it is the time of a few retries. And the longest time of two sessions: a stop of the predecessor
 # that met a failover is repeated when that would be over.
-SILENT_S = {"it dies in silence": 330, "its successor cannot start": 440}
-RETRIES_S, TWO_S = 10, 260
+SILENT_S = {"it dies in silence": 200, "its successor cannot start": 310}
+RETRIES_S, TWO_S = 10, 240
 
 
 def _assert_recorded(house: House, name: str) -> None:

@@ -34,8 +34,8 @@ def _put(client: Any, *rows: Recording) -> None:
 def test_only_what_is_due_by_now_is_found(index: DueIndex, client: Any) -> None:
     _put(
         client,
-        recording(recording_id=_id(1)),
-        recording(recording_id=_id(2), last_seen_ms=after(300)),
+        recording(recording_id=_id(1), beats=True),
+        recording(recording_id=_id(2), beats=True, last_seen_ms=after(300)),
         recording(recording_id=_id(3), gap_seen=True),
         requested(recording_id=_id(4)),
         uploading(recording_id=_id(5), status="completed"),
@@ -45,8 +45,8 @@ def test_only_what_is_due_by_now_is_found(index: DueIndex, client: Any) -> None:
         shards = range(DUE_SHARDS)
         return {each for n in shards for each in index.due(risk, n, after(seconds), 50)}
 
-    assert due(3, 206.999) == set()
-    assert due(3, 207) == {_id(1)}
+    assert due(3, 78.999) == set()
+    assert due(3, 79) == {_id(1)}
     assert due(3, 900) == {_id(1), _id(2)}
     assert due(2, 900) == {_id(3)}
     assert due(1, 1e6) == set()
@@ -54,11 +54,11 @@ def test_only_what_is_due_by_now_is_found(index: DueIndex, client: Any) -> None:
 
 
 def test_the_longest_due_are_found_first(index: DueIndex, client: Any) -> None:
-    shard = row_of(recording(), TIMINGS)["dueShard"]
-    late = recording(last_seen_ms=after(100))
+    shard = row_of(recording(beats=True), TIMINGS)["dueShard"]
+    late = recording(beats=True, last_seen_ms=after(100))
     item = {**row_of(late, TIMINGS), "PK": "REC#late", "dueShard": shard}
     client.put_item(TableName=TABLE, Item=to_item(item))
-    _put(client, recording())
+    _put(client, recording(beats=True))
     number = int(shard.removeprefix("DUE#"))
     assert index.due(3, number, after(900), 50) == [RECORDING_ID, "late"]
     assert index.due(3, number, after(900), 1) == [RECORDING_ID]

@@ -152,8 +152,11 @@ def test_a_404_that_began_before_the_stop_counts_from_its_beginning() -> None:
 def test_no_answer_moves_a_row_back(row: Recording, answer: Reply, seconds: int) -> None:
     told = after_stop(row, answer, after(seconds), TIMINGS)
     assert RANK[told.status] >= RANK[row.status]
-    # That nothing was recorded explains more than an end without a fault.
-    assert row.session_end in (None, told.session_end) or told.session_end == "NOTHING_RECORDED"
+    if told.session_end == "NOTHING_RECORDED":
+        # Agora's own word explains more than an end without a fault.
+        assert row.session_end in (None, "STOPPED", "EXITED", "IDLE", "NOTHING_RECORDED")
+    else:
+        assert row.session_end in (None, told.session_end)
     assert told.sids == row.sids
 
 

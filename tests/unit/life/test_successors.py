@@ -179,8 +179,8 @@ def test_a_silent_death_is_followed_by_a_successor_before_a_failover_would_be_ov
     assert_sound(house)
     assert house.row.status == "completed"
     assert ends(house) == ["TAKEN_OVER", "STOPPED"]
-    # Silence is doubted after 200 s, at the next minute; then everything is a matter of seconds.
-    assert house.agora.unrecorded_s < 200 + 60 + 10
+    # A session without event 33 is asked every 30 s; then everything is a matter of seconds.
+    assert house.agora.unrecorded_s < 30 + 60 + 10
     kinds = [kind for kind, _ in house.bus.events]
     assert kinds == ["Recording Started", "Recording Restarted", "Recording Completed"]
     assert house.agora.excluded == [[], ["resource-1"]]
@@ -189,7 +189,7 @@ def test_a_silent_death_is_followed_by_a_successor_before_a_failover_would_be_ov
 @pytest.mark.parametrize("for_s", [60, None])
 def test_a_failover_leaves_one_session_and_no_gap(for_s: float | None) -> None:
     house = House()
-    hide(house, 150, None if for_s is None else 90 + for_s)
+    hide(house, 150, for_s)
     house.begin()
     house.later(1500, house.stop)
     house.run()
@@ -202,7 +202,7 @@ def test_a_failover_leaves_one_session_and_no_gap(for_s: float | None) -> None:
 
 def test_a_successor_of_a_session_in_doubt_that_cannot_start_leaves_it_running() -> None:
     house = House()
-    hide(house, 150, 170)
+    hide(house, 150, 80)
     house.later(100, lambda: house.agora.answers.update(acquire=reply("acquire", 400, code=2)))
     house.begin()
     house.later(1500, house.stop)
@@ -254,7 +254,7 @@ def test_a_dead_session_whose_successor_cannot_start_is_replaced_when_it_is_know
 )
 def test_a_failover_is_waited_for_where_two_at_a_time_are_not_wanted(row: Recording) -> None:
     house = House(row)
-    hide(house, 150, 150)
+    hide(house, 150, 80)
     house.begin()
     house.later(1500, house.stop)
     house.run()
@@ -264,7 +264,7 @@ def test_a_failover_is_waited_for_where_two_at_a_time_are_not_wanted(row: Record
 
 def test_no_successor_begins_where_the_account_has_no_room() -> None:
     house = House(agora_concurrent_tasks=1.0)
-    hide(house, 150, 150)
+    hide(house, 150, 80)
     house.begin()
     house.later(1500, house.stop)
     house.run()

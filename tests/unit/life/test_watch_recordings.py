@@ -16,10 +16,19 @@ from msgspec.structs import replace
 from agora_recording.aws.lease import Lease
 from agora_recording.errors import RateLimitedError
 from agora_recording.life import watch_recordings
-from agora_recording.life.due_index import DUE_SHARDS
+from agora_recording.life.due_index import DUE_SHARDS, shard_of
 from agora_recording.life.executions import execution_arn
+from agora_recording.life.look_queue import Between, asked
 from agora_recording.life.store import RecordingStore
 from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.budget import (
+    MISSED,
+    QUIET,
+    Budget,
+    Fleet,
+    budget,
+    sweeps_between,
+)
 from agora_recording.recording.due import due
 from agora_recording.recording.ids import new_recording_id
 from agora_recording.recording.looking import Look, choose_look, is_unheard, stop_reason
@@ -56,6 +65,7 @@ OTHER_SID = "1" * 32
 LATE = after(100_000)
 ORPHANED = ended("NOT_CONFIRMED", attempt=running(end="NOT_CONFIRMED"))
 OVERDUE = after(600 + TIMINGS.upload_s)
+ALL = [Between(list(range(DUE_SHARDS)), Fleet(1, 0))]
 LONG: dict[str, Any] = {"max_duration_seconds": 1_000_000, "expires_hours": 720}
 
 
@@ -197,6 +207,142 @@ def test_an_execution_is_named_after_its_recording_and_generation() -> None:
     assert execution_arn(MACHINE, recording(execution=2)) == f"{arn}:{RECORDING_ID}-2"
 
 
+# --- as closely as the free calls allow ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count_open", "calls_per_second", "missed"),
+    [(0, 5, 1), (50, 5, 1), (1_600, 7, 1), (1_700, 7, 2), (30_000, 7, 2), (100_000, 7, 3)],
+)
+def test_doubt_comes_after_as_many_missed_notifications_as_the_calls_allow(
+    count_open: int, calls_per_second: float, missed: int
+) -> None:
+    found = budget(Fleet(count_open, 0), calls_per_second, TIMINGS)
+    assert found.missed == missed
+    assert found.wait_ms(MISSED) == (missed - 1) * 60_000
+    assert found.wait_ms(QUIET) == 0
+    assert [found.wait_ms(risk) for risk in (0, 1, 2, 5)] == [0] * 4
+
+
+@holding(st.integers(0, 200_000), st.integers(0, 200_000), st.floats(0.1, 10))
+def test_looks_at_quiet_sessions_never_want_more_than_their_share(
+    count_open: int, quiet: int, calls_per_second: float
+) -> None:
+    found = budget(Fleet(max(count_open, quiet), quiet), calls_per_second, TIMINGS)
+    each_s = TIMINGS.ask_s + found.quiet_ms / 1000
+    is_longest = found.quiet_ms == TIMINGS.wait_s * 1000
+    assert is_longest or quiet / each_s <= 0.25 * calls_per_second + 0.01
+    half = Fleet(max(count_open, quiet) // 2, quiet // 2)
+    closer = budget(half, calls_per_second, TIMINGS)
+    assert closer.missed <= found.missed
+    assert closer.quiet_ms <= found.quiet_ms
+
+
+def test_a_look_waits_for_free_calls() -> None:
+    row = recording(beats=True, **LONG)
+    look = due(row, TIMINGS)
+    assert look
+    busy = Budget(missed_ms=60_000)
+    assert choose_look(row, look[1], TIMINGS, busy) == "nothing"
+    assert choose_look(row, look[1] + 60_000, TIMINGS, busy) == "query"
+
+
+@pytest.mark.parametrize("page", [1, 200])
+def test_a_sweep_of_a_large_fleet_leaves_what_missed_one_notification(
+    page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_recordings, "_PAGE", page)
+    monkeypatch.setattr(watch_recordings, "budget", lambda *_: Budget(missed=2, missed_ms=60_000))
+    once = _many(9, recording(beats=True, last_seen_ms=after(320), **LONG))
+    twice = _many(5, recording(beats=True, last_seen_ms=after(260), **LONG), first=9)
+    room = Room(*once, *twice, script=(state(5),) * 5)
+    assert room.sweep() == {"query": 5}
+
+
+def test_the_fleet_is_measured_whatever_the_fill_of_its_shards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def noted(*measured: Any) -> Budget:
+        seen.append(measured[:2])
+        return Budget()
+
+    monkeypatch.setattr(watch_recordings, "budget", noted)
+    rows = [*_many(20, recording(beats=True, **LONG)), *_many(7, recording(**LONG), first=20)]
+    for page in (1, 200):
+        monkeypatch.setattr(watch_recordings, "_PAGE", page)
+        Room(*rows, seconds=8).sweep()
+    assert seen == [(Fleet(27, 7), 5)] * 2
+
+
+def test_sweeps_before_the_next_minute_are_asked_for_when_rows_will_be_due() -> None:
+    heard = [recording(beats=True, last_seen_ms=after(400 - each), **LONG) for each in (20, 31, 59)]
+    room = Room(*(_many(1, row, first=n)[0] for n, row in enumerate(heard)))
+    room.sweep()
+    # They will be due in 52, 41 and 13 s: the first waits for the sweep of the next minute, and no
+    # sweep comes sooner than after 15 s.
+    assert room.queue.delays == [15, 41]
+    shards = [shard_of(_many(1, heard[n], first=n)[0].recording_id) for n in (2, 1)]
+    assert [message["shards"] for message in room.queue.messages] == [[each] for each in shards]
+    assert [message["fleet"] for message in room.queue.messages] == [{"open": 3, "quiet": 0}] * 2
+
+
+def test_rows_that_will_be_due_at_nearly_the_same_time_share_a_sweep() -> None:
+    due_s = (1, 14, 15, 16, 31, 33, 50)
+    asked = sweeps_between([(NOW_MS + each * 1000, each) for each in due_s], (), NOW_MS, TIMINGS)
+    assert asked == {15: [1, 14, 15], 30: [16], 45: [31, 33]}
+
+
+def test_a_sweep_in_between_reads_only_the_shards_that_it_was_asked_for() -> None:
+    rows = _many(40, recording())
+    room = Room(*rows, script=(state(5),) * 40)
+    between = [Between([2], Fleet(70, 3)), Between([5, 2], Fleet(70, 3))]
+    swept = room.parts.sweeper.sweep(seconds=50, between=between)
+    asked = sum(shard_of(each.recording_id) in (2, 5) for each in rows)
+    assert 0 < asked < 40
+    assert (swept.looks, swept.open) == ({"query": asked}, 70)
+    assert room.queue.messages == []
+
+
+def test_in_a_long_sweep_a_404_is_asked_again_between_two_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch_recordings, "_BATCH", 1)
+    rows = _many(3, recording(**LONG))
+    room = Room(*rows, script=(gone("query"), state(5), gone("query"), state(5)))
+    sweeper = room.parts.sweeper
+    order: list[str] = []
+    shards = {number: room.parts.due_index.shard(number, 200) for number in range(DUE_SHARDS)}
+    for batch in sweeper.batches(shards, 0):
+        order += batch
+        assert sweeper.look(batch[0]) == "query"
+        room.clock.advance(3)
+    assert order[2] == order[0]
+    assert (len(order), len(set(order))) == (4, 3)
+
+
+def test_an_event_of_the_queue_says_which_sweeps_are_asked_for() -> None:
+    assert asked({"source": "aws.scheduler"}) == []
+    sweep = Between([1, 7], Fleet(3, 1))
+    body = '{"shards":[1,7],"fleet":{"open":3,"quiet":1}}'
+    assert asked({"Records": [{"body": body}]}) == [sweep]
+
+
+def test_a_sweep_in_between_asks_only_for_what_it_found_in_doubt() -> None:
+    heard = recording(beats=True, last_seen_ms=after(360), **LONG)
+    silent = recording(beats=True, last_seen_ms=after(300), **LONG)
+    room = Room(*_many(1, heard), *_many(1, silent, first=1), script=(gone("query"),))
+    assert room.parts.sweeper.sweep(seconds=50, between=ALL).looks == {"query": 1}
+    assert room.queue.delays == [5]
+
+
+def test_nothing_is_asked_for_where_nothing_is_open() -> None:
+    room = Room(uploading(status="completed"))
+    room.sweep()
+    assert room.queue.messages == []
+
+
 # --- query ---------------------------------------------------------------------------------------
 
 
@@ -206,31 +352,41 @@ def test_a_silent_recording_is_asked_and_found_alive() -> None:
     ((_, call),) = room.agora.calls
     assert (call["resource_id"], call["sid"]) == (RESOURCE_ID, SID)
     assert (room.row.last_seen_ms, room.row.looked_ms) == (after(400), after(400))
-    assert due(room.row, TIMINGS) == (3, after(400 + TIMINGS.silence_s))
+    assert due(room.row, TIMINGS) == (4, after(400 + TIMINGS.ask_s))
     assert room.parts.sweeper.unheard == {RECORDING_ID}
 
 
 def test_a_silent_death_is_doubted_at_the_second_look() -> None:
     room = Room(recording(task_token="token"), script=(gone("query"),) * 2)
     room.machine.tokens = {"token"}
-    assert room.sweep() == {"query": 2}
-    assert room.clock() == after(405), "the second look comes seconds later, in the same sweep"
+    assert room.sweep() == {"query": 1}
+    assert room.queue.delays == [5], "the second look comes seconds later, not in a minute"
+    room.clock.advance(5)
+    assert room.sweep() == {"query": 1}
     assert room.machine.sent == [("token", {"reason": "SUSPECTED"})]
     assert room.row.session_end is None
 
 
 def test_a_session_that_is_found_again_at_the_second_look_is_left_alone() -> None:
     room = Room(recording(task_token="token"), script=(gone("query"), state(5)))
-    assert room.sweep() == {"query": 2}
+    room.sweep()
+    room.clock.advance(5)
+    assert room.sweep() == {"query": 1}
     assert (room.row.take_over, room.row.gone_ms) == (None, None)
 
 
 def test_the_end_of_a_token_begins_a_successor_in_time() -> None:
     held = running(token_until_ms=after(86_400))
-    row = recording(task_token="token", attempt=held, max_duration_seconds=100_000)
-    early = Room(replace(row, queried_ms=after(85_000)), seconds=85_199)
+    row = recording(
+        task_token="token",
+        attempt=held,
+        max_duration_seconds=100_000,
+        beats=True,
+        last_seen_ms=after(85_190),
+    )
+    early = Room(row, seconds=85_199)
     assert early.look() == "nothing"
-    room = Room(replace(row, queried_ms=after(85_000)), seconds=85_200)
+    room = Room(row, seconds=85_200)
     room.machine.tokens = {"token"}
     assert room.look() == "hand over"
     assert room.machine.sent == [("token", {"reason": "HAND_OVER"})]
@@ -256,7 +412,7 @@ def test_a_query_without_an_answer_is_repeated_soon() -> None:
     room = Room(recording(), script=(silence("query"),))
     room.look()
     assert room.row.session_end is None
-    assert due(room.row, TIMINGS) == (3, after(430))
+    assert due(room.row, TIMINGS) == (4, after(430))
 
 
 @pytest.mark.parametrize("row", [starting(task_token="token"), restarting(task_token="token")])
@@ -450,8 +606,8 @@ def test_a_sweep_looks_at_all_that_is_due_and_at_nothing_else() -> None:
     silent = _many(5, recording())
     heard = _many(3, recording(last_seen_ms=after(390)), first=5)
     room = Room(*silent, *heard, script=(state(5),) * 5)
-    assert room.parts.sweeper.sweep(seconds=50) == ({"query": 5}, 8, 5)
-    assert room.parts.sweeper.sweep(seconds=50) == ({}, 8, 0)
+    assert room.parts.sweeper.sweep(seconds=50) == ({"query": 5}, 8, 5, 1)
+    assert room.parts.sweeper.sweep(seconds=50) == ({}, 8, 0, 1)
 
 
 def test_the_lease_is_taken_only_where_something_is_due() -> None:
@@ -474,7 +630,7 @@ def test_shards_of_any_fill_are_swept_alike(page: int, monkeypatch: pytest.Monke
         *_many(20, late, first=60),
     ]
     room = Room(*rows, script=(state(5),) * 40)
-    looks, count_open, _ = room.parts.sweeper.sweep(seconds=50)
+    looks, count_open, *_ = room.parts.sweeper.sweep(seconds=50)
     assert looks == {"query": 40, "files": 20}
     assert count_open == 60
 
@@ -488,7 +644,7 @@ def test_a_sweep_goes_by_risk(page: int) -> None:
         *_many(2, requested(), first=6),
     ]
     room = Room(*rows, script=(state(5),) * 4, seconds=5000)
-    shards = [room.parts.due_index.shard(number, page) for number in range(DUE_SHARDS)]
+    shards = {number: room.parts.due_index.shard(number, page) for number in range(DUE_SHARDS)}
     order = [each for batch in room.parts.sweeper.batches(shards, 0) for each in batch]
     number = {row.recording_id: place // 2 for place, row in enumerate(rows)}
     assert [number[each] for each in order] == [3, 3, 2, 2, 1, 1, 0, 0]
@@ -508,7 +664,7 @@ def test_a_row_that_cannot_be_moved_on_does_not_hold_up_a_sweep() -> None:
 
 
 def test_without_slots_the_rest_is_left_for_the_next_sweep() -> None:
-    rows = _many(3, recording())
+    rows = _many(3, recording(beats=True))
     script = (state(5), RateLimitedError("booked"), RateLimitedError("booked"))
     room = Room(*rows, script=script)
     assert room.sweep() == {"query": 1, "no slot": 2}
@@ -596,7 +752,7 @@ def test_a_crash_in_the_middle_of_a_sweep_loses_nothing() -> None:
     ]
 
     def life(faults: Faults) -> Room:
-        room = Room(*rows, script=(state(5),) * 9, seconds=950, faults=faults)
+        room = Room(*rows, script=(state(5),) * 99, seconds=950, faults=faults)
         room.machine.tokens = {"token", "other"}
         del room.machine.executions[rows[4].recording_id]
         for _ in range(8):

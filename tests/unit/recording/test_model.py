@@ -61,6 +61,8 @@ OTHER_SID = "1" * 32
 
 # --- what Agora knows of it ----------------------------------------------------------------------
 
+LONG: dict[str, Any] = {"max_duration_seconds": 1_000_000, "expires_hours": 720}
+
 
 def test_a_recording_is_a_resource_once_it_is_acquired_and_a_task_once_it_is_started() -> None:
     assert (requested().resource, requested(attempt=attempt()).resource) == (None, None)
@@ -417,9 +419,24 @@ def test_an_upload_is_looked_at_now_and_then_until_its_deadline() -> None:
 
 
 def test_a_healthy_recording_is_asked_after_silence() -> None:
-    assert due(recording(), TIMINGS) == (3, after(7 + TIMINGS.silence_s))
-    heard = recording(last_seen_ms=after(600))
-    assert due(heard, TIMINGS) == (3, after(600 + TIMINGS.silence_s))
+    row = recording(beats=True, **LONG)
+    assert due(row, TIMINGS) == (3, after(7 + TIMINGS.miss_s))
+    heard = replace(row, last_seen_ms=after(600))
+    assert due(heard, TIMINGS) == (3, after(600 + TIMINGS.miss_s))
+
+
+def test_one_that_is_never_heard_is_asked_more_often_from_its_second_minute_on() -> None:
+    row = recording(**LONG)
+    assert due(row, TIMINGS) == (4, after(2 + TIMINGS.miss_s))
+    asked = replace(row, queried_ms=after(600))
+    assert due(asked, TIMINGS) == (4, after(600 + TIMINGS.ask_s))
+
+
+def test_what_has_a_deadline_soon_does_not_wait_for_free_calls() -> None:
+    row = recording(beats=True, max_duration_seconds=7200, expires_hours=72)
+    for seen_s, risk in ((7200 - 700, 3), (7200 - 600, 2)):
+        look = due(replace(row, last_seen_ms=after(seen_s)), TIMINGS)
+        assert look == (risk, after(seen_s + TIMINGS.miss_s))
 
 
 def test_a_gap_in_the_notifications_makes_it_sooner() -> None:
@@ -437,12 +454,12 @@ def test_a_404_is_confirmed_with_growing_gaps() -> None:
 
 def test_a_look_that_found_no_slot_comes_again_but_not_at_once() -> None:
     row = recording(looked_ms=after(300))
-    assert due(row, TIMINGS) == (3, after(330))
+    assert due(row, TIMINGS) == (4, after(330))
 
 
 def test_the_longest_duration_is_looked_out_for() -> None:
     row = recording(max_duration_seconds=100)
-    assert due(row, TIMINGS) == (3, after(107))
+    assert due(row, TIMINGS) == (2, after(2 + TIMINGS.miss_s))
 
 
 def test_it_is_stopped_before_agora_stops_answering_for_it() -> None:
@@ -464,8 +481,8 @@ def test_durations_are_shortened_as_the_thresholds_are() -> None:
 
 
 def test_credentials_are_renewed_in_time() -> None:
-    row = recording(last_seen_ms=after(3500), storage_token_ms=after(2))
-    assert due(row, TIMINGS) == (3, after(2 + TIMINGS.storage_token_s))
+    row = recording(last_seen_ms=after(3590), storage_token_ms=after(2))
+    assert due(row, TIMINGS) == (2, after(2 + TIMINGS.storage_token_s))
 
 
 def test_what_agora_does_not_speak_of_is_asked_again_less_and_less_often() -> None:
@@ -493,7 +510,7 @@ def test_an_orphan_does_not_hide_what_the_recording_needs_itself() -> None:
     orphan = running(1, sid=OTHER_SID, end="NOT_CONFIRMED")
     row = recording(past_attempts=[orphan], attempt=running(2), looked_ms=after(100))
     gone = replace(row, gone_ms=after(101), gone_checks=1, queried_ms=after(101))
-    assert due(row, TIMINGS) == (3, after(7 + TIMINGS.silence_s))
+    assert due(row, TIMINGS) == (2, after(130))
     assert due(gone, TIMINGS) == (2, after(106))
 
 

@@ -20,7 +20,7 @@ from agora_recording.aws.compare_and_set import Backoff, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
 from agora_recording.callbacks.message import QUEUED_S, Message, MessageType, body_of, digest
-from agora_recording.clock import iso
+from agora_recording.clock import iso, to_ms
 from agora_recording.errors import WriteConflictError
 from agora_recording.life.due_index import BY_DUE
 from agora_recording.observability import logger
@@ -267,9 +267,9 @@ class CallStore(msgspec.Struct, frozen=True):
         self._dynamodb.delete_item(TableName=self.table_name, Key=_off(url))
 
 
-def is_queued(message: Message, now_ms: int) -> bool:
-    """Tell whether a queue can bring the next try of a message."""
-    return message.state == "waiting" and message.next_ms - now_ms <= QUEUED_S * 1000
+def is_queued(message: Message, now_ms: int, speed: float = 1) -> bool:
+    """Tell whether a queue can bring the next try of a message; `speed` is the embedded run's."""
+    return message.state == "waiting" and message.next_ms - now_ms <= to_ms(QUEUED_S / speed)
 
 
 def _off(url: str) -> dict[str, Any]:

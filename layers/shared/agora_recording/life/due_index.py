@@ -49,8 +49,12 @@ def due_keys(recording: Recording, timings: Timings) -> dict[str, str]:
     if look is None:
         return {}
     risk, at_ms = look
-    shard = zlib.crc32(recording.recording_id.encode()) % DUE_SHARDS
-    return {"dueShard": f"DUE#{shard}", "dueKey": f"{risk}#{iso(at_ms)}"}
+    return {"dueShard": f"DUE#{shard_of(recording.recording_id)}", "dueKey": f"{risk}#{iso(at_ms)}"}
+
+
+def shard_of(recording_id: str) -> int:
+    """Return the number of the shard that a recording is in."""
+    return zlib.crc32(recording_id.encode()) % DUE_SHARDS
 
 
 class DueIndex(msgspec.Struct, frozen=True):
@@ -101,6 +105,17 @@ class DueIndex(msgspec.Struct, frozen=True):
         """Return the id of every recording that is not over, oldest first."""
         pages = (page for shard in range(DUE_SHARDS) for page in self._open_pages(shard))
         return sorted(_id(item) for page in pages for item in page["Items"])
+
+    def count(self, risk: int, shard: int) -> int:
+        """Return how many rows of one risk and shard there are, due or not."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self.table_name,
+            IndexName=BY_DUE,
+            KeyConditionExpression="dueShard = :shard AND begins_with(dueKey, :risk)",
+            ExpressionAttributeValues=to_item({":shard": f"DUE#{shard}", ":risk": f"{risk}#"}),
+            Select="COUNT",
+        )
+        return sum(page["Count"] for page in pages)
 
     def count_open(self, shard: int) -> int:
         """Return how many recordings of one shard are not over. Reads only the index."""

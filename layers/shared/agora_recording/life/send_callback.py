@@ -93,7 +93,7 @@ class Caller(msgspec.Struct, kw_only=True):
         written = self._write(message, after, f"{answered} (try {after.tries} of {TRIES})", reply)
         if written is None:
             return "nothing"
-        if is_queued(written, now):
+        if is_queued(written, now, self.speed):
             wait_s = max(0, written.next_ms - now) / 1000
             self.queue.ask(written.recording_id, written.key, wait_s)
         return written.state

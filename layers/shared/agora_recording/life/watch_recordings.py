@@ -9,9 +9,8 @@ intervals longer.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,15 +26,23 @@ from agora_recording.clock import now_ms, to_ms
 from agora_recording.errors import AgoraError, RateLimitedError
 from agora_recording.life.adoption import Adopter
 from agora_recording.life.callbacks import CallQueue, CallStore
-from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard
+from agora_recording.life.due_index import DUE_SHARDS, DueIndex, Scheduled, Shard, shard_of
 from agora_recording.life.executions import Waker, execution_arn, start_execution
-from agora_recording.life.look_queue import ArrivalQueue
+from agora_recording.life.look_queue import ArrivalQueue, Between, SweepQueue
 from agora_recording.life.orphans import OrphanStopper
 from agora_recording.life.sessions import SessionStore
 from agora_recording.life.store import Note, RecordingStore
 from agora_recording.life.timekeeper import Timekeeper
 from agora_recording.observability import logger
-from agora_recording.recording.due import LATE, RISKS
+from agora_recording.recording.budget import (
+    CLOSEST,
+    QUIET,
+    Budget,
+    Fleet,
+    budget,
+    sweeps_between,
+)
+from agora_recording.recording.due import LATE, RISKS, next_look
 from agora_recording.recording.looking import (
     Look,
     choose_look,
@@ -43,7 +50,12 @@ from agora_recording.recording.looking import (
     is_unheard,
     stop_reason,
 )
-from agora_recording.recording.model import Recording, ask_to_stop, ask_to_take_over
+from agora_recording.recording.model import (
+    Recording,
+    ask_to_stop,
+    ask_to_take_over,
+    wake_reason,
+)
 from agora_recording.recording.observing import RUNNING, observe
 from agora_recording.recording.timings import Timings
 
@@ -52,12 +64,12 @@ if TYPE_CHECKING:
 
 _WORKERS = 4
 _BATCH = 50
-_SECOND_LOOKS = 50  # of a sweep; more are left to the next one
+_AGAIN_S = 5  # after which a sweep in between is asked for again that met another sweep
 _PAGE = 200  # rows of a shard that are read at once; 40 of them cost half a unit
 
 
-def _due(shard: Shard, now_ms: int) -> list[Scheduled]:
-    return [each for each in shard.rows if each.at_ms <= now_ms]
+def _due(shard: Shard, now_ms: int, budget: Budget) -> list[Scheduled]:
+    return [each for each in shard.rows if each.at_ms + budget.wait_ms(each.risk) <= now_ms]
 
 
 class Swept(NamedTuple):
@@ -68,6 +80,7 @@ class Swept(NamedTuple):
     looks: Counter[str]
     open: int
     unheard: int
+    missed: int  # notifications in a row after which a session was doubted
 
 
 class Sweeper:
@@ -87,6 +100,8 @@ class Sweeper:
         storage: Storage,
         lease: Lease,
         arrivals: ArrivalQueue,
+        again: SweepQueue,
+        calls_per_second: float,
         calls: CallStore,
         call_queue: CallQueue,
         timings: Timings,
@@ -94,7 +109,6 @@ class Sweeper:
         concurrent_tasks: float,
         stepfunctions: SFNClient | None = None,
         now_ms: Callable[[], int] = now_ms,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._sessions = sessions
@@ -109,39 +123,98 @@ class Sweeper:
         self._timings = timings
         self._state_machine_arn = state_machine_arn
         self._arrivals = arrivals
+        self._again = again
+        self._calls_per_second = calls_per_second
+        self._fleet = Fleet()
+        self._budget = CLOSEST
+        self._soon: dict[str, int] = {}  # when (ms) a recording is due that was found in doubt
         self._calls = calls
         self._call_queue = call_queue
         self._stepfunctions = stepfunctions
         self._now_ms = now_ms
         self._concurrent_tasks = concurrent_tasks
-        self._sleep = sleep
         self.unheard: set[str] = set()
-        self._missing: list[str] = []  # recordings that Agora did not find, for the first time
-        self._may_double = True  # whether the account has room for successors
 
-    def sweep(self, *, seconds: float, first_shard: int = 0) -> Swept:
+    def sweep(
+        self, *, seconds: float, first_shard: int = 0, between: Sequence[Between] = ()
+    ) -> Swept:
         """Look at what is due, for at most `seconds`; return what was done.
 
         Nothing is looked at while another sweeper holds the lease. If nothing is due, as nearly
-        always in a small fleet, the lease is not taken, which saves two writes.
+        always in a small fleet, the lease is not taken, which saves two writes. Further sweeps are
+        asked for, before the next minute, when rows will be due. `between` is what the sweep of the
+        minute asked for: such a sweep reads only those shards, and asks only for what it found in
+        doubt.
         """
-        self.unheard.clear()
-        self._missing.clear()
-        # Before all else: a message must not wait for a fleet that is looked at.
-        for recording_id, key in self._calls.due(self._now_ms()):
-            self._call_queue.ask(recording_id, key)
+        self.forget()
+        if not between:
+            # Before all else: a message must not wait for a fleet that is looked at.
+            for recording_id, key in self._calls.due(self._now_ms()):
+                self._call_queue.ask(recording_id, key)
         looks: Counter[str] = Counter()
+        numbers = sorted({each for one in between for each in one.shards}) or range(DUE_SHARDS)
         with ThreadPoolExecutor(_WORKERS) as workers:
-            shards = list(workers.map(partial(self._index.shard, limit=_PAGE), range(DUE_SHARDS)))
-            count_open = sum(workers.map(self._count_open, range(DUE_SHARDS), shards))
-            self._may_double = count_open < self._concurrent_tasks
+            read = partial(self._index.shard, limit=_PAGE)
+            shards = dict(zip(numbers, workers.map(read, numbers), strict=True))
+            self.measure(between[-1].fleet if between else self._count(shards, workers))
             if self._is_any_due(shards):
                 looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
-        return Swept(looks, count_open, len(self.unheard))
+        asked = self.next_sweeps({} if between else shards)
+        if between and looks["lease held"]:
+            # What it should have looked at is not forgotten: the other sweep may end soon.
+            asked[_AGAIN_S] = Between(list(numbers), self._fleet)
+        self._again.ask(asked)
+        return Swept(looks, self._fleet.open, len(self.unheard), self._budget.missed)
 
-    def _is_any_due(self, shards: Sequence[Shard]) -> bool:
+    def forget(self) -> None:
+        """Begin anew: nothing was found yet."""
+        self.unheard.clear()
+        self._soon.clear()
+
+    def measure(self, fleet: Fleet) -> None:
+        """Set how closely the fleet is watched from now on."""
+        self._fleet = fleet
+        self._budget = budget(fleet, self._calls_per_second, self._timings)
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether the account may run a successor beside its predecessor."""
+        return self._fleet.open < self._concurrent_tasks
+
+    def next_sweeps(self, shards: Mapping[int, Shard]) -> dict[int, Between]:
+        """Return the sweeps before the next minute, by the seconds until then.
+
+        Of a shard that is too long to be read at once, rows may be due at any time: it is read
+        every few seconds, which costs nothing beside so large a fleet.
+        """
         now = self._now_ms()
-        return any(not each.is_whole or _due(each, now) for each in shards)
+        step_ms = to_ms(self._timings.often_s)
+        steps = range(now + step_ms, now + to_ms(self._timings.beat_s), step_ms)
+        due: list[tuple[int, int]] = []
+        soon = [(at_ms, shard_of(each)) for each, at_ms in self._soon.items()]
+        for number, shard in shards.items():
+            due += (
+                (each.at_ms + self._budget.wait_ms(each.risk), number)
+                for each in shard.rows
+                if each.risk != LATE
+            )
+            if not shard.is_whole:
+                soon += ((at_ms, number) for at_ms in steps)
+        asked = sweeps_between(due, soon, now, self._timings)
+        return {after_s: Between(numbers, self._fleet) for after_s, numbers in asked.items()}
+
+    def _is_any_due(self, shards: Mapping[int, Shard]) -> bool:
+        now = self._now_ms()
+        return any(not each.is_whole or _due(each, now, self._budget) for each in shards.values())
+
+    def _count(self, shards: Mapping[int, Shard], workers: ThreadPoolExecutor) -> Fleet:
+        count_open = sum(workers.map(self._count_open, shards, shards.values()))
+        return Fleet(count_open, sum(workers.map(self._count_quiet, shards, shards.values())))
+
+    def _count_quiet(self, number: int, shard: Shard) -> int:
+        if shard.is_whole:
+            return sum(each.risk == QUIET for each in shard.rows)
+        return self._index.count(QUIET, number)
 
     def _count_open(self, number: int, shard: Shard) -> int:
         if shard.is_whole:
@@ -165,31 +238,40 @@ class Sweeper:
                 done.update(workers.map(look_in_time, batch))
                 if done["out of time"]:
                     break
-            # The second look at what Agora did not find: seconds later, not at the next minute.
-            again = self._missing[:_SECOND_LOOKS]
-            gap_s = self._timings.gone_gaps_s[0]
-            if again and self._now_ms() + to_ms(gap_s) < end_ms:
-                self._sleep(gap_s)
-                done.update(workers.map(look_in_time, again))
         finally:
             self._lease.release()
         return done
 
-    def batches(self, shards: Sequence[Shard], first_shard: int) -> Iterator[list[str]]:
+    def batches(self, shards: Mapping[int, Shard], first_shard: int) -> Iterator[list[str]]:
         """Yield ids of what is due now, in order of risk.
 
         A shard that fits into a page was read before; rows of a larger shard are read when needed.
+        What was not found is due again some seconds later: in a long sweep, it comes between.
         """
-        now = self._now_ms()
-        numbers = [(first_shard + step) % DUE_SHARDS for step in range(DUE_SHARDS)]
+        numbers = sorted(shards, key=lambda number: (number - first_shard) % DUE_SHARDS)
         for risk in RISKS:
             for number in numbers:
-                shard = shards[number]
-                if shard.is_whole:
-                    found = [each.recording_id for each in _due(shard, now) if each.risk == risk]
-                    yield from (found[at : at + _BATCH] for at in range(0, len(found), _BATCH))
-                else:
-                    yield from self._read(risk, number, now)
+                for batch in self._of_shard(risk, number, shards[number]):
+                    yield batch
+                    if again := self._due_again():
+                        yield again
+
+    def _of_shard(self, risk: int, number: int, shard: Shard) -> Iterator[list[str]]:
+        now_ms = self._now_ms()
+        if not shard.is_whole:
+            yield from self._read(risk, number, now_ms - self._budget.wait_ms(risk))
+            return
+        rows = _due(shard, now_ms, self._budget)
+        found = [each.recording_id for each in rows if each.risk == risk]
+        yield from (found[at : at + _BATCH] for at in range(0, len(found), _BATCH))
+
+    def _due_again(self) -> list[str]:
+        """Return what this sweep found in doubt and must look at again by now; forget it."""
+        now = self._now_ms()
+        found = [each for each, at_ms in self._soon.items() if at_ms <= now]
+        for each in found:
+            del self._soon[each]
+        return found
 
     def _read(self, risk: int, shard: int, now_ms: int) -> Iterator[list[str]]:
         served: set[str] = set()
@@ -223,7 +305,7 @@ class Sweeper:
     def look(self, recording_id: str) -> Look:
         """Do what one recording needs now; return which look it was."""
         recording = self._store.get(recording_id)
-        look = choose_look(recording, self._now_ms(), self._timings)
+        look = choose_look(recording, self._now_ms(), self._timings, self._budget)
         task = recording.task
         match look:
             case "begin":
@@ -280,7 +362,7 @@ class Sweeper:
             if row.sid != task.sid:
                 return row
             after = replace(observe(row, reply, now, self._timings), looked_ms=now)
-            if self._may_double and is_doubtful(after, now, self._timings):
+            if self._has_room and is_doubtful(after, now, self._timings):
                 after = ask_to_take_over(after, "SUSPECTED")
             return after
 
@@ -294,8 +376,9 @@ class Sweeper:
             return [Note(now, "query", words, data)]
 
         after = self._waker.wake(recording.recording_id, change, notes)
-        if reply.outcome.handling == "confirm_gone" and after.gone_checks == 1:
-            self._missing.append(recording.recording_id)
+        look = next_look(after, self._timings)
+        if look and reply.outcome.handling == "confirm_gone" and not wake_reason(after):
+            self._soon[recording.recording_id] = look[1]
 
     def _hand_over(self, recording: Recording) -> None:
         now = self._now_ms()

@@ -1,7 +1,8 @@
 """When a recording must be looked at next, and with which risk.
 
-The order of risks: not started, stopping, silent, not seen for long; and last, recordings that are
-over and lack only files that may come late.
+The order of risks: not started, stopping, in doubt, a notification missed, never heard; and last,
+recordings that are over and lack only files that may come late. Looks at those that are missed or
+never heard wait for free calls (recording/budget.py); what is here is when they may begin.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from agora_recording.clock import to_ms
+from agora_recording.recording.budget import MISSED, QUIET
 from agora_recording.recording.model import Attempt, Recording, wake_reason
 from agora_recording.recording.timings import Timings, shortened_ms
 
 # --- supervision: when to look at it next -------------------------------------------------------
 
 # In the order of risk: see the module's docstring.
-Risk = Literal[0, 1, 2, 3, 4]
+Risk = Literal[0, 1, 2, 3, 4, 5]
 RISKS: tuple[Risk, ...] = get_args(Risk)
-LATE: Risk = 4
+_DOUBT: Risk = 2
+LATE: Risk = 5
 
 
 def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
@@ -34,7 +37,10 @@ def due(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
         )
         if look
     ]
-    return min(looks, key=lambda look: look[1], default=None)
+    first = min(looks, key=lambda look: look[1], default=None)
+    if first and len(looks) > 1 and first[0] in (MISSED, QUIET):
+        return _DOUBT, first[1]  # what else it needs does not wait for free calls
+    return first
 
 
 def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None:
@@ -89,11 +95,22 @@ def next_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | None
         gap = timings.gone_gaps_s[min(recording.gone_checks, len(timings.gone_gaps_s)) - 1]
         return 2, (recording.queried_ms or recording.gone_ms) + to_ms(gap)
     answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)
-    look = answered + to_ms(timings.monitor_s if recording.gap_seen else timings.silence_s)
+    risk: Risk
+    if recording.gap_seen:
+        risk, look = _DOUBT, answered + to_ms(timings.monitor_s)
+    elif recording.beats:
+        risk, look = MISSED, answered + to_ms(timings.miss_s)
+    else:
+        # The first event 33 comes a minute after the start.
+        begun = attempt.started_ms or attempt.begun_ms if attempt else recording.created_ms
+        risk, look = QUIET, max(answered + to_ms(timings.ask_s), begun + to_ms(timings.miss_s))
     if looked > answered:
         # The last look found no slot or no answer: try again soon, but not at once.
         look = max(look, looked + to_ms(timings.gone_gaps_s[-1]))
-    return (2 if recording.gap_seen else 3), min(look, _must_look(recording, timings))
+    must = _must_look(recording, timings)
+    if must < look + to_ms(timings.wait_s):
+        risk = _DOUBT  # it must not wait longer than that
+    return risk, min(look, must)
 
 
 def _starting_look(recording: Recording, timings: Timings) -> int:

@@ -74,7 +74,11 @@ def applied(
         return changed
     if facts.lastSignMs is not None and not ended:
         changed = seen(changed, min(facts.lastSignMs, now_ms))
-    if gap or session.needs_query(facts, recording.queried_ms):
+    if facts.progress is not None:
+        changed = replace(changed, beats=True)
+    # Where event 33 comes, the next minute tells more than a gap does.
+    is_gap = gap and not changed.beats
+    if is_gap or session.needs_query(facts, recording.queried_ms):
         changed = replace(changed, gap_seen=True)
     changed = replace(changed, upload=_upload(changed.upload, facts))
     if _needs_token(changed, facts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.budget import CLOSEST, Budget
 from agora_recording.recording.due import (
     deadline_ms,
     due,
@@ -39,10 +40,12 @@ Look = Literal[
 ]
 
 
-def choose_look(recording: Recording, now_ms: int, timings: Timings) -> Look:
+def choose_look(
+    recording: Recording, now_ms: int, timings: Timings, budget: Budget = CLOSEST
+) -> Look:
     """Return what a recording needs now. Defined for every state of the row."""
     when = due(recording, timings)
-    if when is None or when[1] > now_ms:
+    if when is None or when[1] + budget.wait_ms(when[0]) > now_ms:
         return "nothing"
     own = next_look(recording, timings)
     if own is None or own[1] > now_ms:

@@ -200,6 +200,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     gone_ms: int | None = None  # since when Agora answers 404
     gone_checks: int = 0
     gap_seen: bool = False  # a notification is missing: look sooner
+    beats: bool = False  # event 33 comes from the current session
     upload: Upload = Upload()
     late_until_ms: int | None = None  # incomplete: until when the missing files are awaited
     overdue_ms: int | None = None  # since when somebody was told that they have not come
@@ -374,6 +375,7 @@ def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
         gone_ms=None,
         gone_checks=0,
         last_seen_ms=None,
+        beats=False,
     )
     return advance(changed, "starting")
 

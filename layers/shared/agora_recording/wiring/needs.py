@@ -164,6 +164,9 @@ class Confirmer(Agora, Bus, Teller, Protocol):
 class Sweeper(Agora, Storage, ArrivalQueue, CallQueue, StateMachine, Protocol):
     """Every kind of look."""
 
+    @property
+    def sweeps_queue_url(self) -> str: ...
+
 
 class Applier(Table, ArrivalQueue, Protocol):
     """Stored notifications, and the queue for those that cannot be applied."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from agora_recording.life.due_index import DueIndex
     from agora_recording.life.executions import Waker
     from agora_recording.life.links import LinkStore
-    from agora_recording.life.look_queue import ArrivalQueue
+    from agora_recording.life.look_queue import ArrivalQueue, SweepQueue
     from agora_recording.life.orphans import OrphanStopper
     from agora_recording.life.publication import Publisher
     from agora_recording.life.query_recording import Confirmer
@@ -149,14 +149,20 @@ class Parts(Generic[S_co]):
         return SecretStore(self.outside.secretsmanager, self.outside.monotonic)
 
     @_Part
+    def calls_per_second(self: Parts[needs.Agora]) -> float:
+        """How many calls a second are sent to Agora at most."""
+        from agora_recording.agora.limiter import pace
+
+        return pace(self.settings.agora_concurrent_tasks, self.settings.agora_calls_per_second)
+
+    @_Part
     def limiter(self: Parts[needs.Agora]) -> Limiter:
         """Paces all calls to Agora."""
-        from agora_recording.agora.limiter import Limiter, pace
+        from agora_recording.agora.limiter import Limiter
 
-        settings = self.settings
         return Limiter(
-            settings.table_name,
-            calls_per_second=pace(settings.agora_concurrent_tasks, settings.agora_calls_per_second),
+            self.settings.table_name,
+            calls_per_second=self.calls_per_second,
             client=self.outside.dynamodb,
             now_ms=self.outside.now_ms,
             sleep=self.outside.sleep,
@@ -264,6 +270,13 @@ class Parts(Generic[S_co]):
         return ArrivalQueue(self.settings.arrivals_queue_url, self.outside.sqs)
 
     @_Part
+    def sweep_queue(self: Parts[needs.Sweeper]) -> SweepQueue:
+        """Asks for sweeps before that of the next minute."""
+        from agora_recording.life.look_queue import SweepQueue
+
+        return SweepQueue(self.settings.sweeps_queue_url, self.outside.sqs)
+
+    @_Part
     def publisher(self: Parts[needs.Bus]) -> Publisher:
         """Writes event files and sends events."""
         from agora_recording.life.publication import Publisher
@@ -363,6 +376,8 @@ class Parts(Generic[S_co]):
             storage=self.storage,
             lease=self.sweep_lease,
             arrivals=self.arrival_queue,
+            again=self.sweep_queue,
+            calls_per_second=self.calls_per_second,
             calls=self.calls,
             call_queue=self.call_queue,
             timings=self.settings.timings,
@@ -370,7 +385,6 @@ class Parts(Generic[S_co]):
             concurrent_tasks=self.settings.agora_concurrent_tasks,
             stepfunctions=self.outside.stepfunctions,
             now_ms=self.outside.now_ms,
-            sleep=self.outside.sleep,
         )
 
     @_Part

@@ -33,7 +33,7 @@ def test_what_runs_is_sorted_by_risk_and_then_by_the_next_look() -> None:
     world = ConsoleWorld(calm, silent, begun, now_ms=after(150))
     found = fleet.running(world.desk())
     assert [each["cname"] for each in found["rows"]] == ["begun", "room-2", "room-1"]
-    assert [each["risk"] for each in found["rows"]] == ["starting", "silent", "unseen"]
+    assert [each["risk"] for each in found["rows"]] == ["starting", "in doubt", "quiet"]
     assert found["count"] == 3
     assert found["next"] == ""
 
