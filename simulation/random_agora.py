@@ -110,10 +110,10 @@ class RandomAgora(LiveAgora):
     def _come_back(self, session: AgoraSession) -> None:
         self.hidden.discard(session.sid)
         if session.ended_ms is None:
-            before = self.voices[session.sid]
-            self.voices[session.sid] = f"{int(before) + 1}"
+            new = int(self.voices[session.sid]) + 1
+            self.notify(session, 12, newUid=new)
+            self.voices[session.sid] = f"{new}"
             session.events = 0  # each uid counts its own
-            self.notify(session, 12, newUid=int(before) + 1)
 
     def _beat(self, session: AgoraSession) -> None:
         if session.ended_ms is None and session.sid not in self.hidden:

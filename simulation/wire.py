@@ -31,6 +31,7 @@ WIRE: Kinds = (
 # A server that is just being replaced: once it answers 404, although the session runs.
 OF_SESSION: Kinds = (*WIRE, ("moving", 10))
 _ONE_WAY_MS = (5, 120)
+_MOVE_MS = 300_000
 _CONNECT_MS, _READ_MS = 3000, 8000
 
 
@@ -45,6 +46,7 @@ class Wire:
         self._stack = stack
         self.arrivals: list[int] = []
         self.sent = 0
+        self._moved_ms: dict[str, int] = {}  # by sid
 
     def request(self, _: str, url: str, *, json: Any, **__: Any) -> SimpleNamespace:
         """Send a call; return the answer, or raise as `requests` does."""
@@ -54,7 +56,7 @@ class Wire:
         endpoint = url.rsplit("/", 1)[-1]
         process.operations += 1
         place = f"{process.name}, {process.operations} Agora/{endpoint}"
-        kinds = OF_SESSION if "/sid/" in url else WIRE
+        kinds = OF_SESSION if "/sid/" in url and self._may_move(url) else WIRE
         kind = stack.luck.fault(place, kinds, likelier=1.5)
         stack.weather.trace.append(f"{stack.clock()} {place} {kind or ''}")
         self.sent += 1
@@ -77,6 +79,9 @@ class Wire:
             "moving": (404, b'{"code": 404, "reason": "failed to find worker"}'),
             "busy 65": (200, b'{"code": 65, "reason": "busy"}'),
         }.get(kind or "")
+        if kind == "moving":
+            sid = url.split("/sid/")[1].partition("/")[0]
+            self._moved_ms[sid] = stack.clock.now_ms
         if refused and not (kind == "busy 65" and endpoint == "acquire"):
             processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
             return SimpleNamespace(status_code=refused[0], content=refused[1])
@@ -91,6 +96,11 @@ class Wire:
         if kind == "done, empty answer" and reply.is_ok:
             return SimpleNamespace(status_code=200, content=b"")
         return SimpleNamespace(status_code=reply.status, content=_body(reply))
+
+    def _may_move(self, url: str) -> bool:
+        """Tell whether a session may answer 404 just now: not twice within the time of a move."""
+        sid = url.split("/sid/")[1].partition("/")[0]
+        return self._stack.clock.now_ms - self._moved_ms.get(sid, 0) >= _MOVE_MS
 
     def _done(self, endpoint: str, url: str, body: Any) -> Reply:
         """Let Agora do what a call asks for."""
