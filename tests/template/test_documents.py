@@ -27,11 +27,12 @@ EVENTS = TEXTS[ROOT / "docs" / "events.md"]
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a text."""
+    """Return the anchors that GitHub gives the headings of a text, and those of HTML."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {
+    named = {
         re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
     }
+    return named | set(re.findall(r' id="([^"]+)"', text))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
