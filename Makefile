@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench simulate openapi readme clients ops build regions rehearse deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template stories pictures bench simulate openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,15 +48,17 @@ regions: $(VENV)/test.done ## the expanded template, linted for every region of 
 	$(BIN)/cfn-lint -t .build/expanded/aws-us-gov.json --regions $$($(BIN)/$(REGIONS) us-gov-)
 	$(BIN)/cfn-lint -t .build/expanded/aws.json --regions $$($(BIN)/$(REGIONS) af- ap- ca- eu-c eu-n eu-s eu-w il- me- mx- sa- us-e us-w)
 
-.PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/policies.done $(TOOLS)/samples.done
-	@rm -rf .build/evidence
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/clients --ignore tests/after
-	$(BIN)/pytest tests/e2e tests/browser
-	$(BIN)/pytest tests/after
+# The first stories: one recording, the API, the stack itself. The others take some minutes more.
+FIRST := $(addprefix tests/e2e/test_,one_recording.py api.py stack.py firewall.py playback.py)
 
-unit: $(VENV)/test.done ## the tests that touch nothing outside the process
-	$(BIN)/pytest tests/unit
+.PHONY: pytest
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/policies.done $(TOOLS)/samples.done
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/clients --ignore tests/after
+	@rm -rf .build/evidence
+	$(BIN)/pytest $(FIRST)
+
+unit: $(VENV)/test.done ## the quick tests that touch nothing outside the process
+	$(BIN)/pytest tests/unit -q -n 2 -m "not slow"
 
 runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it is on the PATH
 	@if $(BIN)/$(RUNTIME) -c '' 2>/dev/null; then \
@@ -64,7 +66,7 @@ runtime: $(VENV)/uv.done ## the unit tests on the functions' runtime, where it i
 	elif $(RUNTIME) -c '' 2>/dev/null; then \
 	  $(MAKE) --no-print-directory $(TOOLS)/unit.done && \
 	  echo "the unit tests once more, on $(RUNTIME)" && \
-	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -p no:cacheprovider; \
+	  EXAMPLES=10 $(TOOLS)/unit/bin/pytest tests/unit -q -n 2 -m "not slow" -p no:cacheprovider; \
 	else \
 	  echo "SKIPPED: the unit tests once more on $(RUNTIME), the functions' runtime: it is not on the PATH."; \
 	fi
@@ -78,8 +80,9 @@ workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 template: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/policies.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
-e2e: $(VENV)/test.done $(TOOLS)/console.done $(TOOLS)/samples.done ## stories on the embedded stack
-	$(BIN)/pytest tests/e2e
+stories: $(VENV)/test.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/samples.done ## every other story on the embedded stack, then what must hold of all: after make test
+	$(BIN)/pytest tests/e2e tests/browser $(addprefix --ignore ,$(FIRST))
+	$(BIN)/pytest tests/after
 
 pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/console.md, anew
 	WRITE_DOCS=1 $(BIN)/pytest tests/browser

@@ -143,7 +143,7 @@ CHECKS = (
         "uploader",
         "a storage secret that is empty, or holds somebody else's keys",
         "Let the stack's user have a new key, and store it in the storage secret "
-        "(docs/operations.md); with StorageSecretArn, fill in your secret.",
+        "(docs/rotate.md); with StorageSecretArn, fill in your secret.",
         owner,
     ),
     Check(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +17,7 @@ import agora_recording
 from agora_recording.life.publication import DetailType, detail, file_name
 from agora_recording.recording.model import TERMINAL
 from local.template import ROOT, template
+from operate import commands
 from tests.world.builders import ended, recording, running
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -25,7 +27,9 @@ EVENTS = TEXTS[ROOT / "docs" / "events.md"]
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a text."""
+    """Return the anchors of a page, or those that GitHub gives the headings of a text."""
+    if text.startswith("<!doctype html>"):
+        return set(re.findall(r'\bid="([^"]+)"', text))
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
@@ -72,7 +76,38 @@ def test_every_file_that_the_architecture_names_exists() -> None:
         assert any((base / path).exists() for base in (ROOT, LIBRARY)), path
 
 
-@pytest.mark.parametrize("name", ["deploy", "operations", "security", "limits", "architecture"])
+TASKS = ["deploy", "upgrade", "rollback", "rotate", "teardown"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_page_about_a_task_starts_with_its_command(name: str) -> None:
+    head, _, rest = TEXTS[ROOT / "docs" / f"{name}.md"].partition("```\n")
+    assert re.fullmatch(r"# [^\n]+\n\n", head)
+    assert re.search(r"^make \w+ ARGS=", rest.partition("```")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_target_and_every_command_that_is_named_exists(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    blocks = re.findall(r"```\n(.*?)```|`(make [^`\n]+)`", TEXTS[path], re.DOTALL)
+    for line in "\n".join("\n".join(block) for block in blocks).splitlines():
+        named = re.match(r"(?:\$ |.*\| )?make ([a-z-]+)(?: ARGS=\"([^\"]*)\")?", line.strip())
+        if named is None:
+            continue
+        assert named[1] in targets, line
+        if named[1] == "ops" and named[2] and not re.search(r"…|VERB|--region R", named[2]):
+            commands._parser().parse_args(shlex.split(named[2]))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_page_whose_commands_need_jq_or_curl_says_so(path: Path) -> None:
+    blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", TEXTS[path], re.DOTALL))
+    for tool in ("jq", "curl"):
+        if re.search(rf"(?:^|[|($])\s*{tool} ", blocks, re.MULTILINE):
+            assert f"`{tool}`" in TEXTS[path], f"{tool} is needed"
+
+
+@pytest.mark.parametrize("name", [*TASKS, "operations", "security", "limits", "architecture"])
 def test_every_parameter_and_output_that_is_named_exists(name: str) -> None:
     known = {*template()["Parameters"], *template()["Outputs"], *template()["Resources"]}
     text = TEXTS[ROOT / "docs" / f"{name}.md"]

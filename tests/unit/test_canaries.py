@@ -38,6 +38,9 @@ from tests.world.house import House
 from tests.world.live_agora import LiveAgora
 from tests.world.table import TABLE
 
+pytestmark = pytest.mark.slow
+
+
 # Shapes that also somebody recognises who does not know the secret.
 SHAPED = {
     "an RTC token": "007eJxTYLhk4bd0o9dJ3nGvWz5pYGAwNzU0Nk9JTTZJNkszTjFNAgDKSwnC",

@@ -30,6 +30,9 @@ from tests.unit.operate.test_commands import STACK, Desk
 from tests.world.builders import RECORDING_ID
 from tests.world.webhook import NOW_MS, SID
 
+pytestmark = pytest.mark.slow
+
+
 Run = Callable[..., tuple[int, str, str]]
 
 

@@ -499,6 +499,30 @@ def test_a_recording_that_grows_plays_while_it_grows() -> None:
     assert lines(room.get(url).body)[:3] == short
 
 
+def test_a_bucket_that_takes_long_to_look_at_is_not_looked_at_for_each_playlist() -> None:
+    room = Cinema(recording())
+    room.slices(3, closed=False)
+    url = room.link()
+    looked = room.bucket.get_paginator
+    looks: list[str] = []
+
+    def slowly(name: str) -> Any:
+        looks.append(name)
+        room.clock.advance(4)
+        return looked(name)
+
+    room.bucket.get_paginator = slowly  # type: ignore[method-assign]
+    room.get(url)
+    for count in (4, 5):
+        names = room.slices(count, closed=False)
+        room.clock.advance(16)
+        assert room.watch(url) == names  # the playlist grows all the same
+    assert len(looks) == 1
+    room.clock.advance(16)
+    room.get(url)
+    assert len(looks) == 2
+
+
 def test_a_link_made_before_there_is_anything_plays_later() -> None:
     room = Cinema(recording())
     url = room.link()

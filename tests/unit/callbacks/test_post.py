@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -58,6 +59,8 @@ class Receiver:
 
     def close(self) -> None:
         self.ended.set()
+        with contextlib.suppress(OSError):  # a close alone would not end the waiting for a call
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join(10)
 

@@ -39,6 +39,9 @@ from tests.world.house import House
 from tests.world.table import TABLE
 from tests.world.world import World
 
+pytestmark = pytest.mark.slow
+
+
 COUNT = 1000
 ODD: tuple[Any, ...] = (
     *(None, True, "", "0", "x" * 200, "é" * 600, "\x00", "{}", "[[", "NaN", "https://a/b?c=d"),

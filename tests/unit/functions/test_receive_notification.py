@@ -445,6 +445,7 @@ def _load(chance: random.Random) -> tuple[list[tuple[bytes, bool]], int]:
     return requests, len(distinct)
 
 
+@pytest.mark.slow
 def test_a_load_is_stored_exactly_once_and_nothing_forged(room: Room) -> None:
     requests, distinct = _load(random.Random(1))
     answers = [room.status(request(raw, SECRET if ok else "forged")) for raw, ok in requests]

@@ -456,6 +456,7 @@ def _lives(event: Event, *, lose: bool, again: bool, mismatch: tuple[int, int]) 
                 break
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("lose", [False, True], ids=["answered", "lost"])
 @pytest.mark.parametrize("again", [False, True], ids=["then answered", "then lost"])

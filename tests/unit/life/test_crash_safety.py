@@ -23,6 +23,9 @@ from tests.world.house import APP_ID, House, assert_sound, certify
 from tests.world.live_agora import AgoraSession
 from tests.world.threads import OneThread
 
+pytestmark = pytest.mark.slow
+
+
 Story = Callable[[House], None]
 Born = Callable[[House, AgoraSession], None]
 

@@ -59,6 +59,9 @@ from tests.world.builders import (
 from tests.world.house import House
 from tests.world.machine import Execution, Machine
 
+pytestmark = pytest.mark.slow
+
+
 MACHINE = Machine.shipped()
 DOCUMENT = Path(__file__).parents[3] / "docs" / "states.md"
 Arrow = tuple[str, str]

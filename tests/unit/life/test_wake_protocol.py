@@ -53,6 +53,9 @@ from tests.world.step_functions import FakeStepFunctions
 from tests.world.table import FakeTable
 from tests.world.webhook import SID
 
+pytestmark = pytest.mark.slow
+
+
 META = (f"REC#{RECORDING_ID}", "META")
 LATE = after(100_000)  # every look is due, and every deadline has come
 PARK = definition()["States"]["Await end"]["Parameters"]

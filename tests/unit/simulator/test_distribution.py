@@ -62,6 +62,7 @@ def test_no_module_of_the_simulator_needs_another_package_of_this_repository() -
         )
 
 
+@pytest.mark.slow
 def test_a_test_elsewhere_has_the_fixture(installed: Path) -> None:
     (installed.parent / "test_elsewhere.py").write_text(TEST)
     plugin = "agora_simulator.pytest_plugin"

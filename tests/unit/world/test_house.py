@@ -6,6 +6,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
 LIFE = """
 import json
 from agora_recording.life import watch_recordings

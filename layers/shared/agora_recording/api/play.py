@@ -38,7 +38,8 @@ from agora_recording.recording.model import Recording
 
 MEDIA = "media.m3u8"
 _REMEMBERED_MS = 15_000  # a link and its recording: so long a link that was revoked may still open
-_SEEN_MS = 5_000  # what a bucket held that still grows
+# What a bucket held is remembered for so long; where it took long to look, for ten times as long.
+_SEEN_MS, _SEEN_TIMES, _SEEN_MOST_MS = 5_000, 10, 60_000
 _MOST = 32  # links, and catalogues, that a process remembers
 _MAX_MPD_BYTES = 4_000_000
 _DELETED = "The recording of this link is deleted."
@@ -197,12 +198,19 @@ class Player(msgspec.Struct, kw_only=True):
         return found
 
     def _catalogue(self, recording: Recording) -> Catalogue:
+        """Return the files, as they were some seconds ago.
+
+        What is remembered says which tracks there are; a playlist is read anew each time, so it
+        grows. The key says what makes further tracks, or ends them all.
+        """
         now = self.now_ms()
-        key = f"{recording.recording_id} {recording.version}"
+        key = f"{recording.recording_id} {recording.status} {len(recording.sids)}"
         found: Catalogue | None = self.seen.get(key, now)
         if found is None:
             found = self.media.catalogue(recording)
-            self.seen.keep(key, found, now + _SEEN_MS)
+            took_ms = self.now_ms() - now
+            keep_ms = min(max(_SEEN_MS, _SEEN_TIMES * took_ms), _SEEN_MOST_MS)
+            self.seen.keep(key, found, now + took_ms + keep_ms)
         return found
 
     def _playlist(self, found: Opened, catalogue: Catalogue, track: TrackEntry) -> str:
