@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit runtime floor workflow template stories pictures bench simulate plant openapi readme clients ops build regions rehearse deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template stories pictures bench simulate plant mutate openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -96,6 +96,9 @@ simulate: $(VENV)/test.done ## a minute of random lives, held to a contract: mak
 plant: $(VENV)/test.done $(TOOLS)/asl.done ## bugs, one by one, in a copy of the tree: what notices each?
 	@$(BIN)/python -m simulation.plant $(ARGS)
 
+mutate: $(TOOLS)/mutate.done ## small changes of the pure heart: how many do the tests notice?
+	@$(TOOLS)/mutate/bin/python -m simulation.mutate $(ARGS)
+
 openapi: $(VENV)/demo.done ## write the descriptions of the API, its page, and that of the manifest
 	@$(BIN)/python -m openapi.build
 
@@ -120,7 +123,7 @@ deploy: build ## to AWS; the first time: make deploy ARGS="--parameter-overrides
 	$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 lock: $(VENV)/uv.done ## rewrite the locked pins under requirements/
-	@for set in demo test sam checkov floor clients runtime policies; do \
+	@for set in demo test mutate sam checkov floor clients runtime policies; do \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -179,6 +182,13 @@ $(TOOLS)/runtime.done: requirements/runtime.txt $(VENV)/uv.done
 	@$(NEEDS_RUNTIME)
 	@$(UV) venv --quiet --clear --python $(RUNTIME) $(TOOLS)/runtime
 	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/runtime $(UV) pip install --quiet --require-hashes -r requirements/runtime.txt
+	@touch $@
+
+# The tests' packages and mutmut; no path leads to this tree: the copy that is changed must be found.
+$(TOOLS)/mutate.done: requirements/mutate.txt requirements/test.txt requirements/demo.txt $(VENV)/uv.done
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/mutate
+	@for set in demo test mutate; do \
+	  VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/mutate $(UV) pip install --quiet --require-hashes -r requirements/$$set.txt || exit 1; done
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done

@@ -64,6 +64,10 @@ GOALS: dict[str, tuple[str, str, float]] = {
     "console_fleet_kb": ("value", "≤", 300),
     "console_recording_ms": ("value", "≤", 300),
     "console_recording_kb": ("value", "≤", 300),
+    "lives_simulated": ("value", "≥", 2_000),
+    "faults_injected": ("value", "≥", 20_000),
+    "planted_bugs_found": ("value", "≥", 1),
+    "mutation_score": ("value", "≥", 0.95),
     "demo_s": ("value", "≤", 45),
     "test_s": ("value", "≤", 300),
 }

@@ -269,7 +269,7 @@ def a_calm_life_ends_well(stack: Stack) -> Broken:
     if stack.luck.happened or stack.has_troubles:
         return
     for row in stack.contract.rows.values():
-        is_short = row.stop_ms is not None and row.stop_ms - row.created_ms < SHORT_MS
+        is_short = row.stop_ms is not None and row.stop_ms - row.wanted_ms < SHORT_MS
         if not is_short and row.status != "completed":
             yield f"{stack.name(row)} is {row.status}, and nothing went wrong"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agora_recording.clock import iso
 from agora_recording.errors import RecordingNotFoundError
 from agora_recording.recording.link import token_hash
 from agora_recording.recording.model import RANK, Recording
@@ -19,6 +20,7 @@ from simulation.processes import Dead
 from simulation.story import Act, Deed
 from tests.world.api import Context, request
 from tests.world.clients import BODIES
+from tests.world.webhook import NOW_MS
 
 if TYPE_CHECKING:
     from simulation.stack import Stack
@@ -116,13 +118,22 @@ class People:
         fields = dict(OF_MODE[act.mode])
         if act.mode != "web" and not stack.story.token_s:
             fields["token"] = TOKEN
-        body = {
+        body: dict[str, Any] = {
             "cname": f"room-{number}",
             "mode": act.mode,
             "clientRequest": fields,
             "maxDurationSeconds": act.seconds,
             "tags": {"n": f"r{number}"},
         }
+        # A repeated request is the same to the byte.
+        first = next(
+            each for each in stack.story.acts if (each.deed, each.recording) == ("create", number)
+        )
+        begins_ms = NOW_MS + round((first.at_s + first.lead_s) * 1000)
+        if first.lead_s:
+            body["startAt"] = iso(begins_ms)
+        if first.stop_s:
+            body["stopAt"] = iso(begins_ms + first.stop_s * 1000)
 
         def taken(answer: Answer) -> bool:
             if answer["statusCode"] != 202:
@@ -165,7 +176,7 @@ class People:
         stack.run(
             f"stop r{number}",
             "RequestStopFunction",
-            lambda: stack.parts.waker.stop(recording_id, stack.now()),
+            lambda: stack.parts.timekeeper.stop(recording_id),
             stopped,
         )
 
@@ -281,8 +292,8 @@ class People:
         def taken(answer: Answer) -> bool:
             if answer["statusCode"] == 200:
                 status = json.loads(answer["body"])["status"]
-                before = self.seen.get(number, "requested")
-                if RANK[status] < RANK[before]:  # type: ignore[index]
+                before = self.seen.get(number, status)
+                if RANK[status] < RANK[before]:
                     self.contradictions.append(f"r{number} was {before}, and then {status}")
                 self.seen[number] = status
             return True

@@ -41,12 +41,14 @@ from tests.world.expressions import Item
 from tests.world.faults import operation
 from tests.world.house import APP_ID, CERTIFICATE, HIDDEN_S, MINUTE_MS, Rooms
 from tests.world.machine import Machine
+from tests.world.schedules import FakeScheduler
 from tests.world.settings import WorldSettings
 from tests.world.step_functions import Answer, Failed, StepFunctions
 from tests.world.table import TABLE, FakeTable
 
 PARKING: Kinds = (("throttled", 4), ("refused", 1), ("answer lost", 4))
 STREAM: Kinds = (("again", 3), ("in parts", 4), ("late", 3))
+SCHEDULES: Kinds = (("lost", 2), ("twice", 4), ("late", 4))
 MESSAGES: Kinds = (("lost", 3), ("twice", 4), ("late", 5))
 INDEX_LAG_MS = 2000  # how long an index may show what was there before
 AFTERWARDS = frozenset({"link", "revoke", "delete"})
@@ -181,6 +183,60 @@ class Queue:
         )
 
 
+class Scheduler(FakeScheduler):
+    """EventBridge Scheduler: each schedule comes at its time, or late, or twice."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.weather)
+        self.stack = stack
+
+    def put(self, schedule: dict[str, Any]) -> None:
+        """Let a schedule come at its time, if nobody has replaced it by then."""
+        at_ms = from_iso(f"{schedule['ScheduleExpression'][3:-1]}Z")
+        place = f"schedule {schedule['Name'][-5:]} {at_ms}"
+        kind = self.stack.luck.fault(place, SCHEDULES, likelier=2)
+        late_s = self.stack.luck.number(place, 1, 300) if kind == "late" else 0.1
+        times = 2 if kind == "twice" else 1
+        for again in range(times if kind != "lost" else 0):
+            self.stack.clock.at(at_ms + round((late_s + again) * 1000), self._come, schedule)
+
+    def _come(self, schedule: dict[str, Any]) -> None:
+        stack = self.stack
+        if self.schedules.get(schedule["Name"]) is not schedule:
+            return
+        event = msgspec.json.decode(schedule["Target"]["Input"])
+        label = stack.label_of(f"{event['recordingId']}/")
+
+        def done(result: Any) -> None:
+            if not isinstance(result, str):  # Lambda tries twice more
+                tries[0] -= 1
+                if tries[0]:
+                    stack.later(60, run)
+
+        def run() -> None:
+            stack.run(
+                f"follow {label}",
+                "FollowScheduleFunction",
+                lambda: stack.parts.timekeeper.follow(event["recordingId"], event["act"]),
+                done,
+            )
+
+        tries = [3]
+        run()
+
+
+class Schedules(dict[str, dict[str, Any]]):
+    """The schedules by their names: what is put is planned."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+
+    def __setitem__(self, name: str, schedule: dict[str, Any]) -> None:
+        super().__setitem__(name, schedule)
+        self._scheduler.put(schedule)
+
+
 class Stream:
     """The stream of the table: batches in order, and again from what failed."""
 
@@ -289,6 +345,8 @@ class Stack(Rooms):
         self.bus = FakeBus(self.weather)
         self.queue = Queue(self)
         self.stream = Stream(self)
+        self.scheduler = Scheduler(self)
+        self.scheduler.schedules = Schedules(self.scheduler)
         self.wire = Wire(self)
         self.machine = StepFunctions(
             Machine.shipped(),
@@ -568,7 +626,11 @@ class Stack(Rooms):
         """Live the story to its end. Raises BrokenError where a promise is broken."""
         begun = self.clock.now_ms
         # What is done days later, to recordings that are over, can wait for nothing.
-        lively = [act.at_s + act.seconds for act in self.story.acts if act.deed not in AFTERWARDS]
+        lively = [
+            act.at_s + act.lead_s + act.seconds
+            for act in self.story.acts
+            if act.deed not in AFTERWARDS
+        ]
         for act in self.story.acts:
             self.later(act.at_s, self.people.do, act)
             if act.deed == "create":

@@ -26,7 +26,8 @@ class Act(NamedTuple):
     """Something that somebody does: when (seconds from the beginning), what, to which recording.
 
     `seconds` is what the deed needs: the longest duration of a recording, or how long a trouble
-    lasts.
+    lasts. A recording with a `lead_s` is to begin so long after it is asked for, one with a
+    `stop_s` is to stop so long after it begins.
     """
 
     at_s: float
@@ -34,6 +35,8 @@ class Act(NamedTuple):
     recording: int = 0
     seconds: int = 0
     mode: Mode = "mix"
+    lead_s: int = 0
+    stop_s: int = 0
 
 
 class Story(NamedTuple):
@@ -78,7 +81,8 @@ def random_story(seed: int) -> Story:
     for number in range(1, random.randint(2, 5) + 1):
         begin = round(random.uniform(0, 300), 1)
         longest = random.choice((60, 300, 900, 900, 1500))
-        acts.append(Act(begin, "create", number, longest, random.choice(_MODES)))
+        times = random.choice(((0, 0),) * 6 + ((700, 0), (700, 200), (0, 200), (3000, 100)))
+        acts.append(Act(begin, "create", number, longest, random.choice(_MODES), *times))
         if random.random() < 0.15:  # the same request again, with the same key
             acts.append(acts[-1]._replace(at_s=round(begin + random.uniform(0, 60), 1)))
         acts += _deeds(random, number, begin)

@@ -15,6 +15,7 @@ _FAMILIES = {
     "event": "notification",
     "message": "message",
     "batch": "stream",
+    "schedule": "schedule",
     "session": "session",
     "park": "Step Functions",
 }
