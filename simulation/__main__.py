@@ -24,7 +24,9 @@ _MOST_BROKEN = 3  # stories that are shrunk and printed
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="how long (default: 60)")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="of a core, for each process (default: 60)"
+    )
     parser.add_argument("--processes", type=int, default=2, help="how many (default: 2)")
     parser.add_argument("--seed", type=int, help="the first seed; the others follow it")
     parser.add_argument("--tell", type=int, metavar="SEED", help="live this story alone")
@@ -87,7 +89,7 @@ def written(tally: Tally, seconds: float) -> str:
         *((f"· {kind}", f"{count:,}") for kind, count in sorted(tally.faults.items())),
         ("promises broken", "0"),
     ]
-    return table(f"in {seconds:.0f} seconds|", rows)
+    return table(f"in {seconds:.0f} seconds of each of two cores|", rows)
 
 
 def summary(tally: Tally, first: int) -> str:
