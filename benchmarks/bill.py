@@ -79,7 +79,8 @@ class Measured(msgspec.Struct, kw_only=True):
     notifications: int
     notes: int
     versions: tuple[int, int]  # writes of the recording's row and of its session's
-    bytes: dict[str, int]  # of the recording's row, the session's, a note, a notification
+    bytes: dict[str, int]  # of the recording's row, the session's, a note
+    notification_kb: int  # of all notifications together, each rounded up
 
     def count(self, action: str, *rooms: str) -> int:
         """Return how often these rooms did something."""
@@ -145,10 +146,16 @@ class Bill(msgspec.Struct, kw_only=True):
 # --- the embedded run ---------------------------------------------------------------------------
 
 
+class _Stack(EmbeddedStack):
+    """A stack without channels that record themselves: the log of their sweeper has no name."""
+
+    SWEEPERS = ("WatchRecordingsFunction",)
+
+
 @cache
 def measured() -> tuple[Measured, Measured]:
     """Return what the short and the long recording caused."""
-    with EmbeddedStack(speed=SPEED) as stack:
+    with _Stack(speed=SPEED) as stack:
         recorder = _Recorder(stack)
         recorder.record(WARM_S)
         return recorder.record(SHORT_S), recorder.record(LONG_S)
@@ -213,8 +220,8 @@ class _Recorder:
                 "recording": item_size(rows["META"]),
                 "session": item_size(rows["SESSION"]),
                 "note": max(notes),
-                "notification": max(notified),
             },
+            notification_kb=sum(map(_kilobytes, notified)),
         )
 
     def _await(self, recording_id: str, status: str) -> None:
@@ -382,7 +389,7 @@ def _notified(found: Measured) -> Cost:
     reads = found.count("dynamodb:GetItem", *NOTIFIED)
     sessions = found.versions[1] - 1
     rows = found.count("dynamodb:PutItem", NOTIFIED[1]) - sessions
-    writes = found.notifications * _kilobytes(found.bytes["notification"])
+    writes = found.notification_kb
     writes += sessions * _kilobytes(found.bytes["session"])
     writes += rows * (_kilobytes(found.bytes["recording"]) + MOVED_ENTRIES)
     return Cost(
@@ -401,12 +408,19 @@ def _sweeper_hour(found: Measured) -> Cost:
     an_hour = max(SWEEPS_AN_HOUR, sweeps / found.hours)
     share = an_hour / sweeps
     asked = QUEUE_CALLS * prices.QUEUE_REQUEST * (an_hour - SWEEPS_AN_HOUR)
-    return Cost(
+    # The sweeper of channels has nothing to do where none record themselves: a sweep, one query.
+    idle = Cost(
+        functions=_function(found, SWEEPER) / sweeps,
+        table=0.5 * prices.READ_UNIT,
+        rest=prices.SCHEDULE,
+    )
+    own = Cost(
         functions=_function(found, SWEEPER) * share,
         table=(reads * prices.READ_UNIT + writes * prices.WRITE_UNIT) * share,
         logs=_logs(found, SWEEPER) * share,
         rest=SWEEPS_AN_HOUR * prices.SCHEDULE + asked,
     )
+    return own + idle * SWEEPS_AN_HOUR
 
 
 def _logs(found: Measured, *rooms: str) -> float:
@@ -519,7 +533,7 @@ def _items() -> str:
     found = bill()
     parts = {
         "the workflow, each recording": found.recording,
-        "the sweeper, each hour of the stack": found.sweeper_hour,
+        "the sweepers, each hour of the stack": found.sweeper_hour,
         "notifications, each recording": found.notified,
         f"notifications, each hour ({found.notifications_hour:.0f})": found.notified_hour,
     }

@@ -37,7 +37,8 @@ def measured(logged: dict[str, int]) -> Measured:
         notifications=0,
         notes=0,
         versions=(1, 1),
-        bytes={"recording": 1000, "session": 500, "note": 100, "notification": 900},
+        bytes={"recording": 1000, "session": 500, "note": 100},
+        notification_kb=0,
     )
 
 
