@@ -123,6 +123,7 @@ class Bill(msgspec.Struct, kw_only=True):
 
     recording: Cost  # the workflow and the app's two calls, whatever the duration
     sweeper_hour: Cost  # of the whole stack
+    channels_hour: Cost  # of the whole stack, though no channel records itself
     notified: Cost  # the notifications of a start and an end
     notified_hour: Cost  # event 33
     notifications_hour: float
@@ -138,7 +139,7 @@ class Bill(msgspec.Struct, kw_only=True):
     def everything(self, seconds: float, together: int) -> float:
         """Return the same with notifications, logs, S3, events and API calls."""
         hours = seconds / 3600
-        cost = self.recording + self.sweeper_hour * (hours / together)
+        cost = self.recording + (self.sweeper_hour + self.channels_hour) * (hours / together)
         cost += self.notified + self.notified_hour * hours
         return cost.whole
 
@@ -326,6 +327,7 @@ def bill() -> Bill:
     return Bill(
         recording=max(costs, key=lambda cost: cost.orchestration),
         sweeper_hour=_sweeper_hour(long),
+        channels_hour=_channels_hour(long),
         notified=notified[0] + notified_hour * -short.hours,
         notified_hour=notified_hour,
         notifications_hour=(long.notifications - short.notifications) / hours,
@@ -408,19 +410,22 @@ def _sweeper_hour(found: Measured) -> Cost:
     an_hour = max(SWEEPS_AN_HOUR, sweeps / found.hours)
     share = an_hour / sweeps
     asked = QUEUE_CALLS * prices.QUEUE_REQUEST * (an_hour - SWEEPS_AN_HOUR)
-    # The sweeper of channels has nothing to do where none record themselves: a sweep, one query.
-    idle = Cost(
-        functions=_function(found, SWEEPER) / sweeps,
-        table=0.5 * prices.READ_UNIT,
-        rest=prices.SCHEDULE,
-    )
-    own = Cost(
+    return Cost(
         functions=_function(found, SWEEPER) * share,
         table=(reads * prices.READ_UNIT + writes * prices.WRITE_UNIT) * share,
         logs=_logs(found, SWEEPER) * share,
         rest=SWEEPS_AN_HOUR * prices.SCHEDULE + asked,
     )
-    return own + idle * SWEEPS_AN_HOUR
+
+
+def _channels_hour(found: Measured) -> Cost:
+    """Return what the sweeper of channels costs where none records itself: a sweep, one query."""
+    idle = Cost(
+        functions=_function(found, SWEEPER) / len(found.took_ms[SWEEPER]),
+        table=0.5 * prices.READ_UNIT,
+        rest=prices.SCHEDULE,
+    )
+    return idle * SWEEPS_AN_HOUR
 
 
 def _logs(found: Measured, *rooms: str) -> float:
@@ -533,7 +538,8 @@ def _items() -> str:
     found = bill()
     parts = {
         "the workflow, each recording": found.recording,
-        "the sweepers, each hour of the stack": found.sweeper_hour,
+        "the sweeper, each hour of the stack": found.sweeper_hour,
+        "the sweeper of channels, each hour of the stack": found.channels_hour,
         "notifications, each recording": found.notified,
         f"notifications, each hour ({found.notifications_hour:.0f})": found.notified_hour,
     }
