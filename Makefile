@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit runtime floor workflow template e2e pictures bench simulate openapi readme clients ops build regions rehearse deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template stories pictures bench simulate plant openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,12 +48,14 @@ regions: $(VENV)/test.done ## the expanded template, linted for every region of 
 	$(BIN)/cfn-lint -t .build/expanded/aws-us-gov.json --regions $$($(BIN)/$(REGIONS) us-gov-)
 	$(BIN)/cfn-lint -t .build/expanded/aws.json --regions $$($(BIN)/$(REGIONS) af- ap- ca- eu-c eu-n eu-s eu-w il- me- mx- sa- us-e us-w)
 
+# The first stories: one recording, the API, the stack itself. The others take some minutes more.
+FIRST := $(addprefix tests/e2e/test_,one_recording.py api.py stack.py firewall.py playback.py)
+
 .PHONY: pytest
-pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/policies.done $(TOOLS)/samples.done
-	@rm -rf .build/evidence
+pytest: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/policies.done $(TOOLS)/samples.done
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/browser --ignore tests/clients --ignore tests/after
-	$(BIN)/pytest tests/e2e tests/browser
-	$(BIN)/pytest tests/after
+	@rm -rf .build/evidence
+	$(BIN)/pytest $(FIRST)
 
 unit: $(VENV)/test.done ## the quick tests that touch nothing outside the process
 	$(BIN)/pytest tests/unit -q -n 2 -m "not slow"
@@ -78,8 +80,9 @@ workflow: $(VENV)/test.done ## the state machine's paths, in two interpreters
 template: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/policies.done ## the template and the policies
 	$(BIN)/pytest tests/template
 
-e2e: $(VENV)/test.done $(TOOLS)/console.done $(TOOLS)/samples.done ## stories on the embedded stack
-	$(BIN)/pytest tests/e2e
+stories: $(VENV)/test.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/samples.done ## every other story on the embedded stack, then what must hold of all: after make test
+	$(BIN)/pytest tests/e2e tests/browser $(addprefix --ignore ,$(FIRST))
+	$(BIN)/pytest tests/after
 
 pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/console.md, anew
 	WRITE_DOCS=1 $(BIN)/pytest tests/browser
@@ -89,6 +92,9 @@ bench: $(VENV)/test.done ## everything that is measured, beside its floor: a tab
 
 simulate: $(VENV)/test.done ## a minute of random lives, held to a contract: make simulate ARGS="--seconds 600"
 	@$(BIN)/python -m simulation $(ARGS)
+
+plant: $(VENV)/test.done $(TOOLS)/asl.done ## bugs, one by one, in a copy of the tree: what notices each?
+	@$(BIN)/python -m simulation.plant $(ARGS)
 
 openapi: $(VENV)/demo.done ## write the descriptions of the API, its page, and that of the manifest
 	@$(BIN)/python -m openapi.build

@@ -397,13 +397,16 @@ def _sweeper_hour(found: Measured) -> Cost:
     sweeps = len(found.took_ms[SWEEPER])
     reads = 0.5 * found.count("dynamodb:Query", SWEEPER) + found.count("dynamodb:GetItem", SWEEPER)
     writes = found.count("dynamodb:UpdateItem", SWEEPER) + found.count("dynamodb:PutItem", SWEEPER)
-    sweep = Cost(
-        functions=_function(found, SWEEPER) / sweeps,
-        table=(reads * prices.READ_UNIT + writes * prices.WRITE_UNIT) / sweeps,
-        logs=_logs(found, SWEEPER) / sweeps,
-        rest=prices.SCHEDULE,
+    # Those in between are asked for: a row that is heard of each minute has one each minute.
+    an_hour = max(SWEEPS_AN_HOUR, sweeps / found.hours)
+    share = an_hour / sweeps
+    asked = QUEUE_CALLS * prices.QUEUE_REQUEST * (an_hour - SWEEPS_AN_HOUR)
+    return Cost(
+        functions=_function(found, SWEEPER) * share,
+        table=(reads * prices.READ_UNIT + writes * prices.WRITE_UNIT) * share,
+        logs=_logs(found, SWEEPER) * share,
+        rest=SWEEPS_AN_HOUR * prices.SCHEDULE + asked,
     )
-    return sweep * SWEEPS_AN_HOUR
 
 
 def _logs(found: Measured, *rooms: str) -> float:

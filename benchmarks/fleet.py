@@ -447,6 +447,8 @@ class Fleet:
         numbers = between.shards if between else range(DUE_SHARDS)
         shards = {number: self.index.shard(number, 0) for number in numbers}
         if self._sweeping:
+            if between:
+                self.timeline.later(5, self._begin_sweep, between)
             return
         self._sweeping = True
         self._sweep_end_ms = self.timeline() + SWEEP_S * 1000
@@ -571,7 +573,9 @@ class Fleet:
     def _gone(self, session: Session, *, told: bool) -> None:
         self._fall_silent(session)
         self._end(session)
-        if not told:
+        row = self.store.rows.get(session.life.recording_id)
+        # Of a session that another one has taken over from, nobody needs to find the end.
+        if not told and row is not None and row.sid == session.sid:
             session.silent_ms = self.timeline()
 
     def _exit(self, session: Session) -> None:

@@ -8,7 +8,7 @@ the same on each machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,19 +22,23 @@ INTERVALS_S = (30, 120)
 CALLS_PER_RECORDING = 4  # acquire, start, one query, stop
 _DAY_S = 86_400
 # Later than this, a notification comes so late that its recording may have been taken for silent.
-LATEST_S = Timings().silence_s - 60
+LATEST_S = Timings().miss_s - Timings().beat_s
+# In the small ones, more sessions die than in a real fleet: so many deaths are seen in little time.
 FLEETS = (
-    Assumptions(recordings=50, measured_s=300 * 3600),
-    Assumptions(recordings=1_000, measured_s=20 * 3600),
-    Assumptions(recordings=10_000, mean_lifetime_s=3 * 3600, measured_s=3 * 3600),
+    Assumptions(recordings=50, deaths=0.1, measured_s=40 * 3600),
+    Assumptions(recordings=1_000, deaths=0.03, measured_s=5 * 3600),
+    Assumptions(recordings=10_000, mean_lifetime_s=3 * 3600, deaths=0.01, measured_s=2 * 3600),
     Assumptions(
         recordings=100_000,
         mean_lifetime_s=7 * _DAY_S,
         longest_s=30 * _DAY_S,
-        measured_s=3600,
+        warm_up_s=600,
+        measured_s=3000,
         stream_parallelism=10,
     ),
 )
+# What a loop needs to replace a session that it found dead: two calls, and the recorder's start.
+RESTART_S = 3
 # The same app at its busiest: starts and stops alone want most of the calls.
 BUSY = tuple(
     Assumptions(recordings=number, measured_s=2 * 3600) for number in (3_000, 4_000, 5_000)
@@ -49,28 +53,10 @@ class Trial(NamedTuple):
     polled: tuple[Polled, ...]
 
 
-# The same, for what is lost: shorter, with more deaths in the small ones, so each takes little.
-LOSING = {
-    50: Assumptions(recordings=50, deaths=0.1, measured_s=40 * 3600),
-    1_000: Assumptions(recordings=1_000, deaths=0.03, measured_s=5 * 3600),
-    10_000: Assumptions(recordings=10_000, mean_lifetime_s=3 * 3600, measured_s=2 * 3600),
-    100_000: Assumptions(
-        recordings=100_000,
-        mean_lifetime_s=7 * _DAY_S,
-        longest_s=30 * _DAY_S,
-        warm_up_s=600,
-        measured_s=3000,
-        stream_parallelism=10,
-    ),
-}
-# What a loop needs to replace a session that it found dead: two calls, and the recorder's start.
-RESTART_S = 3
-
-
 @cache
 def trials() -> tuple[Trial, ...]:
     """Run every fleet, with its peers."""
-    return tuple(_trial(each) for each in FLEETS)
+    return tuple(trial(each.recordings) for each in FLEETS)
 
 
 @cache
@@ -79,7 +65,10 @@ def busy() -> tuple[Findings, ...]:
     return tuple(Fleet(each).run() for each in BUSY)
 
 
-def _trial(assumed: Assumptions) -> Trial:
+@cache
+def trial(recordings: int) -> Trial:
+    """Run one fleet, with its peers."""
+    (assumed,) = (each for each in FLEETS if each.recordings == recordings)
     other = CALLS_PER_RECORDING * assumed.recordings / assumed.mean_lifetime_s
     polled = tuple(
         poll(assumed.recordings, interval_s, other_calls_per_second=other)
@@ -90,7 +79,7 @@ def _trial(assumed: Assumptions) -> Trial:
 
 def run() -> dict[str, dict[str, Any]]:
     """Return the figures of the largest fleet; calls are counted over all of them."""
-    everything = [trial.found for trial in trials()]
+    everything = [each.found for each in trials()]
     most = max(each.max_arrived_per_second for each in (*everything, *busy()))
     calls = sum(sum(each.calls.values()) for each in (*everything, *busy()))
     last = trials()[-1]
@@ -100,7 +89,9 @@ def run() -> dict[str, dict[str, Any]]:
     # The most that polling at 120 s can serve: Q*D / (calls of a recording + D/T), for D = 1 h.
     capacity = math.floor(ALLOWED * 3600 / (CALLS_PER_RECORDING + 3600 / INTERVALS_S[-1]))
     supervised = found.recordings if kept else 0
+    losses = [lost(each.recordings) for each in FLEETS]
     return {
+        **{key: row for each in losses for key, row in each.items()},
         "supervised_at_10_rps": {
             "value": supervised,
             "unit": "recordings",
@@ -137,25 +128,17 @@ def run() -> dict[str, dict[str, Any]]:
     }
 
 
-@cache
-def losing(recordings: int) -> Trial:
-    """Run one of the fleets that are measured for what a silent death costs, with its peers."""
-    return _trial(LOSING[recordings])
-
-
 def lost(recordings: int) -> dict[str, dict[str, Any]]:
     """Return `content_lost_s.<N>`, and what it costs: `extra_minutes_ratio.<N>`.
 
     The value is the 99th percentile, from a silent death to the next session's first recorded
     instant. The floor is the same of the better of two loops, at 30 and at 120 s.
     """
-    trial = losing(recordings)
-    found = trial.found
+    found, peers = trial(recordings).found, trial(recordings).polled
     p50, p99 = (quantile(found.lost_s, share) for share in (0.5, 0.99))
-    peers = {each.interval_s: each for each in trial.polled}
     polled = {
-        interval_s: [round(_bounded(each, share) + RESTART_S, 1) for share in (0.5, 0.99)]
-        for interval_s, each in peers.items()
+        each.interval_s: [round(_bounded(each, share) + RESTART_S, 1) for share in (0.5, 0.99)]
+        for each in peers
     }
     best = min(p99s for _, p99s in polled.values())
     return {
@@ -207,8 +190,10 @@ def _bounded(polled: Polled, share: float) -> float:
 def write_page(page: Page) -> None:
     """Write tables into docs/scale.md, and the plots."""
     page.fill("supervised", _supervised())
+    page.fill("lost", _lost())
     page.fill("polled", _polled())
     page.fill("busy", _busy())
+    page.image("lost.svg", _lost_chart())
     page.image("detection.svg", _detection_chart())
     page.image("calls.svg", _calls_chart())
 
@@ -236,6 +221,32 @@ def _supervised() -> str:
         "recordings|mean lifetime|measured|calls/s|fullest second, sent / arrived|queries|"
         "silent end found after s (p50 / p99 / max)|of|stop asked to stopped, s (p50 / p99 / max)|"
         "wrongly given up / not found|`StreamParallelism`: slowest notification",
+        rows,
+    )
+
+
+def _lost() -> str:
+    rows = []
+    for assumed, found, _ in trials():
+        row = lost(found.recordings)[f"content_lost_s.{found.recordings}"]
+        extra = lost(found.recordings)[f"extra_minutes_ratio.{found.recordings}"]["value"]
+        loops = [
+            " / ".join("> 24 h" if each > _DAY_S else f"{each:,.0f}" for each in row[name])
+            for name in ("polled_30", "polled_120")
+        ]
+        rows.append(
+            [
+                f"{found.recordings:,}",
+                f"{assumed.deaths:.1%}",
+                _three(found.lost_s),
+                str(len(found.lost_s)),
+                *loops,
+                f"{extra:.2%}",
+            ]
+        )
+    return table(
+        "recordings|die silently in an hour|content lost, s (p50 / p99 / max)|of|"
+        "loop of 30 s (p50 / p99)|loop of 120 s (p50 / p99)|extra minutes at Agora",
         rows,
     )
 
@@ -303,33 +314,34 @@ def _duration(seconds: float) -> str:
 _OURS, _POLLS = "#1a7f5a", ("#c8553d", "#7b5ea7")
 
 
+def _lost_chart() -> str:
+    return _chart("What a silent death costs", lambda found: found.lost_s, RESTART_S)
+
+
 def _detection_chart() -> str:
-    sizes = [trial.found.recordings for trial in trials()]
-    series = [
-        Series(
-            f"supervised, {name}",
-            _OURS,
-            [(t.found.recordings, quantile(t.found.detection_s, share)) for t in trials()],
-            dashed=share > 0.5,
-        )
-        for name, share in (("p50", 0.5), ("p99", 0.99))
+    return _chart("How long a silent end stays unseen", lambda found: found.detection_s)
+
+
+def _chart(title: str, ours: Callable[[Findings], Sequence[float]], restart_s: float = 0) -> str:
+    """Draw durations of ours beside those until a loop finds a death, and `restart_s` more."""
+    quantiles = (("p50", 0.5), ("p99", 0.99))
+    sizes = [each.found.recordings for each in trials()]
+    lines = [
+        (f"supervised, {name}", _OURS, share, [quantile(ours(t.found), share) for t in trials()])
+        for name, share in quantiles
     ]
     for number, interval_s in enumerate(INTERVALS_S):
-        for name, share in (("p50", 0.5), ("p99", 0.99)):
-            points = [_bounded(trial.polled[number], share) for trial in trials()]
-            series.append(
-                Series(
-                    f"polled, {interval_s} s, {name}",
-                    _POLLS[number],
-                    list(zip(sizes, points, strict=True)),
-                    dashed=share > 0.5,
-                )
-            )
+        for name, share in quantiles:
+            points = [_bounded(each.polled[number], share) + restart_s for each in trials()]
+            lines.append((f"polled, {interval_s} s, {name}", _POLLS[number], share, points))
     return chart(
-        title="How long a silent end stays unseen",
+        title=title,
         x_label="recordings",
         y_label="seconds",
-        series=series,
+        series=[
+            Series(name, colour, list(zip(sizes, points, strict=True)), dashed=share > 0.5)
+            for name, colour, share, points in lines
+        ],
     )
 
 
@@ -338,7 +350,7 @@ def _calls_chart() -> str:
         Series(
             "supervised",
             _OURS,
-            [(trial.found.recordings, trial.found.calls_per_second) for trial in trials()],
+            [(each.found.recordings, each.found.calls_per_second) for each in trials()],
         )
     ]
     for number, interval_s in enumerate(INTERVALS_S):

@@ -1,6 +1,6 @@
 """What must hold of all stories together: rights and secrets.
 
-The stories have run before (`make test`), and each stack has left its evidence.
+The stories have run before (`make test stories`), and each stack has left its evidence.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _all_stories_were_told() -> None:
     told = {name for part in PARTS for name in part["told"]}
     untold = evidence.stories() - told
     if untold:
-        pytest.skip(f"stories not told before: {', '.join(sorted(untold))}; run `make test`")
+        pytest.skip(f"stories not told before: {', '.join(sorted(untold))}: `make test stories`")
 
 
 def _every(name: str) -> list[Any]:

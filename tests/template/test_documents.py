@@ -27,7 +27,9 @@ EVENTS = TEXTS[ROOT / "docs" / "events.md"]
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a text."""
+    """Return the anchors of a page, or those that GitHub gives the headings of a text."""
+    if text.startswith("<!doctype html>"):
+        return set(re.findall(r'\bid="([^"]+)"', text))
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings

@@ -14,8 +14,10 @@ from benchmarks.virtual import Suspended, VirtualLimiter
 from tests.world.clock import Timeline
 
 FLEET = Assumptions(recordings=50, deaths=1, failovers=1, warm_up_s=600, measured_s=3600)
-# Silence, the sweep after it, and two more sweeps until 404 has lasted as long as a failover may.
-FOUND_WITHIN_S = Timings().silence_s + 60 + 2 * 60 + 30
+# A missed event 33, the sweep after it, and the second look: a death is found when it is doubted.
+# Where no successor may begin any more, it is found when 404 has lasted as long as a failover may.
+FOUND_WITHIN_S = Timings().miss_s + 60 + Timings().failover_s + 60
+DOUBTED_WITHIN_S = Timings().miss_s + 2 * Timings().between_s + 15
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,17 @@ def test_every_silent_death_is_found_in_bounded_time(found: Findings) -> None:
     assert len(found.detection_s) >= 30
     assert found.not_found == 0
     assert found.detection_s[-1] <= FOUND_WITHIN_S
+
+
+def test_most_silent_deaths_cost_less_than_a_minute_and_a_half(found: Findings) -> None:
+    assert len(found.lost_s) >= 20
+    assert found.lost_s[len(found.lost_s) // 2] <= 80
+    assert found.lost_s[round(len(found.lost_s) * 0.9)] <= DOUBTED_WITHIN_S
+
+
+def test_two_sessions_of_a_recording_run_for_little_of_the_time(found: Findings) -> None:
+    # A hundred times as many failovers as in a real fleet.
+    assert 0 < found.extra_s / found.recorded_s < 0.1
 
 
 def test_a_failover_is_never_taken_for_a_death(found: Findings) -> None:

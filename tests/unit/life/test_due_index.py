@@ -45,8 +45,8 @@ def test_only_what_is_due_by_now_is_found(index: DueIndex, client: Any) -> None:
         shards = range(DUE_SHARDS)
         return {each for n in shards for each in index.due(risk, n, after(seconds), 50)}
 
-    assert due(3, 81.999) == set()
-    assert due(3, 82) == {_id(1)}
+    assert due(3, 78.999) == set()
+    assert due(3, 79) == {_id(1)}
     assert due(3, 900) == {_id(1), _id(2)}
     assert due(2, 900) == {_id(3)}
     assert due(1, 1e6) == set()

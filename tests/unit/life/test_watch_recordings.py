@@ -231,7 +231,7 @@ def test_looks_at_quiet_sessions_never_want_more_than_their_share(
     found = budget(Fleet(max(count_open, quiet), quiet), calls_per_second, TIMINGS)
     each_s = TIMINGS.ask_s + found.quiet_ms / 1000
     is_longest = found.quiet_ms == TIMINGS.wait_s * 1000
-    assert is_longest or quiet / each_s <= 0.4 * calls_per_second + 0.01
+    assert is_longest or quiet / each_s <= 0.25 * calls_per_second + 0.01
     half = Fleet(max(count_open, quiet) // 2, quiet // 2)
     closer = budget(half, calls_per_second, TIMINGS)
     assert closer.missed <= found.missed
@@ -280,8 +280,9 @@ def test_sweeps_before_the_next_minute_are_asked_for_when_rows_will_be_due() -> 
     heard = [recording(beats=True, last_seen_ms=after(400 - each), **LONG) for each in (20, 31, 59)]
     room = Room(*(_many(1, row, first=n)[0] for n, row in enumerate(heard)))
     room.sweep()
-    # They will be due in 55, 44 and 16 s. The first waits for the sweep of the next minute.
-    assert room.queue.delays == [16, 44]
+    # They will be due in 52, 41 and 13 s: the first waits for the sweep of the next minute, and no
+    # sweep comes sooner than after 15 s.
+    assert room.queue.delays == [15, 41]
     shards = [shard_of(_many(1, heard[n], first=n)[0].recording_id) for n in (2, 1)]
     assert [message["shards"] for message in room.queue.messages] == [[each] for each in shards]
     assert [message["fleet"] for message in room.queue.messages] == [{"open": 3, "quiet": 0}] * 2

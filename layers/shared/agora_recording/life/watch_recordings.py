@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 _WORKERS = 4
 _BATCH = 50
+_AGAIN_S = 5  # after which a sweep in between is asked for again that met another sweep
 _PAGE = 200  # rows of a shard that are read at once; 40 of them cost half a unit
 
 
@@ -158,7 +159,11 @@ class Sweeper:
             self.measure(between[-1].fleet if between else self._count(shards, workers))
             if self._is_any_due(shards):
                 looks = self._look_at(self.batches(shards, first_shard), seconds, workers)
-        self._again.ask(self.next_sweeps({} if between else shards))
+        asked = self.next_sweeps({} if between else shards)
+        if between and looks["lease held"]:
+            # What it should have looked at is not forgotten: the other sweep may end soon.
+            asked[_AGAIN_S] = Between(list(numbers), self._fleet)
+        self._again.ask(asked)
         return Swept(looks, self._fleet.open, len(self.unheard), self._budget.missed)
 
     def forget(self) -> None:
@@ -179,12 +184,14 @@ class Sweeper:
     def next_sweeps(self, shards: Mapping[int, Shard]) -> dict[int, Between]:
         """Return the sweeps before the next minute, by the seconds until then.
 
-        Of a shard that is too long to be read at once, rows may be due at any time.
+        Of a shard that is too long to be read at once, rows may be due at any time: it is read
+        every few seconds, which costs nothing beside so large a fleet.
         """
         now = self._now_ms()
-        step_ms = to_ms(self._timings.between_s)
+        step_ms = to_ms(self._timings.often_s)
         steps = range(now + step_ms, now + to_ms(self._timings.beat_s), step_ms)
         due: list[tuple[int, int]] = []
+        soon = [(at_ms, shard_of(each)) for each, at_ms in self._soon.items()]
         for number, shard in shards.items():
             due += (
                 (each.at_ms + self._budget.wait_ms(each.risk), number)
@@ -192,8 +199,7 @@ class Sweeper:
                 if each.risk != LATE
             )
             if not shard.is_whole:
-                due += ((at_ms, number) for at_ms in steps)
-        soon = ((at_ms, shard_of(each)) for each, at_ms in self._soon.items())
+                soon += ((at_ms, number) for at_ms in steps)
         asked = sweeps_between(due, soon, now, self._timings)
         return {after_s: Between(numbers, self._fleet) for after_s, numbers in asked.items()}
 
@@ -242,16 +248,16 @@ class Sweeper:
         A shard that fits into a page was read before; rows of a larger shard are read when needed.
         What was not found is due again some seconds later: in a long sweep, it comes between.
         """
-        now = self._now_ms()
         numbers = sorted(shards, key=lambda number: (number - first_shard) % DUE_SHARDS)
         for risk in RISKS:
             for number in numbers:
-                for batch in self._of_shard(risk, number, shards[number], now):
+                for batch in self._of_shard(risk, number, shards[number]):
                     yield batch
                     if again := self._due_again():
                         yield again
 
-    def _of_shard(self, risk: int, number: int, shard: Shard, now_ms: int) -> Iterator[list[str]]:
+    def _of_shard(self, risk: int, number: int, shard: Shard) -> Iterator[list[str]]:
+        now_ms = self._now_ms()
         if not shard.is_whole:
             yield from self._read(risk, number, now_ms - self._budget.wait_ms(risk))
             return

@@ -24,7 +24,7 @@ QUIET: Literal[4] = 4
 _LOSS = 0.05
 # Of all calls, what may be spent on sessions that are missed, and on those that are always quiet.
 # The rest is for starts, stops, and what follows a doubt.
-_FOR_MISSED, _FOR_QUIET = 0.2, 0.4
+_FOR_MISSED, _FOR_QUIET = 0.2, 0.25
 _MOST_MISSED = 3  # in a row: more hardly ever are
 
 
@@ -81,7 +81,7 @@ def sweeps_between(
 
     `due` are the instants (ms) at which rows will be due, each with its shard: sweeps for these are
     some time apart, and serve all that is due by then; the last seconds are left to the sweep of
-    the minute. `in_doubt` are those of sessions that may be gone, which do not wait for others.
+    the minute. `in_doubt` do not wait for others: sessions that may be gone.
     """
     step_ms, end_ms = to_ms(timings.between_s), now_ms + to_ms(timings.beat_s)
     sweeps: dict[int, set[int]] = {}

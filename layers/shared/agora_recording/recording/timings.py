@@ -18,14 +18,16 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     failover_s: float = 90
     # Agora callbacks (33): once a minute while it records.
     beat_s: float = 60
-    # Our own: so long after the last one, an event 33 is missed. The rest of 15 s is for its way.
-    miss_s: float = 75
+    # Our own: so long after the last one, an event 33 is missed. The rest of 12 s is for its way.
+    miss_s: float = 72
     # Our own: how often a session without event 33 is asked, at most.
     ask_s: float = 30
     # Our own: how much longer than at best a look may wait for free calls.
     wait_s: float = 600
     # Our own: how far apart the sweeps are that are asked for within a minute.
     between_s: float = 15
+    # The same, where more rows are open than are read at once.
+    often_s: float = 5
     # Agora best practices: look about every two minutes.
     monitor_s: float = 120
     # Event 33 comes each minute: three missed in a row is silence.
