@@ -28,10 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=2, help="how many (default: 2)")
     parser.add_argument("--seed", type=int, help="the first seed; the others follow it")
     parser.add_argument("--tell", type=int, metavar="SEED", help="live this story alone")
+    parser.add_argument(
+        "--until-broken", type=int, metavar="N", help="live up to N stories, until one goes wrong"
+    )
     parser.add_argument("--record", action="store_true", help="keep the figures")
     arguments = parser.parse_args(argv)
     if arguments.tell is not None:
         return _tell(live(random_story(arguments.tell)))
+    if arguments.until_broken is not None:
+        return _until_broken(arguments.seed or 1, arguments.until_broken)
     first = int(time.time()) * 1000 if arguments.seed is None else arguments.seed
     tally = lives(first, arguments.seconds, arguments.processes)
     print(summary(tally, first))
@@ -56,6 +61,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             }
         )
     return 1 if tally.broken else 0
+
+
+def _until_broken(first: int, most: int) -> int:
+    """Live stories one after the other; say which promise is broken first, and after how many."""
+    lives = 0
+    for seed in range(first, first + most):
+        life = live(random_story(seed))
+        lives += life.story.recordings
+        if life.broken:
+            print(f"broken after {lives} lives: {life.broken.partition(':')[0]}")
+            return 1
+    print(f"{lives} lives, and every promise held.")
+    return 0
 
 
 def written(tally: Tally, seconds: float) -> str:

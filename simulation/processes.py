@@ -24,6 +24,7 @@ class Process:
 
     name: str  # "start r1 #2"
     end_ms: int  # when Lambda kills it
+    function: str  # the logical id of the function that it is a run of
     skew_ms: int = 0  # how far its clock is from the true time
     operations: int = 0
     is_dead: bool = False
@@ -54,13 +55,15 @@ class Processes:
         act: Callable[[], Any],
         then: Callable[[Any], object],
         *,
+        function: str,
         limit_s: float,
         skew_ms: int = 0,
     ) -> None:
         """Run `act` as a process; `then` gets its result, or its exception, or `Dead`."""
         self._runs[name] += 1
         now = self.timeline.now_ms
-        process = Process(f"{name} #{self._runs[name]}", now + round(limit_s * 1000), skew_ms)
+        numbered = f"{name} #{self._runs[name]}"
+        process = Process(numbered, now + round(limit_s * 1000), function, skew_ms)
         process.thread = greenlet(partial(self._run, process, act, then), self._hub)
         self.open.append(process)
         self.timeline.at(now, self._go_on, process)

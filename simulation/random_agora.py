@@ -97,19 +97,23 @@ class RandomAgora(LiveAgora):
                 stack.later(120, self.slow.discard, session.sid)
         stack.later(_HEARTBEAT_S, self._beat, session)
 
-    def _move(self, session: AgoraSession) -> None:
+    def _move(self, session: AgoraSession, left: int = 2) -> None:
         if session.ended_ms is None:
             self.hidden.add(session.sid)
-            away_s = self.house.luck.number(f"{session.sid} away", *FAILOVER_S)
+            place = f"{self.label(session)} away {left}"
+            away_s = self.house.luck.number(place, *FAILOVER_S)
             self.house.later(away_s, self._come_back, session)
+            if left:  # it survives three moves
+                again_s = away_s + self.house.luck.number(f"{place} again", 90, 300)
+                self.house.later(again_s, self._move, session, left - 1)
 
     def _come_back(self, session: AgoraSession) -> None:
         self.hidden.discard(session.sid)
         if session.ended_ms is None:
-            before = self.voices[session.sid]
-            self.voices[session.sid] = f"{int(before) + 1}"
+            new = int(self.voices[session.sid]) + 1
+            self.notify(session, 12, newUid=new)
+            self.voices[session.sid] = f"{new}"
             session.events = 0  # each uid counts its own
-            self.notify(session, 12, newUid=int(before) + 1)
 
     def _beat(self, session: AgoraSession) -> None:
         if session.ended_ms is None and session.sid not in self.hidden:
@@ -263,7 +267,13 @@ class RandomAgora(LiveAgora):
         storage = fields["storageConfig"]
         prefix = "".join(f"{each}/" for each in storage["fileNamePrefix"])
         whole = {**fields, "storageConfig": {**storage, "fileNamePrefix": [prefix]}}
-        return super().start(resource, whole, **more)
+        # A page is recorded without a token: its recorder does not join the channel.
+        kept = self.certificate
+        self.certificate = None if resource.mode == "web" else kept
+        try:
+            return super().start(resource, whole, **more)
+        finally:
+            self.certificate = kept
 
     def query(self, task: Task) -> Reply:
         """Tell whether a session runs, or is still being started."""

@@ -86,6 +86,17 @@ def limit_s(function: str) -> float:
     return float(own or template()["Globals"]["Function"]["Timeout"])
 
 
+@cache
+def told_endings() -> tuple[str, ...]:
+    """Return how the keys end of which the rule of the bus tells the queue by default."""
+    pattern = template()["Resources"]["FileArrivalsRule"]["Properties"]["EventPattern"]
+    keys = (
+        each["Fn::If"][2] if "Fn::If" in each else each
+        for each in pattern["detail"]["object"]["key"]
+    )
+    return tuple(each["suffix"] for each in keys if "suffix" in each)
+
+
 class Table(FakeTable):
     """The table, whose indexes are behind at times. `before` is what a row was, and until when."""
 
@@ -186,7 +197,7 @@ class Stream:
         place = f"{self._count:08}"
         record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": place, "NewImage": item}}
         self._waiting.append(record)
-        self._go_on(0.3)
+        self._go_on(self._stack.luck.number(f"record {self._count}", 20, 500) / 1000)
 
     def _go_on(self, seconds: float) -> None:
         if self._waiting and not self._is_busy:
@@ -373,7 +384,9 @@ class Stack(Rooms):
 
         apart = self.story.apart_ms
         skew = self.luck.number(f"clock of {function}", -apart, apart) if apart else 0
-        self.processes.start(name, act, over, limit_s=limit_s(function), skew_ms=skew)
+        self.processes.start(
+            name, act, over, function=function, limit_s=limit_s(function), skew_ms=skew
+        )
 
     def must_name(self, resource_id: str, uid: str) -> None:
         """Hold that a row names what Agora is about to bill."""
@@ -502,8 +515,8 @@ class Stack(Rooms):
         )
 
     def arrived(self, key: str, size: int) -> None:
-        """Tell the queue of a file, as the rule of the bus does: of playlists alone."""
-        if key.endswith(".m3u8"):
+        """Tell the queue of a file, if the rule of the bus picks it."""
+        if key.endswith(told_endings()):
             at = iso(self.clock.now_ms)
             told = {"detail": {"object": {"key": key, "size": size, "etag": "e"}}, "time": at}
             self.queue.put(msgspec.json.encode(told).decode())

@@ -53,7 +53,7 @@ class Story(NamedTuple):
     @property
     def recordings(self) -> int:
         """How many recordings somebody asks for."""
-        return sum(act.deed == "create" for act in self.acts)
+        return len({act.recording for act in self.acts if act.deed == "create"})
 
     def told(self) -> str:
         """Return the story as Python that tells it again."""
@@ -79,6 +79,8 @@ def random_story(seed: int) -> Story:
         begin = round(random.uniform(0, 300), 1)
         longest = random.choice((60, 300, 900, 900, 1500))
         acts.append(Act(begin, "create", number, longest, random.choice(_MODES)))
+        if random.random() < 0.15:  # the same request again, with the same key
+            acts.append(acts[-1]._replace(at_s=round(begin + random.uniform(0, 60), 1)))
         acts += _deeds(random, number, begin)
     acts += _troubles(random)
     return Story(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ReadTimeoutError
 
+from local.template import functions
 from simulation.luck import Kinds, Luck
 from simulation.processes import Processes
 from tests.world.errors import TransactionCanceledException, error
@@ -31,6 +33,47 @@ READS: Kinds = (("killed before", 3), ("throttled", 4), ("failed", 3), ("slow", 
 QUERIES: Kinds = (*READS, ("stale", 12))
 
 _SLOW_MS = (1500, 9000)
+# Operation: the action that IAM asks for. Transactions need one for each kind of their writes.
+_ACTIONS = {
+    "get_item": "dynamodb:GetItem",
+    "put_item": "dynamodb:PutItem",
+    "update_item": "dynamodb:UpdateItem",
+    "delete_item": "dynamodb:DeleteItem",
+    "query": "dynamodb:Query",
+    "batch_get_item": "dynamodb:BatchGetItem",
+    "batch_write_item": "dynamodb:BatchWriteItem",
+    "transact_write_items": "dynamodb:PutItem",
+    "put_object": "s3:PutObject",
+    "get_object": "s3:GetObject",
+    "list_objects_v2": "s3:ListBucket",
+    "delete_objects": "s3:DeleteObjectVersion",
+    "put_events": "events:PutEvents",
+    "send_message": "sqs:SendMessage",
+    "start_execution": "states:StartExecution",
+    "send_task_success": "states:SendTaskSuccess",
+    "describe_execution": "states:DescribeExecution",
+    "create_schedule": "scheduler:CreateSchedule",
+}
+
+
+@cache
+def may(function: str, operation: str) -> bool:
+    """Tell whether the role of a function has the action that an operation needs."""
+    action = _ACTIONS.get(operation)
+    if action is None:
+        return True
+    policies = functions()[function].get("Policies", ())
+    return any(
+        action in _listed(statement["Action"])
+        for policy in policies
+        if "Statement" in policy
+        for statement in policy["Statement"]
+        if statement.get("Effect") == "Allow"
+    )
+
+
+def _listed(action: str | list[str]) -> list[str]:
+    return [action] if isinstance(action, str) else action
 
 
 class Weather(Faults):
@@ -41,6 +84,7 @@ class Weather(Faults):
         self.luck = luck
         self.processes = processes
         self.trace: list[str] = []  # each operation: when, whose, which, and what went wrong
+        self.forbidden: set[tuple[str, str]] = set()  # functions, and what they did without a right
         self.of_index = False  # the query that begins is of an index
         self.is_stale = False  # it gets what was there before
 
@@ -90,6 +134,8 @@ class Weather(Faults):
     def _meet(self, process: Process, name: str, kinds: Kinds) -> str | None:
         """Let an operation take its time; return what goes wrong at its end."""
         self.check()
+        if not may(process.function, name):
+            self.forbidden.add((process.function, name))
         process.operations += 1
         place = f"{process.name}, {process.operations} {name}"
         kind = self.luck.fault(place, kinds)

@@ -28,7 +28,10 @@ WIRE: Kinds = (
     ("killed before", 2),
     ("killed after", 4),
 )
+# A server that is just being replaced: once it answers 404, although the session runs.
+OF_SESSION: Kinds = (*WIRE, ("moving", 10))
 _ONE_WAY_MS = (5, 120)
+_MOVE_MS = 300_000
 _CONNECT_MS, _READ_MS = 3000, 8000
 
 
@@ -43,6 +46,7 @@ class Wire:
         self._stack = stack
         self.arrivals: list[int] = []
         self.sent = 0
+        self._moved_ms: dict[str, int] = {}  # by sid
 
     def request(self, _: str, url: str, *, json: Any, **__: Any) -> SimpleNamespace:
         """Send a call; return the answer, or raise as `requests` does."""
@@ -52,7 +56,8 @@ class Wire:
         endpoint = url.rsplit("/", 1)[-1]
         process.operations += 1
         place = f"{process.name}, {process.operations} Agora/{endpoint}"
-        kind = stack.luck.fault(place, WIRE, likelier=1.5)
+        kinds = OF_SESSION if "/sid/" in url and self._may_move(url) else WIRE
+        kind = stack.luck.fault(place, kinds, likelier=1.5)
         stack.weather.trace.append(f"{stack.clock()} {place} {kind or ''}")
         self.sent += 1
         stack.contract.look()
@@ -71,8 +76,12 @@ class Wire:
             "too many requests": (429, b'{"message": "API rate limit exceeded"}'),
             "error 500": (500, b'{"code": 500, "reason": "internal error"}'),
             "error 503 in HTML": (503, b"<html>Service Unavailable</html>"),
+            "moving": (404, b'{"code": 404, "reason": "failed to find worker"}'),
             "busy 65": (200, b'{"code": 65, "reason": "busy"}'),
         }.get(kind or "")
+        if kind == "moving":
+            sid = url.split("/sid/")[1].partition("/")[0]
+            self._moved_ms[sid] = stack.clock.now_ms
         if refused and not (kind == "busy 65" and endpoint == "acquire"):
             processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
             return SimpleNamespace(status_code=refused[0], content=refused[1])
@@ -84,9 +93,14 @@ class Wire:
             processes.pause(_READ_MS)
             raise requests.ReadTimeout
         processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
-        if kind == "done, empty answer":
+        if kind == "done, empty answer" and reply.is_ok:
             return SimpleNamespace(status_code=200, content=b"")
         return SimpleNamespace(status_code=reply.status, content=_body(reply))
+
+    def _may_move(self, url: str) -> bool:
+        """Tell whether a session may answer 404 just now: not twice within the time of a move."""
+        sid = url.split("/sid/")[1].partition("/")[0]
+        return self._stack.clock.now_ms - self._moved_ms.get(sid, 0) >= _MOVE_MS
 
     def _done(self, endpoint: str, url: str, body: Any) -> Reply:
         """Let Agora do what a call asks for."""

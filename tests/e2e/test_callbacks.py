@@ -19,6 +19,7 @@ from standardwebhooks import Webhook
 
 from tests.e2e.conftest import Stage, eventually
 
+STEPS = ("recording.started", "recording.completed")
 DAY_S = 24  # where an hour is a second
 
 
@@ -88,24 +89,27 @@ def test_the_app_hears_of_a_recording_and_knows_who_calls(stage: Stage, app: App
     # The first call fails and comes again; a redirect is a failure, too, and is not followed.
     inside = {"location": "http://169.254.169.254/latest/meta-data"}
     app.answers["/good"] = [(503, {}), (302, inside)]
-    recording_id = stage.record("called", callbackUrl=f"{app.origin}/good")
+    files = {"recordingFileConfig": {"avFileType": ["hls", "mp4"]}}
+    recording_id = stage.record("called", callbackUrl=f"{app.origin}/good", clientRequest=files)
     stage.until(recording_id, "recording")
     stage.stop(recording_id)
     row = stage.over(recording_id)
     assert row["status"] == "completed"
     eventually(
-        lambda: {"recording.started", "recording.completed"} <= set(app.told("/good")),
-        "both messages",
+        lambda: {*STEPS, "recording.file_arrived"} <= set(app.told("/good")),
+        "every message",
         40,
         lambda: json.dumps(tries(stage, recording_id), default=str, indent=1),
     )
     last = next(m for _, _, m in app.calls if m["type"] == "recording.completed")
     assert last["data"]["recordingId"] == recording_id
-    assert last["data"]["files"]["kinds"] == ["hls"]
+    assert last["data"]["files"]["kinds"] == ["hls", "mp4"]
+    arrived = next(m for _, _, m in app.calls if m["type"] == "recording.file_arrived")
+    assert arrived["data"]["files"]["kinds"] == [arrived["data"]["file"]["kind"]]
     eventually(lambda: "answered 302" in str(tries(stage, recording_id)), "the redirect's line")
     eventually(
-        lambda: sum("answered 204" in each["text"] for each in tries(stage, recording_id)) >= 2,
-        "that both arrived",
+        lambda: sum("answered 204" in each["text"] for each in tries(stage, recording_id)) >= 3,
+        "that all arrived",
         40,
     )
 

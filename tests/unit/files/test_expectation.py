@@ -113,6 +113,7 @@ def test_transcoding_is_waited_for_as_long_as_the_row_says() -> None:
         ("STOPPED", "uploading", "uploading"),
         ("STOPPED", "started", "unknown"),
         ("STOPPED", "backuped", "backuped"),
+        ("TOKEN_ENDED", "uploading", "uploading"),
         ("DIED", "uploading", "unknown"),
         ("DIED", "uploaded", "uploaded"),
         ("NOTHING_RECORDED", "none", "uploaded"),

@@ -70,7 +70,7 @@ def _owned_room(row: Recording) -> Room:
 
 def test_a_session_nobody_knows_is_kept() -> None:
     room = Room()
-    assert room.apply(heard(40, {"status": 0}, cname=None)) == []
+    assert room.apply(heard(40, {"status": 0})) == []
     session = room.session()
     assert (session["cname"], session["uid"]) == (CNAME, UID)
     assert "recordingId" not in session

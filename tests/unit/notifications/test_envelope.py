@@ -103,6 +103,21 @@ def test_v1_can_be_switched_off() -> None:
         )
 
 
+def test_only_a_comparison_in_constant_time_lets_a_signature_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How long another comparison takes would tell how much of a guess is right."""
+    asked: list[tuple[bytes, bytes]] = []
+
+    def differ(a: bytes, b: bytes) -> bool:
+        asked.append((a, b))
+        return False
+
+    monkeypatch.setattr("hmac.compare_digest", differ)
+    assert refused(PUBLISHED_BODY, {"Agora-Signature-V2": PUBLISHED_V2}, PUBLISHED_SECRET)
+    assert asked == [(PUBLISHED_V2.encode(),) * 2]
+
+
 def test_a_v1_digest_in_the_v2_header_is_refused() -> None:
     raw = body()
     assert refused(raw, {"Agora-Signature-V2": signature(raw, digest="sha1")}, SECRET)

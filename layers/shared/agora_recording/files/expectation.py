@@ -88,8 +88,9 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
         return facts.upload
     if attempt.stranded:
         return "stranded"
-    # After a session died, its last event is no longer true.
-    has_died = attempt.end in RESTARTABLE or (attempt.end == "TAKEN_OVER" and attempt.gone_ms)
+    # After a session died, its last event is no longer true; one whose token ended goes on.
+    is_lost = attempt.end in RESTARTABLE and attempt.end != "TOKEN_ENDED"
+    has_died = is_lost or (attempt.end == "TAKEN_OVER" and attempt.gone_ms)
     return "uploading" if facts.upload == "uploading" and not has_died else "unknown"
 
 
