@@ -79,7 +79,8 @@ class Measured(msgspec.Struct, kw_only=True):
     notifications: int
     notes: int
     versions: tuple[int, int]  # writes of the recording's row and of its session's
-    bytes: dict[str, int]  # of the recording's row, the session's, a note, a notification
+    bytes: dict[str, int]  # of the recording's row, the session's, a note
+    notification_kb: int  # of all notifications together, each rounded up
 
     def count(self, action: str, *rooms: str) -> int:
         """Return how often these rooms did something."""
@@ -122,6 +123,7 @@ class Bill(msgspec.Struct, kw_only=True):
 
     recording: Cost  # the workflow and the app's two calls, whatever the duration
     sweeper_hour: Cost  # of the whole stack
+    channels_hour: Cost  # of the whole stack, though no channel records itself
     notified: Cost  # the notifications of a start and an end
     notified_hour: Cost  # event 33
     notifications_hour: float
@@ -137,7 +139,7 @@ class Bill(msgspec.Struct, kw_only=True):
     def everything(self, seconds: float, together: int) -> float:
         """Return the same with notifications, logs, S3, events and API calls."""
         hours = seconds / 3600
-        cost = self.recording + self.sweeper_hour * (hours / together)
+        cost = self.recording + (self.sweeper_hour + self.channels_hour) * (hours / together)
         cost += self.notified + self.notified_hour * hours
         return cost.whole
 
@@ -145,10 +147,16 @@ class Bill(msgspec.Struct, kw_only=True):
 # --- the embedded run ---------------------------------------------------------------------------
 
 
+class _Stack(EmbeddedStack):
+    """A stack without channels that record themselves: the log of their sweeper has no name."""
+
+    SWEEPERS = ("WatchRecordingsFunction",)
+
+
 @cache
 def measured() -> tuple[Measured, Measured]:
     """Return what the short and the long recording caused."""
-    with EmbeddedStack(speed=SPEED) as stack:
+    with _Stack(speed=SPEED) as stack:
         recorder = _Recorder(stack)
         recorder.record(WARM_S)
         return recorder.record(SHORT_S), recorder.record(LONG_S)
@@ -213,8 +221,8 @@ class _Recorder:
                 "recording": item_size(rows["META"]),
                 "session": item_size(rows["SESSION"]),
                 "note": max(notes),
-                "notification": max(notified),
             },
+            notification_kb=sum(map(_kilobytes, notified)),
         )
 
     def _await(self, recording_id: str, status: str) -> None:
@@ -319,6 +327,7 @@ def bill() -> Bill:
     return Bill(
         recording=max(costs, key=lambda cost: cost.orchestration),
         sweeper_hour=_sweeper_hour(long),
+        channels_hour=_channels_hour(long),
         notified=notified[0] + notified_hour * -short.hours,
         notified_hour=notified_hour,
         notifications_hour=(long.notifications - short.notifications) / hours,
@@ -382,7 +391,7 @@ def _notified(found: Measured) -> Cost:
     reads = found.count("dynamodb:GetItem", *NOTIFIED)
     sessions = found.versions[1] - 1
     rows = found.count("dynamodb:PutItem", NOTIFIED[1]) - sessions
-    writes = found.notifications * _kilobytes(found.bytes["notification"])
+    writes = found.notification_kb
     writes += sessions * _kilobytes(found.bytes["session"])
     writes += rows * (_kilobytes(found.bytes["recording"]) + MOVED_ENTRIES)
     return Cost(
@@ -407,6 +416,16 @@ def _sweeper_hour(found: Measured) -> Cost:
         logs=_logs(found, SWEEPER) * share,
         rest=SWEEPS_AN_HOUR * prices.SCHEDULE + asked,
     )
+
+
+def _channels_hour(found: Measured) -> Cost:
+    """Return what the sweeper of channels costs where none records itself: a sweep, one query."""
+    idle = Cost(
+        functions=_function(found, SWEEPER) / len(found.took_ms[SWEEPER]),
+        table=0.5 * prices.READ_UNIT,
+        rest=prices.SCHEDULE,
+    )
+    return idle * SWEEPS_AN_HOUR
 
 
 def _logs(found: Measured, *rooms: str) -> float:
@@ -520,6 +539,7 @@ def _items() -> str:
     parts = {
         "the workflow, each recording": found.recording,
         "the sweeper, each hour of the stack": found.sweeper_hour,
+        "the sweeper of channels, each hour of the stack": found.channels_hour,
         "notifications, each recording": found.notified,
         f"notifications, each hour ({found.notifications_hour:.0f})": found.notified_hour,
     }

@@ -43,6 +43,8 @@ class EmbeddedStack:
     what the stack is given, and returns more parameters. `facts` is what local/stack.json holds.
     """
 
+    SWEEPERS: tuple[str, ...] = ("WatchRecordingsFunction", "WatchChannelsFunction")  # each minute
+
     def __init__(
         self,
         *,
@@ -309,7 +311,7 @@ class EmbeddedStack:
         most.
         """
         while not self._ended.wait(max(60 / self.speed, 0.5)):
-            for sweeper in ("WatchRecordingsFunction", "WatchChannelsFunction"):
+            for sweeper in self.SWEEPERS:
                 with suppress(Exception):  # the emulator may be ending; the next sweep tries again
                     self.invoke(sweeper)
 

@@ -37,7 +37,8 @@ def measured(logged: dict[str, int]) -> Measured:
         notifications=0,
         notes=0,
         versions=(1, 1),
-        bytes={"recording": 1000, "session": 500, "note": 100, "notification": 900},
+        bytes={"recording": 1000, "session": 500, "note": 100},
+        notification_kb=0,
     )
 
 
@@ -63,6 +64,7 @@ def test_everything_includes_the_logs_and_the_orchestration_does_not() -> None:
     found = Bill(
         recording=Cost(table=1, logs=2, rest=4),
         sweeper_hour=Cost(logs=10),
+        channels_hour=Cost(),
         notified=nothing,
         notified_hour=Cost(logs=100),
         notifications_hour=60,
