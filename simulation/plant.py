@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 1 when a bug was not noticed."""
     parser = argparse.ArgumentParser(prog="python -m simulation.plant", description=__doc__)
-    parser.add_argument("--stories", type=int, default=400, help="for each bug of life, at most")
+    parser.add_argument("--stories", type=int, default=600, help="for each bug of life, at most")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", action="append", metavar="WORDS")
     parser.add_argument("--record", action="store_true", help="keep the figures")
@@ -105,7 +105,7 @@ def _live(bug: Planted, copy: Path, stories: int) -> Seen:
 def _test(bug: Planted, copy: Path) -> Seen:
     ran = _run(copy, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", bug.seen_by)
     for line in ran.stdout.splitlines():
-        if line.startswith(("FAILED ", "ERROR ")):
+        if line.startswith(("FAILED tests/", "ERROR tests/")):
             return Seen(bug, line.split(" ")[1])
     return Seen(bug, None)
 

@@ -121,6 +121,7 @@ BUGS: tuple[Planted, ...] = (
         '                    "ExpressionAttributeValues": to_item({":version": before.version}),',
         '"ConditionExpression": "version <> :version",\n'
         '                    "ExpressionAttributeValues": to_item({":version": 0}),',
+        "tests/unit/life/test_sessions.py",
     ),
     _code(
         "a write that was overtaken is not done again",

@@ -11,6 +11,7 @@ from hypothesis import given as holding
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from agora_recording.errors import WriteConflictError
 from agora_recording.life.sessions import KEPT_S, SessionStore
 from agora_recording.life.store import RecordingStore
 from agora_recording.notifications.effects import merge
@@ -66,6 +67,24 @@ def _owned_room(row: Recording) -> Room:
 
 
 # --- sessions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("store", [SessionStore, RecordingStore])
+def test_a_row_that_others_write_in_every_try_is_no_poison(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is delivered again, when the others have done."""
+    room = _owned_room(recording())
+
+    def lose(*_: Any) -> None:
+        raise WriteConflictError("others were faster")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "amend", lose)
+        assert room.apply(heard(11, {"exitStatus": 0}, place="7")) == ["7"]
+    assert room.queue.messages == []
+    assert room.apply(heard(11, {"exitStatus": 0}, place="7")) == []
+    assert room.row.session_end == "EXITED"
 
 
 def test_a_session_nobody_knows_is_kept() -> None:
