@@ -142,13 +142,16 @@ def test_raw_mode_makes_mp3_of_sound_alone(stage: Stage) -> None:
 
 def test_raw_mode_goes_on_after_a_restart(stage: Stage) -> None:
     cname = "mode raw restarted"
-    stage.fault(
-        {"endpoint": "start", "cname": cname, "times": 1}, {"abnormal_exit": {"after_s": 60}}
-    )
     recording_id = stage.record(
         cname, mode="raw", clientRequest={"recordingConfig": {"subscribeUidGroup": 1}}
     )
     prefix = f"recordings/{recording_id}/"
+    first = stage.until(recording_id, "recording")["attempt"]["sid"]
+    eventually(
+        lambda: any(first in key and key.endswith(".ts") for key in stage.keys(prefix)),
+        "a slice of the first session",
+    )
+    stage.control("POST", f"/recordings/{first}/crash", {})
     row = stage.await_row(
         recording_id, lambda row: row["attempt"]["number"] == 2 and row["attempt"].get("sid")
     )

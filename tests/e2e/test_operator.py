@@ -126,6 +126,13 @@ def test_a_recording_is_verified_and_published_anew(desk: Desk, finished: dict[s
     assert stage.read_json(f"recordings/{recording_id}/manifest.json")["verdict"] == "complete"
 
 
+def test_a_recording_whose_app_is_not_called_has_nothing_to_send_again(
+    desk: Desk, finished: dict[str, Any]
+) -> None:
+    ran = desk.run("resend", finished["recordingId"], show="resend")
+    assert (ran.code, ran.out) == (0, "No message waits, or was given up.\n")
+
+
 def test_a_recording_that_does_not_exist_is_one_sentence(desk: Desk) -> None:
     ran = desk.run("show", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
     assert (ran.code, ran.out) == (1, "")
@@ -351,5 +358,5 @@ def test_no_verb_is_left_out_of_the_document() -> None:
     usage = command._parser().format_help()
     verbs = set(re.findall(r"^    ([a-z-]+)(?: |$)", usage, re.MULTILINE))
     typed = set(re.findall(r'^\$ make ops ARGS="--local ([a-z-]+)', DOCUMENT.read_text(), re.M))
-    assert len(verbs) == 14
+    assert len(verbs) >= 15
     assert verbs == typed
