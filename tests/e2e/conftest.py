@@ -241,7 +241,7 @@ class Stage:
 def eventually(
     look: Callable[[], Any],
     what: str,
-    seconds: float = 45,
+    seconds: float = 120,
     tell: Callable[[], str] = lambda: "",
 ) -> Any:
     """Return the first true answer of `look`; fail when there is none in time."""

@@ -59,7 +59,7 @@ def known(stage: Stage, cname: str) -> str:
 def first(stage: Stage, cname: str) -> str:
     """Wait for a channel's recording; return its id."""
     found = eventually(
-        lambda: recorded(stage, cname), f"a recording of {cname}", 25, lambda: known(stage, cname)
+        lambda: recorded(stage, cname), f"a recording of {cname}", tell=lambda: known(stage, cname)
     )
     recording_id: str = found[0]["recordingId"]
     return recording_id
@@ -128,7 +128,7 @@ def test_a_burst_of_joins_starts_one_recording_for_each_channel(stage: Stage) ->
         come(stage, cname, *users, publishing=False)
     ids = {cname: first(stage, cname) for cname in names}
     for recording_id in ids.values():
-        stage.until(recording_id, "recording", seconds=60)
+        stage.until(recording_id, "recording")
     tasks = stage.control("GET", "/recordings")["recordings"]
     live = [one["cname"] for one in tasks if one["live"] and one["cname"].startswith("class-")]
     assert sorted(live) == sorted(names)
@@ -137,5 +137,5 @@ def test_a_burst_of_joins_starts_one_recording_for_each_channel(stage: Stage) ->
     for cname in names:
         come(stage, cname)
     for cname, recording_id in ids.items():
-        stage.over(recording_id, 90)
+        stage.over(recording_id)
         assert len(recorded(stage, cname)) == 1

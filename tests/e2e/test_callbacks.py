@@ -169,14 +169,14 @@ def test_410_ends_the_calls_until_they_are_sent_again_and_an_address_inside_is_n
         stage.stop(each)
     for each in (gone, inside):
         stage.over(each)
-        eventually(partial(has_two_tries, stage, each), "two lines", 40)
+        eventually(partial(has_two_tries, stage, each), "two lines")
     assert len(app.told("/gone")) == 1
     facts = tmp_path / "stack.json"
     facts.write_text(json.dumps(stage.facts))
     command = [sys.executable, "-m", "operate", "--local", "--facts", str(facts), "resend", gone]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    eventually(lambda: len(app.told("/gone")) == 3, "both messages, sent again", 40)
+    eventually(lambda: len(app.told("/gone")) == 3, "both messages, sent again")
     assert all("not public" in each["text"] for each in tries(stage, inside))
 
 

@@ -251,7 +251,7 @@ def test_a_session_heard_of_too_late_is_stopped_and_its_files_are_kept(stage: St
     recording_id = stage.record(cname)
     restarted(stage, recording_id)
     first, second = stage.sessions(cname)
-    eventually(lambda: not stage.sessions(cname)[0]["live"], "the end of the session given up", 40)
+    eventually(lambda: not stage.sessions(cname)[0]["live"], "the end of the session given up")
     row = finish(stage, recording_id)
     assert row["status"] == "completed"
     assert [each["sid"] for each in attempts(row)] == [first["sid"], second["sid"]]
@@ -265,7 +265,7 @@ def test_a_session_heard_of_after_the_end_is_stopped_all_the_same(stage: Stage) 
     stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 300})
     row = stage.over(stage.record(cname, restartLimit=0))
     assert (row["status"], row["endReason"]) == ("failed", "START_FAILED")
-    eventually(lambda: not any(each["live"] for each in stage.sessions(cname)), "its end", 40)
+    eventually(lambda: not any(each["live"] for each in stage.sessions(cname)), "its end")
     assert len(stage.calls(cname, "stop")) >= 1
 
 
