@@ -49,7 +49,7 @@ regions: $(VENV)/test.done ## the expanded template, linted for every region of 
 	$(BIN)/cfn-lint -t .build/expanded/aws.json --regions $$($(BIN)/$(REGIONS) af- ap- ca- eu-c eu-n eu-s eu-w il- me- mx- sa- us-e us-w)
 
 # The first stories: one recording, the stack itself, its firewall, playback. The others take some
-# minutes more, in two stacks side by side.
+# minutes more.
 FIRST := $(addprefix tests/e2e/test_,one_recording.py stack.py firewall.py playback.py)
 
 .PHONY: pytest
@@ -82,7 +82,7 @@ template: $(VENV)/test.done $(TOOLS)/asl.done $(TOOLS)/policies.done ## the temp
 	$(BIN)/pytest tests/template
 
 stories: $(VENV)/test.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/samples.done ## every other story on the embedded stack, then what must hold of all: after make test
-	$(BIN)/pytest -n 2 --dist loadfile tests/e2e tests/browser $(addprefix --ignore ,$(FIRST))
+	$(BIN)/pytest tests/e2e tests/browser $(addprefix --ignore ,$(FIRST))
 	$(BIN)/pytest tests/after
 
 pictures: $(VENV)/test.done $(TOOLS)/console.done ## the screenshots of docs/console.md, anew
