@@ -216,7 +216,11 @@ class Fleet:
         self.index = VirtualIndex("table", timings=self.timings)
         self.session_rows = VirtualSessions("table")
         self.store = VirtualStore(
-            "table", self.timings, timeline=self.timeline, index=self.index, changed=self._note
+            "table",
+            timings=self.timings,
+            timeline=self.timeline,
+            index=self.index,
+            changed=self._note,
         )
         outside = Outside(
             http=cast(Any, SimpleNamespace(request=self._request)),

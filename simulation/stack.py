@@ -369,11 +369,9 @@ class Stack(Rooms):
         self.secrets.versions["storage"] = [msgspec.json.encode(held).decode()]
         self.secrets.versions["console"] = [webhook.SECRET]
         self.labels: dict[str, str] = {}
-        self.no_sweeps_until_ms = self.stuck_until_ms = 0
+        self.stuck_until_ms = 0
         self.steps = 0
         self._chances = self._randoms = self._parks = 0
-        self._sweep_ms: int | None = None
-        self._sweep_event = self._swept_ms = 0
         self._deletions: dict[str, int] = {}
 
     # --- the world, with processes in it ---
@@ -581,38 +579,15 @@ class Stack(Rooms):
 
     # --- the sweeper ---
 
-    @property
-    def due_ms(self) -> int | None:
-        """When the sweeper has to look next."""
-        keys = (item.get("dueKey") for item in self.table.items.values())
-        return min((from_iso(key["S"][2:]) for key in keys if key), default=None)
-
-    def _await_sweep(self) -> None:
-        """See that the sweeper comes at the next full minute at which something is due."""
-        due_ms = self.due_ms
-        if due_ms is None:
-            return
-        from_ms = max(due_ms, self.clock.now_ms, self._swept_ms + 1, self.no_sweeps_until_ms)
-        at_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS
-        if self._sweep_ms is None or at_ms < self._sweep_ms:
-            if self._sweep_ms is not None:
-                self.clock.cancel(self._sweep_event)
-            self._sweep_ms = at_ms
-            self._sweep_event = self.clock.at(at_ms, self._come_to_sweep)
-
-    def _come_to_sweep(self) -> None:
-        self._sweep_ms = None
-        due_ms, now = self.due_ms, self.clock.now_ms
-        if due_ms is not None and due_ms <= now and now >= self.no_sweeps_until_ms:
-            self._swept_ms = now
-            sweeper = self.parts.sweeper
-            self.run(
-                "sweep",
-                "WatchRecordingsFunction",
-                partial(sweeper.sweep, seconds=50, first_shard=now // MINUTE_MS % 8),
-                lambda _: self._await_sweep(),
-            )
-        self._await_sweep()
+    def scheduled_sweep(self) -> None:
+        """Sweep in a process of its own; the next one waits for what it finds."""
+        first_shard = self.clock() // MINUTE_MS % 8
+        self.run(
+            "sweep",
+            "WatchRecordingsFunction",
+            partial(self.parts.sweeper.sweep, seconds=50, first_shard=first_shard),
+            lambda _: self._await_sweep(),
+        )
 
     # --- time ---
 

@@ -86,6 +86,12 @@ def examine(checks: Sequence[Check], patient: Patient) -> Iterator[Finding]:
                 yield finding
 
 
+def few(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
+
+
 def _make(check: Check, found: Mapping[str, Finding], patient: Patient) -> Finding:
     state, said, advice = _look(check, found, patient)
     return Finding(check.name, state, said, check.catches, advice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from operate.doctor.check import Check, NotCheckedError, UnhealthyError
+from operate.doctor.check import Check, NotCheckedError, UnhealthyError, few
 from operate.doctor.patient import Patient
 
 _PATIENCE_S = 300.0
@@ -27,8 +27,7 @@ def unchanged(patient: Patient) -> str:
         raise NotCheckedError(f"CloudFormation still compares after {_PATIENCE_S:g} s.")
     changed = sorted(_changed(client, stack))
     if changed:
-        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        raise UnhealthyError(f"Not as the template says: {', '.join(changed[:_SHOWN])}{more}.")
+        raise UnhealthyError(f"Not as the template says: {few(changed, _SHOWN)}.")
     if found["DetectionStatus"] == "DETECTION_FAILED":
         raise NotCheckedError(str(found.get("DetectionStatusReason", "CloudFormation failed.")))
     return "Every resource that CloudFormation can compare is as the template says."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from operate.doctor.check import Check, UnhealthyError
+from operate.doctor.check import Check, UnhealthyError, few
 from operate.doctor.patient import Patient
-
-_SHOWN = 3
 
 
 def owned(patient: Patient) -> str:
@@ -23,11 +21,9 @@ def owned(patient: Patient) -> str:
     lost = [each for each in sorted(open_ids - running) if not _is_over(patient, each)]
     stray = [each for each in sorted(running - open_ids) if _is_over(patient, each)]
     if stray := [each for each in stray if _runs(patient, machine, each)]:
-        raise UnhealthyError(
-            f"{len(stray)} executions run without an open recording: {_few(stray)}"
-        )
+        raise UnhealthyError(f"{len(stray)} executions run without an open recording: {few(stray)}")
     if lost := [each for each in lost if not _runs(patient, machine, each)]:
-        raise UnhealthyError(f"{len(lost)} open recordings have no execution: {_few(lost)}")
+        raise UnhealthyError(f"{len(lost)} open recordings have no execution: {few(lost)}")
     return f"{len(running)} executions run, one for each open recording."
 
 
@@ -43,11 +39,6 @@ def _runs(patient: Patient, machine: str, recording_id: str) -> bool:
         for page in pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
         for each in page["executions"]
     )
-
-
-def _few(ids: list[str]) -> str:
-    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return ", ".join(ids[:_SHOWN]) + more
 
 
 CHECKS = (

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from operate.doctor.check import Check, UnhealthyError
+from operate.doctor.check import Check, UnhealthyError, few
 from operate.doctor.patient import Patient
-
-_SHOWN = 3
 
 
 class _Grant(NamedTuple):
@@ -43,8 +41,7 @@ def allowed(patient: Patient) -> str:
                 if each["EvalDecision"] != "allowed"
             ]
     if refused:
-        more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
-        raise UnhealthyError(f"Refused: {'; '.join(refused[:_SHOWN])}{more}.")
+        raise UnhealthyError(f"Refused: {few(refused, between='; ')}.")
     return f"IAM was asked {count} times, and allows everything."
 
 

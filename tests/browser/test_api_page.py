@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from openapi import page as api_page
 from openapi.page.samples import LANGUAGES
-from tests.world.chromium import CHROMIUM, FLAGS, needs_chromium
+from tests.world.chromium import needs_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -17,17 +16,6 @@ if TYPE_CHECKING:
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
 pytestmark = [pytest.mark.browser, needs_chromium]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 def visit(browser: Browser, size: tuple[int, int] = DESKTOP, place: str = "") -> Page:

@@ -17,7 +17,7 @@ import pytest
 from operate.console.pages import ASSETS
 from operate.console.server import Console
 from tests.world.builders import after, recording
-from tests.world.chromium import CHROMIUM, FLAGS, needs_chromium
+from tests.world.chromium import needs_chromium
 from tests.world.console import RECORDING_ID, ConsoleWorld
 from tests.world.showcase import FAILED, LIVE, RESTARTED, world
 
@@ -35,17 +35,6 @@ pytestmark = [
         not all(path.exists() for path in ASSETS.values()), reason="`make test` installs hls.js"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 Open = Callable[..., "Page"]

@@ -188,7 +188,7 @@ def test_the_open_room_reads_a_link_its_recording_and_its_sessions_alone() -> No
 
 
 def test_leases_on_a_recording_are_within_reach_of_those_who_take_them() -> None:
-    store = RecordingStore("table", Timings())
+    store = RecordingStore("table", timings=Timings())
     for made in (store.update_lease, store.late_lease):
         taken = made(RECORDING.removeprefix("REC#"), lambda: 0)
         assert taken._key["PK"] == {"S": RECORDING}

@@ -70,6 +70,10 @@ class Rooms(World):
 
     agora: LiveAgora
     machine: StepFunctions
+    no_sweeps_until_ms = 0
+    _swept_ms = 0
+    _sweep_ms: int | None = None  # when the sweeper comes next
+    _sweep_event = 0
 
     @cached_property
     def rooms(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -114,6 +118,40 @@ class Rooms(World):
         """Bring records of the table's stream."""
         raise NotImplementedError
 
+    # --- the sweeper ---
+
+    def scheduled_sweep(self) -> None:
+        """Sweep, as the schedule of each minute asks for."""
+        raise NotImplementedError
+
+    @property
+    def due_ms(self) -> int | None:
+        """When the sweeper has to look next."""
+        keys = (item.get("dueKey") for item in self.table.items.values())
+        return min((from_iso(key["S"][2:]) for key in keys if key), default=None)
+
+    def _await_sweep(self) -> None:
+        """See that the sweeper comes at the next full minute at which something is due."""
+        due_ms = self.due_ms
+        if due_ms is None:
+            return
+        from_ms = max(due_ms, self.clock(), self._swept_ms + 1, self.no_sweeps_until_ms)
+        at_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS
+        if self._sweep_ms is None or at_ms < self._sweep_ms:
+            if self._sweep_ms is not None:
+                self.clock.cancel(self._sweep_event)
+            self._sweep_ms = at_ms
+            self._sweep_event = self.clock.at(at_ms, self._come_to_sweep)
+
+    def _come_to_sweep(self) -> None:
+        """Sweep, unless what was due is not any more, or the sweeper is held."""
+        self._sweep_ms = None
+        due_ms, now = self.due_ms, self.clock()
+        if due_ms is not None and due_ms <= now and now >= self.no_sweeps_until_ms:
+            self._swept_ms = now
+            self.scheduled_sweep()
+        self._await_sweep()
+
 
 class House(Rooms):
     """All rooms around one table, and the time that passes in them.
@@ -141,9 +179,6 @@ class House(Rooms):
         self.crash_name = "Lambda.Unknown"  # what Step Functions calls a crash
         self.cannot_park = False
         self.sids_at_close: list[str] = []
-        self._sweep_ms: int | None = None  # when the sweeper comes next
-        self._sweep_event = 0
-        self._swept_ms = 0
         self.add(row or requested())
 
     # --- what a test looks at ---
@@ -242,6 +277,10 @@ class House(Rooms):
         assert not looks["failed"], "a look raised"
         return looks
 
+    def scheduled_sweep(self) -> None:
+        """Sweep at a full minute."""
+        self.sweep()
+
     # --- Step Functions ---
 
     def _invoke(self, function: str, event: Any, answer: Answer) -> None:
@@ -263,33 +302,6 @@ class House(Rooms):
     def run(self, seconds: float = 48 * 3600) -> None:
         """Let time pass until nothing is left to happen, or so many seconds went by."""
         self.clock.run(self.clock() + round(seconds * 1000), EVENTS_OF_A_LIFE)
-
-    def _await_sweep(self) -> None:
-        """See that the sweeper comes at the next full minute at which something is due."""
-        due_ms = self.due_ms
-        if due_ms is None:
-            return
-        from_ms = max(due_ms, self.clock(), self._swept_ms + 1)
-        at_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS
-        if self._sweep_ms is None or at_ms < self._sweep_ms:
-            if self._sweep_ms is not None:
-                self.clock.cancel(self._sweep_event)
-            self._sweep_ms = at_ms
-            self._sweep_event = self.clock.at(at_ms, self._come_to_sweep)
-
-    def _come_to_sweep(self) -> None:
-        """Sweep, unless what was due is not any more."""
-        self._sweep_ms = None
-        due_ms = self.due_ms
-        if due_ms is not None and due_ms <= self.clock():
-            self.sweep()
-        self._await_sweep()
-
-    @property
-    def due_ms(self) -> int | None:
-        """When the sweeper has to look next."""
-        keys = (item.get("dueKey") for item in self.table.items.values())
-        return min((from_iso(key["S"][2:]) for key in keys if key), default=None)
 
 
 def _cause(failure: RoomError) -> str:

@@ -66,6 +66,6 @@ def test_the_longest_due_are_found_first(index: DueIndex, client: Any) -> None:
 
 def test_what_is_over_leaves_the_index(index: DueIndex, client: Any) -> None:
     _put(client, uploading())
-    store = RecordingStore(TABLE, TIMINGS, client)
+    store = RecordingStore(TABLE, client, timings=TIMINGS)
     store.amend(RECORDING_ID, lambda row: replace(row, status="completed"))
     assert not any(index.due(1, n, after(1e6), 50) for n in range(DUE_SHARDS))

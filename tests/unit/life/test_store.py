@@ -41,7 +41,7 @@ PARK = definition()["States"]["Await end"]["Parameters"]
 
 @pytest.fixture
 def store(client: Any) -> RecordingStore:
-    return RecordingStore(TABLE, TIMINGS, client)
+    return RecordingStore(TABLE, client, timings=TIMINGS)
 
 
 def _id(number: int) -> str:

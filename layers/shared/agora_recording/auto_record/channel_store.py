@@ -13,9 +13,8 @@ whatever crashes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from agora_recording.auto_record.channel import (
@@ -27,34 +26,25 @@ from agora_recording.auto_record.channel import (
     to_row,
 )
 from agora_recording.auto_record.rule import Rule
-from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
+from agora_recording.aws.table_store import TableStore
 from agora_recording.clock import iso
 from agora_recording.errors import NoPlaceError
 from agora_recording.life.due_index import BY_DUE
 from agora_recording.recording.timings import Timings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 DUE_CHANNELS = "CHANNELS"  # a value of dueShard that no recording has
 _PREFIX = "CHANNEL#"
 _TRIES = 8
 
 
-class ChannelStore(msgspec.Struct, frozen=True):
+class ChannelStore(TableStore, frozen=True, kw_only=True):
     """Reads and changes channels; `client` None: the client that the process shares."""
 
-    table_name: str
     timings: Timings
-    client: DynamoDBClient | None = None
     backoff: Backoff = Backoff()
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     def get(self, cname: str) -> Channel:
         """Return a channel as it is now; a new one if nothing is known of it."""

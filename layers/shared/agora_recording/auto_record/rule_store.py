@@ -7,31 +7,19 @@ Rows (PK/SK):
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from agora_recording.auto_record.rule import Rule, from_row, to_row
-from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import from_item, to_item
+from agora_recording.aws.table_store import TableStore
 from agora_recording.errors import RuleNotFoundError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 RULES = "AUTO"
 _PREFIX = "RULE#"
 
 
-class RuleStore(msgspec.Struct, frozen=True):
+class RuleStore(TableStore, frozen=True):
     """Reads and writes rules; `client` None: the client that the process shares."""
-
-    table_name: str
-    client: DynamoDBClient | None = None
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     def put(self, rule: Rule) -> None:
         """Write a rule in the place of the one that had its name."""

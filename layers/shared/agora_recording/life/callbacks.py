@@ -19,6 +19,7 @@ from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
+from agora_recording.aws.table_store import TableStore
 from agora_recording.callbacks.message import QUEUED_S, Message, MessageType, body_of, digest
 from agora_recording.clock import iso, to_ms
 from agora_recording.errors import WriteConflictError
@@ -28,7 +29,6 @@ from agora_recording.recording.model import Recording
 from agora_recording.recording.view import public
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 _SHARD = "CALLS"
@@ -159,16 +159,10 @@ def row_of(message: Message) -> dict[str, Any]:
     }
 
 
-class CallStore(msgspec.Struct, frozen=True):
+class CallStore(TableStore, frozen=True):
     """Reads and changes messages; `client` None is the process's own."""
 
-    table_name: str
-    client: DynamoDBClient | None = None
     backoff: Backoff = Backoff()
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     def get(self, recording_id: str, key: str) -> Message | None:
         """Return a message as it is now; None if it is gone, as its recording is."""

@@ -8,19 +8,14 @@ that needs no further look has neither attribute.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
-from agora_recording.aws import clients
 from agora_recording.aws.dynamodb import to_item
+from agora_recording.aws.table_store import TableStore
 from agora_recording.clock import from_iso, iso
 from agora_recording.recording.due import LATE, due
 from agora_recording.recording.model import Recording
 from agora_recording.recording.timings import Timings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 # At 100,000 recordings, event 33 moves 1,700 rows of the index a second, each with two writes; one
 # partition takes 1,000 writes. More shards would need more queries a minute, even if nothing runs.
@@ -57,15 +52,8 @@ def shard_of(recording_id: str) -> int:
     return zlib.crc32(recording_id.encode()) % DUE_SHARDS
 
 
-class DueIndex(msgspec.Struct, frozen=True):
+class DueIndex(TableStore, frozen=True):
     """Finds recordings by their next look; `client` None: the client that the process shares."""
-
-    table_name: str
-    client: DynamoDBClient | None = None
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     def due(self, risk: int, shard: int, now_ms: int, limit: int) -> list[str]:
         """Return ids of the rows of one risk and shard that are due now, longest due first."""

@@ -9,39 +9,30 @@ Both are kept for 90 days after the link's end, and deleted with the recording.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
-from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
 from agora_recording.aws.rows import rows_between
+from agora_recording.aws.table_store import TableStore
 from agora_recording.errors import LinkNotFoundError, RecordingNotFoundError
 from agora_recording.life.recording_key import stays
 from agora_recording.recording.link import KEPT_S, Link
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 PARTITION = "LINK#"
 _TRIES = 8
 _GONE = "This link opens nothing: it has expired, it was revoked, or its address is not whole."
 
 
-class LinkStore(msgspec.Struct, frozen=True):
+class LinkStore(TableStore, frozen=True):
     """Reads and changes links. `client` None: the client that the process shares."""
 
-    table_name: str
-    client: DynamoDBClient | None = None
     backoff: Backoff = Backoff()
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     def create(self, link: Link) -> None:
         """Write a new link, together with its place among the recording's.

@@ -10,19 +10,16 @@ The partitions differ, so that the webhook's role can write notifications and no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.rows import rows_between
+from agora_recording.aws.table_store import TableStore
 from agora_recording.notifications.facts import SessionRow
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 _TRIES = 8
 # Longer than events of a session may come: a day in the stream, 14 days in the queue of those that
@@ -37,16 +34,10 @@ class Series(NamedTuple):
     uid: str
 
 
-class SessionStore(msgspec.Struct, frozen=True):
+class SessionStore(TableStore, frozen=True):
     """Reads and changes the rows of sessions; `client` None: the client that the process shares."""
 
-    table_name: str
-    client: DynamoDBClient | None = None
     backoff: Backoff = Backoff()
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     def get(self, sid: str) -> SessionRow:
         """Return the row of a session as it is now; a row of version 0 if there is none."""

@@ -29,17 +29,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
-from agora_recording.aws import clients
 from agora_recording.aws.compare_and_set import Backoff, compare_and_set, lost_to
 from agora_recording.aws.dynamodb import from_item, to_item
 from agora_recording.aws.faults import codes
 from agora_recording.aws.lease import Lease
 from agora_recording.aws.rows import rows_between
+from agora_recording.aws.table_store import TableStore
 from agora_recording.clock import iso
 from agora_recording.errors import (
     IdempotencyConflictError,
@@ -52,9 +51,6 @@ from agora_recording.life.links import hash_in, link_key
 from agora_recording.life.recording_key import row_key, stays
 from agora_recording.recording.model import TERMINAL, Attempt, Recording, from_row, to_row
 from agora_recording.recording.timings import Timings
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 BY_TIME = "by_time"
 BY_STATUS = "by_status"
@@ -84,19 +80,13 @@ class Page(NamedTuple):
     cursor: str | None
 
 
-class RecordingStore(msgspec.Struct, frozen=True):
+class RecordingStore(TableStore, frozen=True, kw_only=True):
     """Reads and changes recordings. `timings` decide when a row is due for a look; `client` None:
     the client that the process shares.
     """
 
-    table_name: str
     timings: Timings
-    client: DynamoDBClient | None = None
     backoff: Backoff = Backoff()
-
-    @property
-    def _dynamodb(self) -> DynamoDBClient:
-        return self.client or clients.dynamodb()
 
     # --- one recording ---
 

@@ -101,7 +101,10 @@ class Parts(Generic[S_co]):
 
         settings = self.settings
         return RecordingStore(
-            settings.table_name, settings.timings, self.outside.dynamodb, self.backoff
+            settings.table_name,
+            self.outside.dynamodb,
+            timings=settings.timings,
+            backoff=self.backoff,
         )
 
     @_Part
@@ -679,7 +682,10 @@ class Parts(Generic[S_co]):
 
         settings = self.settings
         return ChannelStore(
-            settings.table_name, settings.timings, self.outside.dynamodb, self.backoff
+            settings.table_name,
+            self.outside.dynamodb,
+            timings=settings.timings,
+            backoff=self.backoff,
         )
 
     @_Part
