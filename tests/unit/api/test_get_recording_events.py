@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -239,6 +239,8 @@ def test_a_page_reads_little_more_than_it_shows() -> None:
         st.sampled_from(["notes", "files", "1/7", "x"]) | st.text(max_size=5), st.text(max_size=30)
     )
 )
+@example({"files": "00"})
+@example({"links": "00"})
 def test_a_cursor_that_no_page_wrote_is_refused(told: dict[str, str]) -> None:
     text = write_cursor({"at_ms": NOW_MS, "told": told})
     room = Room()

@@ -33,7 +33,11 @@ DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 # Events have Agora's clock, attempts have ours: a session may seem to begin a little too early.
 _EARLY_MS = 600_000
 # What a cursor may keep of a stream; of events, a sequence and a type.
-_TOLD = {"notes": r"LOG#\d[^\0]{1,200}", "files": r"\d[^\0]{1,2000}", "links": r"\d[^\0]{1,99}"}
+_TOLD = {
+    "notes": r"LOG#\d[^\0]{1,200}",
+    "files": r"\d[^\0 ]{1,40} FILE#[^\0]{1,2000}",
+    "links": r"\d[^\0 ]{1,40} \d [^\0]{1,60}",
+}
 
 
 class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
