@@ -13,11 +13,11 @@ from random import Random
 from typing import Any, Protocol
 from urllib.error import URLError
 
-from agora_recording.clock import iso
-from agora_recording.recording.link import token_hash
+from agora_recording.clock import from_iso, iso
 from agora_recording.recording.model import RANK, TERMINAL
 from local.api import Api, Response
 from simulation.people import OF_MODE, TOKEN
+from simulation.viewers import Shown
 
 _AGAIN_S = (0.5, 3.0)  # between two tries of a call
 _TRIES = 40
@@ -46,7 +46,7 @@ class People:
     """Everybody who calls the API. Recordings are known by their numbers.
 
     `accepted` are their ids; `stopped` those whose stop was accepted, `was_over` whether they were
-    over then; `links` the hashes of the links that are to be there; `subscribed` whom the last
+    over then; `links` those that were made, and are to be there; `subscribed` whom the last
     accepted update subscribed to; `contradictions` are answers that cannot both be true. `calls`
     counts the answers by their statuses, 0 for none; `failures` are what no answer explains.
     """
@@ -58,7 +58,7 @@ class People:
         self.accepted: dict[int, str] = {}
         self.stopped: set[int] = set()
         self.was_over: dict[int, bool] = {}
-        self.links: dict[int, list[str]] = {}
+        self.links: dict[int, list[Shown]] = {}
         self.subscribed: dict[int, list[str]] = {}
         self.contradictions: list[str] = []
         self.calls: Counter[int] = Counter()
@@ -207,19 +207,24 @@ class People:
         self._call(chance, "PATCH", path, taken, body, tries=_FEW)
 
     def _link(self, chance: Random, number: int) -> None:
-        made: list[str] = []
-
         def taken(answer: Response) -> bool:
             if answer.status == 201:
                 token = answer.body["url"].rsplit("/", 2)[1]
-                self.links.setdefault(number, []).append(token_hash(token))
-                made.append(answer.body["linkId"])
+                link = Shown(
+                    number,
+                    self.accepted[number],
+                    answer.body["linkId"],
+                    token,
+                    from_iso(answer.body["expiresAt"]),
+                )
+                self.links.setdefault(number, []).append(link)
             return answer.status in (201, 404, 409)
 
         path = f"/recordings/{self.accepted[number]}/links"
         self._call(chance, "POST", path, taken, {"expiresInSeconds": 600_000}, tries=_FEW)
-        if made and chance.random() < 0.3:
-            self._call(chance, "DELETE", f"{path}/{made[0]}", lambda it: it.status in (204, 404))
+        if (made := self.links.get(number)) and chance.random() < 0.3:
+            revoked = f"{path}/{made[0].link_id}"
+            self._call(chance, "DELETE", revoked, lambda answer: answer.status in (204, 404))
 
     def _delete(self, chance: Random, number: int) -> bool:
         """Delete a recording; return whether the API says that it is."""
@@ -252,6 +257,8 @@ class People:
             except (URLError, OSError):
                 answer = Response(0, {}, None)
             self.calls[answer.status] += 1
+            if answer.status == 500:
+                self.contradictions.append(f"{method} {path} was answered 500: {answer.body}")
             if taken(answer) and chance.random() >= _LOST:
                 return
             time.sleep(chance.uniform(*_AGAIN_S))

@@ -30,6 +30,9 @@ def ends(condition: Callable[[], bool]) -> None:
 # --- people ---------------------------------------------------------------------------------------
 
 
+EXPIRES = "2026-11-28T12:00:00.000Z"
+
+
 class Door:
     """An API that fails every second call, and gives each key one recording."""
 
@@ -51,7 +54,7 @@ class Door:
             return Response(202, {}, {"recordingId": made})
         if path.endswith("/links"):
             url = "http://host/play/token/index.m3u8"
-            return Response(201, {}, {"linkId": "link", "url": url})
+            return Response(201, {}, {"linkId": "link", "url": url, "expiresAt": EXPIRES})
         if path.endswith("/stop"):
             return Response(202, {}, {"status": "stopping"})
         return Response(204 if method == "DELETE" else 200, {}, {"status": "recording"})
