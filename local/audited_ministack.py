@@ -9,7 +9,8 @@ Every request to the API is appended to the file that API_REQUESTS names: {metho
 Only a few environments of functions start at the same time, so that a burst does not start hundreds
 of processes. And a task that waits for a token fails when the function that got the token fails.
 
-What AWS enforces and MiniStack does not is in `local/strict/`.
+What AWS enforces and MiniStack does not is in `local/strict/`. What goes wrong at AWS, where the
+soak asks for it, is in `local/weather.py`.
 
 Run as `python -m local.audited_ministack`.
 """
@@ -31,7 +32,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 
 from local.layers import give_layers
-from local.strict.calls import judge_calls
+from local.strict.calls import judge_calls, let_it_go
 from local.strict.executions import start_once
 from local.strict.mappings import read_as_the_role
 from local.strict.pollers import poll_apart
@@ -40,6 +41,7 @@ from local.strict.schedules import follow_the_rights_of_schedules
 from local.strict.scopes import refuse_other_scopes
 from local.strict.sessions import give_long_tokens
 from local.strict.simulation import simulate_in_context
+from local.weather import Weather
 
 _LOOK_S = 0.01  # between two checks whether an environment has become free
 _ENVIRONMENTS = 8  # of one function, at most
@@ -47,6 +49,11 @@ _ENVIRONMENTS = 8  # of one function, at most
 
 def main() -> None:
     """Run the emulator until SIGTERM."""
+    weather = Weather.of_environment()
+    if weather:
+        weather.befall_tasks()
+        weather.restart_streams()
+        weather.kill_processes()
     audit_decisions()
     tell_requests()
     tell_leading_keys()
@@ -56,7 +63,7 @@ def main() -> None:
     give_layers()
     read_as_the_role()
     poll_apart()
-    judge_calls()
+    judge_calls(weather.meet if weather else let_it_go)
     judge_resources()
     start_once()
     give_long_tokens()

@@ -36,15 +36,20 @@ def free_port() -> int:
 class Emulator:
     """One MiniStack. Its log, its IAM audit, the calls of AWS and the requests to the API are files
     in `folder`.
+
+    With `has_weather`, what `local.weather` reads and writes is there, too: `forecast`, `faults`.
     """
 
-    def __init__(self, folder: Path, *, port: int, speed: float) -> None:
+    def __init__(self, folder: Path, *, port: int, speed: float, has_weather: bool = False) -> None:
         self.folder = folder
         self.port = port
         self.audit = folder / "iam.jsonl"
         self.calls = folder / "calls.jsonl"
         self.requests = folder / "requests.jsonl"
         self.log = folder / "emulator.log"
+        self.forecast = folder / "forecast.json"
+        self.faults = folder / "faults.jsonl"
+        self._has_weather = has_weather
         self._speed = speed
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -97,8 +102,10 @@ class Emulator:
     def _environment(self) -> dict[str, str]:
         # A clean environment: no profile, proxy or endpoint of the developer's may leak in.
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        weather = {"AWS_WEATHER": str(self.forecast), "AWS_FAULTS": str(self.faults)}
         return {
             **kept,
+            **(weather if self._has_weather else {}),
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent)]),
             "TMPDIR": str(self.folder),
             "AUTH": "true",

@@ -41,6 +41,7 @@ class EmbeddedStack:
     `agora_url` is another Agora, which is used instead of the simulator. `options` are passed to
     the simulator and `given` to the template's parameters; `prepare` makes in the empty account
     what the stack is given, and returns more parameters. `facts` is what local/stack.json holds.
+    `has_weather`: its AWS can have bad weather (`local.weather`).
     """
 
     SWEEPERS: tuple[str, ...] = ("WatchRecordingsFunction", "WatchChannelsFunction")  # each minute
@@ -55,6 +56,7 @@ class EmbeddedStack:
         given: dict[str, Any] | None = None,
         prepare: Callable[[EmbeddedStack], dict[str, Any]] | None = None,
         facts_file: Path | None = None,
+        has_weather: bool = False,
     ) -> None:
         self.speed = speed
         self.facts: dict[str, Any] = {}
@@ -66,6 +68,7 @@ class EmbeddedStack:
         self._given = given or {}
         self._prepare = prepare
         self._facts_file = facts_file
+        self._has_weather = has_weather
         self._exit = ExitStack()
         self._customer = ("local-customer", secrets.token_hex(16))
         self._rtc_secret = secrets.token_urlsafe(16)
@@ -79,7 +82,7 @@ class EmbeddedStack:
             folder = Path(tempfile.mkdtemp(prefix="agora-recording-"))
             starting.callback(shutil.rmtree, folder, ignore_errors=True)
             self.emulator = starting.enter_context(
-                Emulator(folder, port=self._port, speed=self.speed)
+                Emulator(folder, port=self._port, speed=self.speed, has_weather=self._has_weather)
             )
             if self._prepare:
                 self._given = {**self._given, **self._prepare(self)}

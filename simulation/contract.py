@@ -1,13 +1,14 @@
 """The contract: what holds in every life, whatever goes wrong.
 
 Each promise is one function, whose first line says it. Those of `AT_EVERY_STEP` are held after each
-thing that happens; those of `WHEN_A_ROW_IS_WRITTEN` at each write; those of `IN_TIME` some hours
-after the last thing that went wrong; those of `AT_THE_END` when late files and deletions have had
-their days.
+thing that happens; those of `WHEN_A_ROW_IS_WRITTEN` at each write; those of
+`WHEN_A_VIEWER_IS_ANSWERED` at each answer; those of `IN_TIME` some hours after the last thing that
+went wrong; those of `AT_THE_END` when late files and deletions have had their days.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import reduce
@@ -20,6 +21,7 @@ from agora_recording.recording.model import RANK, TERMINAL, Attempt, Recording
 
 if TYPE_CHECKING:
     from simulation.stack import Stack
+    from simulation.viewers import Shown, View
     from tests.world.live_agora import AgoraSession
 
 Broken = Iterable[str]
@@ -27,6 +29,8 @@ Broken = Iterable[str]
 
 MOST_CALLS_A_SECOND = 10  # Agora: quotas
 SHORT_MS = 15_000  # a recording that is stopped sooner may have nothing
+REMEMBERED_MS = 15_000  # so long after a link's end what was opened before may still open
+LOOKED_MS = 60_000  # so long what a bucket held may be remembered
 ENDS = frozenset({"Recording Completed", "Recording Incomplete", "Recording Failed"})
 # What stays when a recording is deleted: its Idempotency-Key, and that its sessions were deleted.
 REMAINS = ("IDEM#", "SESSION#")
@@ -148,6 +152,51 @@ def the_end_is_announced_before_it_is_written(
             yield f"{after.status} was not announced"
 
 
+# --- when a viewer is answered -----------------------------------------------------------------
+
+
+def a_link_that_is_over_opens_nothing(stack: Stack, view: View) -> Broken:
+    """Some seconds after it was revoked or its recording deleted, and once it has expired, a link
+    opens nothing.
+    """
+    link, people = view.link, stack.people
+    ends = {
+        "revoked": people.revoked.get(link.link_id),
+        "deleted": stack.deleted_ms(link.recording_id),
+        "expired": link.until_ms + stack.story.apart_ms * 2 - REMEMBERED_MS,
+    }
+    for reason, ended_ms in ends.items():
+        is_over = ended_ms is not None and view.begun_ms > ended_ms + REMEMBERED_MS
+        if is_over and view.status < 400:
+            yield f"a link of r{link.number} is {reason}, and opens {view.name}"
+
+
+def a_link_that_is_open_plays(stack: Stack, view: View) -> Broken:
+    """A link that is open plays, if there is something to play; what it plays is in the bucket.
+
+    Of a recording that is completed with one session, it plays every slice.
+    """
+    link = view.link
+    if view.ended_ms >= open_until_ms(stack, link):
+        return
+    row = stack.contract.rows[link.recording_id]
+    if view.key and view.key not in stack.bucket.objects:
+        yield f"a link of r{link.number} leads to {view.key}, which is not there"
+    if view.name.endswith(".m3u8") and view.status != 200:
+        before_ms = view.begun_ms - LOOKED_MS
+        count = sum(len(played(stack, sid, before_ms)) for sid in row.sids)
+        if count and row.status in TERMINAL - {"incomplete"}:
+            yield f"a link of r{link.number} answers {view.status}, and {count} slices are there"
+    elif view.status != 302 and not view.name.endswith(".m3u8"):
+        yield f"a link of r{link.number} answers {view.status} to {view.name}, which it names"
+    elif view.status == 200 and row.status == "completed" and not view.is_master:
+        recorded = [sid for sid in row.sids if stack.agora.promised.get(sid)]
+        if len(recorded) == 1:
+            there = played(stack, recorded[0], view.begun_ms)
+            if len(there) != len(view.named):
+                yield f"a link of r{link.number} plays {len(view.named)} of {len(there)} slices"
+
+
 # --- in time ------------------------------------------------------------------------------------
 
 
@@ -249,7 +298,7 @@ def what_the_api_promised_is_true(stack: Stack) -> Broken:
         if number in stack.people.stopped and is_forgotten:
             yield f"the stop of r{number} was accepted, and forgotten"
         for link in stack.people.links.get(number, ()):
-            if ("LINK#" + link, "LINK") not in stack.table.items:
+            if ("LINK#" + link.token_hash, "LINK") not in stack.table.items:
                 yield f"a link of r{number} is gone"
     for number, uids in stack.people.subscribed.items():
         row = stack.contract.rows.get(stack.people.accepted[number])
@@ -289,6 +338,10 @@ WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ..
     no_session_has_two_owners,
     completed_means_that_all_is_there,
     the_end_is_announced_before_it_is_written,
+)
+WHEN_A_VIEWER_IS_ANSWERED: tuple[Callable[[Stack, View], Broken], ...] = (
+    a_link_that_is_over_opens_nothing,
+    a_link_that_is_open_plays,
 )
 IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
     every_recording_ends,
@@ -354,6 +407,11 @@ class Contract:
             for promise in WHEN_A_ROW_IS_WRITTEN:
                 self._hold(promise, promise(self._stack, before, after))
 
+    def viewed(self, view: View) -> None:
+        """Hold what is held when a viewer gets an answer; `at_every_step` raises."""
+        for promise in WHEN_A_VIEWER_IS_ANSWERED:
+            self._hold(promise, promise(self._stack, view))
+
     def in_time(self) -> None:
         """Hold what is held when nothing has gone wrong for hours; `at_every_step` raises."""
         for promise in IN_TIME:
@@ -373,6 +431,12 @@ class Contract:
             if secret in text:
                 self.fails("no_secret_anywhere", f"a secret stands in {place}")
 
+    def answered(self, deed: str, answer: dict[str, Any]) -> None:
+        """Hold what is held of each answer of the API: no secret in it, and no error of ours."""
+        self.shows("an answer", answer.get("body", ""))
+        if answer["statusCode"] == 500:
+            self.fails("rooms_fail_by_known_errors", f"{deed}: {answer['body']}")
+
     def fails(self, promise: str, sentence: str) -> None:
         """Keep that a promise is broken, to be raised after the step."""
         self.broken.append(f"{promise}: {sentence}")
@@ -390,6 +454,24 @@ def attempt_of(stack: Stack, session: AgoraSession) -> Attempt | None:
         if is_named and attempt.sid in (None, session.sid):
             return attempt
     return None
+
+
+def open_until_ms(stack: Stack, link: Shown) -> float:
+    """Return until when nothing was asked for that ends a link (ms)."""
+    people = stack.people
+    ends = (people.revoking.get(link.link_id), people.deleting.get(link.recording_id))
+    return min(link.until_ms - stack.story.apart_ms * 2, *(each or math.inf for each in ends))
+
+
+def played(stack: Stack, sid: str, at_ms: int) -> list[str]:
+    """Return the keys of a session's slices that were there at a time, if its playlist was."""
+    keys = [
+        key
+        for key in stack.agora.promised.get(sid, ())
+        if key in stack.bucket.objects and stack.bucket.objects[key][1] <= at_ms
+    ]
+    has_index = any(key.endswith(".m3u8") for key in keys)
+    return [key for key in keys if not key.endswith(".m3u8")] if has_index else []
 
 
 def _has_facts(partition: str, item: Any) -> bool:

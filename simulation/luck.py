@@ -37,11 +37,11 @@ class Luck:
         self._chosen = chosen
         self.rate = rate
         self.happened: dict[str, str] = {}
-        self._is_calm = False
+        self.is_calm = False
 
     def calm(self) -> None:
         """Let nothing more go wrong."""
-        self._is_calm = True
+        self.is_calm = True
 
     def bits(self, place: str) -> int:
         """Return 64 bits that belong to a place."""
@@ -58,7 +58,7 @@ class Luck:
         """
         if self._chosen is not None:
             kind = self._chosen.get(place)
-        elif self._is_calm:
+        elif self.is_calm:
             return None
         else:
             bits = self.bits(place)

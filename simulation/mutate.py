@@ -1,7 +1,9 @@
 """`python -m simulation.mutate`: how many small changes of the pure heart do the tests notice?
 
-mutmut makes the changes, in a copy of the tree in which the library lies where mutmut expects it.
-`--record` keeps the share that was noticed, and writes the others into docs/reliability.md.
+mutmut makes the changes, in a copy of the tree in which the library lies where mutmut expects it,
+and runs the tests that reach the function that was changed. `--only WORDS` takes the areas or
+modules whose names have these words. `--record` keeps the share that was noticed, and writes it by
+module, with what stays, into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -9,94 +11,260 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.__main__ import keep
 from benchmarks.pages import Page, table
+from simulation.equivalent import EQUIVALENT, Change
 from simulation.plant import copied
 
 LIBRARY = "layers/shared/agora_recording"
-# What decides whether a session runs, begins, and whose it is, with the tests of it. Others can be
-# named; these alone take some minutes.
-MODULES = (
-    "recording/observing.py",
-    "recording/starting.py",
-    "recording/adopting.py",
-)
-TESTS = (
-    "tests/unit/recording",
-    "tests/unit/life/test_adoption.py",
-    "tests/unit/life/test_query_recording.py",
-    "tests/unit/life/test_start_recording.py",
-    "tests/unit/life/test_states.py",
-    "tests/unit/life/test_successors.py",
-)
 # What the tests read besides the library.
-BESIDES = ("local", "functions", "layers", "statemachine", "template.yaml", "benchmarks", "docs")
+BESIDES = (
+    "local",
+    "functions",
+    "layers",
+    "openapi",
+    "statemachine",
+    "template.yaml",
+    "benchmarks",
+    "docs",
+)
+_NOTICED = frozenset({"killed", "timeout", "segfault"})
+
+
+class Area(NamedTuple):
+    """Modules of one folder of the library that decide something, and the tests of these."""
+
+    folder: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+AREAS = (
+    Area(
+        "recording",
+        (
+            "adopting",
+            "budget",
+            "due",
+            "ending",
+            "hearing",
+            "link",
+            "looking",
+            "model",
+            "observing",
+            "starting",
+        ),
+        (
+            "tests/unit/recording",
+            "tests/unit/api/test_links.py",
+            "tests/unit/life/test_adoption.py",
+            "tests/unit/life/test_query_recording.py",
+            "tests/unit/life/test_start_recording.py",
+            "tests/unit/life/test_states.py",
+            "tests/unit/life/test_stop_recording.py",
+            "tests/unit/life/test_successors.py",
+            "tests/unit/life/test_watch_recordings.py",
+        ),
+    ),
+    Area(
+        "files",
+        (
+            "conclusion",
+            "expectation",
+            "gaps",
+            "inventory",
+            "judge/__init__",
+            "judge/case",
+            "judge/contents",
+            "judge/indexes",
+            "judge/promised",
+            "judge/sessions",
+            "judge/unnamed",
+            "verdict",
+        ),
+        ("tests/unit/files",),
+    ),
+    Area(
+        "notifications",
+        ("effects", "envelope", "events", "facts"),
+        ("tests/unit/notifications", "tests/unit/functions/test_receive_notification.py"),
+    ),
+    Area("agora", ("outcomes", "token"), ("tests/unit/agora",)),
+    Area("callbacks", ("address", "message", "signing"), ("tests/unit/callbacks",)),
+    Area("auto_record", ("channel", "presence", "rule"), ("tests/unit/auto_record",)),
+)
+
+
+class Mutant(NamedTuple):
+    """A change that mutmut made in a module, and what came of it."""
+
+    name: str  # agora_recording.recording.due.x_due_ms__mutmut_3
+    state: str  # killed, timeout, survived, no tests …
+
+    @property
+    def is_noticed(self) -> bool:
+        """Whether a test failed, or did not come to its end."""
+        return self.state in _NOTICED
+
+    @property
+    def module(self) -> str:
+        """The module's path in the library, without its suffix: recording/due."""
+        return self.name.rpartition(".")[0].removeprefix("agora_recording.").replace(".", "/")
+
+    @property
+    def function(self) -> str:
+        """The function, or the class and its method."""
+        bare = self.name.rpartition(".")[2].rpartition("__mutmut_")[0]
+        return bare.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+
+
+class Outcome(NamedTuple):
+    """What came of all changes. `left` are those that nothing noticed, each as it reads."""
+
+    mutants: list[Mutant]
+    left: dict[Mutant, Change]
+
+    @property
+    def unjudged(self) -> dict[Mutant, Change]:
+        """What nothing noticed, and nobody has judged to change nothing."""
+        return {each: change for each, change in self.left.items() if change not in EQUIVALENT}
+
+    def score(self, module: str = "") -> float:
+        """Return the share that was noticed, of those that change something."""
+        mine = [each for each in self.mutants if each.module.startswith(module)]
+        missed = [each for each in self.unjudged if each in set(mine)]
+        judged = [each for each in self.left if each in set(mine) and each not in missed]
+        real = len(mine) - len(judged)
+        return (real - len(missed)) / real if real else 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return 1 when mutmut could not do its work."""
+    """Run the command line; return 1 when something stays that is not judged."""
     parser = argparse.ArgumentParser(prog="python -m simulation.mutate", description=__doc__)
-    parser.add_argument("modules", nargs="*", default=MODULES, help="of the library")
+    parser.add_argument("--only", action="append", metavar="WORDS")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--record", action="store_true", help="keep the figures")
     arguments = parser.parse_args(argv)
-    with copied() as copy:
-        prepare(copy, arguments.modules)
-        _mutmut(copy, "run", "--max-children", str(arguments.processes))
-        _mutmut(copy, "export-cicd-stats")
-        stats = json.loads((copy / "mutants/mutmut-cicd-stats.json").read_text())
-        left = survivors(_mutmut(copy, "results"))
-        changes = {name: change(_mutmut(copy, "show", name)) for name in left}
-    noticed = stats["killed"] + stats["timeout"]
-    score = noticed / stats["total"]
-    for name, words in changes.items():
-        print(f"{name}: {words}")
-    print(f"{noticed} of {stats['total']} changes were noticed: {score:.3f}.")
-    if arguments.record:
-        row = {"value": round(score, 3), "unit": "share", "n": stats["total"]}
-        keep({"mutation_score": {**row, "modules": list(arguments.modules)}})
-        rows = [(f"`{name}`", words.replace("|", "\\|")) for name, words in changes.items()]
-        told = (
-            f"{noticed:,} of {stats['total']:,} changes were noticed ({score:.3f}). The others:\n\n"
+    mutants: list[Mutant] = []
+    left: dict[Mutant, Change] = {}
+    for area in chosen(arguments.only or [""]):
+        print(f"{area.folder}: {', '.join(area.modules)}", flush=True)
+        found = mutated(area, arguments.processes)
+        mutants += found.mutants
+        left |= found.left
+    outcome = Outcome(mutants, left)
+    for each, change in outcome.unjudged.items():
+        print(f"{each.name}, {each.state}: {change.before} → {change.after}")
+    gone = [] if arguments.only else sorted(set(EQUIVALENT) - set(left.values()))
+    for change in gone:
+        print(f"judged, but not there any more: {change.where}: {change.before}")
+    noticed = sum(each.is_noticed for each in mutants)
+    print(
+        f"{noticed:,} of {len(mutants):,} changes were noticed,"
+        f" {len(left) - len(outcome.unjudged)} are judged to change nothing:"
+        f" {outcome.score():.3f} of the others."
+    )
+    if arguments.record and not arguments.only:
+        row = {"value": round(outcome.score(), 3), "unit": "share", "n": len(mutants)}
+        more = {"noticed": noticed, "equivalent": len(left) - len(outcome.unjudged)}
+        keep({"mutation_score": {**row, **more}})
+        Page("reliability.md").fill("mutation", written(outcome))
+    return 1 if outcome.unjudged or gone else 0
+
+
+def chosen(wanted: Sequence[str]) -> Iterable[Area]:
+    """Return the areas, or those of their modules, that have some of the words in their names."""
+    for area in AREAS:
+        modules = tuple(
+            each
+            for each in area.modules
+            if any(words in f"{area.folder}/{each}" for words in wanted)
         )
-        Page("reliability.md").fill("mutation", told + table("where|change", rows))
-    return 0
+        if modules:
+            yield area._replace(modules=modules)
 
 
-def prepare(copy: Path, modules: Sequence[str]) -> None:
+def mutated(area: Area, processes: int) -> Outcome:
+    """Let mutmut change the modules of an area. Raises SystemExit where it cannot do its work."""
+    with copied() as copy:
+        prepare(copy, area)
+        _mutmut(copy, "run", "--max-children", str(processes))
+        mutants = told(_mutmut(copy, "results", "--all", "true"))
+        missed = [each for each in mutants if not each.is_noticed]
+        left = {each: changed(each, _mutmut(copy, "show", each.name)) for each in missed}
+    return Outcome(mutants, left)
+
+
+def prepare(copy: Path, area: Area) -> None:
     """Put the library where mutmut looks for it, and tell mutmut what to change."""
     (copy / "src").mkdir()
     (copy / LIBRARY).rename(copy / "src/agora_recording")
     (copy / LIBRARY).symlink_to("../../src/agora_recording")
     settings: dict[str, list[str]] = {
         "source_paths": ["src"],
-        "only_mutate": [f"src/agora_recording/{each}" for each in modules],
+        "only_mutate": [f"src/agora_recording/{area.folder}/{each}.py" for each in area.modules],
         "also_copy": list(BESIDES),
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist"],
-        "pytest_add_cli_args_test_selection": list(TESTS),
+        "pytest_add_cli_args_test_selection": list(area.tests),
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write("\n".join(["", "[tool.mutmut]", *lines, ""]))
 
 
-def survivors(results: str) -> list[str]:
-    """Return the names of the changes that nothing noticed."""
-    lines = (line.strip().partition(": ") for line in results.splitlines())
-    return [name for name, _, state in lines if state in ("survived", "no tests")]
+def told(results: str) -> list[Mutant]:
+    """Return the changes that mutmut lists, and what came of each."""
+    lines = (line.strip().rpartition(": ") for line in results.splitlines())
+    return [Mutant(name, state) for name, _, state in lines if "__mutmut_" in name]
 
 
-def change(shown: str) -> str:
-    """Return in one line what a change replaces, and by what."""
+def changed(mutant: Mutant, shown: str) -> Change:
+    """Return what a change replaces, and by what, from the difference that mutmut shows."""
     lines = shown.splitlines()
-    old = [line[1:].strip() for line in lines if line.startswith("-") and line[:3] != "---"]
-    new = [line[1:].strip() for line in lines if line.startswith("+") and line[:3] != "+++"]
-    return f"`{' '.join(old)}` → `{' '.join(new)}`"
+    old = [line[1:].strip() for line in lines if re.match(r"-(?!--)", line)]
+    new = [line[1:].strip() for line in lines if re.match(r"\+(?!\+\+)", line)]
+    return Change(f"{mutant.module}: {mutant.function}", " ".join(old), " ".join(new))
+
+
+def written(outcome: Outcome) -> str:
+    """Return the tables for the page that has them: by module, then what stays."""
+    changes = Counter(each.module for each in outcome.mutants)
+    noticed = Counter(each.module for each in outcome.mutants if each.is_noticed)
+    judged = Counter(each.module for each in outcome.left if each not in outcome.unjudged)
+    rows = [
+        (
+            f"`{module}`",
+            f"{count:,}",
+            f"{noticed[module]:,}",
+            f"{judged[module]:,}",
+            f"{outcome.score(module):.3f}",
+        )
+        for module, count in sorted(changes.items())
+    ]
+    totals = (changes.total(), noticed.total(), judged.total())
+    whole = ("all", *(f"{each:,}" for each in totals), f"{outcome.score():.3f}")
+    text = table("module|changes|noticed|equivalent|noticed of the others", [*rows, whole])
+    stays = sorted((change, EQUIVALENT.get(change, "")) for change in outcome.left.values())
+    if stays:
+        kept = [
+            (f"`{change.where}`", _code(change.before), _code(change.after), why)
+            for change, why in stays
+        ]
+        text += "\n\n" + table("where|before|after|why it changes nothing", kept)
+    return text
+
+
+def _code(words: str) -> str:
+    """Return code that may stand in a table."""
+    return f"`{words}`".replace("|", "\\|")
 
 
 def _mutmut(copy: Path, *arguments: str) -> str:
@@ -108,7 +276,7 @@ def _mutmut(copy: Path, *arguments: str) -> str:
         text=True,
         check=False,
     )
-    if ran.returncode and arguments[0] == "run":
+    if ran.returncode:
         sys.stderr.write(ran.stdout[-2000:] + ran.stderr[-4000:])
         raise SystemExit(1)
     return ran.stdout

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agora_recording.clock import iso
+from agora_recording.clock import from_iso, iso
 from agora_recording.errors import RecordingNotFoundError
-from agora_recording.recording.link import token_hash
 from agora_recording.recording.model import RANK, Recording
 from functions.create_recording import app as create_recording
 from functions.delete_recording import app as delete_recording
@@ -18,6 +17,7 @@ from functions.manage_links import app as manage_links
 from functions.update_recording import app as update_recording
 from simulation.processes import Dead
 from simulation.story import Act, Deed
+from simulation.viewers import Shown
 from tests.world.api import Context, request
 from tests.world.clients import BODIES
 from tests.world.webhook import NOW_MS
@@ -32,6 +32,7 @@ OF_MODE = {
     "web": BODIES["Python, web"][1],
 }
 TOKEN = "an-rtc-token-that-nobody-may-see"
+LONGEST_S = 600_000  # how long a link is valid that says nothing of it: longer than a story
 _AGAIN_S = 4
 _TRIES = 60
 Answer = dict[str, Any]
@@ -41,8 +42,9 @@ class People:
     """Who calls the API, and repeats a call that was not answered.
 
     Recordings are known by their numbers. `accepted` are their ids; `stopped` those whose stop was
-    accepted; `links` the hashes of the links that are to be there; `subscribed` whom the last
-    accepted update subscribed to.
+    accepted; `links` those that were made; `revoking` and `revoked` when a link's end was asked for
+    and accepted, `deleting` when a recording's was (ms); `subscribed` whom the last accepted update
+    subscribed to.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -50,8 +52,10 @@ class People:
         self.accepted: dict[int, str] = {}
         self.stopped: set[int] = set()
         self.was_over: dict[int, bool] = {}
-        self.links: dict[int, list[str]] = {}
-        self.link_ids: dict[int, list[tuple[str, str]]] = {}
+        self.links: dict[int, list[Shown]] = {}
+        self.revoking: dict[str, int] = {}  # by linkId
+        self.revoked: dict[str, int] = {}
+        self.deleting: dict[str, int] = {}  # by recordingId
         self.subscribed: dict[int, list[str]] = {}
         self.seen: dict[int, str] = {}  # the last status that an answer showed
         self.contradictions: list[str] = []
@@ -67,6 +71,7 @@ class People:
             "update": self._update,
             "link": self._link,
             "revoke": self._revoke,
+            "watch": self._watch,
             "delete": self._delete,
             "leave": self._leave,
             "kill execution": self._kill_execution,
@@ -94,7 +99,7 @@ class People:
         def answered(result: Any) -> None:
             is_taken = False
             if isinstance(result, dict):
-                stack.contract.shows("an answer", result.get("body", ""))
+                stack.contract.answered(act.deed, result)
                 is_taken = taken(result)
             elif not isinstance(result, Dead):
                 stack.contract.fails("an_answer_is_an_answer", f"{act.deed}: {result!r}")
@@ -216,9 +221,9 @@ class People:
             if answer["statusCode"] == 201:
                 body = json.loads(answer["body"])
                 token = body["url"].rsplit("/", 2)[1]
-                hashed = token_hash(token)
-                self.links.setdefault(act.recording, []).append(hashed)
-                self.link_ids.setdefault(act.recording, []).append((body["linkId"], hashed))
+                until_ms = from_iso(body["expiresAt"])
+                link = Shown(act.recording, recording_id, body["linkId"], token, until_ms)
+                self.links.setdefault(act.recording, []).append(link)
             return answer["statusCode"] in (201, 404, 409)
 
         self._call(
@@ -227,7 +232,7 @@ class People:
             self._links,
             taken,
             function="ManageLinksFunction",
-            body={"expiresInSeconds": 600_000},
+            body={"expiresInSeconds": act.seconds or LONGEST_S},
             resource="/recordings/{recordingId}/links",
             method="POST",
             recording_id=recording_id,
@@ -235,13 +240,17 @@ class People:
 
     def _revoke(self, act: Act, left: int) -> None:
         recording_id = self._id(act, left)
-        made = self.link_ids.get(act.recording)
+        made = self.links.get(act.recording)
         if recording_id is None or not made:
             return
-        link_id = made[0][0]
+        link_id = made[0].link_id
+        self.revoking.setdefault(link_id, self._stack.clock.now_ms)
 
         def taken(answer: Answer) -> bool:
-            return answer["statusCode"] in (204, 404)
+            is_taken = answer["statusCode"] in (204, 404)
+            if is_taken:
+                self.revoked.setdefault(link_id, self._stack.clock.now_ms)
+            return is_taken
 
         self._call(
             act,
@@ -255,6 +264,12 @@ class People:
             parameters={"linkId": link_id},
         )
 
+    def _watch(self, act: Act, _: int) -> None:
+        """Let somebody who has a link of the recording, the first or the last, open it."""
+        made = self.links.get(act.recording)
+        if made:
+            self._stack.viewers.watch(made[-act.seconds])
+
     def _links(self, event: dict[str, Any]) -> Answer:
         links = self._stack.parts.links
         return manage_links.lambda_handler(event, Context(), links=links, playback_url="")
@@ -263,6 +278,7 @@ class People:
         recording_id = self._id(act, left)
         if recording_id is None:
             return
+        self.deleting.setdefault(recording_id, self._stack.clock.now_ms)
 
         def taken(answer: Answer) -> bool:
             status = answer["statusCode"]

@@ -237,6 +237,31 @@ BUGS: tuple[Planted, ...] = (
         "            yield partial(self.sessions.bury, sid, self.now_ms())\n",
         "            yield partial(str, sid)\n",
     ),
+    # --- life: viewers ---
+    _code(
+        "a link that was revoked goes on to open",
+        "recording/link.py",
+        "return self.revoked_ms is None and now_ms < self.until_ms",
+        "return now_ms < self.until_ms",
+    ),
+    _code(
+        "a link never expires",
+        "recording/link.py",
+        "return self.revoked_ms is None and now_ms < self.until_ms",
+        "return self.revoked_ms is None",
+    ),
+    _code(
+        "a link that was opened once is remembered for hours",
+        "api/play.py",
+        "self.known.keep(hashed, found, now + _REMEMBERED_MS)",
+        "self.known.keep(hashed, found, now + 1000 * _REMEMBERED_MS)",
+    ),
+    _code(
+        "slices that are missing are named",
+        "api/play.py",
+        "missing=catalogue.unplayable(track)",
+        "missing=()",
+    ),
     # --- life: notifications ---
     _code(
         "a batch that failed is not delivered again",

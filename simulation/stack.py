@@ -30,6 +30,7 @@ from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
 from simulation.random_agora import RandomAgora
 from simulation.story import Story
+from simulation.viewers import Viewers
 from simulation.weather import Weather
 from simulation.wire import Wire
 from tests.world import webhook
@@ -51,7 +52,7 @@ STREAM: Kinds = (("again", 3), ("in parts", 4), ("late", 3))
 SCHEDULES: Kinds = (("lost", 2), ("twice", 4), ("late", 4))
 MESSAGES: Kinds = (("lost", 3), ("twice", 4), ("late", 5))
 INDEX_LAG_MS = 2000  # how long an index may show what was there before
-AFTERWARDS = frozenset({"link", "revoke", "delete"})
+AFTERWARDS = frozenset({"link", "revoke", "watch", "delete"})
 CALM_S = 1800  # no new fault this long after the last deed
 MOST_EVENTS = 300_000  # more than these, and it goes on for ever
 IN_TIME_S = 4 * 3600  # when everything is over, after the last thing that went wrong
@@ -361,6 +362,7 @@ class Stack(Rooms):
         self.agora = RandomAgora(self)
         self.agora.skew_ms = story.apart_ms * 200
         self.people = People(self)
+        self.viewers = Viewers(self)
         keys = {"customerId": "an-id", "customerSecret": CUSTOMER_SECRET}
         if story.token_s:
             keys["appCertificate"] = self.agora.certificate = CERTIFICATE
@@ -494,6 +496,10 @@ class Stack(Rooms):
         _, at_ms = self.bucket.objects[key]
         return any(each in key and at_ms >= when for each, when in self._deletions.items())
 
+    def deleted_ms(self, recording_id: str) -> int | None:
+        """Return when the API called a recording deleted."""
+        return self._deletions.get(recording_id)
+
     def came_later(self, item: Item) -> bool:
         """Tell whether a notification came when its session's recording was deleted already."""
         deleted = (self.session_row(item["sid"]["S"]) or SessionRow()).deleted_ms
@@ -594,7 +600,7 @@ class Stack(Rooms):
     @property
     def has_troubles(self) -> bool:
         """Whether the story has more in it than what apps and users do."""
-        peaceful = {"create", "stop", "update", "link", "revoke", "delete"}
+        peaceful = {"create", "stop", "update"} | AFTERWARDS
         return any(act.deed not in peaceful for act in self.story.acts)
 
     def live(self) -> None:
@@ -614,8 +620,15 @@ class Stack(Rooms):
         calm_s = max(lively, default=0) + CALM_S
         self.later(calm_s, self.luck.calm)
         self.later(calm_s + IN_TIME_S, self.contract.in_time)
+        self.later(LAST_S - 3600, self._watch_all)
         self.clock.run(begun + LAST_S * 1000, MOST_EVENTS, self._step)
         self.contract.at_the_end()
+
+    def _watch_all(self) -> None:
+        """Let every link be opened once more."""
+        for links in self.people.links.values():
+            for link in links:
+                self.viewers.watch(link)
 
     def _step(self) -> None:
         self.steps += 1

@@ -13,6 +13,7 @@ Deed = Literal[
     "update",
     "link",
     "revoke",
+    "watch",  # somebody opens the first link of a recording; with `seconds` of 1, the last
     "delete",
     "leave",  # everybody leaves the channel
     "kill execution",  # an operator ends the execution
@@ -25,9 +26,9 @@ Deed = Literal[
 class Act(NamedTuple):
     """Something that somebody does: when (seconds from the beginning), what, to which recording.
 
-    `seconds` is what the deed needs: the longest duration of a recording, or how long a trouble
-    lasts. A recording with a `lead_s` is to begin so long after it is asked for, one with a
-    `stop_s` is to stop so long after it begins.
+    `seconds` is what the deed needs: the longest duration of a recording, how long a link is valid
+    (0: longer than the story), or how long a trouble lasts. A recording with a `lead_s` is to begin
+    so long after it is asked for, one with a `stop_s` is to stop so long after it begins.
     """
 
     at_s: float
@@ -112,11 +113,25 @@ def _deeds(random: Random, number: int, begin: float) -> list[Act]:
     if random.random() < 0.15:
         acts.append(Act(later(5, 600), "leave", number))
     if random.random() < 0.3:
-        acts.append(Act(later(5, 3000), "link", number))
-        if random.random() < 0.3:
-            acts.append(Act(later(3001, 4000), "revoke", number))
+        acts += _links(random, number, begin)
     if random.random() < 0.25:
         acts.append(Act(later(1200, random.choice((3600, 400_000))), "delete", number))
+    return acts
+
+
+def _links(random: Random, number: int, begin: float) -> list[Act]:
+    """Return when a link is made and revoked, and when viewers open it."""
+    made = begin + random.uniform(5, random.choice((60, 3000)))
+    valid_s = random.choice((0, 0, 300, 4000))
+    acts = [Act(round(made, 1), "link", number, valid_s)]
+    over = made + (valid_s or random.uniform(10, 4000))
+    if random.random() < 0.3:
+        acts.append(Act(round(over, 1), "revoke", number))
+    if random.random() < 0.2:  # another one, of the same recording
+        acts.append(Act(round(made + random.uniform(0, 600), 1), "link", number))
+    for _ in range(random.randint(1, 4)):
+        at = random.choice((made, made, over)) + random.uniform(0, random.choice((30, 600, 6000)))
+        acts.append(Act(round(at, 1), "watch", number, random.choice((0, 0, 1))))
     return acts
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -49,6 +49,11 @@ _CODES = {
 Headers = Mapping[str, str]
 Query = Mapping[str, Sequence[str]]
 Answer = tuple[int, dict[str, str], bytes]
+Go = Callable[[], Awaitable[Any]]
+Meet = Callable[[str, str, str, Headers, Go], Awaitable[Any]]
+"""What may happen to a call on its way: gets the caller's ARN, the operation, the request's id, its
+headers, and what lets it go on; returns the answer.
+"""
 
 
 class Call(msgspec.Struct):
@@ -64,8 +69,16 @@ class Call(msgspec.Struct):
         return f"{self.service}.{self.operation.name}"
 
 
-def judge_calls() -> None:
-    """Refuse what AWS would refuse, and write down what roles and users do."""
+async def let_it_go(_: str, __: str, ___: str, ____: Headers, go: Go) -> Any:
+    """Let nothing happen to a call."""
+    return await go()
+
+
+def judge_calls(meet: Meet = let_it_go) -> None:
+    """Refuse what AWS would refuse, and write down what roles and users do.
+
+    What AWS would not refuse is left to `meet`.
+    """
     dispatch = app._dispatch_service_request
     write = open(os.environ["AWS_CALLS"], "a", buffering=1).write  # noqa: SIM115 - for its whole life
 
@@ -86,7 +99,10 @@ def judge_calls() -> None:
                 write(json.dumps({"principal": principal, "unread": str(error)}) + "\n")
             return await go()
         found = broken(call)
-        answer = refusal(service, found[0], request_id, headers) if found else await go()
+        if found:
+            answer: Any = refusal(service, found[0], request_id, headers)
+        else:
+            answer = await meet(principal, call.name, request_id, headers, go)
         if principal:
             write(_line(principal, call, found, answer) + "\n")
         return answer

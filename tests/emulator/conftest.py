@@ -25,8 +25,13 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def client(emulator: Emulator) -> Client:
     """Make a client of the root caller, which does not check parameters itself: AWS has to."""
+    return client_of(emulator)
 
-    def make(service: str, **more: Any) -> Any:
+
+def client_of(emulator: Emulator) -> Client:
+    """Return what makes clients of an emulator, by default the root caller's."""
+
+    def make(service: str, *, tries: int = 1, **more: Any) -> Any:
         given: dict[str, Any] = {
             "aws_access_key_id": ROOT[0],
             "aws_secret_access_key": ROOT[1],
@@ -38,7 +43,7 @@ def client(emulator: Emulator) -> Client:
             endpoint_url=emulator.url,
             region_name=REGION,
             config=Config(
-                retries={"total_max_attempts": 1},
+                retries={"mode": "standard", "total_max_attempts": tries},
                 parameter_validation=False,
                 s3={"addressing_style": "path"},
             ),

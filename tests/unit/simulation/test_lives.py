@@ -11,11 +11,19 @@ import pytest
 
 from agora_recording.life.publication import Publisher
 from simulation import __main__ as command
-from simulation.contract import AT_EVERY_STEP, AT_THE_END, IN_TIME, WHEN_A_ROW_IS_WRITTEN
+from simulation.contract import (
+    AT_EVERY_STEP,
+    AT_THE_END,
+    IN_TIME,
+    WHEN_A_ROW_IS_WRITTEN,
+    WHEN_A_VIEWER_IS_ANSWERED,
+)
 from simulation.living import live
 from simulation.shrink import fewest, promise, shrunk
+from simulation.stack import Stack
 from simulation.story import Act, Story, random_story
 from simulation.tally import Tally, family
+from simulation.viewers import View
 
 STORIES = range(1, 81)
 _EACH = 10
@@ -37,6 +45,46 @@ def test_a_life_in_which_nothing_goes_wrong_has_no_fault_in_it() -> None:
     assert life.broken is None
     assert not life.faults
     assert life.steps > 50
+
+
+def test_a_viewer_watches_while_the_link_is_open_and_not_a_minute_after_it_was_revoked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stack = Stack(
+        Story(
+            seed=1,
+            acts=(
+                Act(0, "create", 1, 900),
+                Act(5, "link", 1),
+                Act(60, "stop", 1),
+                Act(400, "watch", 1),
+                Act(500, "revoke", 1),
+                Act(560, "watch", 1),
+            ),
+        )
+    )
+    views: list[View] = []
+    monkeypatch.setattr(stack.contract, "viewed", views.append)
+    stack.live()
+    opened = [(view.status, view.name.rpartition(".")[2]) for view in views]
+    assert opened == [(200, "m3u8"), (302, "ts"), (302, "ts"), (404, "m3u8"), (404, "m3u8")]
+    assert stack.viewers.views == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "after_s", "promise"),
+    [(302, 3600, "a_link_that_is_over_opens_nothing"), (404, -60, "a_link_that_is_open_plays")],
+)
+def test_a_viewer_who_is_answered_wrongly_breaks_a_promise(
+    status: int, after_s: int, promise: str
+) -> None:
+    acts = (Act(0, "create", 1, 900), Act(60, "stop", 1), Act(400, "link", 1, 600))
+    stack = Stack(Story(seed=1, acts=acts))
+    stack.live()
+    (link,) = stack.people.links[1]
+    at_ms = link.until_ms + after_s * 1000
+    stack.contract.viewed(View(link, "a.ts", at_ms, at_ms, status))
+    assert [each.partition(":")[0] for each in stack.contract.broken] == [promise]
 
 
 def test_the_same_seed_is_the_same_life_to_the_byte() -> None:
@@ -97,7 +145,13 @@ def test_of_many_things_those_are_left_that_are_needed() -> None:
 
 
 def test_the_contract_says_each_promise_in_words() -> None:
-    promises = (*AT_EVERY_STEP, *WHEN_A_ROW_IS_WRITTEN, *IN_TIME, *AT_THE_END)
+    promises = (
+        *AT_EVERY_STEP,
+        *WHEN_A_ROW_IS_WRITTEN,
+        *WHEN_A_VIEWER_IS_ANSWERED,
+        *IN_TIME,
+        *AT_THE_END,
+    )
     assert len(promises) == len({each.__name__ for each in promises})
     assert all((each.__doc__ or "").rstrip().endswith(".") for each in promises)
 
