@@ -202,7 +202,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     gap_seen: bool = False  # a notification is missing: look sooner
     beats: bool = False  # event 33 comes from the current session
     upload: Upload = Upload()
-    late_until_ms: int | None = None  # incomplete: until when the missing files are awaited
+    late_until_ms: int | None = None  # incomplete, failed: until when late files are awaited
     overdue_ms: int | None = None  # since when somebody was told that they have not come
     expires_hours: int = 72  # Agora's resourceExpiredHour
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
@@ -318,9 +318,9 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def awaits_late_files(self) -> bool:
-        """Tell whether it was published as incomplete, and late files may still complete it."""
+        """Tell whether it was published without all of its files, and late ones may still come."""
         return (
-            self.status == "incomplete"
+            self.status in ("incomplete", "failed")
             and self.late_until_ms is not None
             and self.deleting_ms is None
         )
