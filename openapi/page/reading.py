@@ -261,12 +261,12 @@ def _plain(schema: Json) -> str:
                 return f"{words} from {low} to {high}"
             return words if low is None else f"{words}, {low} or more"
         case "string" if schema.get("format") == "date-time":
-            return "instant (RFC 3339)"
+            return "date and time (RFC 3339)"
         case "string":
             most, least = schema.get("maxLength"), schema.get("minLength")
             if most is not None:
-                return f"text of {least or 0} to {most} characters"
-            return "text" if least is None else "text, not empty"
+                return f"string of {least or 0} to {most} characters"
+            return "string" if least is None else "string, not empty"
         case "boolean":
             return "true or false"
         case "array":

@@ -84,10 +84,13 @@ def _with(**more: Any) -> Callable[[Caller], Response]:
 
 
 NAMES = (
-    "must be 1 to 64 characters, each a letter, a digit, a space or one of "
-    "! # $ % & ( ) + - : ; < = . > ? @ [ ] ^ _ { } | ~ ,"
+    "must be 1 to 64 characters, each a letter (a to z, A to Z), a digit, a space or one of "
+    "! # $ % & ( ) + , - . : ; < = > ? @ [ ] ^ _ { } | ~"
 )
-DELETED = "Only a recording that has ended can be deleted; its status is recording. Stop it first."
+DELETED = (
+    "Only a recording that has ended can be deleted; the status of this one is recording. Stop it "
+    "first."
+)
 AT = "body: is not JSON: line 1, column"
 MISTAKES = [
     Mistake(
@@ -100,7 +103,7 @@ MISTAKES = [
         "single quotes",
         lambda it: it.post("{'cname': 'standup'}"),
         400,
-        f"{AT} 2: a single quote; JSON puts text and names in double quotes.",
+        f"{AT} 2: a single quote; JSON puts strings and names in double quotes.",
     ),
     Mistake(
         "a form instead of JSON (`curl -d cname=standup`)",
@@ -115,12 +118,18 @@ MISTAKES = [
         "an array", lambda it: it.post([BODY]), 400, "body: must be a JSON object, not an array."
     ),
     Mistake("a field is missing", lambda it: it.post({"mode": "mix"}), 400, "cname: is required."),
-    Mistake("a number for text", _with(uid=7), 400, "uid: must be text, not a whole number."),
     Mistake(
-        "text for a number",
+        "a number for a string",
+        _with(uid=7),
+        400,
+        'uid: must be a string, such as "12345", not a whole number.',
+    ),
+    Mistake(
+        "a string for a number",
         _with(maxDurationSeconds="60"),
         400,
-        "maxDurationSeconds: must be a whole number, not text.",
+        "maxDurationSeconds: must be a whole number from 1 to 2592000 without quotes, not a "
+        "string.",
     ),
     Mistake(
         "a number out of range",
@@ -134,7 +143,12 @@ MISTAKES = [
         400,
         "mode: must be one of individual, mix, raw, web.",
     ),
-    Mistake("a character that Agora does not take", _with(cname="a/b"), 400, f"cname: {NAMES}."),
+    Mistake(
+        "a character that Agora does not take",
+        _with(cname="a/b"),
+        400,
+        f"cname: {NAMES}; character 2 is none of these.",
+    ),
     Mistake(
         "a name in the wrong case",
         _with(maxdurationseconds=60),
@@ -143,16 +157,35 @@ MISTAKES = [
         "and lower case matter.",
     ),
     Mistake(
+        "a name in snake case",
+        _with(max_duration_seconds=60),
+        400,
+        "max_duration_seconds: is not a field of this call; did you mean maxDurationSeconds?",
+    ),
+    Mistake(
+        "a time in epoch milliseconds",
+        _with(startAt=1_798_135_200_000),
+        400,
+        'startAt: must be a string, such as "2026-12-24T18:00:00Z", not a whole number.',
+    ),
+    Mistake(
+        "a time without its time zone",
+        _with(startAt="2026-12-24T18:00:00"),
+        400,
+        "startAt: must be a date and time with its time zone, such as 2026-12-24T18:00:00Z or "
+        "2026-12-24T19:00:00+01:00.",
+    ),
+    Mistake(
         "a field in the wrong place",
         _with(recordingConfig={"channelType": 1}),
         400,
-        "recordingConfig: is not a field of this call; it belongs into clientRequest.",
+        "recordingConfig: is not a field of this call; it belongs in clientRequest.",
     ),
     Mistake(
         "a storage of the caller's own",
         _with(clientRequest={"storageConfig": {"vendor": 1}}),
         400,
-        "clientRequest.storageConfig: must be left out: the bundle adds the storage itself.",
+        "clientRequest.storageConfig: must be left out: the stack adds the storage itself.",
     ),
     Mistake(
         "several at once",
@@ -170,7 +203,7 @@ MISTAKES = [
         "one key for two requests",
         _twice,
         422,
-        "This Idempotency-Key was used for another request; use a new key for a new one.",
+        "This Idempotency-Key was used for another request; use a new key for a new request.",
     ),
     Mistake(
         "an id that is not there",
@@ -182,7 +215,7 @@ MISTAKES = [
         "a parameter that is misspelt",
         lambda it: it.get(channel="standup"),
         400,
-        "channel: is not a parameter of this call; it knows status, cname, limit, cursor.",
+        "channel: is not a parameter of this call; it takes status, cname, limit, cursor.",
     ),
     Mistake(
         "a limit that is too large",
@@ -194,7 +227,7 @@ MISTAKES = [
         "a cursor that was changed",
         lambda it: it.get(cursor="page2"),
         400,
-        "cursor: must be the cursor of an earlier answer, unchanged.",
+        "cursor: must be the cursor of an earlier answer to this call, unchanged.",
     ),
     Mistake(
         "a field of the start in a change",
@@ -207,7 +240,8 @@ MISTAKES = [
         "a layout in the wrong call",
         lambda it: it.patch({"mixedVideoLayout": 1}),
         400,
-        "mixedVideoLayout: is a field of a layout: send it with PUT to the recording's layout.",
+        "mixedVideoLayout: is a field of a layout: send it with PUT "
+        "/recordings/{recordingId}/layout.",
     ),
     Mistake(
         "an empty change",
@@ -220,7 +254,8 @@ MISTAKES = [
         "a change that comes too late",
         _too_late,
         409,
-        "A recording can be changed while its status is recording; it is uploading.",
+        "A recording can be changed only while its status is recording; the status of this one is "
+        "uploading.",
     ),
     Mistake("a recording is deleted while it runs", lambda it: it.delete(), 409, DELETED),
 ]

@@ -128,7 +128,7 @@ def test_what_goes_on_cannot_be_deleted(status: Any) -> None:
     room = Room(recording(status=status))
     answer = room.delete()
     assert answer.status == 409
-    assert f"its status is {status}" in answer.body["detail"]
+    assert f"the status of this one is {status}. Stop it first." in answer.body["detail"]
     assert len(room.mine) == 6
     assert room.row.deleting_ms is None
 

@@ -94,7 +94,7 @@ def test_what_is_not_there_is_nothing() -> None:
 def test_a_parameter_that_nobody_reads_is_refused_with_those_that_there_are() -> None:
     event = request(query={"limit": "1", "Cursor": "x", "\ud800": "1"})
     answer = refused(lambda event, _: gateway.query(event, "limit", "cursor"), event)
-    rule = "is not a parameter of this call; it knows limit, cursor"
+    rule = "is not a parameter of this call; it takes limit, cursor"
     assert answer.status == 400
     assert answer.body["problems"] == [
         {"path": "Cursor", "rule": rule},
@@ -106,7 +106,7 @@ def test_parameters_without_end_do_not_make_an_answer_without_end() -> None:
     event = request(query={f"p{number}": "1" for number in range(1000)})
     answer = refused(lambda event, _: gateway.query(event), event)
     assert len(answer.body["problems"]) == 100
-    assert answer.body["problems"][0]["rule"].endswith("it knows none")
+    assert answer.body["problems"][0]["rule"].endswith("it takes none")
 
 
 def test_a_signature_may_be_in_the_query_string() -> None:

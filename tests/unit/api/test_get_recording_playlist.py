@@ -216,6 +216,15 @@ def test_a_playlist_that_cannot_be_meant_is_refused(query: dict[str, str], path:
     assert answer.body["problems"][0]["path"] == path
 
 
+def test_a_time_whose_plus_a_query_makes_a_space_is_told_how_to_write_it() -> None:
+    room = Room()
+    room.slices(1)
+    answer = room.playlist(**{"from": "2026-01-01T00:00:00 01:00"})
+    assert answer.body["detail"] == (
+        "from: must be a date and time, such as 2026-01-31T12:00:00Z; in a query, write a + as %2B."
+    )
+
+
 @given(st.text(max_size=30))
 def test_no_instant_breaks_the_room(text: str) -> None:
     room = Room()

@@ -268,7 +268,7 @@ def test_a_misspelt_parameter_is_not_answered_with_everything(room: Room) -> Non
     answer = room.get(state="failed")
     assert answer.status == 400
     assert answer.body["detail"] == (
-        "state: is not a parameter of this call; it knows status, cname, limit, cursor."
+        "state: is not a parameter of this call; it takes status, cname, limit, cursor."
     )
     room.add(recording())
     assert room.get(RECORDING_ID, fields="status").status == 400

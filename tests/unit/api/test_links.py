@@ -181,6 +181,23 @@ def test_a_link_that_cannot_be_meant_is_refused(body: dict[str, Any], path: str)
     assert room.manage("GET").body == {"links": []}
 
 
+def test_every_problem_of_a_request_for_a_link_is_told_in_words() -> None:
+    room, _ = cinema()
+    body = {"expiresinseconds": 60, "uid": 7, "track": "sound", "codec": "../", "from": 7, "x": 1}
+    problems = room.manage("POST", body).body["problems"]
+    takes = "expiresInSeconds, uid, track, codec, from, to"
+    assert {each["path"]: each["rule"] for each in problems} == {
+        "expiresInSeconds": "is required",
+        "uid": 'must be a string, such as "12345", not a whole number',
+        "track": 'must be one of "audio", "audio_and_video", "video"',
+        "codec": "must be a codec, such as h264",
+        "from": 'must be a string, such as "2026-01-31T12:00:00Z", not a whole number',
+        "expiresinseconds": "is not a field of this call; did you mean expiresInSeconds? Upper and "
+        "lower case matter",
+        "x": f"is not a field of this call; it takes {takes}",
+    }
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["expiresInSeconds", "uid", "track", "from", "x"]),

@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from agora_recording.api import gateway
 from agora_recording.errors import RequestInvalidError
 
-VALUE = "a value must be here: text in double quotes, a number, true, false, null, { or ["
+VALUE = "a value must be here: a string in double quotes, a number, true, false, null, { or ["
 NUMBER = "a number that is not written as in JSON (such as 10, -1 or 0.5)"
-OPEN = "the end, while a quote or a bracket is still open"
+BACKSLASH = r"a backslash with no meaning here; write \\ for one backslash"
+OPEN = "the text ends here, but a quote or a bracket is still open"
 MISTAKES = [
     ('{"a": 1,}', 1, 8, "a comma with nothing after it; leave it out"),
     ('{"a": [1,\n 2 , ],\n "b": 1}', 2, 4, "a comma with nothing after it; leave it out"),
-    ("{'a': 1}", 1, 2, "a single quote; JSON puts text and names in double quotes"),
-    ("{\n  \"a\": 'x'}", 2, 8, "a single quote; JSON puts text and names in double quotes"),
+    ("{'a': 1}", 1, 2, "a single quote; JSON puts strings and names in double quotes"),
+    ("{\n  \"a\": 'x'}", 2, 8, "a single quote; JSON puts strings and names in double quotes"),
     ("{“a”: 1}", 1, 2, "a typographic quote; JSON has straight double quotes"),
-    ("{a: 1}", 1, 2, "a name must be here, in double quotes"),
-    ('{"a":1,,"b":2}', 1, 8, "a name must be here, in double quotes"),
+    ("{a: 1}", 1, 2, "the name of a field must be here, in double quotes"),
+    ('{"a":1,,"b":2}', 1, 8, "the name of a field must be here, in double quotes"),
     ('{"a": True}', 1, 7, "True is no value in JSON; write true"),
     ('{"a": None}', 1, 7, "None is no value in JSON; write null"),
     ('{"a": undefined}', 1, 7, "undefined is no value in JSON; leave the field out"),
@@ -36,9 +37,9 @@ MISTAKES = [
     ('{"a": }', 1, 7, "a value is missing before this }"),
     ('{"a": .5}', 1, 7, VALUE),
     ('{"a": 01}', 1, 8, NUMBER),
-    ('{"a": "x\ny"}', 1, 9, r"a line break or a tab inside a text; write \n or \t"),
-    (r'{"a": "C:\x"}', 1, 10, "a backslash that stands for nothing; write two for one in the text"),
-    ('{"a": 1} x', 1, 10, "more text after the end of the object; send one object alone"),
+    ('{"a": "x\ny"}', 1, 9, r"a line break or a tab inside a string; write \n or \t"),
+    (r'{"a": "C:\x"}', 1, 10, BACKSLASH),
+    ('{"a": 1} x', 1, 10, "more text after the end of the object; send only one object"),
     ('{"a": {"b": 1}', 1, 15, OPEN),
     ('{"a": "x', 1, 9, OPEN),
     ("\ufeff{}", 1, 1, "a byte order mark; send the text without it"),
@@ -66,7 +67,7 @@ def test_text_that_is_not_json_is_told_where_and_what_was_met(
     ("body", "kind"),
     [
         ("[]", "an array"),
-        ('"x"', "text"),
+        ('"x"', "a string"),
         ("1", "a number"),
         ("1.5", "a number"),
         ("true", "true or false"),

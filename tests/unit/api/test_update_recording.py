@@ -131,7 +131,7 @@ def test_what_is_wrong_in_or_beside_a_wrapped_change_is_told_by_its_whole_path()
     assert answer.status == 400
     assert {each["path"]: each["rule"] for each in answer.body["problems"]} == {
         "cname": "is not this recording's channel; leave it out",
-        "mode": "stands beside clientRequest: put it inside",
+        "mode": "must be inside clientRequest, not beside it",
         "clientRequest.streamSubscribe": "must be an object, not an array",
         "clientRequest.recordingConfig": "is set at the start, and cannot be changed later; this "
         "call takes streamSubscribe, webRecordingConfig, rtmpPublishConfig",
@@ -254,7 +254,7 @@ def test_only_what_records_can_be_changed(status: Any) -> None:
     room = Room(recording(status=status))
     answer = room.patch(SUBSCRIBE)
     assert answer.status == 409
-    assert answer.body["detail"].endswith(f"it is {status}.")
+    assert answer.body["detail"].endswith(f"the status of this one is {status}.")
     assert "Retry-After" not in answer.headers
 
 
@@ -425,7 +425,7 @@ def test_a_restart_that_comes_between_is_told() -> None:
     room.agora.then(restarted)
     answer = room.patch(SUBSCRIBE)
     assert answer.status == 409
-    assert "send it again" in answer.body["detail"]
+    assert "send the request again" in answer.body["detail"]
     assert "subscribeAudioUids" in room.row.client_request["recordingConfig"]
 
 

@@ -71,7 +71,10 @@ def test_what_a_life_has_added_does_not_count_again() -> None:
 
 
 def test_the_refusal_names_the_part_and_both_sizes() -> None:
-    with pytest.raises(RequestInvalidError, match=r"layout: must be smaller: .* bytes, of 278528"):
+    with pytest.raises(
+        RequestInvalidError,
+        match=r"layout: must be smaller: .* bytes, and at most 278528 are stored",
+    ):
         refuse_too_large(of_size(LARGEST_ROW), "layout")
 
 

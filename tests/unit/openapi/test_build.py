@@ -316,7 +316,7 @@ def test_every_room_knows_the_parameters_that_are_described_and_no_other() -> No
         assert answer.status == 400, route
         (problem,) = answer.body["problems"]
         assert problem["path"] == "misspelt"
-        assert problem["rule"].endswith(f"it knows {', '.join(names) or 'none'}"), route
+        assert problem["rule"].endswith(f"it takes {', '.join(names) or 'none'}"), route
 
 
 def test_a_body_that_is_too_large_is_refused_as_described() -> None:

@@ -104,22 +104,42 @@ def test_a_problem_tells_the_rule_in_words() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("recordingConfig.maxIdleTime", "30", "a whole number, not text"),
-        ("recordingConfig.maxIdleTime", 30.0, "a whole number, not a decimal number"),
-        ("recordingConfig.maxIdleTime", True, "a whole number, not true or false"),
-        ("recordingConfig.channelType", "1", "a whole number, not text"),
+        (
+            "recordingConfig.maxIdleTime",
+            "30",
+            "a whole number from 5 to 2592000 without quotes, not a string",
+        ),
+        (
+            "recordingConfig.maxIdleTime",
+            30.0,
+            "a whole number from 5 to 2592000, not a decimal number",
+        ),
+        (
+            "recordingConfig.maxIdleTime",
+            True,
+            "a whole number from 5 to 2592000, not true or false",
+        ),
+        ("recordingConfig.channelType", "1", "a whole number without quotes, not a string"),
         ("recordingConfig.channelType", 1.0, "a whole number, not a decimal number"),
         ("recordingConfig.channelType", False, "a whole number, not true or false"),
         ("recordingConfig.channelType", [1], "a whole number, not an array"),
-        (f"{TRANSCODING}.layoutConfig[0].alpha", "1", "a number, not text"),
-        (f"{TRANSCODING}.backgroundColor", 0, "text, not a whole number"),
-        ("recordingConfig.subscribeVideoUids[0]", 101, "text, not a whole number"),
-        ("recordingConfig.subscribeVideoUids[0]", None, "text, not null"),
-        ("recordingConfig.subscribeVideoUids", "101", "an array, not text"),
+        (
+            f"{TRANSCODING}.layoutConfig[0].alpha",
+            "1",
+            "a number from 0 to 1 without quotes, not a string",
+        ),
+        (f"{TRANSCODING}.backgroundColor", 0, "a string in double quotes, not a whole number"),
+        (
+            "recordingConfig.subscribeVideoUids[0]",
+            101,
+            'a string, such as "12345", not a whole number',
+        ),
+        ("recordingConfig.subscribeVideoUids[0]", None, 'a string, such as "12345", not null'),
+        ("recordingConfig.subscribeVideoUids", "101", "an array, not a string"),
         ("recordingConfig.transcodingConfig", [], "an object, not an array"),
-        ("recordingFileConfig.avFileType[1]", {}, "text, not an object"),
-        ("region", 1, "text, not a whole number"),
-        ("token", 1.5, "text, not a decimal number"),
+        ("recordingFileConfig.avFileType[1]", {}, "a string, not an object"),
+        ("region", 1, "a string in double quotes, not a whole number"),
+        ("token", 1.5, "a string in double quotes, not a decimal number"),
     ],
 )
 def test_a_wrong_type_is_told_by_name(path: str, value: Any, words: str) -> None:
@@ -130,9 +150,13 @@ def test_a_wrong_type_is_told_by_name(path: str, value: Any, words: str) -> None
 
 def test_true_and_false_are_a_type_too() -> None:
     path = f"{PAGE}.mobile"
-    for value, name in (("true", "text"), (1, "a whole number"), ([], "an array")):
+    for value, name in (
+        ("true", " without quotes, not a string"),
+        (1, ", not a whole number"),
+        ([], ", not an array"),
+    ):
         (problem,) = start("web", put(WEB, path, value)).problems
-        assert problem == Problem(f"clientRequest.{path}", f"must be true or false, not {name}")
+        assert problem == Problem(f"clientRequest.{path}", f"must be true or false{name}")
 
 
 def test_what_is_missing_comes_first_then_wrong_types_then_all_other_rules() -> None:
@@ -147,9 +171,9 @@ def test_what_is_missing_comes_first_then_wrong_types_then_all_other_rules() -> 
     assert [(each.path.rpartition(".")[2], each.rule) for each in found.problems] == [
         ("fileType", "is required"),
         ("secret", "is required with decryptionMode 1"),
-        ("cname", "must be text, not a whole number"),
-        ("maxIdleTime", "must be a whole number, not text"),
-        ("uid", "must be a whole number from 1 to 4294967295, written as text"),
+        ("cname", "must be a string in double quotes, not a whole number"),
+        ("maxIdleTime", "must be a whole number from 5 to 2592000 without quotes, not a string"),
+        ("uid", "must be a whole number from 1 to 4294967295, written as a string"),
         ("streamTypes", "must be one of 0, 1, 2"),
         ("resourceExpiredHour", "must be a whole number from 1 to 720"),
     ]
@@ -197,13 +221,13 @@ def test_a_storage_of_the_caller_is_refused(where: str) -> None:
     found = start("mix", request)
 
     assert found.problems == (
-        Problem(f"clientRequest.{where}", "must be left out: the bundle adds the storage itself"),
+        Problem(f"clientRequest.{where}", "must be left out: the stack adds the storage itself"),
     )
 
 
 @pytest.mark.parametrize(
     ("request_", "kind"),
-    [([], "an array"), ("x", "text"), (1, "a whole number"), (True, "true or false")],
+    [([], "an array"), ("x", "a string"), (1, "a whole number"), (True, "true or false")],
 )
 def test_a_request_that_is_no_object_is_refused(request_: Any, kind: str) -> None:
     assert start("mix", request_).problems == (
@@ -632,7 +656,7 @@ TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
     [
         ({"unknown": 1}, "unknown", f"is not a field of this call, which takes {TAKES}"),
         ({"streamsubscribe": {}}, "streamsubscribe", "did you mean streamSubscribe? Upper and"),
-        ({"update": UPDATE}, "update", "give its members alone, without it"),
+        ({"update": UPDATE}, "update", "put its fields one level higher, without it"),
         (
             {"recordingConfig": {"maxIdleTime": 60}},
             "recordingConfig",
@@ -641,19 +665,19 @@ TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
         (
             {"mixedVideoLayout": 1},
             "mixedVideoLayout",
-            "is a field of a layout: send it with PUT to the",
+            "is a field of a layout: send it with PUT /recordings/{recordingId}/layout",
         ),
         (
             {**UPDATE, **{"mixedVideoLayout": 1}},
             "mixedVideoLayout",
             "is a field of a layout: send it with PUT",
         ),
-        ({"onhold": True}, "onhold", "belongs into webRecordingConfig"),
-        (UPDATE["streamSubscribe"], "audioUidList", "belongs into streamSubscribe"),
+        ({"onhold": True}, "onhold", "belongs in webRecordingConfig"),
+        (UPDATE["streamSubscribe"], "audioUidList", "belongs in streamSubscribe"),
         (
             {"transcodingConfig": {"fps": 15}},
             "transcodingConfig",
-            "is set at the start; its layout changes with PUT to the recording's layout",
+            "is set at the start; to change the layout, send PUT /recordings/{recordingId}/layout",
         ),
     ],
 )
@@ -668,17 +692,25 @@ def test_a_field_that_an_update_does_not_take_is_named_with_what_it_takes(
     ("body", "path", "rule"),
     [
         ({"unknown": 1}, "unknown", "is not a field of this call, which takes maxResolutionUid"),
-        (UPDATE, "streamSubscribe", "is changed with PATCH of the recording, not with its layout"),
-        ({"layout": {"mixedVideoLayout": 1}}, "layout", "give its members alone, without it"),
+        (
+            UPDATE,
+            "streamSubscribe",
+            "is no field of a layout: send it with PATCH /recordings/{recordingId}",
+        ),
+        (
+            {"layout": {"mixedVideoLayout": 1}},
+            "layout",
+            "put its fields one level higher, without it",
+        ),
         (
             {"transcodingConfig": {"mixedVideoLayout": 1}},
             "transcodingConfig",
-            "give its members alone",
+            "put its fields one level higher",
         ),
         (
             {"recordingConfig": {"transcodingConfig": {"mixedVideoLayout": 1}}},
             "recordingConfig",
-            "give the members of its transcodingConfig alone",
+            "send only the fields of its transcodingConfig",
         ),
     ],
 )

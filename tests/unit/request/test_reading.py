@@ -43,15 +43,32 @@ KNOWN = ", ".join(each.encode_name for each in msgspec.structs.fields(RecordingR
 
 
 def test_a_field_that_there_is_not_is_refused() -> None:
-    assert problems({**BODY, "cName": "x", "client_request": {}}) == (
+    assert problems({**BODY, "cName": "x", "client_request": {}, "channel": "x"}) == (
         Problem("cName", f"{NO_FIELD}; did you mean cname? Upper and lower case matter"),
-        Problem("client_request", f"{NO_FIELD}; it takes {KNOWN}"),
+        Problem("client_request", f"{NO_FIELD}; did you mean clientRequest?"),
+        Problem("channel", f"{NO_FIELD}; it takes {KNOWN}"),
     )
+
+
+@pytest.mark.parametrize(
+    ("cname", "rule"),
+    [
+        ("daily standup/1", "; character 14 is none of these"),
+        ("Bülach", "; character 2 is none of these"),
+        ("", "; it has 0 characters"),
+        ("x" * 65, "; it has 65 characters"),
+    ],
+)
+def test_a_name_that_agora_does_not_take_is_told_by_its_place_and_not_by_its_text(
+    cname: str, rule: str
+) -> None:
+    (problem,) = problems({**BODY, "cname": cname})
+    assert problem.rule.endswith(f"_ {{ }} | ~{rule}")
 
 
 def test_a_field_of_the_client_request_beside_it_is_told_its_place() -> None:
     config = {"recordingConfig": {"channelType": 1}}
-    rule = f"{NO_FIELD}; it belongs into clientRequest"
+    rule = f"{NO_FIELD}; it belongs in clientRequest"
     assert problems({**BODY, **config}) == (Problem("recordingConfig", rule),)
 
 
@@ -70,19 +87,21 @@ def test_every_problem_has_its_path_and_its_rule() -> None:
     )
     rules = {problem.path: problem.rule for problem in found}
     assert len(rules) == len(found)
-    tag = "must be a name of 1 to 128 characters and a text of at most 256"
-    assert rules.pop("cname").startswith("must be 1 to 64 characters, each a letter, a digit")
+    tag = "must be a name of 1 to 128 characters with a string of at most 256 characters"
+    assert rules.pop("cname").startswith(
+        "must be 1 to 64 characters, each a letter (a to z, A to Z), a digit"
+    )
     assert rules == {
-        "uid": "must be text, not a whole number",
+        "uid": 'must be a string, such as "12345", not a whole number',
         "mode": "must be one of individual, mix, raw, web",
-        "clientRequest.storageConfig": "must be left out: the bundle adds the storage itself",
+        "clientRequest.storageConfig": "must be left out: the stack adds the storage itself",
         "clientRequest.scene": "must be one of 0, 1, 2",
         "maxDurationSeconds": "must be a whole number from 1 to 2592000",
-        "restartLimit": "must be a whole number, not true or false",
+        "restartLimit": "must be a whole number from 0 to 20, not true or false",
         "tags.": tag,
         "tags.long": tag,
         f"tags.{'n' * 64}...": tag,
-        "tags.number": "must be text, not a whole number",
+        "tags.number": "must be a string in double quotes, not a whole number",
         "cnames": f"{NO_FIELD}; it takes {KNOWN}",
     }
 
@@ -91,7 +110,7 @@ def test_every_problem_has_its_path_and_its_rule() -> None:
     ("tags", "rule"),
     [
         ([], "must be an object, not an array"),
-        ("x", "must be an object, not text"),
+        ("x", "must be an object, not a string"),
         ({str(n): "" for n in range(21)}, "must be an object with at most 20 entries"),
     ],
 )
@@ -104,9 +123,9 @@ def test_tags_are_an_object_of_few_entries(tags: Any, rule: str) -> None:
     [
         (-1, "must be a whole number from 0 to 20"),
         (21, "must be a whole number from 0 to 20"),
-        (1.0, "must be a whole number, not a decimal number"),
-        ("3", "must be a whole number, not text"),
-        (True, "must be a whole number, not true or false"),
+        (1.0, "must be a whole number from 0 to 20, not a decimal number"),
+        ("3", "must be a whole number from 0 to 20 without quotes, not a string"),
+        (True, "must be a whole number from 0 to 20, not true or false"),
     ],
 )
 def test_restarts_are_a_whole_number_up_to_twenty(value: Any, rule: str) -> None:

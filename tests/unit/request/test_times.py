@@ -46,7 +46,9 @@ def test_an_instant_without_its_offset_is_refused(text: object) -> None:
 
 
 def test_an_instant_that_no_calendar_has_is_refused() -> None:
-    assert "calendar" in problems(startAt="2027-02-30T10:00:00Z")["startAt"]
+    assert problems(startAt="2027-02-30T10:00:00Z") == {
+        "startAt": "must be a date and time that exist"
+    }
 
 
 def test_a_recording_cannot_begin_in_the_past() -> None:
@@ -60,8 +62,10 @@ def test_a_recording_cannot_begin_too_far_ahead() -> None:
 
 def test_a_recording_cannot_stop_before_it_begins() -> None:
     start, stop = iso(NOW_MS + 2 * HOUR_MS), iso(NOW_MS + HOUR_MS)
-    assert problems(startAt=start, stopAt=stop) == {"stopAt": "must be after startAt"}
-    assert problems(stopAt=iso(NOW_MS - 1)) == {"stopAt": "must be after now"}
+    assert problems(startAt=start, stopAt=stop) == {"stopAt": "must be later than startAt"}
+    assert problems(stopAt=iso(NOW_MS - 1)) == {
+        "stopAt": f"must be in the future, and it is {iso(NOW_MS)} now"
+    }
 
 
 def test_a_recording_cannot_last_longer_than_agora_allows() -> None:

@@ -24,14 +24,16 @@ _UINT32 = (
     "|42949672[0-8][0-9]|429496729[0-5]"
 )
 
+NAME_CHARACTERS = r"A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,"
 ChannelName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]{1,64}$",
+        pattern=f"^[{NAME_CHARACTERS}]{{1,64}}$",
         description="The channel to record (individual, raw and mix).",
         extra={
-            "rule": "must be 1 to 64 characters, each a letter, a digit, a space or one of "
-            "! # $ % & ( ) + - : ; < = . > ? @ [ ] ^ _ { } | ~ ,"
+            "rule": "must be 1 to 64 characters, each a letter (a to z, A to Z), a digit, a space "
+            "or one of ! # $ % & ( ) + , - . : ; < = > ? @ [ ] ^ _ { } | ~",
+            "character": f"[{NAME_CHARACTERS}]",
         },
     ),
 ]
@@ -39,12 +41,16 @@ TaskName = Annotated[
     str,
     Meta(min_length=1, max_length=1024, description="The name of the task (web)."),
 ]
+_UID_EXAMPLE = {"example": '"12345"'}
 Uid = Annotated[
     str,
     Meta(
         pattern=f"^(?:{_UINT32})$",
-        description="An integer uid, written as text.",
-        extra={"rule": "must be a whole number from 1 to 4294967295, written as text"},
+        description="An integer uid, written as a string.",
+        extra={
+            "rule": "must be a whole number from 1 to 4294967295, written as a string",
+            **_UID_EXAMPLE,
+        },
     ),
 ]
 StreamUid = Annotated[
@@ -53,7 +59,9 @@ StreamUid = Annotated[
         pattern=f"^(?:{ALL_STREAMS}|0|{_UINT32})$",
         description="A uid, or #allstream# for all of them.",
         extra={
-            "rule": 'must be a whole number from 0 to 4294967295, written as text, or "#allstream#"'
+            "rule": "must be a whole number from 0 to 4294967295, written as a string, or "
+            f'"{ALL_STREAMS}"',
+            **_UID_EXAMPLE,
         },
     ),
 ]
@@ -62,7 +70,10 @@ UserUid = Annotated[
     Meta(
         pattern=f"^(?:0|{_UINT32})$",
         description="A uid in the channel.",
-        extra={"rule": "must be a whole number from 0 to 4294967295, written as text"},
+        extra={
+            "rule": "must be a whole number from 0 to 4294967295, written as a string",
+            **_UID_EXAMPLE,
+        },
     ),
 ]
 PageUrl = Annotated[
@@ -376,7 +387,7 @@ class MixedAudio(Struct, kw_only=True):
             str,
             Meta(
                 pattern="^[1-9][0-9]{0,8}$",
-                extra={"rule": "must be a whole number from 1, written as text"},
+                extra={"rule": "must be a whole number from 1, written as a string"},
             ),
         ]
         | UnsetType

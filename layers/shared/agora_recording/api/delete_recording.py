@@ -56,7 +56,7 @@ def may_be_deleted(recording: Recording, now_ms: int, timings: Timings) -> None:
     """
     if not recording.is_terminal:
         raise RecordingStateError(
-            "Only a recording that has ended can be deleted; its status is "
+            "Only a recording that has ended can be deleted; the status of this one is "
             f"{recording.status}. Stop it first."
         )
     if recording.orphans:
@@ -66,9 +66,10 @@ def may_be_deleted(recording: Recording, now_ms: int, timings: Timings) -> None:
     attempt = unaccounted(recording, now_ms, timings)
     if attempt:
         raise RecordingStateError(
-            f"Agora did not say whether it started attempt {attempt.number}, so a session of this "
-            "recording may still run. Try again when Agora has told of it and it was stopped, or "
-            f"after {iso(expiry_ms(recording, attempt, timings))}, when it can run no longer."
+            f"Agora has not said whether it started attempt {attempt.number}, so a session of this "
+            "recording may still run. Try again after "
+            f"{iso(expiry_ms(recording, attempt, timings))}, when it can run no longer; it may be "
+            "sooner, if Agora reports the session and it is stopped."
         )
 
 

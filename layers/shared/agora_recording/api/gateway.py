@@ -67,7 +67,7 @@ def query(event: Event, *known: str) -> dict[str, str]:
         name for name in parameters if name not in known and not name.lower().startswith("x-amz-")
     ]
     if unknown:
-        rule = f"is not a parameter of this call; it knows {', '.join(known) or 'none'}"
+        rule = f"is not a parameter of this call; it takes {', '.join(known) or 'none'}"
         raise RequestInvalidError(
             [Problem(child("", name), rule) for name in unknown[:MOST_FINDINGS]]
         )
@@ -207,7 +207,7 @@ def door(room: Callable[..., Answer]) -> Callable[..., Answer]:
         except RequestInvalidError as error:
             count = len(error.problems)
             first = error.problems[0]
-            sentence = f"{first.path}: {first.rule}."
+            sentence = f"{first.path}: {first.rule}" + ("" if first.rule.endswith("?") else ".")
             if count > 1:
                 sentence = f"{count} things in the request must change; see `problems`."
             return problem(HTTPStatus.BAD_REQUEST, sentence, error.problems)

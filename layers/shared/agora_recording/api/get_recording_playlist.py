@@ -62,7 +62,9 @@ def _instant_ms(name: str, parameters: Mapping[str, str]) -> int | None:
     try:
         return from_iso(parameters[name]) if name in parameters else None
     except ValueError:
-        rule = "must be an instant such as 2026-01-31T12:00:00Z"
+        rule = "must be a date and time, such as 2026-01-31T12:00:00Z"
+        if " " in parameters[name]:
+            rule += "; in a query, write a + as %2B"
         raise RequestInvalidError([Problem(name, rule)]) from None
 
 

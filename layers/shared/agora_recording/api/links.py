@@ -5,7 +5,6 @@ The whole address of a link is told once, when it is made. Only a hash of its to
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
@@ -37,10 +36,13 @@ from agora_recording.recording.link import (
     revoked,
     token_hash,
 )
+from agora_recording.request.conformance import Findings, conform, present
 
 HLS, DASH = "index.m3u8", "index.mpd"
 MAX_LINKS = 1000  # that one recording may have at the same time, and one answer lists
-_AT = re.compile(r" - at `\$\.?(\w*)`$")
+_UID = {"rule": "must be a uid of 1 to 20 digits, written as a string", "example": '"12345"'}
+_CODEC = {"rule": "must be a codec, such as h264", "example": '"h264"'}
+_TIME = {"example": '"2026-01-31T12:00:00Z"'}
 
 
 class LinkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -51,11 +53,11 @@ class LinkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rena
     """
 
     expires_in_seconds: Annotated[int, Meta(ge=MIN_LIFE_S, le=MAX_LIFE_S)]
-    uid: Annotated[str, Meta(pattern="^[0-9]{1,20}$")] | None = None
+    uid: Annotated[str, Meta(pattern="^[0-9]{1,20}$", extra=_UID)] | None = None
     track: TrackType | None = None
-    codec: Annotated[str, Meta(pattern="^[0-9a-z]{1,10}$")] | None = None
-    from_: Instant | None = msgspec.field(default=None, name="from")
-    to: Instant | None = None
+    codec: Annotated[str, Meta(pattern="^[0-9a-z]{1,10}$", extra=_CODEC)] | None = None
+    from_: Annotated[Instant, Meta(extra=_TIME)] | None = msgspec.field(default=None, name="from")
+    to: Annotated[Instant, Meta(extra=_TIME)] | None = None
 
 
 class LinkView(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
@@ -85,29 +87,15 @@ class LinksView(msgspec.Struct, kw_only=True):
 
 
 def read_link_request(body: dict[str, Any]) -> LinkRequest:
-    """Decode the body. A field that is null counts as absent. Raises RequestInvalidError."""
-    given = {name: value for name, value in body.items() if value is not None}
-    try:
-        return msgspec.convert(given, LinkRequest)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        at = _AT.search(text)
-        raise RequestInvalidError([_problem(text, at[1] if at else "")]) from error
+    """Decode the body. A field that is null counts as absent.
 
-
-def _problem(text: str, path: str) -> Problem:
-    """Return msgspec's finding as one of ours."""
-    named = re.search(r"field `(\w+)`", text)
-    if named:
-        rule = "is required" if "required" in text else "is not a field of this request"
-        return Problem(named[1], rule)
-    rules = {
-        "expiresInSeconds": f"must be a whole number from {MIN_LIFE_S} to {MAX_LIFE_S}",
-        "uid": "must be a uid: text of digits",
-        "codec": "must be a codec, such as h264",
-        "track": "must be one of audio, video, audio_and_video",
-    }
-    return Problem(path or "body", rules.get(path, "must be text"))
+    Raises RequestInvalidError with every problem.
+    """
+    given, found = present(body, LinkRequest), Findings()
+    conform(given, LinkRequest, "", found)
+    if problems := found.checked().problems:
+        raise RequestInvalidError(problems)
+    return msgspec.convert(given, LinkRequest)
 
 
 class Links(msgspec.Struct, kw_only=True):

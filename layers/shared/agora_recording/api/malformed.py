@@ -13,7 +13,7 @@ import msgspec
 
 _AT = re.compile(r"\(byte (\d+)\)")
 _GOT = re.compile(r"got `(\w+)`")
-_KINDS = {"array": "an array", "str": "text", "int": "a number", "float": "a number"}
+_KINDS = {"array": "an array", "str": "a string", "int": "a number", "float": "a number"}
 _KINDS |= {"bool": "true or false", "null": "null"}
 # What other languages write for a value, and what JSON writes.
 _WORDS = {
@@ -57,7 +57,9 @@ def _cut_short(text: str) -> str:
     """Say what is wrong where the parser came to the end and missed something."""
     if re.search(r"\\u[dD][89a-fA-F]", text):
         return "must be valid Unicode: it has half of a surrogate pair"
-    return f"is not JSON: {_place(text)}: the end, while a quote or a bracket is still open"
+    return (
+        f"is not JSON: {_place(text)}: the text ends here, but a quote or a bracket is still open"
+    )
 
 
 def _place(before: str) -> str:
@@ -70,9 +72,9 @@ def _met(message: str, raw: bytes, at: int) -> tuple[int, str]:
     if "trailing comma" in message:
         return raw.rindex(b",", 0, at), "a comma with nothing after it; leave it out"
     if "trailing characters" in message:
-        return at - 1, "more text after the end of the object; send one object alone"
+        return at - 1, "more text after the end of the object; send only one object"
     if "escape" in message:
-        return at - 2, "a backslash that stands for nothing; write two for one in the text"
+        return at - 2, "a backslash with no meaning here; write \\\\ for one backslash"
     rest = raw[at:].decode(errors="replace")
     return at, _foreign(rest, at) or _missing(message, rest)
 
@@ -80,7 +82,7 @@ def _met(message: str, raw: bytes, at: int) -> tuple[int, str]:
 def _foreign(rest: str, at: int) -> str | None:
     """Name what other languages have and JSON does not, if `rest` begins with it."""
     if rest[:1] == "'":
-        return "a single quote; JSON puts text and names in double quotes"
+        return "a single quote; JSON puts strings and names in double quotes"
     if rest[:1] and rest[0] in _TYPOGRAPHIC:
         return "a typographic quote; JSON has straight double quotes"
     if rest.startswith(_COMMENTS):
@@ -95,14 +97,14 @@ def _foreign(rest: str, at: int) -> str | None:
     if word and word[0] in _WORDS:
         return f"{word[0]} is no value in JSON; {_WORDS[word[0]]}"
     if rest[:1] < " ":
-        return r"a line break or a tab inside a text; write \n or \t"
+        return r"a line break or a tab inside a string; write \n or \t"
     return None
 
 
 def _missing(message: str, rest: str) -> str:
     """Say what was expected, from the parser's own words."""
     if "must be strings" in message:
-        return "a name must be here, in double quotes"
+        return "the name of a field must be here, in double quotes"
     if "expected ':'" in message:
         return "a colon must be here, between the name and its value"
     if "expected ','" in message:
@@ -112,4 +114,4 @@ def _missing(message: str, rest: str) -> str:
         return "a number that is not written as in JSON (such as 10, -1 or 0.5)"
     if rest[:1] in ("}", "]", ","):
         return f"a value is missing before this {rest[0]}"
-    return "a value must be here: text in double quotes, a number, true, false, null, { or ["
+    return "a value must be here: a string in double quotes, a number, true, false, null, { or ["

@@ -59,7 +59,7 @@ def read_cursor(parameters: Mapping[str, str], kind: type[T]) -> T | None:
         return msgspec.json.decode(urlsafe_b64decode(padded), type=kind)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise RequestInvalidError(
-            [Problem("cursor", "must be the cursor of an earlier answer, unchanged")]
+            [Problem("cursor", "must be the cursor of an earlier answer to this call, unchanged")]
         ) from error
 
 

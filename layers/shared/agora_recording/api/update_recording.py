@@ -132,8 +132,8 @@ def with_times(recording: Recording, changes: Times, now_ms: int) -> Recording:
     is_scheduled = recording.status == "scheduled"
     if changes.start_ms is not None and not is_scheduled:
         raise RecordingStateError(
-            "The start time can be changed while the status is scheduled; it is "
-            f"{recording.status}."
+            "The start time can be changed only while the status is scheduled; the status of this "
+            f"recording is {recording.status}."
         )
     if recording.stop_reason or RANK[recording.status] >= RANK["stopping"]:
         raise RecordingStateError("This recording is being stopped; it cannot be changed any more.")
@@ -160,7 +160,8 @@ def running(recording: Recording) -> Task:
     """
     if recording.status != "recording":
         raise RecordingStateError(
-            f"A recording can be changed while its status is recording; it is {recording.status}."
+            "A recording can be changed only while its status is recording; the status of this one "
+            f"is {recording.status}."
         )
     if recording.stop_reason:
         raise RecordingStateError("This recording is being stopped; it cannot be changed any more.")
@@ -242,7 +243,9 @@ class _Changer(msgspec.Struct, kw_only=True):
                 lambda *_: [Note(now, endpoint, words(endpoint, body), {"fields": fields})],
             )
         if after.sid != task.sid:
-            raise RecordingBusyError("This recording was restarted meanwhile; send it again.")
+            raise RecordingBusyError(
+                "This recording was restarted in the meantime; send the request again."
+            )
         return after, (*checked.warnings, *kept.warnings)
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from agora_recording.agora.requests import ClientRequest
+from agora_recording.agora.requests import NAME_CHARACTERS, ClientRequest
 from agora_recording.request.limits import MAX_DURATION_S, MAX_RESTARTS, MAX_TAGS
 from agora_recording.request.recording import CallbackUrl, TagName, TagValue
 
@@ -17,13 +17,16 @@ DEFAULT_AT_ONCE = 10
 MAX_EMPTY_S = 86_400
 MAX_RULES = 100  # of a stack: every batch of events reads them
 
-_NAME = r"^[A-Za-z0-9_\-]{1,64}$"
+_CHARACTER = r"[A-Za-z0-9_\-]"
 RuleName = Annotated[
     str,
     Meta(
-        pattern=_NAME,
+        pattern=f"^{_CHARACTER}{{1,64}}$",
         description="The rule's name.",
-        extra={"rule": "must be 1 to 64 letters, digits, hyphens and underscores"},
+        extra={
+            "rule": "must be 1 to 64 characters, each a letter (a to z, A to Z), a digit, - or _",
+            "character": _CHARACTER,
+        },
     ),
 ]
 ChannelMode = Literal["mix", "raw", "individual"]
@@ -39,10 +42,11 @@ class RuleRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
     channel_pattern: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,*]{1,64}$",
+            pattern=f"^[{NAME_CHARACTERS}*]{{1,64}}$",
             description="The channels: `*` stands for any characters, also for none.",
             extra={
-                "rule": "must be 1 to 64 characters, each * or one that a channel's name may have"
+                "rule": "must be 1 to 64 characters, each * or one that a channel's name may have",
+                "character": f"[{NAME_CHARACTERS}*]",
             },
         ),
     ]

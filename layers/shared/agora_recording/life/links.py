@@ -58,7 +58,10 @@ class LinkStore(TableStore, frozen=True):
                 raise RecordingNotFoundError(
                     f"There is no recording {link.recording_id}, or it is being deleted."
                 ) from None
-            raise lost_to(error, "The recording is being written; try again.") from error
+            raise lost_to(
+                error,
+                "Another request changes this recording at the moment; send the request again.",
+            ) from error
 
     def get(self, token_hash: str) -> Link:
         """Return a link as it is now, even one that is over. Raises LinkNotFoundError."""

@@ -26,5 +26,7 @@ def refuse_too_large(recording: Recording, path: str) -> None:
     )
     size, most = size_of(to_item(to_row(asked))), LARGEST_ROW - LIFE_BYTES
     if size > most:
-        rule = f"must be smaller: the recording would be stored in {size} bytes, of {most} at most"
+        rule = (
+            f"must be smaller: the recording would need {size} bytes, and at most {most} are stored"
+        )
         raise RequestInvalidError([Problem(path, rule)])

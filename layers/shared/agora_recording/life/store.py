@@ -145,7 +145,8 @@ class RecordingStore(TableStore, frozen=True, kw_only=True):
         row = from_item(answer["Item"])
         if row["fingerprint"] != fingerprint:
             raise IdempotencyConflictError(
-                "This Idempotency-Key was used for another request; use a new key for a new one."
+                "This Idempotency-Key was used for another request; use a new key for a new "
+                "request."
             )
         try:
             return self.get(row["recordingId"])

@@ -16,9 +16,10 @@ from agora_recording.request.conformance import MOST_FINDINGS, Checked, child
 from agora_recording.request.rules import members
 
 WRAPPING = "clientRequest"
+_PUT_LAYOUT = "PUT /recordings/{recordingId}/layout"
 _UPDATE = UpdateFields.__struct_fields__
 _LAYOUT = Layout.__struct_fields__
-# Members of an update's fields, and the field that each belongs into.
+# Members of an update's fields, and the field that each belongs in.
 _INNER = {
     "audioUidList": "streamSubscribe",
     "videoUidList": "streamSubscribe",
@@ -59,7 +60,7 @@ def rewrap(checked: Checked, given: Unwrapped, cname: str) -> Checked:
             rule = "has no effect: the path names the recording, whose uid changes with a restart"
             warnings.append(Problem(here, rule))
         elif name != "cname":
-            problems.append(Problem(here, f"stands beside {WRAPPING}: put it inside"))
+            problems.append(Problem(here, f"must be inside {WRAPPING}, not beside it"))
     return Checked(
         (*problems, *(_inside(given.path, each) for each in checked.problems))[:MOST_FINDINGS],
         (*warnings, *(_inside(given.path, each) for each in checked.warnings)),
@@ -95,19 +96,19 @@ def _meant(name: str, value: object, known: Collection[str]) -> str | None:
             return f"is not a field of this call; did you mean {each}? Upper and lower case matter"
     is_layout = _LAYOUT[0] in known
     if is_layout and name in _UPDATE:
-        return "is changed with PATCH of the recording, not with its layout"
+        return "is no field of a layout: send it with PATCH /recordings/{recordingId}"
     if not is_layout and name in _LAYOUT:
-        return "is a field of a layout: send it with PUT to the recording's layout"
+        return f"is a field of a layout: send it with {_PUT_LAYOUT}"
     if not is_layout and name in _INNER:
-        return f"belongs into {_INNER[name]}"
+        return f"belongs in {_INNER[name]}"
     inner = members(value)
     config = members(inner.get("transcodingConfig"))
     if set(inner) & set(known):
-        return "is not a field of this call: give its members alone, without it"
+        return "is not a field of this call: put its fields one level higher, without it"
     if is_layout and set(config) & set(known):
-        return "is not a field of this call: give the members of its transcodingConfig alone"
+        return "is not a field of this call: send only the fields of its transcodingConfig"
     if name == "transcodingConfig":
-        return "is set at the start; its layout changes with PUT to the recording's layout"
+        return f"is set at the start; to change the layout, send {_PUT_LAYOUT}"
     if name in _AT_START:
         return f"is set at the start, and cannot be changed later; this call takes {_list(known)}"
     return None

@@ -55,9 +55,16 @@ class Findings:
         group = self._absent if rule.startswith(IS_REQUIRED) else self._broken
         _note(group, path, rule)
 
-    def wrong_type(self, path: str, wanted: str, given: object) -> None:
-        """Note a value of a wrong type; `wanted` names the right type, such as `a whole number`."""
-        _note(self._mistyped, path, f"must be {wanted}, not {_type_of(given)}")
+    def wrong_type(
+        self, path: str, wanted: str, given: object, bounds: str = "", example: str = ""
+    ) -> None:
+        """Note a value of a wrong type; `wanted` names the right type, such as `a whole number`.
+
+        `bounds` are words about its size; `example` is a value of it, as JSON has it.
+        """
+        met = _type_of(given)
+        more = f", such as {example}" if example else bounds + _QUOTES.get((wanted, met), "")
+        _note(self._mistyped, path, f"must be {wanted}{more}, not {met}")
 
     def warning(self, path: str, rule: str) -> None:
         """Note something that is allowed, but perhaps not intended."""
@@ -160,13 +167,29 @@ def _present(value: Any, shape: inspect.Type | None) -> Any:
     return value
 
 
-def _walk(value: Any, shape: inspect.Type, path: str, found: Findings, rule: str = "") -> None:
+class _Words(NamedTuple):
+    """What the `extra` of a type has for people.
+
+    `rule` takes the place of the words that are made from its bounds; `example` is a value of it,
+    as JSON has it; `character` is a pattern that each character of it must match.
+    """
+
+    rule: str = ""
+    example: str = ""
+    character: str = ""
+
+
+_NO_WORDS = _Words()
+
+
+def _walk(
+    value: Any, shape: inspect.Type, path: str, found: Findings, words: _Words = _NO_WORDS
+) -> None:
     match shape:
         case inspect.Metadata():
-            words = (shape.extra or {}).get("rule", rule)
-            _walk(value, shape.type, path, found, words)
+            _walk(value, shape.type, path, found, words._replace(**shape.extra or {}))
         case inspect.UnionType():
-            _walk_union(value, shape, path, found, rule)
+            _walk_union(value, shape, path, found, words)
         case inspect.StructType():
             _walk_struct(value, shape, path, found)
         case inspect.ListType():
@@ -176,9 +199,10 @@ def _walk(value: Any, shape: inspect.Type, path: str, found: Findings, rule: str
         case _:
             wanted = _type_name(shape)
             if not _is_of_type(value, shape):
-                found.wrong_type(path, wanted, value)
+                found.wrong_type(path, wanted, value, _bounds(shape), words.example)
             elif not _fits(value, shape):
-                found.problem(path, rule or _words(shape, wanted))
+                rule = words.rule or _must(shape, wanted)
+                found.problem(path, rule + _misfit(value, words.character))
 
 
 def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findings) -> None:
@@ -206,13 +230,14 @@ def _walk_struct(value: Any, shape: inspect.StructType, path: str, found: Findin
 
 def _hint(name: object, known: Mapping[str, inspect.Field]) -> str:
     """Say what was meant with an unknown name: the name in another case, or a place further in."""
-    text = str(name).lower()
     for meant in known:
-        if meant.lower() == text:
+        if meant.lower() == str(name).lower():
             return f"; did you mean {meant}? Upper and lower case matter"
+        if meant.lower() == str(name).lower().replace("_", "").replace("-", ""):
+            return f"; did you mean {meant}?"
     for outer, field in known.items():
         if name in _names(field.type):
-            return f"; it belongs into {outer}"
+            return f"; it belongs in {outer}"
     return ""
 
 
@@ -254,14 +279,14 @@ def _walk_dict(value: Any, shape: inspect.DictType, path: str, found: Findings) 
 
 
 def _walk_union(
-    value: Any, shape: inspect.UnionType, path: str, found: Findings, rule: str
+    value: Any, shape: inspect.UnionType, path: str, found: Findings, words: _Words
 ) -> None:
     others = _others(shape)
     if value is None and len(others) < len(shape.types):
         return
     member = _member(value, others)
     if member is not None:
-        _walk(value, member, path, found, rule)
+        _walk(value, member, path, found, words)
         return
     structs = [each for each in others if isinstance(each, inspect.StructType)]
     tag_field, tags = structs[0].tag_field or "", ", ".join(_quoted(each.tag) for each in structs)
@@ -298,12 +323,18 @@ def _member(value: Any, others: Sequence[inspect.Type]) -> inspect.Type | None:
 
 # --- types by name ------------------------------------------------------------------------------
 
-_TEXT, _WHOLE, _TRUTH = "text", "a whole number", "true or false"
+_TEXT, _WHOLE, _TRUTH = "a string", "a whole number", "true or false"
+_NUMBER, _DECIMAL = "a number", "a decimal number"
+# What to do about a value that has quotes and needs none, or the other way round.
+_QUOTES = {
+    **{(_TEXT, each): " in double quotes" for each in (_WHOLE, _DECIMAL, _TRUTH)},
+    **{(each, _TEXT): " without quotes" for each in (_WHOLE, _NUMBER, _TRUTH)},
+}
 # In this order: True is an int, too.
 _TYPES: tuple[tuple[type, str], ...] = (
     (bool, _TRUTH),
     (int, _WHOLE),
-    (float, "a decimal number"),
+    (float, _DECIMAL),
     (str, _TEXT),
     (list, "an array"),
     (dict, "an object"),
@@ -322,7 +353,7 @@ def _type_name(shape: inspect.Type) -> str:
         case inspect.IntType():
             return _WHOLE
         case inspect.FloatType():
-            return "a number"
+            return _NUMBER
         case inspect.StrType():
             return _TEXT
         case inspect.LiteralType():
@@ -355,24 +386,42 @@ def _fits(value: Any, shape: inspect.Type) -> bool:
     return True
 
 
+def _misfit(value: object, character: str) -> str:
+    """Say which character of a text does not match a pattern; nothing if all do."""
+    if not isinstance(value, str) or not character:
+        return ""
+    wrong = (at for at, each in enumerate(value, 1) if not _pattern(character).fullmatch(each))
+    at = next(wrong, None)
+    return (
+        f"; it has {len(value)} characters" if at is None else f"; character {at} is none of these"
+    )
+
+
 def _within(value: float, shape: inspect.IntType | inspect.FloatType) -> bool:
     # NaN is within nothing; every number in Agora's requests has a bound.
     return (shape.ge is None or value >= shape.ge) and (shape.le is None or value <= shape.le)
 
 
-def _words(shape: inspect.Type, wanted: str) -> str:
+def _bounds(shape: inspect.Type) -> str:
+    """Say between which bounds a number must be; nothing of any other type."""
+    match shape:
+        case inspect.IntType() | inspect.FloatType() if shape.ge is not None:
+            high = shape.le
+            return f" of {shape.ge} or more" if high is None else f" from {shape.ge} to {high}"
+    return ""
+
+
+def _must(shape: inspect.Type, wanted: str) -> str:
     """Say what a value of the right type must be."""
     match shape:
-        case inspect.IntType() | inspect.FloatType():
-            if shape.ge is not None and shape.le is not None:
-                return f"must be {wanted} from {shape.ge} to {shape.le}"
-            return f"must be {wanted}" + ("" if shape.ge is None else f", at least {shape.ge}")
         case inspect.LiteralType():
             values = ", ".join(_quoted(each) for each in shape.values)
             return f"must be {values}" if len(shape.values) == 1 else f"must be one of {values}"
         case inspect.StrType():
-            return f"must be text of {_count(shape.min_length or 0, shape.max_length, 'character')}"
-    return f"must be {wanted}"
+            return (
+                f"must be {_TEXT} of {_count(shape.min_length or 0, shape.max_length, 'character')}"
+            )
+    return f"must be {wanted}{_bounds(shape)}"
 
 
 def _count(least: int, most: int | None, noun: str) -> str:

@@ -23,8 +23,8 @@ from agora_recording.request.rules import MODES, Mode
 from agora_recording.request.times import StartAt, StopAt
 
 _TAG_RULE = {
-    "rule": f"must be a name of 1 to {MAX_TAG_NAME} characters and a text of at most "
-    f"{MAX_TAG_VALUE}"
+    "rule": f"must be a name of 1 to {MAX_TAG_NAME} characters with a string of at most "
+    f"{MAX_TAG_VALUE} characters"
 }
 TagName = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_NAME, extra=_TAG_RULE)]
 TagValue = Annotated[str, Meta(max_length=MAX_TAG_VALUE, extra=_TAG_RULE)]

@@ -24,7 +24,7 @@ from agora_recording.request.conformance import IS_REQUIRED, MOST_LEVELS, child
 Mode = Literal["individual", "mix", "raw", "web"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
-STORAGE_RULE = "must be left out: the bundle adds the storage itself"
+STORAGE_RULE = "must be left out: the stack adds the storage itself"
 
 _MOST_PIXELS = 1920 * 1080
 _DEFAULT_SIZE = {"width": 360, "height": 640}
@@ -37,6 +37,7 @@ _KINDS = ("Audio", "Video")
 # Any spelling of a subscription list.
 _REPEATED = ("startParameter", "clientRequest")
 # `sunscribe` is what Agora's Python client 0.2.0 writes for the videos of an update.
+_IGNORED = "is misspelt or misplaced: Agora would ignore it, and record everybody"
 _ANY_LIST = re.compile("(un)?su[bn]scribe(audio|video)uids?", re.IGNORECASE)
 
 # Which modes a field is for; a field that is not here is for all of them. Agora calls these "only
@@ -142,11 +143,11 @@ def _the_scene_fits_the_mode(asked: Asked) -> Broken:
     scene = asked.top["scene"]
     if asked.mode == "web":
         if scene != 1:
-            yield "scene", "must be 1 in web mode (or left out: the bundle sends 1)"
+            yield "scene", "must be 1 in web mode (or left out: the stack sends 1)"
     elif scene == 1:
-        yield "scene", "1 is for web mode"
+        yield "scene", "must not be 1: that is for web mode only"
     elif scene == 2 and asked.mode != "individual":
-        yield "scene", "2 is for individual mode"
+        yield "scene", "must not be 2: that is for individual mode only"
 
 
 def _postponed_work_is_asked_for_whole(asked: Asked) -> Broken:
@@ -267,7 +268,10 @@ def _start_parameter_is_what_start_gets(asked: Asked) -> Broken:
     for name in {**start, **given}:
         if name != "storageConfig" and not _same(start, given, name):
             path = child("startParameter", name)
-            yield path, "must equal the same field of clientRequest, which start gets"
+            yield (
+                path,
+                "must equal the field of this name in clientRequest; or leave startParameter out",
+            )
 
 
 Rule = Callable[[Asked], Broken]
@@ -304,7 +308,7 @@ def _each_field_has_its_modes(asked: Asked) -> Broken:
 
 def _raw_mode_has_no_stream_mode(asked: Asked) -> Broken:
     if asked.mode == "raw" and "streamMode" in members(asked.given.get("recordingConfig")):
-        yield "recordingConfig.streamMode", "does not exist in raw mode: the bundle leaves it out"
+        yield "recordingConfig.streamMode", "does not exist in raw mode: the stack leaves it out"
 
 
 def _raw_mode_has_no_scene(asked: Asked) -> Broken:
@@ -326,7 +330,7 @@ def _the_uid_group_is_missing(asked: Asked) -> Broken:
 
 def _the_channel_type_is_assumed(asked: Asked) -> Broken:
     if asked.mode != "web" and "channelType" not in asked.recording:
-        rule = "is not given: the bundle sends 0 (communication)"
+        rule = "is not given: the stack sends 0 (communication)"
         yield "recordingConfig.channelType", f"{rule}; give 1 if your app broadcasts live"
 
 
@@ -466,7 +470,7 @@ def misplaced_lists(top: Mapping[str, Any], places: Set[str]) -> Broken:
             here = child(path, name)
             if _ANY_LIST.fullmatch(name) and here not in places:
                 known = ", ".join(sorted(place for place in places if _is_alike(place, name)))
-                yield here, f"would be ignored by Agora, and everybody recorded: write {known}"
+                yield here, f"{_IGNORED}: write {known}"
             waiting.append((here, each, level + 1))
 
 
@@ -478,7 +482,10 @@ def _is_alike(place: str, name: str) -> bool:
 def whole_body(top: Mapping[str, Any]) -> Broken:
     """Find the body of a call to Agora where only its clientRequest belongs."""
     if "clientRequest" in top:
-        yield "clientRequest", "is inside another one: give its members alone, without it"
+        yield (
+            "clientRequest",
+            "must not be inside another clientRequest: put its fields one level higher",
+        )
 
 
 def doubtful_lists(config: Mapping[str, Any]) -> Broken:

@@ -11,11 +11,16 @@ from agora_recording.clock import from_iso, iso, to_ms
 from agora_recording.errors import Problem
 from agora_recording.request.limits import MAX_AHEAD_DAYS, MAX_DURATION_S
 
+_EXAMPLE = "2026-12-24T18:00:00Z"
 Time = Annotated[
     str,
     Meta(
         pattern=r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})$",
-        extra={"rule": "must be an instant with its offset, such as 2026-12-24T18:00:00Z"},
+        extra={
+            "rule": f"must be a date and time with its time zone, such as {_EXAMPLE} or "
+            "2026-12-24T19:00:00+01:00",
+            "example": f'"{_EXAMPLE}"',
+        },
         extra_json_schema={"format": "date-time"},
     ),
 ]
@@ -52,7 +57,7 @@ def read_times(body: Mapping[str, Any], problems: list[Problem]) -> Times:
         try:
             found[name] = from_iso(body[name].upper()) if name in body else None
         except (ValueError, OverflowError):
-            problems.append(Problem(name, "must be an instant that exists in the calendar"))
+            problems.append(Problem(name, "must be a date and time that exist"))
     return Times(found.get("startAt"), found.get("stopAt"))
 
 
@@ -73,8 +78,10 @@ def time_problems(times: Times, now_ms: int, *, begun_ms: int | None = None) -> 
     begins_ms = begun_ms if begun_ms is not None else max(start_ms or 0, now_ms)
     if stop_ms is not None and not problems:
         if stop_ms <= max(begins_ms, now_ms):
-            what = "now" if begins_ms <= now_ms else "startAt"
-            problems.append(Problem("stopAt", f"must be after {what}"))
+            rule = f"must be in the future, and it is {iso(now_ms)} now"
+            if begins_ms > now_ms:
+                rule = "must be later than startAt"
+            problems.append(Problem("stopAt", rule))
         elif stop_ms > begins_ms + to_ms(MAX_DURATION_S):
             rule = f"must be at most {MAX_DURATION_S} seconds after the recording begins"
             problems.append(Problem("stopAt", f"{rule}: Agora records no longer at a stretch"))
