@@ -261,8 +261,8 @@ def _parser() -> argparse.ArgumentParser:
         "--now", action="store_true", help="do not wait for the files of recordings that are over"
     )
     for each in verbs.choices.values():
-        words = each.format_usage().removeprefix("usage: make ops ").split()
-        each.usage = f'make ops ARGS="{" ".join(words)}"'
+        words = each.format_usage().removeprefix("usage: make ops ").replace("[-h] ", "").split()
+        each.usage = f'make ops ARGS="[--stack NAME | --local] {" ".join(words)}"'
     return parser
 
 
@@ -488,7 +488,7 @@ def _track(track: dict[str, Any] | None) -> str:
 def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:
     if "endedAt" in found:
         return [f"{found['recordingId']} is over already: {found['status']}, {found['endReason']}."]
-    return [f"{found['recordingId']} is asked to stop; it is {found['status']}."]
+    return [f"{found['recordingId']} is asked to stop; its status is {found['status']}."]
 
 
 def _tell_resent(found: dict[str, Any]) -> Iterable[str]:

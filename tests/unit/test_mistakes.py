@@ -212,6 +212,12 @@ MISTAKES = [
         "There is no recording 01M8CTNMX9QQQ6MQZJGF62HGD3.",
     ),
     Mistake(
+        "what is no id",
+        lambda it: it.get("RECORDING_ID"),
+        404,
+        "There is no recording 'RECORDING_ID': an id has 26 digits and capital letters.",
+    ),
+    Mistake(
         "a parameter that is misspelt",
         lambda it: it.get(channel="standup"),
         400,

@@ -135,7 +135,12 @@ def test_a_problem_tells_the_rule_in_words() -> None:
             'a string, such as "12345", not a whole number',
         ),
         ("recordingConfig.subscribeVideoUids[0]", None, 'a string, such as "12345", not null'),
-        ("recordingConfig.subscribeVideoUids", "101", "an array, not a string"),
+        ("recordingConfig.subscribeVideoUids", "101", 'an array, such as ["12345"], not a string'),
+        (
+            "recordingFileConfig.avFileType",
+            "mp4",
+            'an array, such as ["hls", "mp4"], not a string',
+        ),
         ("recordingConfig.transcodingConfig", [], "an object, not an array"),
         ("recordingFileConfig.avFileType[1]", {}, "a string, not an object"),
         ("region", 1, "a string in double quotes, not a whole number"),
