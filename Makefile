@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types static unit runtime floor workflow template stories pictures bench simulate plant mutate openapi readme clients ops build regions rehearse deploy lock clean
+.PHONY: help demo up test lint types static unit runtime floor workflow template stories pictures bench simulate soak plant mutate openapi readme clients ops build regions rehearse deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -93,6 +93,9 @@ bench: $(VENV)/test.done ## everything that is measured, beside its floor: a tab
 
 simulate: $(VENV)/test.done ## a minute of random lives, held to a contract: make simulate ARGS="--seconds 600"
 	@$(BIN)/python -m simulation $(ARGS)
+
+soak: $(VENV)/test.done ## ten minutes of the embedded stack in bad weather, sixty recordings at a time: make soak ARGS="--seconds 60"
+	@$(BIN)/python -m simulation.soak $(ARGS)
 
 plant: $(VENV)/test.done $(TOOLS)/asl.done ## bugs, one by one, in a copy of the tree: what notices each?
 	@$(BIN)/python -m simulation.plant $(ARGS)

@@ -2,12 +2,15 @@
 
 Each promise is one function, whose first line says it. Those of `AT_EVERY_STEP` are held after each
 thing that happens; those of `WHEN_A_ROW_IS_WRITTEN` at each write; those of
-`WHEN_A_VIEWER_IS_ANSWERED` at each answer; those of `IN_TIME` some hours after the last thing that
-went wrong; those of `AT_THE_END` when late files and deletions have had their days.
+`WHEN_A_VIEWER_IS_ANSWERED` and `WHEN_THE_APP_IS_CALLED` then; those of `IN_TIME` some hours after
+the last thing that went wrong; those of `AT_THE_END` when late files and deletions have had their
+days.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -15,11 +18,14 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from agora_recording.aws.dynamodb import from_item
+from agora_recording.callbacks.message import TRIES
 from agora_recording.notifications import effects, events
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.model import RANK, TERMINAL, Attempt, Recording
+from tests.world.app import CALLBACK_SECRET
 
 if TYPE_CHECKING:
+    from simulation.receiver import Call
     from simulation.stack import Stack
     from simulation.viewers import Shown, View
     from tests.world.live_agora import AgoraSession
@@ -31,6 +37,7 @@ MOST_CALLS_A_SECOND = 10  # Agora: quotas
 SHORT_MS = 15_000  # a recording that is stopped sooner may have nothing
 REMEMBERED_MS = 15_000  # so long after a link's end what was opened before may still open
 LOOKED_MS = 60_000  # so long what a bucket held may be remembered
+SIGNED_S = 60  # so old a signature may be when its call comes
 ENDS = frozenset({"Recording Completed", "Recording Incomplete", "Recording Failed"})
 # What stays when a recording is deleted: its Idempotency-Key, and that its sessions were deleted.
 REMAINS = ("IDEM#", "SESSION#")
@@ -197,6 +204,43 @@ def a_link_that_is_open_plays(stack: Stack, view: View) -> Broken:
                 yield f"a link of r{link.number} plays {len(view.named)} of {len(there)} slices"
 
 
+# --- when the app is called ---------------------------------------------------------------------
+
+
+def every_call_is_signed(_: Stack, call: Call) -> Broken:
+    """Each call has a signature over its id, a time of now and its body (Standard Webhooks)."""
+    at_s = int(call.headers["webhook-timestamp"])
+    if abs(call.at_ms / 1000 - at_s) > SIGNED_S:
+        yield f"the call {call.id} was signed {call.at_ms / 1000 - at_s:.0f} s before it came"
+    signed = f"{call.id}.{at_s}.".encode() + call.body
+    wanted = hmac.digest(base64.b64decode(CALLBACK_SECRET), signed, "sha256")
+    if call.headers["webhook-signature"] != f"v1,{base64.b64encode(wanted).decode()}":
+        yield f"the call {call.id} has another signature"
+
+
+def a_call_goes_only_where_it_may(stack: Stack, call: Call) -> Broken:
+    """No call goes to a host that is not allowed, nor to an address that wants no more calls."""
+    if not stack.allows(f"https://{call.place.host}", call.begun_ms):
+        yield f"{call.place.host} is called, which is not allowed"
+    if stack.off_ms is not None and call.begun_ms > stack.off_ms:
+        yield f"{call.place.host} is called, and wanted no more calls"
+
+
+def a_call_tells_what_is_written(stack: Stack, call: Call) -> Broken:
+    """A message tells what the row says already, always in the same words; nothing of a recording
+    that was deleted.
+    """
+    recording_id, status = call.told["recordingId"], call.told["status"]
+    row = stack.contract.rows.get(recording_id)
+    deleted_ms = stack.deleted_ms(recording_id)
+    if row and RANK[status] > RANK[row.status]:
+        yield f"{status} was told of {stack.name(row)}, which is {row.status}"
+    if deleted_ms is not None and call.begun_ms > deleted_ms:
+        yield f"{call.id} was told of a recording that is deleted"
+    if stack.receiver.bodies.setdefault(call.id, call.body) != call.body:
+        yield f"{call.id} was told in other words"
+
+
 # --- in time ------------------------------------------------------------------------------------
 
 
@@ -244,6 +288,27 @@ def every_end_is_told_with_one_id(stack: Stack) -> Broken:
             yield f"the end of {recording_id} was never told"
         if any(count > 1 for count in kinds.values()):
             yield f"the end of {recording_id} was told with several ids"
+
+
+def the_app_is_told_of_every_end(stack: Stack) -> Broken:
+    """Who asked to be called was told how a recording ended, and no message waits any more.
+
+    Except where the server was away for all the tries, wanted no more calls, or may not be called.
+    """
+    receiver = stack.receiver
+    for row in stack.contract.rows.values():
+        waiting = [
+            each for each in stack.parts.calls.of(row.recording_id) if each.state == "waiting"
+        ]
+        if waiting:
+            yield f"{waiting[0].message_id} still waits after {waiting[0].tries} tries"
+        wants_calls = row.callback_url and stack.allows(row.callback_url)
+        end = f"{row.recording_id}-{row.status}"
+        if not wants_calls or receiver.has_gone or end in receiver.taken:
+            continue
+        tries = [each.tries for each in stack.parts.calls.of(row.recording_id)]
+        if max(tries, default=0) < TRIES:
+            yield f"the app never took that {stack.name(row)} is {row.status}"
 
 
 def every_accepted_event_counts_once(stack: Stack) -> Broken:
@@ -343,6 +408,11 @@ WHEN_A_VIEWER_IS_ANSWERED: tuple[Callable[[Stack, View], Broken], ...] = (
     a_link_that_is_over_opens_nothing,
     a_link_that_is_open_plays,
 )
+WHEN_THE_APP_IS_CALLED: tuple[Callable[[Stack, Call], Broken], ...] = (
+    every_call_is_signed,
+    a_call_goes_only_where_it_may,
+    a_call_tells_what_is_written,
+)
 IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
     every_recording_ends,
     nothing_runs_at_agora,
@@ -350,6 +420,7 @@ IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
 )
 AT_THE_END: tuple[Callable[[Stack], Broken], ...] = (
     every_end_is_told_with_one_id,
+    the_app_is_told_of_every_end,
     every_accepted_event_counts_once,
     deleted_means_that_nothing_is_left,
     what_the_api_promised_is_true,
@@ -411,6 +482,12 @@ class Contract:
         """Hold what is held when a viewer gets an answer; `at_every_step` raises."""
         for promise in WHEN_A_VIEWER_IS_ANSWERED:
             self._hold(promise, promise(self._stack, view))
+
+    def called(self, call: Call) -> None:
+        """Hold what is held when the app is called; `at_every_step` raises."""
+        self.shows("a call", call.body.decode())
+        for promise in WHEN_THE_APP_IS_CALLED:
+            self._hold(promise, promise(self._stack, call))
 
     def in_time(self) -> None:
         """Hold what is held when nothing has gone wrong for hours; `at_every_step` raises."""

@@ -76,6 +76,7 @@ class People:
             "leave": self._leave,
             "kill execution": self._kill_execution,
             "deploy": self._deploy,
+            "forbid host": self._forbid_host,
             "no sweeps": self._no_sweeps,
             "stuck queue": self._stuck_queue,
         }
@@ -139,8 +140,12 @@ class People:
             body["startAt"] = iso(begins_ms)
         if first.stop_s:
             body["stopAt"] = iso(begins_ms + first.stop_s * 1000)
+        if first.url:
+            body["callbackUrl"] = first.url
 
         def taken(answer: Answer) -> bool:
+            if answer["statusCode"] == 400 and not stack.allows(first.url):
+                return True
             if answer["statusCode"] != 202:
                 if answer["statusCode"] < 500 and answer["statusCode"] != 409:
                     self.contradictions.append(f"r{number} was refused: {answer['body']}")
@@ -338,6 +343,9 @@ class People:
 
     def _deploy(self, _: Act, __: int) -> None:
         self._stack.deploy()
+
+    def _forbid_host(self, _: Act, __: int) -> None:
+        self._stack.forbid_hosts()
 
     def _no_sweeps(self, act: Act, _: int) -> None:
         self._stack.no_sweeps_until_ms = self._stack.clock.now_ms + act.seconds * 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property, partial
 from typing import Any, cast
@@ -15,6 +16,8 @@ from agora_recording.aws.signing import Keys
 from agora_recording.clock import from_iso, iso
 from agora_recording.errors import RecordingError
 from agora_recording.files.record_file_arrival import Taken
+from agora_recording.life.look_queue import Between
+from agora_recording.life.watch_recordings import Swept
 from agora_recording.notifications import envelope
 from agora_recording.notifications.facts import SessionRow
 from agora_recording.notifications.intake import IntakeSettings, Receipt, take
@@ -29,18 +32,20 @@ from simulation.luck import Kinds, Luck
 from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
 from simulation.random_agora import RandomAgora
+from simulation.receiver import HOST, Receiver
 from simulation.story import Story
 from simulation.viewers import Viewers
 from simulation.weather import Weather
 from simulation.wire import Wire
 from tests.world import webhook
+from tests.world.app import CALLBACK_SECRET
 from tests.world.bucket import FakeBucket
 from tests.world.bus import FakeBus
 from tests.world.clock import Timeline
 from tests.world.errors import error
 from tests.world.expressions import Item
 from tests.world.faults import operation
-from tests.world.house import APP_ID, CERTIFICATE, HIDDEN_S, MINUTE_MS, Rooms
+from tests.world.house import APP_ID, CERTIFICATE, MINUTE_MS, Rooms
 from tests.world.machine import Machine
 from tests.world.schedules import FakeScheduler
 from tests.world.settings import WorldSettings
@@ -57,9 +62,8 @@ CALM_S = 1800  # no new fault this long after the last deed
 MOST_EVENTS = 300_000  # more than these, and it goes on for ever
 IN_TIME_S = 4 * 3600  # when everything is over, after the last thing that went wrong
 LAST_S = 6 * 86_400  # late files are awaited for four days
-_ARRIVALS = template()["Resources"]["FileArrivals"]["Properties"]
-_RECEIVES = _ARRIVALS["RedrivePolicy"]["maxReceiveCount"]
 _BATCH = 10
+_KEPT_S = 4 * 86_400  # how long a queue keeps a message that does not say it
 _LABELS = {
     "StartRecordingFunction": "start",
     "QueryRecordingFunction": "query",
@@ -132,7 +136,7 @@ class Table(FakeTable):
 
 
 class Queue:
-    """The queue of arrivals, which brings each message to its room, once or more often."""
+    """The queues, which bring each message to its room, once or more often."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -141,16 +145,18 @@ class Queue:
         self.poison: list[dict[str, Any]] = []
 
     @operation
-    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
+    def send_message(
+        self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0, MessageGroupId: str = ""
+    ) -> None:
         """Take a message, to be brought after a delay in whole seconds."""
         assert DelaySeconds in range(901)
-        self.stack.contract.shows("a message", MessageBody)
-        if QueueUrl != "arrivals":
+        self.stack.contract.shows("a message", f"{MessageGroupId} {MessageBody}")
+        if QueueUrl in self._rooms:
+            self.put(QueueUrl, MessageBody, DelaySeconds)
+        else:
             self.poison.append(msgspec.json.decode(MessageBody))
-            return
-        self.put(MessageBody, DelaySeconds)
 
-    def put(self, body: str, delay_s: float = 0) -> None:
+    def put(self, queue: str, body: str, delay_s: float = 0) -> None:
         """Keep a message until it is brought."""
         self.sent += 1
         place = f"message {self.sent}"
@@ -159,29 +165,54 @@ class Queue:
         if kind == "late":
             after_s += self.stack.luck.number(place, 5, 600)
         if kind != "lost":
-            self.stack.later(after_s, self._bring, body, 1)
+            self.stack.later(after_s, self._bring, queue, body, self.stack.clock.now_ms)
         if kind == "twice":
-            self.stack.later(after_s + 0.4, self._bring, body, 1)
+            self.stack.later(after_s + 0.4, self._bring, queue, body, self.stack.clock.now_ms)
 
-    def _bring(self, body: str, receives: int) -> None:
+    def _bring(self, queue: str, body: str, sent_ms: int, receives: int = 1) -> None:
         stack = self.stack
+        name, function, room, resource = self._rooms[queue]
+        if stack.clock.now_ms - sent_ms > resource.get("MessageRetentionPeriod", _KEPT_S) * 1000:
+            return
         if stack.clock.now_ms < stack.stuck_until_ms:
             wait_s = (stack.stuck_until_ms - stack.clock.now_ms) / 1000
-            stack.later(wait_s, self._bring, body, receives)
+            stack.later(wait_s, self._bring, queue, body, sent_ms, receives)
             return
 
         def done(result: Any) -> None:
-            is_done = isinstance(result, Taken) and not result.failed
-            if not is_done and receives < _RECEIVES:
-                stack.later(HIDDEN_S, self._bring, body, receives + 1)
+            is_failed = isinstance(result, Dead | Exception)
+            is_failed |= isinstance(result, Taken) and bool(result.failed)
+            most = resource.get("RedrivePolicy", {}).get("maxReceiveCount", math.inf)
+            if is_failed and receives < most:
+                hidden_s = resource["VisibilityTimeout"]
+                stack.later(hidden_s, self._bring, queue, body, sent_ms, receives + 1)
 
-        record = {"messageId": "1", "body": body}
-        stack.run(
-            "look at files",
-            "RecordFileArrivalFunction",
-            lambda: stack.parts.arrivals.take([record]),
-            done,
-        )
+        stack.run(name, function, partial(room, {"messageId": "1", "body": body}), done)
+
+    @cached_property
+    def _rooms(self) -> dict[str, tuple[str, str, Callable[[dict[str, str]], Any], Any]]:
+        """Return who gets the messages of each queue: a name, the function, the room, the queue."""
+        resources = template()["Resources"]
+
+        def look(record: dict[str, str]) -> Taken:
+            return self.stack.parts.arrivals.take([record])
+
+        def call(record: dict[str, str]) -> str:
+            asked = msgspec.json.decode(record["body"], type=dict[str, str])
+            return self.stack.parts.caller.send(asked["recordingId"], asked["call"])
+
+        def sweep(record: dict[str, str]) -> Swept:
+            between = msgspec.json.decode(record["body"], type=Between)
+            return self.stack.parts.sweeper.sweep(seconds=50, between=[between])
+
+        return {
+            queue: (name, function, room, resources[resource]["Properties"])
+            for queue, name, function, room, resource in (
+                ("arrivals", "look at files", "RecordFileArrivalFunction", look, "FileArrivals"),
+                ("calls", "call the app", "SendCallbackFunction", call, "Calls"),
+                ("sweeps", "sweep between", "WatchRecordingsFunction", sweep, "SweepsBetween"),
+            )
+        }
 
 
 class Scheduler(FakeScheduler):
@@ -321,7 +352,10 @@ class Words:
 
 CUSTOMER_SECRET = "the-customer-secret-of-agora"
 STORAGE_SECRET = "the-secret-key-of-the-bucket"
-SECRETS = (CUSTOMER_SECRET, STORAGE_SECRET, webhook.SECRET, TOKEN, CERTIFICATE)
+SECRETS = (
+    *(CUSTOMER_SECRET, STORAGE_SECRET, webhook.SECRET, TOKEN, CERTIFICATE),
+    CALLBACK_SECRET,
+)
 
 
 class Stack(Rooms):
@@ -363,6 +397,8 @@ class Stack(Rooms):
         self.agora.skew_ms = story.apart_ms * 200
         self.people = People(self)
         self.viewers = Viewers(self)
+        self.receiver = Receiver(self)
+        self.hosts: list[tuple[int, frozenset[str]]] = [(0, frozenset({HOST}))]  # since when (ms)
         keys = {"customerId": "an-id", "customerSecret": CUSTOMER_SECRET}
         if story.token_s:
             keys["appCertificate"] = self.agora.certificate = CERTIFICATE
@@ -372,6 +408,7 @@ class Stack(Rooms):
         self.secrets.versions["console"] = [webhook.SECRET]
         self.labels: dict[str, str] = {}
         self.stuck_until_ms = 0
+        self.off_ms: int | None = None  # when it was written that the app wants no more calls
         self.steps = 0
         self._chances = self._randoms = self._parks = 0
         self._deletions: dict[str, int] = {}
@@ -386,6 +423,7 @@ class Stack(Rooms):
             now_ms=self.now,
             monotonic=lambda: self.now() / 1000,
             http=cast(Any, self.wire),
+            poster=self.receiver,
             keys=lambda: Keys("AKID", "secret", "token"),
         )
 
@@ -406,6 +444,23 @@ class Stack(Rooms):
         """Begin with new environments; what runs goes on in the old ones."""
         for name in ("parts", "webhook_parts"):
             self.__dict__.pop(name, None)
+
+    def forbid_hosts(self) -> None:
+        """Deploy with a parameter by which no app may be called."""
+        self.settings = replace(self.settings, callback_hosts="")
+        self.hosts.append((self.clock.now_ms, frozenset()))
+        self.deploy()
+
+    def allows(self, url: str, since_ms: int | None = None) -> bool:
+        """Tell whether an address may be called: now, or at any time since an instant (ms).
+
+        No address at all may be there.
+        """
+        host = url.removeprefix("https://").partition("/")[0]
+        begins = [each for each, _ in self.hosts[1:]] + [math.inf]
+        from_ms = self.clock.now_ms if since_ms is None else since_ms
+        held = zip(begins, self.hosts, strict=True)
+        return not url or any(host in hosts for until, (_, hosts) in held if until > from_ms)
 
     def now(self) -> int:
         """Return the present as the process sees it that runs just now."""
@@ -510,6 +565,10 @@ class Stack(Rooms):
     def _written(self, item: Item) -> None:
         self.contract.shows("the table", item)
         sort = item["SK"]["S"]
+        if sort.startswith("CALL#"):
+            self._await_sweep()
+        if item["PK"]["S"].startswith("ENDPOINT#"):
+            self.off_ms = self.clock.now_ms
         if sort == "META":
             row = from_row(from_item(item))
             self.labels[row.recording_id] = self.name(row)
@@ -581,7 +640,7 @@ class Stack(Rooms):
         if key.endswith(told_endings()):
             at = iso(self.clock.now_ms)
             told = {"detail": {"object": {"key": key, "size": size, "etag": "e"}}, "time": at}
-            self.queue.put(msgspec.json.encode(told).decode())
+            self.queue.put("arrivals", msgspec.json.encode(told).decode())
 
     # --- the sweeper ---
 

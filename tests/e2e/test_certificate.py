@@ -1,6 +1,6 @@
 """A project with an App Certificate: Agora checks the tokens, and throws out whose token ends.
 
-The tokens are valid for 25 minutes of the stack's time, so a recording outlives several.
+The tokens are valid for 20 minutes of the stack's time, so a recording outlives several.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from local.stack import EmbeddedStack
 from tests.e2e.conftest import SPEED, Stage, eventually
 
 CERTIFICATE = "0c0de5e1f0123456789abcdef6543210"
-TOKEN_S = 1500
+TOKEN_S = 1200
 SLICE_MS = 15_000 / SPEED
-TOKENS = 3
+TOKENS = 2
 
 
 @pytest.fixture(scope="module")

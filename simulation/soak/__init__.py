@@ -1,0 +1,1 @@
+"""The soak: the embedded stack under bad weather, with many recordings at a time, for minutes."""
