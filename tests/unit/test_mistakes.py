@@ -240,7 +240,7 @@ MISTAKES = [
         lambda it: it.patch({"recordingConfig": {"maxIdleTime": 60}}),
         400,
         "recordingConfig: is set at the start, and cannot be changed later; this call takes "
-        "streamSubscribe, webRecordingConfig, rtmpPublishConfig.",
+        "streamSubscribe, webRecordingConfig, rtmpPublishConfig, startAt, stopAt.",
     ),
     Mistake(
         "a layout in the wrong call",
@@ -254,7 +254,7 @@ MISTAKES = [
         lambda it: it.patch({}),
         400,
         "body: is empty; it must hold at least one of streamSubscribe, webRecordingConfig, "
-        "rtmpPublishConfig.",
+        "rtmpPublishConfig, startAt, stopAt.",
     ),
     Mistake(
         "a change that comes too late",

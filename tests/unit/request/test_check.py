@@ -653,7 +653,7 @@ def test_what_is_wrapped_twice_or_is_no_wrapping_is_refused(inner: Any) -> None:
     assert paths(found.problems) == {"clientRequest"}
 
 
-TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
+TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig, startAt, stopAt"
 
 
 @pytest.mark.parametrize(
@@ -665,6 +665,11 @@ TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
         (
             {"recordingConfig": {"maxIdleTime": 60}},
             "recordingConfig",
+            f"is set at the start, and cannot be changed later; this call takes {TAKES}",
+        ),
+        (
+            {"maxDurationSeconds": 60},
+            "maxDurationSeconds",
             f"is set at the start, and cannot be changed later; this call takes {TAKES}",
         ),
         (

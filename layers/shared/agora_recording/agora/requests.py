@@ -234,8 +234,13 @@ class RecordingConfig(Struct, kw_only=True):
         Annotated[Literal[0, 1, 2, 3, 4, 5, 6, 7, 8], Meta(description="The channel's encryption.")]
         | UnsetType
     ) = UNSET
-    secret: str | UnsetType = UNSET
-    salt: str | UnsetType = UNSET
+    secret: Annotated[str, Meta(description="The key of the encrypted channel.")] | UnsetType = (
+        UNSET
+    )
+    salt: (
+        Annotated[str, Meta(description="32 bytes in Base64, with decryptionMode 7 and 8.")]
+        | UnsetType
+    ) = UNSET
     maxIdleTime: (
         Annotated[
             int,
