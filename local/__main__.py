@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 
 from local import demo, rehearsal
 from local.agora.arguments import port, speed, url
+from local.agora.interrupt import Interrupt
 from local.console import console_of
 from local.news import News
 from local.screen import Screen
@@ -44,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local", description="Run the bundle on this machine, without AWS and Agora."
+        prog="python -m local",
+        description="Run the stack on this machine, without AWS and Agora. It is what `make demo` "
+        'and `make up` run; they pass options on, as in: make up ARGS="--speed 20".',
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start everything and stay until Ctrl-C")
@@ -68,9 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(screen: Screen, arguments: argparse.Namespace) -> int:
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+    over = Interrupt()
     screen.live("starting")
     with (
         EmbeddedStack(
@@ -100,7 +99,7 @@ def _up(screen: Screen, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(screen: Screen, news: News, over: threading.Event) -> None:
+def _tell(screen: Screen, news: News, over: Interrupt) -> None:
     """Show what happens until it is over."""
     screen.line("What happens from now on (--quiet: nothing):")
     while not over.wait(_LOOK_S):

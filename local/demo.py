@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from local.agora.interrupt import Interrupt
 from local.api import Api, send
 from local.console import console_of
 from local.news import EVENTS, STEPS
@@ -65,10 +64,7 @@ def _stay(screen: Screen, stack: EmbeddedStack, recording_id: str) -> None:
         where = console.door.url_of(f"recordings/{recording_id}")
         screen.line(f"\nSee it in the console: {where}")
         screen.line("Ctrl-C ends it.")
-        over = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: over.set())
-        over.wait()
+        Interrupt().wait()
 
 
 class _Story:

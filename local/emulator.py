@@ -18,6 +18,7 @@ from urllib.request import urlopen
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ROOT = ("test", "test")  # MiniStack's root caller
+_LAST_LINES = 20
 _START_S = 60  # on a machine that is busy with other things
 
 
@@ -31,6 +32,17 @@ def free_port() -> int:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
     return port
+
+
+def port_error(port: int, option: str, error: OSError) -> EmulatorError:
+    """Say why nothing can listen on a port; `option` of the command line chooses another one."""
+    if isinstance(error, PermissionError):
+        return EmulatorError(
+            f"You have no right to use port {port}: choose one from 1024 on with {option}."
+        )
+    return EmulatorError(
+        f"Port {port} is in use: end the program there, or choose another port with {option}."
+    )
 
 
 class Emulator:
@@ -60,11 +72,11 @@ class Emulator:
 
     def __enter__(self) -> Self:
         with socket.socket() as probe:
-            if probe.connect_ex((HOST, self.port)) == 0:
-                raise EmulatorError(
-                    f"Port {self.port} is in use: end the program there, or choose another port "
-                    "with --port."
-                )
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, self.port))
+            except OSError as error:
+                raise port_error(self.port, "--port", error) from error
         self.audit.unlink(missing_ok=True)
         self.calls.unlink(missing_ok=True)
         self.requests.unlink(missing_ok=True)
@@ -77,7 +89,11 @@ class Emulator:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
             )
-        self._await_health()
+        try:
+            self._await_health()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -86,6 +102,9 @@ class Emulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         if self._process is None:
             return
         group = self._process.pid
@@ -129,11 +148,18 @@ class Emulator:
         end = time.monotonic() + _START_S
         while time.monotonic() < end:
             if self._process.poll() is not None:
-                raise EmulatorError(f"The AWS emulator ended at once; see {self.log}.")
+                raise EmulatorError(f"The AWS emulator ended at once. {self._last_words()}")
             try:
                 with urlopen(f"{self.url}/_ministack/health", timeout=1) as answer:
                     if answer.status == 200:
                         return
             except (URLError, OSError):
                 time.sleep(0.02)
-        raise EmulatorError(f"The AWS emulator did not start in {_START_S} s; see {self.log}.")
+        raise EmulatorError(f"The AWS emulator did not start in {_START_S} s. {self._last_words()}")
+
+    def _last_words(self) -> str:
+        """Return the end of the log in a sentence: its folder is gone when somebody reads it."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        if not lines:
+            return "It has logged nothing."
+        return "The end of its log:\n" + "\n".join(lines[-_LAST_LINES:])

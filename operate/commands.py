@@ -20,7 +20,9 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     EndpointConnectionError,
+    NoCredentialsError,
     NoRegionError,
+    ProfileNotFound,
 )
 
 from agora_recording.clock import from_iso, now_ms
@@ -37,6 +39,10 @@ from operate.operations import Operator
 
 STACK = "agora-recording"
 FACTS = "local/stack.json"
+_UP = "Does `make up` still run?"
+_REACHABLE = "Is there a network, and is the region right (--region)?"
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException")
 _MOST_INPUT = 65_536  # characters
 _MOST_WORD = 2048  # a resourceId has some hundreds of characters
 
@@ -53,15 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.local:
             deployment.enter_local(_facts(Path(arguments.facts)))
         result = arguments.act(Operator(deployment.find(arguments.stack)), arguments)
-    except EndpointConnectionError as error:
-        hint = " Does `make up` still run?" if arguments.local else ""
-        print(f"{error}.{hint}", file=sys.stderr)
-        return 1
-    except NoRegionError:
-        print("No region is set: give --region, or set AWS_REGION.", file=sys.stderr)
-        return 1
     except (RecordingError, ClientError, BotoCoreError, OSError, EOFError) as error:
-        print(str(error) or "The input ended too early.", file=sys.stderr)
+        print(_sentence(error, is_local=arguments.local), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -69,6 +68,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in lines:
         print(line)
     return int(_is_bad(result))
+
+
+def _sentence(error: Exception, *, is_local: bool) -> str:
+    """Say what went wrong, and what to do where that is known."""
+    match error:
+        case NoRegionError():
+            return "No region is set: give --region, or set AWS_REGION."
+        case NoCredentialsError():
+            return "No AWS credentials were found: log in, or name a profile with --profile."
+        case ProfileNotFound():
+            return f"{error}: `aws configure list-profiles` lists those that exist."
+        case EndpointConnectionError():
+            return f"{error}. {_UP if is_local else _REACHABLE}"
+        case ClientError() if error.response["Error"]["Code"] in _EXPIRED:
+            return "Your AWS credentials have expired: log in again."
+        case ClientError() if error.response["Error"]["Code"] in _UNKNOWN:
+            return "AWS does not know your access key: log in again, or name a profile (--profile)."
+    return str(error) or "The input ended too early."
 
 
 def _is_bad(result: Result) -> bool:
@@ -261,8 +278,8 @@ def _parser() -> argparse.ArgumentParser:
         "--now", action="store_true", help="do not wait for the files of recordings that are over"
     )
     for each in verbs.choices.values():
-        words = each.format_usage().removeprefix("usage: make ops ").split()
-        each.usage = f'make ops ARGS="{" ".join(words)}"'
+        words = each.format_usage().removeprefix("usage: make ops ").replace("[-h] ", "").split()
+        each.usage = f'make ops ARGS="[--stack NAME | --local] {" ".join(words)}"'
     return parser
 
 
@@ -488,7 +505,7 @@ def _track(track: dict[str, Any] | None) -> str:
 def _tell_stopped(found: dict[str, Any]) -> Iterable[str]:
     if "endedAt" in found:
         return [f"{found['recordingId']} is over already: {found['status']}, {found['endReason']}."]
-    return [f"{found['recordingId']} is asked to stop; it is {found['status']}."]
+    return [f"{found['recordingId']} is asked to stop; its status is {found['status']}."]
 
 
 def _tell_resent(found: dict[str, Any]) -> Iterable[str]:
@@ -620,7 +637,8 @@ def _tell_torn_down(found: dict[str, Any]) -> Iterable[str]:
         )
         yield found["refusal"]
         return
-    yield f"Nothing runs. The stack may be deleted: sam delete --stack-name {found['stack']}"
+    delete = f".tools/sam/bin/sam delete --stack-name {found['stack']}"
+    yield f"Nothing runs. The stack may be deleted: {delete}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> Iterable[str]:

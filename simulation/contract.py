@@ -2,12 +2,15 @@
 
 Each promise is one function, whose first line says it. Those of `AT_EVERY_STEP` are held after each
 thing that happens; those of `WHEN_A_ROW_IS_WRITTEN` at each write; those of
-`WHEN_A_VIEWER_IS_ANSWERED` at each answer; those of `IN_TIME` some hours after the last thing that
-went wrong; those of `AT_THE_END` when late files and deletions have had their days.
+`WHEN_A_VIEWER_IS_ANSWERED` and `WHEN_THE_APP_IS_CALLED` then; those of `IN_TIME` some hours after
+the last thing that went wrong; those of `AT_THE_END` when late files and deletions have had their
+days.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -15,11 +18,14 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from agora_recording.aws.dynamodb import from_item
+from agora_recording.callbacks.message import TRIES
 from agora_recording.notifications import effects, events
 from agora_recording.notifications.facts import SessionFacts
 from agora_recording.recording.model import RANK, TERMINAL, Attempt, Recording
+from tests.world.app import CALLBACK_SECRET
 
 if TYPE_CHECKING:
+    from simulation.receiver import Call
     from simulation.stack import Stack
     from simulation.viewers import Shown, View
     from tests.world.live_agora import AgoraSession
@@ -31,6 +37,9 @@ MOST_CALLS_A_SECOND = 10  # Agora: quotas
 SHORT_MS = 15_000  # a recording that is stopped sooner may have nothing
 REMEMBERED_MS = 15_000  # so long after a link's end what was opened before may still open
 LOOKED_MS = 60_000  # so long what a bucket held may be remembered
+BEGINS_MS = 300_000  # so long it may take until a channel's recording is wanted
+ENDS_MS = 1_800_000  # and so long until one of an empty channel is to end
+SIGNED_S = 60  # so old a signature may be when its call comes
 ENDS = frozenset({"Recording Completed", "Recording Incomplete", "Recording Failed"})
 # What stays when a recording is deleted: its Idempotency-Key, and that its sessions were deleted.
 REMAINS = ("IDEM#", "SESSION#")
@@ -152,6 +161,18 @@ def the_end_is_announced_before_it_is_written(
             yield f"{after.status} was not announced"
 
 
+def a_channel_has_one_recording(stack: Stack, _: Recording, after: Recording) -> Broken:
+    """A channel that a rule records has one recording at a time that nobody wants to end."""
+    if after.auto_record and goes_on(after):
+        others = [
+            row
+            for row in stack.contract.rows.values()
+            if row.cname == after.cname and row.auto_record and goes_on(row)
+        ]
+        if len(others) > 1:
+            yield f"{after.cname} has {len(others)} recordings at the same time"
+
+
 # --- when a viewer is answered -----------------------------------------------------------------
 
 
@@ -195,6 +216,43 @@ def a_link_that_is_open_plays(stack: Stack, view: View) -> Broken:
             there = played(stack, recorded[0], view.begun_ms)
             if len(there) != len(view.named):
                 yield f"a link of r{link.number} plays {len(view.named)} of {len(there)} slices"
+
+
+# --- when the app is called ---------------------------------------------------------------------
+
+
+def every_call_is_signed(_: Stack, call: Call) -> Broken:
+    """Each call has a signature over its id, a time of now and its body (Standard Webhooks)."""
+    at_s = int(call.headers["webhook-timestamp"])
+    if abs(call.at_ms / 1000 - at_s) > SIGNED_S:
+        yield f"the call {call.id} was signed {call.at_ms / 1000 - at_s:.0f} s before it came"
+    signed = f"{call.id}.{at_s}.".encode() + call.body
+    wanted = hmac.digest(base64.b64decode(CALLBACK_SECRET), signed, "sha256")
+    if call.headers["webhook-signature"] != f"v1,{base64.b64encode(wanted).decode()}":
+        yield f"the call {call.id} has another signature"
+
+
+def a_call_goes_only_where_it_may(stack: Stack, call: Call) -> Broken:
+    """No call goes to a host that is not allowed, nor to an address that wants no more calls."""
+    if not stack.allows(f"https://{call.place.host}", call.begun_ms):
+        yield f"{call.place.host} is called, which is not allowed"
+    if stack.off_ms is not None and call.begun_ms > stack.off_ms:
+        yield f"{call.place.host} is called, and wanted no more calls"
+
+
+def a_call_tells_what_is_written(stack: Stack, call: Call) -> Broken:
+    """A message tells what the row says already, always in the same words; nothing of a recording
+    that was deleted.
+    """
+    recording_id, status = call.told["recordingId"], call.told["status"]
+    row = stack.contract.rows.get(recording_id)
+    deleted_ms = stack.deleted_ms(recording_id)
+    if row and RANK[status] > RANK[row.status]:
+        yield f"{status} was told of {stack.name(row)}, which is {row.status}"
+    if deleted_ms is not None and call.begun_ms > deleted_ms:
+        yield f"{call.id} was told of a recording that is deleted"
+    if stack.receiver.bodies.setdefault(call.id, call.body) != call.body:
+        yield f"{call.id} was told in other words"
 
 
 # --- in time ------------------------------------------------------------------------------------
@@ -260,6 +318,27 @@ def failed_means_that_there_is_nothing(stack: Stack) -> Broken:
             yield f"{stack.name(row)} failed, and there is {slices[0]}"
 
 
+def the_app_is_told_of_every_end(stack: Stack) -> Broken:
+    """Who asked to be called was told how a recording ended, and no message waits any more.
+
+    Except where the server was away for all the tries, wanted no more calls, or may not be called.
+    """
+    receiver = stack.receiver
+    for row in stack.contract.rows.values():
+        waiting = [
+            each for each in stack.parts.calls.of(row.recording_id) if each.state == "waiting"
+        ]
+        if waiting:
+            yield f"{waiting[0].message_id} still waits after {waiting[0].tries} tries"
+        wants_calls = row.callback_url and stack.allows(row.callback_url)
+        end = f"{row.recording_id}-{row.status}"
+        if not wants_calls or receiver.has_gone or end in receiver.taken:
+            continue
+        tries = [each.tries for each in stack.parts.calls.of(row.recording_id)]
+        if max(tries, default=0) < TRIES:
+            yield f"the app never took that {stack.name(row)} is {row.status}"
+
+
 def every_accepted_event_counts_once(stack: Stack) -> Broken:
     """What is known of a session is what its accepted notifications say, each once."""
     stored: dict[str, list[events.Event]] = defaultdict(list)
@@ -295,6 +374,37 @@ def deleted_means_that_nothing_is_left(stack: Stack) -> Broken:
             names = {partition.partition("#")[2], sort}
             if recording_id in str((partition, sort, item)) or names & set(sids):
                 yield f"row {partition} / {sort} is still there"
+
+
+def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
+    """While somebody is in a channel that a rule names, a recording of it is wanted: some minutes
+    after the first notification of them was taken.
+
+    Except where an earlier recording of the channel ended for another reason than that nobody was
+    there: then the channel must be empty once. While no sweeper comes, an end may be unknown.
+    """
+    for cname, visits in stack.lessons.visits.items():
+        rows = [row for row in stack.contract.rows.values() if row.cname == cname]
+        for visit in visits:
+            ended_ms = visit.ended_ms or stack.clock.now_ms
+            if visit.heard_ms is None:
+                continue
+            if ended_ms < max(visit.heard_ms, stack.no_sweeps_until_ms) + BEGINS_MS:
+                continue
+            before = [row for row in rows if row.created_ms < ended_ms]
+            is_recorded = any((row.ended_ms or math.inf) > visit.began_ms for row in before)
+            is_over = any(not ended_empty(row) for row in before)
+            if not is_recorded and not is_over:
+                yield f"somebody was in {cname}, and nobody wanted a recording"
+
+
+def a_recording_of_an_empty_channel_ends(stack: Stack) -> Broken:
+    """A recording that a rule wanted does not go on until its longest duration."""
+    for row in stack.contract.rows.values():
+        if row.auto_record and row.stop_reason == "MAX_DURATION":
+            left_ms = stack.lessons.visits[row.cname][-1].ended_ms
+            if left_ms is not None and left_ms + ENDS_MS < (row.stop_ms or math.inf):
+                yield f"{row.cname} is empty, and was recorded until the longest duration"
 
 
 def what_the_api_promised_is_true(stack: Stack) -> Broken:
@@ -352,10 +462,16 @@ WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ..
     no_session_has_two_owners,
     completed_means_that_all_is_there,
     the_end_is_announced_before_it_is_written,
+    a_channel_has_one_recording,
 )
 WHEN_A_VIEWER_IS_ANSWERED: tuple[Callable[[Stack, View], Broken], ...] = (
     a_link_that_is_over_opens_nothing,
     a_link_that_is_open_plays,
+)
+WHEN_THE_APP_IS_CALLED: tuple[Callable[[Stack, Call], Broken], ...] = (
+    every_call_is_signed,
+    a_call_goes_only_where_it_may,
+    a_call_tells_what_is_written,
 )
 IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
     every_recording_ends,
@@ -365,8 +481,11 @@ IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
 AT_THE_END: tuple[Callable[[Stack], Broken], ...] = (
     every_end_is_told_with_one_id,
     failed_means_that_there_is_nothing,
+    the_app_is_told_of_every_end,
     every_accepted_event_counts_once,
     deleted_means_that_nothing_is_left,
+    who_is_in_a_channel_is_recorded,
+    a_recording_of_an_empty_channel_ends,
     what_the_api_promised_is_true,
     a_calm_life_ends_well,
 )
@@ -427,6 +546,12 @@ class Contract:
         for promise in WHEN_A_VIEWER_IS_ANSWERED:
             self._hold(promise, promise(self._stack, view))
 
+    def called(self, call: Call) -> None:
+        """Hold what is held when the app is called; `at_every_step` raises."""
+        self.shows("a call", call.body.decode())
+        for promise in WHEN_THE_APP_IS_CALLED:
+            self._hold(promise, promise(self._stack, call))
+
     def in_time(self) -> None:
         """Hold what is held when nothing has gone wrong for hours; `at_every_step` raises."""
         for promise in IN_TIME:
@@ -469,6 +594,17 @@ def attempt_of(stack: Stack, session: AgoraSession) -> Attempt | None:
         if is_named and attempt.sid in (None, session.sid):
             return attempt
     return None
+
+
+def goes_on(row: Recording) -> bool:
+    """Tell whether nobody wants a recording to end yet."""
+    return row.stop_reason is None and RANK[row.status] < RANK["stopping"]
+
+
+def ended_empty(row: Recording) -> bool:
+    """Tell whether a recording ended because nobody was in its channel."""
+    is_idle = row.stop_reason is None and row.attempt is not None and row.attempt.end == "IDLE"
+    return row.stop_reason == "CHANNEL_EMPTY" or is_idle
 
 
 def open_until_ms(stack: Stack, link: Shown) -> float:

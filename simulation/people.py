@@ -74,8 +74,11 @@ class People:
             "watch": self._watch,
             "delete": self._delete,
             "leave": self._leave,
+            "join": self._join,
+            "part": self._part,
             "kill execution": self._kill_execution,
             "deploy": self._deploy,
+            "forbid host": self._forbid_host,
             "no sweeps": self._no_sweeps,
             "stuck queue": self._stuck_queue,
         }
@@ -139,8 +142,12 @@ class People:
             body["startAt"] = iso(begins_ms)
         if first.stop_s:
             body["stopAt"] = iso(begins_ms + first.stop_s * 1000)
+        if first.url:
+            body["callbackUrl"] = first.url
 
         def taken(answer: Answer) -> bool:
+            if answer["statusCode"] == 400 and not stack.allows(first.url):
+                return True
             if answer["statusCode"] != 202:
                 if answer["statusCode"] < 500 and answer["statusCode"] != 409:
                     self.contradictions.append(f"r{number} was refused: {answer['body']}")
@@ -330,6 +337,12 @@ class People:
     def _leave(self, act: Act, _: int) -> None:
         self._stack.agora.leave(f"room-{act.recording}")
 
+    def _join(self, act: Act, _: int) -> None:
+        self._stack.lessons.join(channel(act), act.seconds)
+
+    def _part(self, act: Act, _: int) -> None:
+        self._stack.lessons.part(channel(act), act.seconds)
+
     def _kill_execution(self, act: Act, _: int) -> None:
         recording_id = self.accepted.get(act.recording)
         for execution in self._stack.machine.open:
@@ -339,8 +352,16 @@ class People:
     def _deploy(self, _: Act, __: int) -> None:
         self._stack.deploy()
 
+    def _forbid_host(self, _: Act, __: int) -> None:
+        self._stack.forbid_hosts()
+
     def _no_sweeps(self, act: Act, _: int) -> None:
         self._stack.no_sweeps_until_ms = self._stack.clock.now_ms + act.seconds * 1000
 
     def _stuck_queue(self, act: Act, _: int) -> None:
         self._stack.stuck_until_ms = self._stack.clock.now_ms + act.seconds * 1000
+
+
+def channel(act: Act) -> str:
+    """Return the channel of an act, which a rule names."""
+    return f"lesson-{act.recording}"

@@ -237,6 +237,76 @@ BUGS: tuple[Planted, ...] = (
         "            yield partial(self.sessions.bury, sid, self.now_ms())\n",
         "            yield partial(str, sid)\n",
     ),
+    # --- life: channels that record themselves ---
+    _code(
+        "each try to begin a channel's recording makes another one",
+        "auto_record/beginning.py",
+        'f"{channel.cname}\\n{occupancy.began_ms}",',
+        'f"{channel.cname}\\n{self.now_ms()}",',
+    ),
+    _code(
+        "channel events that could not be applied are not delivered again",
+        "auto_record/apply_channel_events.py",
+        "                    failed += [place for place, _ in told]\n",
+        "",
+    ),
+    _code(
+        "a channel that is empty again is not seen as such",
+        "auto_record/channel.py",
+        "    if _is_new(presence, occupancy):\n        return replace(channel, occupancy=None)\n",
+        "",
+    ),
+    _code(
+        "a recording of an empty channel is not stopped",
+        "auto_record/channel.py",
+        "    return left_ms <= min(now_ms, channel.presence.asked_ms)",
+        "    return False",
+        "tests/unit/auto_record/test_lessons.py",
+    ),
+    # --- life: calls to the app ---
+    _code(
+        "a message that the queue lost is not sent",
+        "life/watch_recordings.py",
+        "            for recording_id, key in self._calls.due(self._now_ms()):",
+        "            for recording_id, key in self._calls.due(self._now_ms())[:0]:",
+    ),
+    _code(
+        "a call that failed is taken for one that arrived",
+        "callbacks/message.py",
+        "if status is not None and 200 <= status < 300:",
+        "if status is not None:",
+    ),
+    _code(
+        "a message is told before it is true",
+        "life/callbacks.py",
+        "        urls = dict.fromkeys((*self.endpoints, recording.callback_url))\n",
+        "        urls = dict.fromkeys((*self.endpoints, recording.callback_url))\n"
+        '        recording = msgspec.structs.replace(recording, status="completed")\n',
+    ),
+    _code(
+        "a host that is not allowed any more is called",
+        "life/send_callback.py",
+        '        if problem:\n            return f"its address',
+        '        if problem and False:\n            return f"its address',
+    ),
+    _code(
+        "an address that wants no more calls is called",
+        "life/send_callback.py",
+        "        if self.store.is_off(url):",
+        "        if self.store.is_off(url) and False:",
+    ),
+    _code(
+        "a call is signed without its id",
+        "callbacks/signing.py",
+        'signed = f"{message_id}.{timestamp_s}.".encode() + body',
+        'signed = f"{timestamp_s}.".encode() + body',
+    ),
+    _code(
+        "a message that is being sent is deleted only in the table",
+        "life/callbacks.py",
+        '                        "attribute_exists(PK) AND attribute_not_exists(deletingMs)"',
+        '                        "attribute_not_exists(neverThere)"',
+    ),
     # --- life: viewers ---
     _code(
         "a link that was revoked goes on to open",

@@ -23,6 +23,7 @@ class Process:
     """A run of a room: its name, and how far it has come."""
 
     name: str  # "start r1 #2"
+    begun_ms: int
     end_ms: int  # when Lambda kills it
     function: str  # the logical id of the function that it is a run of
     skew_ms: int = 0  # how far its clock is from the true time
@@ -63,7 +64,7 @@ class Processes:
         self._runs[name] += 1
         now = self.timeline.now_ms
         numbered = f"{name} #{self._runs[name]}"
-        process = Process(numbered, now + round(limit_s * 1000), function, skew_ms)
+        process = Process(numbered, now, now + round(limit_s * 1000), function, skew_ms)
         process.thread = greenlet(partial(self._run, process, act, then), self._hub)
         self.open.append(process)
         self.timeline.at(now, self._go_on, process)

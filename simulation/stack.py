@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property, partial
 from typing import Any, cast
@@ -15,6 +16,8 @@ from agora_recording.aws.signing import Keys
 from agora_recording.clock import from_iso, iso
 from agora_recording.errors import RecordingError
 from agora_recording.files.record_file_arrival import Taken
+from agora_recording.life.look_queue import Between
+from agora_recording.life.watch_recordings import Swept
 from agora_recording.notifications import envelope
 from agora_recording.notifications.facts import SessionRow
 from agora_recording.notifications.intake import IntakeSettings, Receipt, take
@@ -25,22 +28,25 @@ from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from local.template import template
 from simulation.contract import Contract
+from simulation.lessons import RULE, SECRET, STOP_WHEN_EMPTY_S, Lessons
 from simulation.luck import Kinds, Luck
 from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
 from simulation.random_agora import RandomAgora
+from simulation.receiver import HOST, Receiver
 from simulation.story import Story
 from simulation.viewers import Viewers
 from simulation.weather import Weather
 from simulation.wire import Wire
 from tests.world import webhook
+from tests.world.app import CALLBACK_SECRET
 from tests.world.bucket import FakeBucket
 from tests.world.bus import FakeBus
 from tests.world.clock import Timeline
 from tests.world.errors import error
 from tests.world.expressions import Item
 from tests.world.faults import operation
-from tests.world.house import APP_ID, CERTIFICATE, HIDDEN_S, MINUTE_MS, Rooms
+from tests.world.house import APP_ID, CERTIFICATE, MINUTE_MS, Rooms
 from tests.world.machine import Machine
 from tests.world.schedules import FakeScheduler
 from tests.world.settings import WorldSettings
@@ -57,9 +63,8 @@ CALM_S = 1800  # no new fault this long after the last deed
 MOST_EVENTS = 300_000  # more than these, and it goes on for ever
 IN_TIME_S = 4 * 3600  # when everything is over, after the last thing that went wrong
 LAST_S = 6 * 86_400  # late files are awaited for four days
-_ARRIVALS = template()["Resources"]["FileArrivals"]["Properties"]
-_RECEIVES = _ARRIVALS["RedrivePolicy"]["maxReceiveCount"]
 _BATCH = 10
+_KEPT_S = 4 * 86_400  # how long a queue keeps a message that does not say it
 _LABELS = {
     "StartRecordingFunction": "start",
     "QueryRecordingFunction": "query",
@@ -132,7 +137,7 @@ class Table(FakeTable):
 
 
 class Queue:
-    """The queue of arrivals, which brings each message to its room, once or more often."""
+    """The queues, which bring each message to its room, once or more often."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -141,16 +146,18 @@ class Queue:
         self.poison: list[dict[str, Any]] = []
 
     @operation
-    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
+    def send_message(
+        self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0, MessageGroupId: str = ""
+    ) -> None:
         """Take a message, to be brought after a delay in whole seconds."""
         assert DelaySeconds in range(901)
-        self.stack.contract.shows("a message", MessageBody)
-        if QueueUrl != "arrivals":
+        self.stack.contract.shows("a message", f"{MessageGroupId} {MessageBody}")
+        if QueueUrl in self._rooms:
+            self.put(QueueUrl, MessageBody, DelaySeconds)
+        else:
             self.poison.append(msgspec.json.decode(MessageBody))
-            return
-        self.put(MessageBody, DelaySeconds)
 
-    def put(self, body: str, delay_s: float = 0) -> None:
+    def put(self, queue: str, body: str, delay_s: float = 0) -> None:
         """Keep a message until it is brought."""
         self.sent += 1
         place = f"message {self.sent}"
@@ -159,29 +166,54 @@ class Queue:
         if kind == "late":
             after_s += self.stack.luck.number(place, 5, 600)
         if kind != "lost":
-            self.stack.later(after_s, self._bring, body, 1)
+            self.stack.later(after_s, self._bring, queue, body, self.stack.clock.now_ms)
         if kind == "twice":
-            self.stack.later(after_s + 0.4, self._bring, body, 1)
+            self.stack.later(after_s + 0.4, self._bring, queue, body, self.stack.clock.now_ms)
 
-    def _bring(self, body: str, receives: int) -> None:
+    def _bring(self, queue: str, body: str, sent_ms: int, receives: int = 1) -> None:
         stack = self.stack
+        name, function, room, resource = self._rooms[queue]
+        if stack.clock.now_ms - sent_ms > resource.get("MessageRetentionPeriod", _KEPT_S) * 1000:
+            return
         if stack.clock.now_ms < stack.stuck_until_ms:
             wait_s = (stack.stuck_until_ms - stack.clock.now_ms) / 1000
-            stack.later(wait_s, self._bring, body, receives)
+            stack.later(wait_s, self._bring, queue, body, sent_ms, receives)
             return
 
         def done(result: Any) -> None:
-            is_done = isinstance(result, Taken) and not result.failed
-            if not is_done and receives < _RECEIVES:
-                stack.later(HIDDEN_S, self._bring, body, receives + 1)
+            is_failed = isinstance(result, Dead | Exception)
+            is_failed |= isinstance(result, Taken) and bool(result.failed)
+            most = resource.get("RedrivePolicy", {}).get("maxReceiveCount", math.inf)
+            if is_failed and receives < most:
+                hidden_s = resource["VisibilityTimeout"]
+                stack.later(hidden_s, self._bring, queue, body, sent_ms, receives + 1)
 
-        record = {"messageId": "1", "body": body}
-        stack.run(
-            "look at files",
-            "RecordFileArrivalFunction",
-            lambda: stack.parts.arrivals.take([record]),
-            done,
-        )
+        stack.run(name, function, partial(room, {"messageId": "1", "body": body}), done)
+
+    @cached_property
+    def _rooms(self) -> dict[str, tuple[str, str, Callable[[dict[str, str]], Any], Any]]:
+        """Return who gets the messages of each queue: a name, the function, the room, the queue."""
+        resources = template()["Resources"]
+
+        def look(record: dict[str, str]) -> Taken:
+            return self.stack.parts.arrivals.take([record])
+
+        def call(record: dict[str, str]) -> str:
+            asked = msgspec.json.decode(record["body"], type=dict[str, str])
+            return self.stack.parts.caller.send(asked["recordingId"], asked["call"])
+
+        def sweep(record: dict[str, str]) -> Swept:
+            between = msgspec.json.decode(record["body"], type=Between)
+            return self.stack.parts.sweeper.sweep(seconds=50, between=[between])
+
+        return {
+            queue: (name, function, room, resources[resource]["Properties"])
+            for queue, name, function, room, resource in (
+                ("arrivals", "look at files", "RecordFileArrivalFunction", look, "FileArrivals"),
+                ("calls", "call the app", "SendCallbackFunction", call, "Calls"),
+                ("sweeps", "sweep between", "WatchRecordingsFunction", sweep, "SweepsBetween"),
+            )
+        }
 
 
 class Scheduler(FakeScheduler):
@@ -239,10 +271,16 @@ class Schedules(dict[str, dict[str, Any]]):
 
 
 class Stream:
-    """The stream of the table: batches in order, and again from what failed."""
+    """The stream of the table, for one room: batches in order, and again from what failed.
 
-    def __init__(self, stack: Stack) -> None:
+    `applier` returns the room's part; `name` and `function` are the room's.
+    """
+
+    def __init__(self, stack: Stack, name: str, function: str, applier: Callable[[], Any]) -> None:
         self._stack = stack
+        self._name = name
+        self._function = function
+        self._applier = applier
         self._waiting: list[dict[str, Any]] = []
         self._is_busy = False
         self._count = 0
@@ -254,7 +292,7 @@ class Stream:
         place = f"{self._count:08}"
         record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": place, "NewImage": item}}
         self._waiting.append(record)
-        self._go_on(self._stack.luck.number(f"record {self._count}", 20, 500) / 1000)
+        self._go_on(self._stack.luck.number(f"record {self._name}{self._count}", 20, 500) / 1000)
 
     def _go_on(self, seconds: float) -> None:
         if self._waiting and not self._is_busy:
@@ -264,7 +302,7 @@ class Stream:
     def _bring(self) -> None:
         stack = self._stack
         self._batches += 1
-        place = f"batch {self._batches}"
+        place = f"batch {self._name}{self._batches}"
         kind = stack.luck.fault(place, STREAM)
         if kind == "late":
             stack.later(stack.luck.number(place, 5, 60), self._run, self._waiting[:_BATCH])
@@ -279,10 +317,8 @@ class Stream:
     def _again(self, batch: list[dict[str, Any]]) -> None:
         """Bring a batch that was brought before; nobody minds how it goes."""
         stack = self._stack
-        applier = stack.parts.applier
-        stack.run(
-            "apply again", "ApplyNotificationsFunction", partial(applier.apply, batch), _ignore
-        )
+        room = partial(self._applier().apply, batch)
+        stack.run(f"apply {self._name}again", self._function, room, _ignore)
 
     def _run(self, batch: list[dict[str, Any]]) -> None:
         stack = self._stack
@@ -296,8 +332,8 @@ class Stream:
                 del self._waiting[:count]
             self._go_on(0.3 if isinstance(failed, list) and not failed else 2)
 
-        applier = stack.parts.applier
-        stack.run("apply", "ApplyNotificationsFunction", partial(applier.apply, batch), done)
+        room = partial(self._applier().apply, batch)
+        stack.run(f"apply {self._name}".rstrip(), self._function, room, done)
 
 
 def _ignore(_: Any) -> None:
@@ -321,7 +357,10 @@ class Words:
 
 CUSTOMER_SECRET = "the-customer-secret-of-agora"
 STORAGE_SECRET = "the-secret-key-of-the-bucket"
-SECRETS = (CUSTOMER_SECRET, STORAGE_SECRET, webhook.SECRET, TOKEN, CERTIFICATE)
+SECRETS = (
+    *(CUSTOMER_SECRET, STORAGE_SECRET, webhook.SECRET, TOKEN, CERTIFICATE),
+    *(CALLBACK_SECRET, SECRET),
+)
 
 
 class Stack(Rooms):
@@ -345,7 +384,10 @@ class Stack(Rooms):
         self.bucket = FakeBucket(clock, self.weather)
         self.bus = FakeBus(self.weather)
         self.queue = Queue(self)
-        self.stream = Stream(self)
+        self.stream = Stream(self, "", "ApplyNotificationsFunction", lambda: self.parts.applier)
+        self.channel_stream = Stream(
+            self, "channels ", "ApplyChannelEventsFunction", lambda: self.parts.channel_applier
+        )
         self.scheduler = Scheduler(self)
         self.scheduler.schedules = Schedules(self.scheduler)
         self.wire = Wire(self)
@@ -363,6 +405,9 @@ class Stack(Rooms):
         self.agora.skew_ms = story.apart_ms * 200
         self.people = People(self)
         self.viewers = Viewers(self)
+        self.lessons = Lessons(self)
+        self.receiver = Receiver(self)
+        self.hosts: list[tuple[int, frozenset[str]]] = [(0, frozenset({HOST}))]  # since when (ms)
         keys = {"customerId": "an-id", "customerSecret": CUSTOMER_SECRET}
         if story.token_s:
             keys["appCertificate"] = self.agora.certificate = CERTIFICATE
@@ -370,8 +415,10 @@ class Stack(Rooms):
         held = {"accessKey": "AKIA", "secretKey": STORAGE_SECRET}
         self.secrets.versions["storage"] = [msgspec.json.encode(held).decode()]
         self.secrets.versions["console"] = [webhook.SECRET]
+        self.secrets.versions["channels"] = [SECRET]
         self.labels: dict[str, str] = {}
         self.stuck_until_ms = 0
+        self.off_ms: int | None = None  # when it was written that the app wants no more calls
         self.steps = 0
         self._chances = self._randoms = self._parks = 0
         self._deletions: dict[str, int] = {}
@@ -386,6 +433,7 @@ class Stack(Rooms):
             now_ms=self.now,
             monotonic=lambda: self.now() / 1000,
             http=cast(Any, self.wire),
+            poster=self.receiver,
             keys=lambda: Keys("AKID", "secret", "token"),
         )
 
@@ -395,17 +443,35 @@ class Stack(Rooms):
         return Parts(self.settings, self.outside)
 
     @cached_property
-    def webhook_parts(self) -> tuple[NotificationStore, NotificationSecrets]:
-        """The two parts of the webhook."""
-        return (
-            NotificationStore(TABLE, cast(Any, self.table)),
-            NotificationSecrets("console", cast(Any, self.secrets)),
-        )
+    def webhook_parts(self) -> tuple[NotificationStore, dict[str, NotificationSecrets]]:
+        """The parts of the webhook; it has a secret for each route."""
+        secrets = {
+            text: NotificationSecrets(secret_id, cast(Any, self.secrets))
+            for secret_id, text in (("console", webhook.SECRET), ("channels", SECRET))
+        }
+        return NotificationStore(TABLE, cast(Any, self.table)), secrets
 
     def deploy(self) -> None:
         """Begin with new environments; what runs goes on in the old ones."""
         for name in ("parts", "webhook_parts"):
             self.__dict__.pop(name, None)
+
+    def forbid_hosts(self) -> None:
+        """Deploy with a parameter by which no app may be called."""
+        self.settings = replace(self.settings, callback_hosts="")
+        self.hosts.append((self.clock.now_ms, frozenset()))
+        self.deploy()
+
+    def allows(self, url: str, since_ms: int | None = None) -> bool:
+        """Tell whether an address may be called: now, or at any time since an instant (ms).
+
+        No address at all may be there.
+        """
+        host = url.removeprefix("https://").partition("/")[0]
+        begins = [each for each, _ in self.hosts[1:]] + [math.inf]
+        from_ms = self.clock.now_ms if since_ms is None else since_ms
+        held = zip(begins, self.hosts, strict=True)
+        return not url or any(host in hosts for until, (_, hosts) in held if until > from_ms)
 
     def now(self) -> int:
         """Return the present as the process sees it that runs just now."""
@@ -510,6 +576,10 @@ class Stack(Rooms):
     def _written(self, item: Item) -> None:
         self.contract.shows("the table", item)
         sort = item["SK"]["S"]
+        if sort.startswith("CALL#"):
+            self._await_sweep()
+        if item["PK"]["S"].startswith("ENDPOINT#"):
+            self.off_ms = self.clock.now_ms
         if sort == "META":
             row = from_row(from_item(item))
             self.labels[row.recording_id] = self.name(row)
@@ -517,7 +587,11 @@ class Stack(Rooms):
             self._await_sweep()
         elif sort.startswith("EVT#") or sort == "NOTICE":
             self.stream.add(item)
-        elif item["PK"]["S"] == "LIMITER":
+        elif sort == "RTC":
+            self.channel_stream.add(item)
+        elif sort == "CHANNEL":
+            self._await_sweep()
+        elif (item["PK"]["S"], sort) == ("LIMITER", "LIMITER"):
             self._slots_taken(item)
 
     def _slots_taken(self, item: Item) -> None:
@@ -557,7 +631,13 @@ class Stack(Rooms):
         if kind == "answer lost":
             raise error(InternalServerErrorException)
 
-    def receive(self, label: str, raw: bytes, answered: Callable[[bool], object]) -> None:
+    def receive(
+        self,
+        label: str,
+        raw: bytes,
+        answered: Callable[[bool], object],
+        secret: str = webhook.SECRET,
+    ) -> None:
         """Bring a notification to the webhook; `answered` is told whether it was taken."""
         store, secrets = self.webhook_parts
 
@@ -571,7 +651,12 @@ class Stack(Rooms):
             f"webhook {label}",
             "ReceiveNotificationFunction",
             lambda: take(
-                webhook.request(raw), self.now(), IntakeSettings(), store, secrets, self.now
+                webhook.request(raw, secret),
+                self.now(),
+                IntakeSettings(),
+                store,
+                secrets[secret],
+                self.now,
             ),
             over,
         )
@@ -581,7 +666,7 @@ class Stack(Rooms):
         if key.endswith(told_endings()):
             at = iso(self.clock.now_ms)
             told = {"detail": {"object": {"key": key, "size": size, "etag": "e"}}, "time": at}
-            self.queue.put(msgspec.json.encode(told).decode())
+            self.queue.put("arrivals", msgspec.json.encode(told).decode())
 
     # --- the sweeper ---
 
@@ -594,18 +679,26 @@ class Stack(Rooms):
             partial(self.parts.sweeper.sweep, seconds=50, first_shard=first_shard),
             lambda _: self._await_sweep(),
         )
+        if self.lessons.are_there:
+            self.run(
+                "sweep channels",
+                "WatchChannelsFunction",
+                partial(self.parts.channel_sweeper.sweep, seconds=50),
+                lambda _: self._await_sweep(),
+            )
 
     # --- time ---
 
     @property
     def has_troubles(self) -> bool:
         """Whether the story has more in it than what apps and users do."""
-        peaceful = {"create", "stop", "update"} | AFTERWARDS
+        peaceful = {"create", "stop", "update", "join", "part"} | AFTERWARDS
         return any(act.deed not in peaceful for act in self.story.acts)
 
     def live(self) -> None:
         """Live the story to its end. Raises BrokenError where a promise is broken."""
         begun = self.clock.now_ms
+        self._put_rule()
         # What is done days later, to recordings that are over, can wait for nothing.
         lively = [
             act.at_s + act.lead_s + act.seconds
@@ -623,6 +716,12 @@ class Stack(Rooms):
         self.later(LAST_S - 3600, self._watch_all)
         self.clock.run(begun + LAST_S * 1000, MOST_EVENTS, self._step)
         self.contract.at_the_end()
+
+    def _put_rule(self) -> None:
+        """Put the rule of the lessons, before the story begins."""
+        fields = {"channelPattern": "lesson-*", "stopWhenEmptySeconds": STOP_WHEN_EMPTY_S}
+        if any(act.deed == "join" for act in self.story.acts):
+            self.parts.rules.put(RULE, fields)
 
     def _watch_all(self) -> None:
         """Let every link be opened once more."""

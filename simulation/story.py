@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, Literal, NamedTuple
 
+from simulation.receiver import ELSEWHERE, URL
+
 Mode = Literal["mix", "individual", "raw", "web"]
 Deed = Literal[
     "create",  # the app asks for a recording, until it is accepted
@@ -16,8 +18,11 @@ Deed = Literal[
     "watch",  # somebody opens the first link of a recording; with `seconds` of 1, the last
     "delete",
     "leave",  # everybody leaves the channel
+    "join",  # the user `seconds` comes into the channel `recording`, which a rule records
+    "part",  # that user leaves it
     "kill execution",  # an operator ends the execution
     "deploy",  # every function begins anew
+    "forbid host",  # a deployment after which no app's host may be called any more
     "no sweeps",  # the sweeper does not come, for so many seconds
     "stuck queue",  # no message is brought, for so many seconds
 ]
@@ -28,7 +33,8 @@ class Act(NamedTuple):
 
     `seconds` is what the deed needs: the longest duration of a recording, how long a link is valid
     (0: longer than the story), or how long a trouble lasts. A recording with a `lead_s` is to begin
-    so long after it is asked for, one with a `stop_s` is to stop so long after it begins.
+    so long after it is asked for, one with a `stop_s` is to stop so long after it begins; `url` is
+    where the app is to be called about it.
     """
 
     at_s: float
@@ -38,6 +44,7 @@ class Act(NamedTuple):
     mode: Mode = "mix"
     lead_s: int = 0
     stop_s: int = 0
+    url: str = ""
 
 
 class Story(NamedTuple):
@@ -72,6 +79,8 @@ class Story(NamedTuple):
 
 
 _MODES: tuple[Mode, ...] = ("mix", "mix", "individual", "raw", "web")
+_LESSONS = 0.3  # of the stories
+_URLS = ("", "", "", *[URL] * 6, ELSEWHERE)
 _RATES = (0.0, 0.01, 0.03, 0.03, 0.06, 0.06, 0.1, 0.15)
 
 
@@ -83,10 +92,13 @@ def random_story(seed: int) -> Story:
         begin = round(random.uniform(0, 300), 1)
         longest = random.choice((60, 300, 900, 900, 1500))
         times = random.choice(((0, 0),) * 6 + ((700, 0), (700, 200), (0, 200), (3000, 100)))
-        acts.append(Act(begin, "create", number, longest, random.choice(_MODES), *times))
+        url = random.choice(_URLS)
+        acts.append(Act(begin, "create", number, longest, random.choice(_MODES), *times, url))
         if random.random() < 0.15:  # the same request again, with the same key
             acts.append(acts[-1]._replace(at_s=round(begin + random.uniform(0, 60), 1)))
         acts += _deeds(random, number, begin)
+    if random.random() < _LESSONS:
+        acts += _lesson(random)
     acts += _troubles(random)
     return Story(
         seed=seed,
@@ -135,6 +147,20 @@ def _links(random: Random, number: int, begin: float) -> list[Act]:
     return acts
 
 
+def _lesson(random: Random) -> list[Act]:
+    """Return who comes into a channel that a rule records, and leaves it: perhaps several times."""
+    acts = []
+    channel, begin = random.randint(11, 12), random.uniform(0, 300)
+    for _ in range(random.randint(1, 3)):
+        for uid in range(7, 7 + random.randint(1, 3)):
+            joins = begin + random.uniform(0, random.choice((5, 100)))
+            parts = joins + random.uniform(5, random.choice((30, 300, 1200)))
+            acts.append(Act(round(joins, 1), "join", channel, uid))
+            acts.append(Act(round(parts, 1), "part", channel, uid))
+        begin += random.uniform(100, 2000)
+    return acts
+
+
 def _troubles(random: Random) -> list[Act]:
     """Return what happens to the whole stack."""
     acts = []
@@ -142,6 +168,8 @@ def _troubles(random: Random) -> list[Act]:
         acts.append(Act(round(random.uniform(5, 1000), 1), "kill execution", random.randint(1, 2)))
     if random.random() < 0.2:
         acts.append(Act(round(random.uniform(5, 1000), 1), "deploy"))
+    if random.random() < 0.05:
+        acts.append(Act(round(random.uniform(60, 3000), 1), "forbid host"))
     if random.random() < 0.15:
         acts.append(Act(round(random.uniform(0, 900), 1), "no sweeps", seconds=3600))
     if random.random() < 0.15:

@@ -26,6 +26,8 @@ def family(place: str) -> str:
     first, last = place.split(" ", 1)[0], place.rsplit(" ", 1)[-1]
     if last.startswith("Agora/"):
         return "call to Agora"
+    if last == "app":
+        return "call to the app"
     if first in _FAMILIES and "," not in place:
         return _FAMILIES[first]
     return "index" if last == "index" else "call to AWS"

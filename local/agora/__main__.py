@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from .arguments import count, port, speed, url
+from .interrupt import Interrupt
 from .options import Options, mistyped
 from .server import AgoraSimulator
 
@@ -27,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = f"it cannot listen on {options.host}:{options.port} ({why})"
         print(f"The Agora simulator could not start: {reason}.", file=sys.stderr)
         return 1
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+    over = Interrupt()
     with simulator:
         print(json.dumps({"agora_url": simulator.url}), flush=True)
         over.wait()

@@ -37,10 +37,13 @@ WHEN_A_ROW_IS_WRITTEN = tuple(
     for each in contract.WHEN_A_ROW_IS_WRITTEN
     if each is not contract.the_end_is_announced_before_it_is_written
 )
-AT_THE_END = tuple(
-    each
-    for each in (*contract.IN_TIME, *contract.AT_THE_END)
-    if each is not contract.a_calm_life_ends_well
+AT_THE_END = (
+    *contract.IN_TIME,
+    contract.every_end_is_told_with_one_id,
+    contract.failed_means_that_there_is_nothing,
+    contract.every_accepted_event_counts_once,
+    contract.deleted_means_that_nothing_is_left,
+    contract.what_the_api_promised_is_true,
 )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
+from botocore import auth
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.compat import get_current_datetime
 from botocore.credentials import Credentials
 
 from local.api import Response, send
@@ -19,15 +23,37 @@ BODY = {"cname": "mistakes", "clientRequest": {"recordingConfig": {"channelType"
 
 
 def signed(
-    stage: Stage, *, service: str = "execute-api", key: str = "", secret: str = "", sent: str = ""
+    stage: Stage,
+    *,
+    service: str = "execute-api",
+    region: str = "",
+    key: str = "",
+    secret: str = "",
+    api_url: str = "",
+    sent: str = "",
+    minutes: int = 0,
 ) -> Response:
-    """Read the list with a signature that somebody made wrongly; `sent` is another query."""
+    """Read the list with a signature that somebody made wrongly; `sent` is another query.
+
+    `minutes`: how much the clock that signs is ahead.
+    """
     keys = stage.facts["api_credentials"]
     credentials = Credentials(key or keys["access_key_id"], secret or keys["secret_access_key"])
-    request = AWSRequest("GET", f"{stage.api.url}/recordings?limit=5")
-    SigV4Auth(credentials, service, stage.facts["region"]).add_auth(request)
-    url = f"{stage.api.url}/recordings?{sent or 'limit=5'}"
-    return send("GET", url, None, dict(request.headers.items()))
+    url = f"{api_url or stage.api.url}/recordings"
+    request = AWSRequest("GET", f"{url}?limit=5")
+    signer = SigV4Auth(credentials, service, region or stage.facts["region"])
+    with clock_ahead(minutes):
+        signer.add_auth(request)
+    return send("GET", f"{url}?{sent or 'limit=5'}", None, dict(request.headers.items()))
+
+
+@contextmanager
+def clock_ahead(minutes: int) -> Iterator[None]:
+    """Let botocore sign at a time that is so many minutes ahead."""
+    ahead = get_current_datetime() + timedelta(minutes=minutes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auth, "get_current_datetime", lambda **_: ahead)
+        yield
 
 
 def as_a_stranger(stage: Stage) -> Response:
@@ -43,8 +69,12 @@ MISTAKES: dict[str, Callable[[Stage], Response]] = {
     "no signature": lambda it: it.api.call("POST", "/recordings", BODY, signed=False),
     "the wrong method": lambda it: it.api.call("PUT", "/recordings", BODY),
     "a path that no call has": lambda it: it.api.call("POST", "/recording", BODY),
+    "a path without the stage": lambda it: signed(it, api_url=it.api.url.removesuffix("/v1")),
     "signed for another service": lambda it: signed(it, service="s3"),
+    "signed for another region": lambda it: signed(it, region="eu-west-1"),
     "a query changed after signing": lambda it: signed(it, sent="limit=6"),
+    "a clock that is 20 minutes slow": lambda it: signed(it, minutes=-20),
+    "a clock that is 20 minutes fast": lambda it: signed(it, minutes=20),
     "the wrong secret key": lambda it: signed(it, secret="wrong"),
     "an access key that nobody has": lambda it: signed(it, key="AKIAIOSFODNN7EXAMPLE"),
     "no right to call the API": as_a_stranger,

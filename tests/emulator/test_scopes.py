@@ -30,9 +30,9 @@ def address(emulator: Emulator, client: Client) -> str:
     return f"{emulator.url}/_aws/execute-api/{api}/v1/"
 
 
-def call(address: str, service: str) -> requests.Response:
+def call(address: str, service: str, region: str = REGION) -> requests.Response:
     request = AWSRequest("GET", address)
-    SigV4Auth(Credentials(*ROOT), service, REGION).add_auth(request)
+    SigV4Auth(Credentials(*ROOT), service, region).add_auth(request)
     return requests.get(address, headers=dict(request.headers.items()), timeout=10)
 
 
@@ -46,6 +46,14 @@ def test_a_signature_for_execute_api_is_taken_and_one_for_another_service_is_not
         assert answer.json()["message"] == (
             "Credential should be scoped to correct service: 'execute-api'. "
         )
+
+
+def test_a_signature_for_another_region_is_not_taken(address: str) -> None:
+    answer = call(address, "execute-api", "eu-west-1")
+    assert answer.status_code == 403
+    assert answer.json()["message"] == (
+        "Credential should be scoped to a valid region, not 'eu-west-1'. "
+    )
 
 
 @pytest.mark.parametrize("service", ["sts", "execute-api-x"])

@@ -16,6 +16,7 @@ from samtranslator.translator.transform import transform
 import agora_recording
 from agora_recording.life.publication import DetailType, detail, file_name
 from agora_recording.recording.model import TERMINAL
+from local import __main__ as command_line
 from local.template import ROOT, template
 from operate import commands
 from tests.world.builders import ended, recording, running
@@ -39,7 +40,8 @@ def anchors(text: str) -> set[str]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(path: Path) -> None:
     prose = re.sub(r"^```.*?^```", "", TEXTS[path], flags=re.MULTILINE | re.DOTALL)
-    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+    links = re.findall(r"\]\(([^)\s]+)\)", prose) + re.findall(r'<img src="([^"]+)"', prose)
+    for link in links:
         if re.match(r"[a-z]+:", link):
             continue
         file, _, anchor = link.partition("#")
@@ -95,6 +97,8 @@ def test_every_make_target_and_every_command_that_is_named_exists(path: Path) ->
         if named is None:
             continue
         assert named[1] in targets, line
+        if named[1] in ("up", "demo") and named[2]:
+            command_line._parser().parse_args([named[1], *shlex.split(named[2])])
         if named[1] == "ops" and named[2] and not re.search(r"…|VERB|--region R", named[2]):
             commands._parser().parse_args(shlex.split(named[2]))
 

@@ -15,7 +15,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +146,10 @@ def test_local_without_a_running_stack_says_how_to_start_one(operate: Run, tmp_p
     assert err == "facts does not describe an embedded stack: give what `make up` wrote.\n"
 
 
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "No."}}, "DescribeStacks")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -149,6 +159,24 @@ def test_local_without_a_running_stack_says_how_to_start_one(operate: Run, tmp_p
             "run?",
         ),
         (NoRegionError(), "No region is set: give --region, or set AWS_REGION."),
+        (
+            NoCredentialsError(),
+            "No AWS credentials were found: log in, or name a profile with --profile.",
+        ),
+        (
+            ProfileNotFound(profile="video"),
+            "The config profile (video) could not be found: `aws configure list-profiles` lists "
+            "those that exist.",
+        ),
+        (refused("ExpiredToken"), "Your AWS credentials have expired: log in again."),
+        (
+            refused("InvalidClientTokenId"),
+            "AWS does not know your access key: log in again, or name a profile (--profile).",
+        ),
+        (
+            refused("AccessDenied"),
+            "An error occurred (AccessDenied) when calling the DescribeStacks operation: No.",
+        ),
         (EOFError(), "The input ended too early."),
         (SecretRefusedError("Not this."), "Not this."),
     ],
@@ -164,6 +192,20 @@ def test_what_goes_wrong_on_the_way_is_told_in_a_sentence(
     (tmp_path / "facts").write_text(json.dumps({**facts, "aws_credentials": keys}))
     monkeypatch.setattr(deployment, "find", fail)
     assert operate("--local", "--facts", "facts", "list") == (1, "", f"{said}\n")
+
+
+def test_an_account_that_cannot_be_reached_asks_for_the_network_and_the_region(
+    operate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://cloudformation.example")
+
+    monkeypatch.setattr(deployment, "find", fail)
+    _, _, err = operate("list")
+    assert err == (
+        'Could not connect to the endpoint URL: "https://cloudformation.example". '
+        "Is there a network, and is the region right (--region)?\n"
+    )
 
 
 def test_an_empty_secret_is_refused_and_the_live_one_stays(operate: Run) -> None:

@@ -212,6 +212,12 @@ MISTAKES = [
         "There is no recording 01M8CTNMX9QQQ6MQZJGF62HGD3.",
     ),
     Mistake(
+        "what is no id",
+        lambda it: it.get("RECORDING_ID"),
+        404,
+        "There is no recording 'RECORDING_ID': an id has 26 digits and capital letters.",
+    ),
+    Mistake(
         "a parameter that is misspelt",
         lambda it: it.get(channel="standup"),
         400,
@@ -234,7 +240,7 @@ MISTAKES = [
         lambda it: it.patch({"recordingConfig": {"maxIdleTime": 60}}),
         400,
         "recordingConfig: is set at the start, and cannot be changed later; this call takes "
-        "streamSubscribe, webRecordingConfig, rtmpPublishConfig.",
+        "streamSubscribe, webRecordingConfig, rtmpPublishConfig, startAt, stopAt.",
     ),
     Mistake(
         "a layout in the wrong call",
@@ -248,7 +254,7 @@ MISTAKES = [
         lambda it: it.patch({}),
         400,
         "body: is empty; it must hold at least one of streamSubscribe, webRecordingConfig, "
-        "rtmpPublishConfig.",
+        "rtmpPublishConfig, startAt, stopAt.",
     ),
     Mistake(
         "a change that comes too late",

@@ -48,7 +48,7 @@ def test_any_body_is_an_object_or_a_clear_refusal(body: str | None, encoded: boo
 
 
 def test_a_body_that_is_nested_without_end_is_refused() -> None:
-    with pytest.raises(RequestInvalidError, match="nested too deeply"):
+    with pytest.raises(RequestInvalidError, match="must not be nested more than 24 levels deep"):
         gateway.json_body({"body": '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"})
 
 

@@ -112,7 +112,7 @@ def test_a_recording_is_shown(room: Room) -> None:
 def test_what_is_not_there_is_not_found(room: Room, recording_id: str) -> None:
     answer = room.get(recording_id)
     assert answer.status == 404
-    assert len(answer.body["detail"]) < 100
+    assert len(answer.body["detail"]) < 110
 
 
 # --- pages ---

@@ -88,6 +88,8 @@ def test_text_that_cannot_be_stored_is_told_so() -> None:
     wrong = "is not UTF-8: line 1, column 7: a byte that UTF-8 does not have there"
     assert refused('{"a":"\ud800"}') == wrong
     assert refused("eyJhIjoi/yJ9", encoded=True) == wrong
+    for utf_16 in ('{"a": 1}'.encode("utf-16"), '{"a": 1}'.encode("utf-16-be")):
+        assert refused(utf_16.decode(errors="replace")) == "is UTF-16; send it in UTF-8"
     assert refused("e", encoded=True) == "is not valid Base64"
     assert refused('{"a": 1e999}') == "has a number that is too large to be read"
 

@@ -134,7 +134,7 @@ def test_what_is_wrong_in_or_beside_a_wrapped_change_is_told_by_its_whole_path()
         "mode": "must be inside clientRequest, not beside it",
         "clientRequest.streamSubscribe": "must be an object, not an array",
         "clientRequest.recordingConfig": "is set at the start, and cannot be changed later; this "
-        "call takes streamSubscribe, webRecordingConfig, rtmpPublishConfig",
+        "call takes streamSubscribe, webRecordingConfig, rtmpPublishConfig, startAt, stopAt",
     }
     assert room.patch({"clientRequest": {}}).body["problems"][0]["path"] == "clientRequest"
     assert room.told == []

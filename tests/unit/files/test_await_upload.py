@@ -16,7 +16,7 @@ from agora_recording.recording.hearing import is_worth_a_look
 from agora_recording.recording.model import Outcome, Recording
 from agora_recording.recording.timings import Timings
 from local.template import template
-from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, uploading
+from tests.world.builders import CNAME, RECORDING_ID, TIMINGS, after, recording, running, uploading
 from tests.world.faults import Faults
 from tests.world.webhook import SID
 from tests.world.world import World
@@ -118,8 +118,18 @@ def test_what_is_missing_at_the_deadline_is_missing() -> None:
     assert room.machine.sent == [(TOKEN, {"verdict": "incomplete"})]
 
 
-def test_nothing_at_all_is_waited_for_until_it_is_quiet() -> None:
+def test_files_of_a_session_that_took_the_stop_are_waited_for_until_the_deadline() -> None:
     room = Room()
+    room.bucket.objects.clear()
+    assert room.park() == "pending"
+    room.clock.now_ms = after(600 + TIMINGS.quiet_s)
+    assert room.arrive() == "VerdictPending"
+    room.clock.now_ms = after(600 + TIMINGS.upload_s)
+    assert room.arrive() == "VerdictIncomplete"
+
+
+def test_files_of_a_session_that_may_have_been_empty_are_waited_for_until_it_is_quiet() -> None:
+    room = Room(uploading(attempt=running(end="EXITED", ended_ms=after(600))))
     room.bucket.objects.clear()
     assert room.park() == "pending"
     room.clock.now_ms = after(600 + TIMINGS.quiet_s)

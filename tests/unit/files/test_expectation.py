@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
 
 from agora_recording.files.expectation import expectation, transcoding
 from agora_recording.notifications.facts import SessionFacts
+from agora_recording.recording.model import SessionEnd
 from tests.world.builders import (
     RECORDING_ID,
     TIMINGS,
@@ -125,6 +126,12 @@ def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
     row = ended(end)
     (session,) = expectation(row, {SID: SessionFacts(upload=heard)}, TIMINGS).sessions
     assert session.upload == upload
+
+
+@pytest.mark.parametrize("end", get_args(SessionEnd))
+def test_a_session_that_took_the_stop_or_lived_as_long_as_its_token_has_recorded(end: Any) -> None:
+    (session,) = expectation(ended(end), {}, TIMINGS).sessions
+    assert session.has_recorded == (end in ("STOPPED", "TOKEN_ENDED"))
 
 
 @pytest.mark.parametrize("end", ["STOPPED", "DIED"])

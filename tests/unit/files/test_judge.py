@@ -143,6 +143,7 @@ TWO = (session(), session(SID2))
 RUNNING = (session(upload="unknown"),)
 JUST_ENDED = (session(upload="unknown", ended_ms=NOW_MS - 1000),)
 LONG_ENDED = (session(upload="unknown", ended_ms=NOW_MS - 10 * MINUTE),)
+RECORDED: Any = {"upload": "unknown", "ended_ms": NOW_MS - 10 * MINUTE, "has_recorded": True}
 UPLOADED = (session(ended_ms=NOW_MS - 10 * MINUTE),)
 JUST_UPLOADED = (session(ended_ms=NOW_MS - 1000),)
 UPLOADING = (session(upload="uploading", ended_ms=NOW_MS - 1000),)
@@ -926,6 +927,19 @@ def two_sids_one_lost(bucket: Bucket) -> None:
     "pending",
     {("nothing_recorded", "awaited", 1)},
     sessions=(session(SID2, upload="unknown"), session()),
+)
+@row(
+    "two sids, the first took the stop and left nothing yet, all quiet",
+    "pending",
+    {("nothing_recorded", "awaited", 1)},
+    sessions=(session(SID2, **RECORDED), session()),
+)
+@row(
+    "two sids, the first took the stop and left nothing, overdue",
+    "complete",
+    {("nothing_recorded", "note", 1)},
+    sessions=(session(SID2, **RECORDED), session()),
+    deadline_ms=NOW_MS,
 )
 def two_sids_one_silent(bucket: Bucket) -> None:
     bucket.stream()

@@ -87,8 +87,8 @@ def test_an_incomplete_recording_says_what_is_missing() -> None:
 
 
 def test_a_recording_without_media_has_failed() -> None:
-    room = Room(uploading(session_end="NOTHING_RECORDED", stop_reason=None))
-    room.clock.now_ms = after(600 + TIMINGS.quiet_s)
+    empty = running(end="NOTHING_RECORDED", ended_ms=after(600))
+    room = Room(uploading(attempt=empty, session_end="NOTHING_RECORDED", stop_reason=None))
     assert room.publish()["endReason"] == "NOTHING_RECORDED"
     assert room.row.status == "failed"
     assert room.bus.types == ["Recording Failed"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agora_recording.aws.lease import Lease
+from agora_recording.clock import to_ms
 from agora_recording.errors import RateLimitedError
 from agora_recording.life import watch_recordings
 from agora_recording.life.due_index import DUE_SHARDS, shard_of
@@ -572,7 +573,7 @@ def test_a_session_given_up_is_stopped() -> None:
 
 
 def test_the_stop_of_a_session_given_up_is_repeated_until_it_is_believed() -> None:
-    answers = (silence("stop"), reply("stop", 500), gone("stop"), gone("stop"))
+    answers = (silence("stop"), reply("stop", 500), *[gone("stop")] * 4)
     room = Room(replace(ORPHANED, status="failed"), script=answers)
     for _ in answers:
         assert room.row.orphans
@@ -580,6 +581,15 @@ def test_the_stop_of_a_session_given_up_is_repeated_until_it_is_believed() -> No
         look = due(room.row, TIMINGS)
         room.clock.now_ms = look[1] if look else 0
     assert room.row.orphans == []
+
+
+def test_a_session_given_up_that_comes_back_from_a_failover_is_stopped_and_was_not_gone() -> None:
+    room = Room(replace(ORPHANED, status="failed"), script=(gone("stop"), stopped()))
+    for _ in range(2):
+        assert room.look() == "stop orphan"
+        room.clock.now_ms += to_ms(TIMINGS.failover_s / 3)
+    assert room.row.orphans == []
+    assert [each.gone_ms for each in room.row.attempts] == [None]
 
 
 def test_a_session_given_up_does_not_keep_the_recording_from_being_looked_at() -> None:

@@ -161,7 +161,7 @@ def test_the_operator_tears_down_the_stack_that_it_was_given(
     found = Operator(STACK, Parts(STACK.settings, desk.outside)).teardown(wait_s=0)
     assert found["stack"] == STACK.name
     assert list(commands._tell_torn_down(found)) == [
-        "Nothing runs. The stack may be deleted: sam delete --stack-name stack"
+        "Nothing runs. The stack may be deleted: .tools/sam/bin/sam delete --stack-name stack"
     ]
     assert not commands._is_bad(found)
 

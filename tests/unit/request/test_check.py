@@ -135,7 +135,12 @@ def test_a_problem_tells_the_rule_in_words() -> None:
             'a string, such as "12345", not a whole number',
         ),
         ("recordingConfig.subscribeVideoUids[0]", None, 'a string, such as "12345", not null'),
-        ("recordingConfig.subscribeVideoUids", "101", "an array, not a string"),
+        ("recordingConfig.subscribeVideoUids", "101", 'an array, such as ["12345"], not a string'),
+        (
+            "recordingFileConfig.avFileType",
+            "mp4",
+            'an array, such as ["hls", "mp4"], not a string',
+        ),
         ("recordingConfig.transcodingConfig", [], "an object, not an array"),
         ("recordingFileConfig.avFileType[1]", {}, "a string, not an object"),
         ("region", 1, "a string in double quotes, not a whole number"),
@@ -648,7 +653,7 @@ def test_what_is_wrapped_twice_or_is_no_wrapping_is_refused(inner: Any) -> None:
     assert paths(found.problems) == {"clientRequest"}
 
 
-TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
+TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig, startAt, stopAt"
 
 
 @pytest.mark.parametrize(
@@ -660,6 +665,11 @@ TAKES = "streamSubscribe, webRecordingConfig, rtmpPublishConfig"
         (
             {"recordingConfig": {"maxIdleTime": 60}},
             "recordingConfig",
+            f"is set at the start, and cannot be changed later; this call takes {TAKES}",
+        ),
+        (
+            {"maxDurationSeconds": 60},
+            "maxDurationSeconds",
             f"is set at the start, and cannot be changed later; this call takes {TAKES}",
         ),
         (

@@ -5,9 +5,24 @@ from __future__ import annotations
 import pytest
 
 from simulation.living import live
+from simulation.receiver import URL
 from simulation.story import Act, Story
 
 STORIES = {
+    "a session that was given up moves twice, and is not gone": Story(
+        seed=317,
+        acts=(Act(at_s=188.9, deed="create", recording=5, seconds=900, mode="raw", url=URL),),
+        faults={"session r5.1": "moves to another server"},
+    ),
+    "the only file of a session that took the stop comes after six quiet minutes": Story(
+        seed=504,
+        acts=(
+            Act(at_s=99.2, deed="create", recording=2, seconds=60, mode="individual", url=URL),
+            Act(at_s=100.0, deed="stop", recording=2),
+            Act(at_s=153.3, deed="link", recording=2),
+        ),
+        faults={"session r2.1": "its upload takes minutes"},
+    ),
     "a session whose token has ended goes on uploading, and is waited for": Story(
         seed=20816,
         acts=(

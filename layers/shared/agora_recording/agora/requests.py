@@ -41,6 +41,7 @@ TaskName = Annotated[
     str,
     Meta(min_length=1, max_length=1024, description="The name of the task (web)."),
 ]
+_UIDS_EXAMPLE = {"example": '["12345"]'}
 _UID_EXAMPLE = {"example": '"12345"'}
 Uid = Annotated[
     str,
@@ -112,10 +113,12 @@ NonEmpty = Annotated[str, Meta(min_length=1)]
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1, description="A share of the canvas, from 0 to 1.")]
 SubscribeUids = Annotated[
-    list[StreamUid], Meta(max_length=32, description="Only these streams are subscribed.")
+    list[StreamUid],
+    Meta(max_length=32, description="Only these streams are subscribed.", extra=_UIDS_EXAMPLE),
 ]
 UnsubscribeUids = Annotated[
-    list[UserUid], Meta(max_length=32, description="All streams but these are subscribed.")
+    list[UserUid],
+    Meta(max_length=32, description="All streams but these are subscribed.", extra=_UIDS_EXAMPLE),
 ]
 AudioProfile = Annotated[
     Literal[0, 1, 2],
@@ -231,8 +234,13 @@ class RecordingConfig(Struct, kw_only=True):
         Annotated[Literal[0, 1, 2, 3, 4, 5, 6, 7, 8], Meta(description="The channel's encryption.")]
         | UnsetType
     ) = UNSET
-    secret: str | UnsetType = UNSET
-    salt: str | UnsetType = UNSET
+    secret: Annotated[str, Meta(description="The key of the encrypted channel.")] | UnsetType = (
+        UNSET
+    )
+    salt: (
+        Annotated[str, Meta(description="32 bytes in Base64, with decryptionMode 7 and 8.")]
+        | UnsetType
+    ) = UNSET
     maxIdleTime: (
         Annotated[
             int,
@@ -287,6 +295,7 @@ class RecordingFileConfig(Struct, kw_only=True):
                 min_length=1,
                 max_length=2,
                 description='`["hls"]` or `["hls", "mp4"]`; in raw mode also `["mp3"]`.',
+                extra={"example": '["hls", "mp4"]'},
             ),
         ]
         | UnsetType

@@ -24,7 +24,7 @@ from agora_recording.errors import (
 )
 from agora_recording.observability import logger
 from agora_recording.refusals import REFUSALS, problem_json, refusal
-from agora_recording.request.conformance import MOST_FINDINGS, child
+from agora_recording.request.conformance import MOST_FINDINGS, TOO_DEEP, child
 
 Event = dict[str, Any]
 Answer = dict[str, Any]
@@ -119,7 +119,7 @@ def json_body(event: Event) -> dict[str, Any]:
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except RecursionError as error:
-        raise RequestInvalidError([Problem("body", "is nested too deeply")]) from error
+        raise RequestInvalidError([Problem("body", TOO_DEEP)]) from error
     except ValueError as error:  # msgspec's errors are among them
         raise RequestInvalidError([Problem("body", malformed.rule(raw, error))]) from error
 

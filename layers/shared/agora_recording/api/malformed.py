@@ -27,6 +27,8 @@ _WORD = re.compile("[A-Za-z]+")
 _TYPOGRAPHIC = "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
 _TYPOGRAPHIC += "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 _COMMENTS = ("//", "/*", "#")
+# A brace of UTF-16, whose byte order mark API Gateway may have replaced.
+_UTF_16 = re.compile(r"\{\0|\0\{")
 _FORM = re.compile(r"[\w.%-]+=")
 
 
@@ -46,6 +48,8 @@ def rule(raw: bytes, error: ValueError) -> str:
         if kind := _GOT.search(str(error)):
             return f"must be a JSON object, not {_KINDS.get(kind[1], kind[1])}"
         return "has a number that is too large to be read"
+    if _UTF_16.search(text[:4]):
+        return "is UTF-16; send it in UTF-8"
     found = _AT.search(str(error))
     if found is None:
         return _cut_short(text)

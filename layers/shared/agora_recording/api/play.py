@@ -145,7 +145,8 @@ class Player(msgspec.Struct, kw_only=True):
             raise MediaNotFoundError("This link plays no such MPD.")
         if len(keys) > 1:
             named = ", ".join(key.rpartition("/")[2] for key in keys[:20])
-            rule = f"must choose one; or play one of these at this address: {named}"
+            rule = "is required, since several fit; or ask for one of these instead of "
+            rule += f"{DASH}: {named}"
             raise RequestInvalidError([Problem("uid", rule)])
         text = self.media.read(keys[0])
         if len(text) > _MAX_MPD_BYTES:

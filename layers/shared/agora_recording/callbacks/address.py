@@ -38,8 +38,10 @@ def problem_of(url: str, hosts: Collection[str], local_origin: str = "") -> str 
     """
     place = place_of(url, local_origin)
     if place is None:
-        rule = "must be https://, a host name, and a path: no port but 443, no user, no query"
-        return f"{rule}, at most {MAX_URL} characters"
+        rule = (
+            "must be https:// with a host name and a path: without a port, a user, a query or a #"
+        )
+        return f"{rule}, and at most {MAX_URL} characters"
     if place.is_local or place.host in hosts:
         return None
     if not hosts:

@@ -9,7 +9,13 @@ from agora_recording.clock import to_ms
 from agora_recording.files.verdict import Expectation, Session, TranscodedFormat, Uploading
 from agora_recording.notifications.facts import NOTHING, SessionFacts
 from agora_recording.recording.due import over_ms, upload_deadline_ms
-from agora_recording.recording.model import RANK, RESTARTABLE, Attempt, Recording
+from agora_recording.recording.model import (
+    RANK,
+    RECORDED_ENDS,
+    RESTARTABLE,
+    Attempt,
+    Recording,
+)
 from agora_recording.recording.timings import Timings
 from agora_recording.request.rules import START_MODES
 
@@ -42,6 +48,7 @@ def expectation(
                 started_ms=attempt.started_ms,
                 ended_ms=attempt.ended_ms,
                 upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),
+                has_recorded=attempt.end in RECORDED_ENDS,
             )
             for attempt in started
         ),

@@ -63,6 +63,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     started_ms: int | None = None
     ended_ms: int | None = None
     upload: Uploading = "unknown"
+    has_recorded: bool = False  # there should be files
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,11 +76,12 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     (mp4) or mixing makes. Snapshots alone: `hls=False, snapshots=True`.
 
     No more files are expected after `uploaded`; never before the deadline after `stranded`, until
-    an event says more; of an ended session whose upload is unknown, when
-    no file has come for `quiet_ms` (Agora's backup usually delivers within 5 minutes); and after
-    `deadline_ms`. MP4s are made after the end: so a missing MP4 is awaited until the deadline, or
-    until no file has come for `quiet_ms`, even after `uploaded`. Transcoding takes days: it is
-    awaited until `transcoding_deadline_ms` (None: `deadline_ms`), which is set to the past when
+    an event says more; of an ended session whose upload is unknown, when no file has come for
+    `quiet_ms` (Agora's backup usually delivers within 5 minutes), unless it has recorded and none
+    has come at all; and after `deadline_ms`. MP4s are made after the end: so a missing MP4 is
+    awaited until the deadline, or until no file has come for `quiet_ms`, even after `uploaded`.
+    Transcoding takes days: it is awaited until `transcoding_deadline_ms` (None: `deadline_ms`),
+    which is set to the past when
     event 1001 reports a failure.
     """
 

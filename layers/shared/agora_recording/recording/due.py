@@ -49,8 +49,8 @@ def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | N
         return None
     at_ms, looked = recording.created_ms, recording.looked_ms
     if looked and any(each.gone_ms for each in recording.orphans):
-        # A failover would be over by then: either it is stopped, or it is gone.
-        at_ms = looked + to_ms(timings.failover_s)
+        # Often enough to meet it between two failovers: each 404 could be of another one.
+        at_ms = looked + to_ms(timings.failover_s / 3)
     elif looked:
         # It still runs, or the stop is refused: repeat the stop at growing intervals.
         at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)

@@ -117,7 +117,7 @@ def after_orphan_stop(
     if end == "NOTHING_RECORDED":
         recording = found_empty(recording, sid)
     if end:
-        return orphan_ended(recording, sid, now_ms)
+        return orphan_ended(orphan_gone(recording, sid, None), sid, now_ms)
     if reply.outcome.handling != "confirm_gone":
         return recording
     gone_ms = orphan.gone_ms

@@ -19,6 +19,7 @@ from agora_recording.recording.model import (
     cause_told,
     end_session,
     orphan_ended,
+    orphan_seen,
     predecessor_ended,
     seen,
     started,
@@ -70,6 +71,8 @@ def applied(
     if ended:
         changed = predecessor_ended(changed, sid, _end(changed, ended), now_ms)
         changed = orphan_ended(changed, sid, now_ms)
+    elif facts.lastSignMs is not None:
+        changed = orphan_seen(changed, sid, min(facts.lastSignMs, now_ms))
     if sid != changed.sid:
         return changed
     if facts.lastSignMs is not None and not ended:

@@ -28,4 +28,6 @@ def is_recording_id(text: str) -> bool:
 def check_recording_id(text: str) -> None:
     """Raise RecordingNotFoundError if `text` is not an id: no row can have it."""
     if not is_recording_id(text):
-        raise RecordingNotFoundError(f"There is no recording {text[:40]!r}.")
+        raise RecordingNotFoundError(
+            f"There is no recording {text[:40]!r}: an id has 26 digits and capital letters."
+        )

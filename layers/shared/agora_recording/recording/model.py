@@ -94,6 +94,9 @@ RESTARTABLE: frozenset[SessionEnd] = frozenset(
 # The ends after which there need not be files: Agora says that nobody published, or ended an empty
 # session by itself.
 EMPTY_ENDS: frozenset[SessionEnd] = frozenset({"NOTHING_RECORDED", "IDLE", "EXITED"})
+# The ends after which there should be files: Agora took our stop, and answers 435 where it recorded
+# nothing; or the session went on until its token ended.
+RECORDED_ENDS: frozenset[SessionEnd] = frozenset({"STOPPED", "TOKEN_ENDED"})
 # The ends that are our own verdict: the session may still run, and must then be stopped.
 GIVEN_UP: frozenset[SessionEnd] = frozenset(
     {
@@ -437,9 +440,29 @@ def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
     return _change_orphan(recording, sid, ended_ms=now_ms)
 
 
-def orphan_gone(recording: Recording, sid: str, now_ms: int) -> Recording:
-    """Return the recording after the first 404 for a session that was given up."""
+def orphan_gone(recording: Recording, sid: str, now_ms: int | None) -> Recording:
+    """Return the recording after the first 404 for a session that was given up.
+
+    None: it has answered, and was moving to another server before.
+    """
     return _change_orphan(recording, sid, gone_ms=now_ms)
+
+
+def orphan_seen(recording: Recording, sid: str, at_ms: int) -> Recording:
+    """Return the recording after a sign of life of a session that was given up.
+
+    If it was gone before, it was moving to another server: a 404 counts anew from then on.
+    """
+    return _change_attempts(
+        recording,
+        lambda each: (
+            each.sid == sid
+            and each in recording.orphans
+            and each.gone_ms is not None
+            and each.gone_ms < at_ms
+        ),
+        gone_ms=at_ms,
+    )
 
 
 def _change_orphan(recording: Recording, sid: str, **changes: Any) -> Recording:

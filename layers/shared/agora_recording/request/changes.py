@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from agora_recording.agora.requests import ClientRequest, Layout, UpdateFields
 from agora_recording.errors import Problem
 from agora_recording.request.conformance import MOST_FINDINGS, Checked, child
+from agora_recording.request.recording import RecordingRequest
 from agora_recording.request.rules import members
+from agora_recording.request.times import TIME_FIELDS
 
 WRAPPING = "clientRequest"
 _PUT_LAYOUT = "PUT /recordings/{recordingId}/layout"
@@ -26,7 +28,8 @@ _INNER = {
     "onhold": "webRecordingConfig",
     "outputs": "rtmpPublishConfig",
 }
-_AT_START = frozenset(ClientRequest.__struct_fields__) - {*_UPDATE, *_LAYOUT}
+_AT_START = {*ClientRequest.__struct_fields__, *RecordingRequest.__struct_encode_fields__}
+_AT_START -= {*_UPDATE, *_LAYOUT, *TIME_FIELDS, WRAPPING}
 
 
 class Unwrapped(NamedTuple):
@@ -86,7 +89,7 @@ def strays(fields: Mapping[str, Any], known: Collection[str]) -> Iterator[tuple[
             continue
         words = _meant(name, value, known)
         if words or not changes:
-            takes = f"is not a field of this call, which takes {_list(known)}"
+            takes = f"is not a field of this call, which takes {taken(known)}"
             yield child("", name), words or takes
 
 
@@ -110,9 +113,10 @@ def _meant(name: str, value: object, known: Collection[str]) -> str | None:
     if name == "transcodingConfig":
         return f"is set at the start; to change the layout, send {_PUT_LAYOUT}"
     if name in _AT_START:
-        return f"is set at the start, and cannot be changed later; this call takes {_list(known)}"
+        return f"is set at the start, and cannot be changed later; this call takes {taken(known)}"
     return None
 
 
-def _list(known: Collection[str]) -> str:
-    return ", ".join(known)
+def taken(known: Collection[str]) -> str:
+    """Return what a call takes, in words: what changes a recording at Agora, and its times."""
+    return ", ".join(known if _LAYOUT[0] in known else (*known, *TIME_FIELDS))

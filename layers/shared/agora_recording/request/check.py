@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from agora_recording.agora.requests import Layout, UpdateFields
-from agora_recording.request.changes import strays
+from agora_recording.request.changes import strays, taken
 from agora_recording.request.conformance import Checked, Findings, conform, present, storable
 from agora_recording.request.limits import MAX_CNAME_BYTES
 from agora_recording.request.recording import ChannelRequest, RecordingRequest
@@ -109,7 +109,10 @@ def check_times(body: object) -> Checked:
     body = present(body, TimeChanges)
     others = [name for name in members(body) if name not in TIME_FIELDS]
     if others:
-        found.problem("", "must change the times alone: send the other changes in another request")
+        found.problem(
+            "",
+            "must hold startAt and stopAt alone: send other changes in another request",
+        )
     conform(_without(body, *others), TimeChanges, "", found)
     return found.checked()
 
@@ -140,7 +143,7 @@ def _check_that_it_changes(body: object, fields: Collection[str], found: Finding
     if not isinstance(body, dict):
         return
     if not body:
-        found.problem("", f"is empty; it must hold at least one of {', '.join(fields)}")
+        found.problem("", f"is empty; it must hold at least one of {taken(fields)}")
     for path, words in whole_body(body):
         found.problem(path, words)
     others = _without(body, "clientRequest")

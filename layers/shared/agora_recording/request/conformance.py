@@ -26,6 +26,7 @@ from agora_recording.errors import Problem
 MOST_FINDINGS = 100
 # A row of the table holds the request: these are its limits, with room for the row's own fields.
 MOST_LEVELS = 24  # DynamoDB: 32 levels
+TOO_DEEP = f"must not be nested more than {MOST_LEVELS} levels deep"
 MOST_BYTES = 131_072  # DynamoDB: 400 KB in a row
 _NUMBERS = (1e-100, 1e100)  # DynamoDB: 1e-130 to 1e126
 _MOST_NAME = 64  # characters of an unknown name that are repeated
@@ -108,7 +109,7 @@ def storable(value: Any, path: str, found: Findings) -> None:
                 found.problem(where, "must be valid Unicode (it has half of a surrogate pair)")
         elif isinstance(at, dict | list):
             if level > MOST_LEVELS:
-                found.problem(where, f"must not be nested more than {MOST_LEVELS} levels deep")
+                found.problem(where, TOO_DEEP)
                 continue
             inner = at.items() if isinstance(at, dict) else enumerate(at)
             for name, each in inner:
@@ -193,7 +194,7 @@ def _walk(
         case inspect.StructType():
             _walk_struct(value, shape, path, found)
         case inspect.ListType():
-            _walk_list(value, shape, path, found)
+            _walk_list(value, shape, path, found, words)
         case inspect.DictType():
             _walk_dict(value, shape, path, found)
         case _:
@@ -253,9 +254,11 @@ def _names(shape: inspect.Type) -> Collection[str]:
     return ()
 
 
-def _walk_list(value: Any, shape: inspect.ListType, path: str, found: Findings) -> None:
+def _walk_list(
+    value: Any, shape: inspect.ListType, path: str, found: Findings, words: _Words
+) -> None:
     if not isinstance(value, list):
-        found.wrong_type(path, "an array", value)
+        found.wrong_type(path, "an array", value, example=words.example)
         return
     least, most = shape.min_length or 0, shape.max_length
     if len(value) < least or (most is not None and len(value) > most):

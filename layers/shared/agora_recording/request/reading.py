@@ -135,7 +135,9 @@ def _transcoding_problems(mode: object, client_request: object) -> list[Problem]
         return []
     if mode not in START_MODES["transcodeOptions"]:
         return []  # it has no effect, and a warning says so
-    rule = "needs a stack with PostponedTranscoding true: Agora must read its own uploads"
+    rule = (
+        "needs the stack's parameter PostponedTranscoding to be true: Agora must read its uploads"
+    )
     return [Problem("clientRequest.transcodeOptions", rule)]
 
 
@@ -162,7 +164,7 @@ def _token_warnings(
     if duration_s > _TOKEN_H * 3600:
         rule = f"is {duration_s}, and a token is valid for {_TOKEN_H} hours at the longest"
         more = "when it ends, Agora stops recording, and a restart has no other token; leave the"
-        more += " token out if Agora's secret has the App Certificate, and none ends it"
+        more += " token out if Agora's secret has the App Certificate: the stack then makes tokens"
         warnings.append(Problem("maxDurationSeconds", f"{rule}: {more}"))
     return warnings
 

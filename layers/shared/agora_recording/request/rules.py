@@ -27,6 +27,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 STORAGE_RULE = "must be left out: the stack adds the storage itself"
 
 _MOST_PIXELS = 1920 * 1080
+_SIZE = f"1920 x 1080 = {_MOST_PIXELS}"
 _DEFAULT_SIZE = {"width": 360, "height": 640}
 _UID_GROUP_SIZES = (2, 7, 12, 17, 32, 49)
 # The modes in which each user has files of their own.
@@ -207,7 +208,7 @@ def _encryption_has_its_keys(asked: Asked) -> Broken:
 def _the_canvas_is_not_too_large(asked: Asked) -> Broken:
     size = {**_DEFAULT_SIZE, **asked.transcoding}
     if _is_too_large(size["width"], size["height"]):
-        yield "recordingConfig.transcodingConfig", "width x height must be at most 1920 x 1080"
+        yield "recordingConfig.transcodingConfig", f"width x height must be at most {_SIZE}"
 
 
 def _a_custom_layout_has_its_regions(asked: Asked) -> Broken:
@@ -254,7 +255,7 @@ def _the_page_is_not_too_large(asked: Asked) -> Broken:
         param = members(service.get("serviceParam"))
         if _is_too_large(param.get("videoWidth"), param.get("videoHeight")):
             path = f"extensionServiceConfig.extensionServices[{index}].serviceParam"
-            yield path, "videoWidth x videoHeight must be at most 1920 x 1080"
+            yield path, f"videoWidth x videoHeight must be at most {_SIZE}"
 
 
 def _start_parameter_is_what_start_gets(asked: Asked) -> Broken:
@@ -470,7 +471,7 @@ def misplaced_lists(top: Mapping[str, Any], places: Set[str]) -> Broken:
             here = child(path, name)
             if _ANY_LIST.fullmatch(name) and here not in places:
                 known = ", ".join(sorted(place for place in places if _is_alike(place, name)))
-                yield here, f"{_IGNORED}: write {known}"
+                yield here, f"{_IGNORED}; write {known}"
             waiting.append((here, each, level + 1))
 
 
@@ -548,7 +549,7 @@ def _wanted(top: Mapping[str, Any], path: str, value: str, when: str) -> tuple[s
     outer, _, inner = path.partition(".")
     if inner in members(top.get(outer)):
         return path, f"must be {value} {when}"
-    return path, f"{IS_REQUIRED} {when}: {value}"
+    return path, f"{IS_REQUIRED} {when}: it must be {value}"
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

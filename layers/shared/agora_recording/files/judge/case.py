@@ -170,6 +170,7 @@ def _settle(case: Case, session: SessionCase) -> None:
     if ended_ms is not None:
         since_ms = max(ended_ms, case.inventory.arrived_ms.get(session.expected.sid, 0))
         session.quiet = case.now_ms - since_ms >= case.expectation.quiet_ms
-    session.settled = (
-        case.overdue or upload == "uploaded" or (upload == "unknown" and session.quiet)
-    )
+    # Where the first file of a session is still to come, silence does not tell that none will.
+    is_begun = not (session.expected.has_recorded and session.silent)
+    has_ceased = upload == "unknown" and session.quiet and is_begun
+    session.settled = case.overdue or upload == "uploaded" or has_ceased
