@@ -6,7 +6,7 @@ import pytest
 
 from simulation.living import live
 from simulation.receiver import URL
-from simulation.story import Act, Story
+from simulation.story import Act, Story, random_story
 
 STORIES = {
     "a session that was given up moves twice, and is not gone": Story(
@@ -49,6 +49,7 @@ STORIES = {
             "start r2 #6, 6 get_item": "failed",
         },
     ),
+    "everybody leaves, and the upload takes more than five minutes": random_story(7396),
     "the stop comes while nobody knows the session of a lost start": Story(
         seed=109,
         acts=(

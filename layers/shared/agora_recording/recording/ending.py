@@ -195,13 +195,13 @@ def went_wrong(recording: Recording) -> bool:
 def may_have_files(recording: Recording, now_ms: int, timings: Timings) -> bool:
     """Tell whether files may still come of a recording that has none.
 
-    Either a session has recorded, as far as is known: its upload may be late, or its events lost.
-    Or one may run although nobody knows it, since a start was not answered.
+    Either it had a session of which Agora did not say that it recorded nothing: its upload may be
+    late. Or one may run although nobody knows it, since a start was not answered.
     """
     if unaccounted(recording, now_ms, timings):
         return True
     return any(
-        each.sid and not each.is_empty and each.end not in (*EMPTY_ENDS, "STORAGE_REFUSED")
+        each.sid and not each.is_empty and each.end not in ("NOTHING_RECORDED", "STORAGE_REFUSED")
         for each in recording.attempts
     )
 
