@@ -37,6 +37,8 @@ MOST_CALLS_A_SECOND = 10  # Agora: quotas
 SHORT_MS = 15_000  # a recording that is stopped sooner may have nothing
 REMEMBERED_MS = 15_000  # so long after a link's end what was opened before may still open
 LOOKED_MS = 60_000  # so long what a bucket held may be remembered
+BEGINS_MS = 300_000  # so long it may take until a channel's recording is wanted
+ENDS_MS = 1_800_000  # and so long until one of an empty channel is to end
 SIGNED_S = 60  # so old a signature may be when its call comes
 ENDS = frozenset({"Recording Completed", "Recording Incomplete", "Recording Failed"})
 # What stays when a recording is deleted: its Idempotency-Key, and that its sessions were deleted.
@@ -157,6 +159,18 @@ def the_end_is_announced_before_it_is_written(
             (each["recordingId"], each["status"]) for each in told
         }:
             yield f"{after.status} was not announced"
+
+
+def a_channel_has_one_recording(stack: Stack, _: Recording, after: Recording) -> Broken:
+    """A channel that a rule records has one recording at a time that nobody wants to end."""
+    if after.auto_record and goes_on(after):
+        others = [
+            row
+            for row in stack.contract.rows.values()
+            if row.cname == after.cname and row.auto_record and goes_on(row)
+        ]
+        if len(others) > 1:
+            yield f"{after.cname} has {len(others)} recordings at the same time"
 
 
 # --- when a viewer is answered -----------------------------------------------------------------
@@ -348,6 +362,37 @@ def deleted_means_that_nothing_is_left(stack: Stack) -> Broken:
                 yield f"row {partition} / {sort} is still there"
 
 
+def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
+    """While somebody is in a channel that a rule names, a recording of it is wanted: some minutes
+    after the first notification of them was taken.
+
+    Except where an earlier recording of the channel ended for another reason than that nobody was
+    there: then the channel must be empty once. While no sweeper comes, an end may be unknown.
+    """
+    for cname, visits in stack.lessons.visits.items():
+        rows = [row for row in stack.contract.rows.values() if row.cname == cname]
+        for visit in visits:
+            ended_ms = visit.ended_ms or stack.clock.now_ms
+            if visit.heard_ms is None:
+                continue
+            if ended_ms < max(visit.heard_ms, stack.no_sweeps_until_ms) + BEGINS_MS:
+                continue
+            before = [row for row in rows if row.created_ms < ended_ms]
+            is_recorded = any((row.ended_ms or math.inf) > visit.began_ms for row in before)
+            is_over = any(not ended_empty(row) for row in before)
+            if not is_recorded and not is_over:
+                yield f"somebody was in {cname}, and nobody wanted a recording"
+
+
+def a_recording_of_an_empty_channel_ends(stack: Stack) -> Broken:
+    """A recording that a rule wanted does not go on until its longest duration."""
+    for row in stack.contract.rows.values():
+        if row.auto_record and row.stop_reason == "MAX_DURATION":
+            left_ms = stack.lessons.visits[row.cname][-1].ended_ms
+            if left_ms is not None and left_ms + ENDS_MS < (row.stop_ms or math.inf):
+                yield f"{row.cname} is empty, and was recorded until the longest duration"
+
+
 def what_the_api_promised_is_true(stack: Stack) -> Broken:
     """A recording that was accepted is there; one whose stop was accepted has ended because of it,
     or before; an accepted change is in its request; a link that was made is there until it is
@@ -403,6 +448,7 @@ WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ..
     no_session_has_two_owners,
     completed_means_that_all_is_there,
     the_end_is_announced_before_it_is_written,
+    a_channel_has_one_recording,
 )
 WHEN_A_VIEWER_IS_ANSWERED: tuple[Callable[[Stack, View], Broken], ...] = (
     a_link_that_is_over_opens_nothing,
@@ -423,6 +469,8 @@ AT_THE_END: tuple[Callable[[Stack], Broken], ...] = (
     the_app_is_told_of_every_end,
     every_accepted_event_counts_once,
     deleted_means_that_nothing_is_left,
+    who_is_in_a_channel_is_recorded,
+    a_recording_of_an_empty_channel_ends,
     what_the_api_promised_is_true,
     a_calm_life_ends_well,
 )
@@ -531,6 +579,17 @@ def attempt_of(stack: Stack, session: AgoraSession) -> Attempt | None:
         if is_named and attempt.sid in (None, session.sid):
             return attempt
     return None
+
+
+def goes_on(row: Recording) -> bool:
+    """Tell whether nobody wants a recording to end yet."""
+    return row.stop_reason is None and RANK[row.status] < RANK["stopping"]
+
+
+def ended_empty(row: Recording) -> bool:
+    """Tell whether a recording ended because nobody was in its channel."""
+    is_idle = row.stop_reason is None and row.attempt is not None and row.attempt.end == "IDLE"
+    return row.stop_reason == "CHANNEL_EMPTY" or is_idle
 
 
 def open_until_ms(stack: Stack, link: Shown) -> float:

@@ -6,8 +6,9 @@ import hashlib
 from typing import NamedTuple
 from unittest.mock import patch
 
+from agora_recording.auto_record import watch_channels
 from agora_recording.life import watch_recordings
-from agora_recording.observability import logger
+from agora_recording.observability import logger, metrics
 from simulation.contract import BrokenError
 from simulation.stack import Stack, Words
 from simulation.story import Story
@@ -37,6 +38,7 @@ def live(story: Story) -> Life:
     broken = None
     with (
         patch.object(watch_recordings, "ThreadPoolExecutor", OneThread),
+        patch.object(watch_channels, "ThreadPoolExecutor", OneThread),
         patch.object(logger.registered_handler, "stream", Words(stack.contract)),
     ):
         begun = stack.clock.now_ms
@@ -44,6 +46,7 @@ def live(story: Story) -> Life:
             stack.live()
         except BrokenError as failure:
             broken = str(failure)
+    metrics.clear_metrics()  # nobody reads them here
     lines = "\n".join([*stack.weather.trace, *map(str, stack.contract.rows.values())])
     return Life(
         story=story,

@@ -74,6 +74,8 @@ class People:
             "watch": self._watch,
             "delete": self._delete,
             "leave": self._leave,
+            "join": self._join,
+            "part": self._part,
             "kill execution": self._kill_execution,
             "deploy": self._deploy,
             "forbid host": self._forbid_host,
@@ -335,6 +337,12 @@ class People:
     def _leave(self, act: Act, _: int) -> None:
         self._stack.agora.leave(f"room-{act.recording}")
 
+    def _join(self, act: Act, _: int) -> None:
+        self._stack.lessons.join(channel(act), act.seconds)
+
+    def _part(self, act: Act, _: int) -> None:
+        self._stack.lessons.part(channel(act), act.seconds)
+
     def _kill_execution(self, act: Act, _: int) -> None:
         recording_id = self.accepted.get(act.recording)
         for execution in self._stack.machine.open:
@@ -352,3 +360,8 @@ class People:
 
     def _stuck_queue(self, act: Act, _: int) -> None:
         self._stack.stuck_until_ms = self._stack.clock.now_ms + act.seconds * 1000
+
+
+def channel(act: Act) -> str:
+    """Return the channel of an act, which a rule names."""
+    return f"lesson-{act.recording}"

@@ -237,6 +237,32 @@ BUGS: tuple[Planted, ...] = (
         "            yield partial(self.sessions.bury, sid, self.now_ms())\n",
         "            yield partial(str, sid)\n",
     ),
+    # --- life: channels that record themselves ---
+    _code(
+        "each try to begin a channel's recording makes another one",
+        "auto_record/beginning.py",
+        'f"{channel.cname}\\n{occupancy.began_ms}",',
+        'f"{channel.cname}\\n{self.now_ms()}",',
+    ),
+    _code(
+        "channel events that could not be applied are not delivered again",
+        "auto_record/apply_channel_events.py",
+        "                    failed += [place for place, _ in told]\n",
+        "",
+    ),
+    _code(
+        "a channel that is empty again is not seen as such",
+        "auto_record/channel.py",
+        "    if _is_new(presence, occupancy):\n        return replace(channel, occupancy=None)\n",
+        "",
+    ),
+    _code(
+        "a recording of an empty channel is not stopped",
+        "auto_record/channel.py",
+        "    return left_ms <= min(now_ms, channel.presence.asked_ms)",
+        "    return False",
+        "tests/unit/auto_record/test_lessons.py",
+    ),
     # --- life: calls to the app ---
     _code(
         "a message that the queue lost is not sent",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Resource, Task
 from local.agora.files import utc17
+from simulation.lessons import IDLE_S
 from simulation.luck import Kinds
 from tests.world import webhook
 from tests.world.builders import reply
@@ -96,6 +97,8 @@ class RandomAgora(LiveAgora):
                 self.slow.add(session.sid)
                 stack.later(120, self.slow.discard, session.sid)
         stack.later(_HEARTBEAT_S, self._beat, session)
+        if session.cname in stack.lessons.visits:
+            stack.later(IDLE_S, stack.lessons.idle, session.cname)
 
     def _move(self, session: AgoraSession, left: int = 2) -> None:
         if session.ended_ms is None:
@@ -197,7 +200,6 @@ class RandomAgora(LiveAgora):
         stack = self.house
         uid = self.voices.get(session.sid, session.uid)
         place = f"event {self.label(session)} {uid} {number}"
-        kind = stack.luck.fault(place, NEWS, likelier=2)
         send = partial(
             self._send,
             session,
@@ -208,15 +210,21 @@ class RandomAgora(LiveAgora):
             sent_ms=stack.clock.now_ms + self.skew_ms,
             left=RESENDS,
         )
-        if kind != "lost":
-            after_ms = stack.luck.number(place, 50, 900)
-            if kind == "late":
-                after_ms = stack.luck.number(place, 5_000, 900_000)
-            elif kind == "days late":
-                after_ms = stack.luck.number(place, 3_600_000, 3 * 86_400_000)
+        for after_ms in self.ways(place):
             stack.later(after_ms / 1000, send)
-            if kind == "twice":
-                stack.later(after_ms / 1000 + 0.3, send)
+
+    def ways(self, place: str) -> list[int]:
+        """Return after how many ms a notification comes: once, twice, late, or never."""
+        luck = self.house.luck
+        kind = luck.fault(place, NEWS, likelier=2)
+        if kind == "lost":
+            return []
+        after_ms = luck.number(place, 50, 900)
+        if kind == "late":
+            after_ms = luck.number(place, 5_000, 900_000)
+        elif kind == "days late":
+            after_ms = luck.number(place, 3_600_000, 3 * 86_400_000)
+        return [after_ms, after_ms + 300] if kind == "twice" else [after_ms]
 
     def _send(
         self,

@@ -28,6 +28,7 @@ from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from local.template import template
 from simulation.contract import Contract
+from simulation.lessons import RULE, SECRET, STOP_WHEN_EMPTY_S, Lessons
 from simulation.luck import Kinds, Luck
 from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
@@ -270,10 +271,16 @@ class Schedules(dict[str, dict[str, Any]]):
 
 
 class Stream:
-    """The stream of the table: batches in order, and again from what failed."""
+    """The stream of the table, for one room: batches in order, and again from what failed.
 
-    def __init__(self, stack: Stack) -> None:
+    `applier` returns the room's part; `name` and `function` are the room's.
+    """
+
+    def __init__(self, stack: Stack, name: str, function: str, applier: Callable[[], Any]) -> None:
         self._stack = stack
+        self._name = name
+        self._function = function
+        self._applier = applier
         self._waiting: list[dict[str, Any]] = []
         self._is_busy = False
         self._count = 0
@@ -285,7 +292,7 @@ class Stream:
         place = f"{self._count:08}"
         record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": place, "NewImage": item}}
         self._waiting.append(record)
-        self._go_on(self._stack.luck.number(f"record {self._count}", 20, 500) / 1000)
+        self._go_on(self._stack.luck.number(f"record {self._name}{self._count}", 20, 500) / 1000)
 
     def _go_on(self, seconds: float) -> None:
         if self._waiting and not self._is_busy:
@@ -295,7 +302,7 @@ class Stream:
     def _bring(self) -> None:
         stack = self._stack
         self._batches += 1
-        place = f"batch {self._batches}"
+        place = f"batch {self._name}{self._batches}"
         kind = stack.luck.fault(place, STREAM)
         if kind == "late":
             stack.later(stack.luck.number(place, 5, 60), self._run, self._waiting[:_BATCH])
@@ -310,10 +317,8 @@ class Stream:
     def _again(self, batch: list[dict[str, Any]]) -> None:
         """Bring a batch that was brought before; nobody minds how it goes."""
         stack = self._stack
-        applier = stack.parts.applier
-        stack.run(
-            "apply again", "ApplyNotificationsFunction", partial(applier.apply, batch), _ignore
-        )
+        room = partial(self._applier().apply, batch)
+        stack.run(f"apply {self._name}again", self._function, room, _ignore)
 
     def _run(self, batch: list[dict[str, Any]]) -> None:
         stack = self._stack
@@ -327,8 +332,8 @@ class Stream:
                 del self._waiting[:count]
             self._go_on(0.3 if isinstance(failed, list) and not failed else 2)
 
-        applier = stack.parts.applier
-        stack.run("apply", "ApplyNotificationsFunction", partial(applier.apply, batch), done)
+        room = partial(self._applier().apply, batch)
+        stack.run(f"apply {self._name}".rstrip(), self._function, room, done)
 
 
 def _ignore(_: Any) -> None:
@@ -354,7 +359,7 @@ CUSTOMER_SECRET = "the-customer-secret-of-agora"
 STORAGE_SECRET = "the-secret-key-of-the-bucket"
 SECRETS = (
     *(CUSTOMER_SECRET, STORAGE_SECRET, webhook.SECRET, TOKEN, CERTIFICATE),
-    CALLBACK_SECRET,
+    *(CALLBACK_SECRET, SECRET),
 )
 
 
@@ -379,7 +384,10 @@ class Stack(Rooms):
         self.bucket = FakeBucket(clock, self.weather)
         self.bus = FakeBus(self.weather)
         self.queue = Queue(self)
-        self.stream = Stream(self)
+        self.stream = Stream(self, "", "ApplyNotificationsFunction", lambda: self.parts.applier)
+        self.channel_stream = Stream(
+            self, "channels ", "ApplyChannelEventsFunction", lambda: self.parts.channel_applier
+        )
         self.scheduler = Scheduler(self)
         self.scheduler.schedules = Schedules(self.scheduler)
         self.wire = Wire(self)
@@ -397,6 +405,7 @@ class Stack(Rooms):
         self.agora.skew_ms = story.apart_ms * 200
         self.people = People(self)
         self.viewers = Viewers(self)
+        self.lessons = Lessons(self)
         self.receiver = Receiver(self)
         self.hosts: list[tuple[int, frozenset[str]]] = [(0, frozenset({HOST}))]  # since when (ms)
         keys = {"customerId": "an-id", "customerSecret": CUSTOMER_SECRET}
@@ -406,6 +415,7 @@ class Stack(Rooms):
         held = {"accessKey": "AKIA", "secretKey": STORAGE_SECRET}
         self.secrets.versions["storage"] = [msgspec.json.encode(held).decode()]
         self.secrets.versions["console"] = [webhook.SECRET]
+        self.secrets.versions["channels"] = [SECRET]
         self.labels: dict[str, str] = {}
         self.stuck_until_ms = 0
         self.off_ms: int | None = None  # when it was written that the app wants no more calls
@@ -433,12 +443,13 @@ class Stack(Rooms):
         return Parts(self.settings, self.outside)
 
     @cached_property
-    def webhook_parts(self) -> tuple[NotificationStore, NotificationSecrets]:
-        """The two parts of the webhook."""
-        return (
-            NotificationStore(TABLE, cast(Any, self.table)),
-            NotificationSecrets("console", cast(Any, self.secrets)),
-        )
+    def webhook_parts(self) -> tuple[NotificationStore, dict[str, NotificationSecrets]]:
+        """The parts of the webhook; it has a secret for each route."""
+        secrets = {
+            text: NotificationSecrets(secret_id, cast(Any, self.secrets))
+            for secret_id, text in (("console", webhook.SECRET), ("channels", SECRET))
+        }
+        return NotificationStore(TABLE, cast(Any, self.table)), secrets
 
     def deploy(self) -> None:
         """Begin with new environments; what runs goes on in the old ones."""
@@ -576,7 +587,11 @@ class Stack(Rooms):
             self._await_sweep()
         elif sort.startswith("EVT#") or sort == "NOTICE":
             self.stream.add(item)
-        elif item["PK"]["S"] == "LIMITER":
+        elif sort == "RTC":
+            self.channel_stream.add(item)
+        elif sort == "CHANNEL":
+            self._await_sweep()
+        elif (item["PK"]["S"], sort) == ("LIMITER", "LIMITER"):
             self._slots_taken(item)
 
     def _slots_taken(self, item: Item) -> None:
@@ -616,7 +631,13 @@ class Stack(Rooms):
         if kind == "answer lost":
             raise error(InternalServerErrorException)
 
-    def receive(self, label: str, raw: bytes, answered: Callable[[bool], object]) -> None:
+    def receive(
+        self,
+        label: str,
+        raw: bytes,
+        answered: Callable[[bool], object],
+        secret: str = webhook.SECRET,
+    ) -> None:
         """Bring a notification to the webhook; `answered` is told whether it was taken."""
         store, secrets = self.webhook_parts
 
@@ -630,7 +651,12 @@ class Stack(Rooms):
             f"webhook {label}",
             "ReceiveNotificationFunction",
             lambda: take(
-                webhook.request(raw), self.now(), IntakeSettings(), store, secrets, self.now
+                webhook.request(raw, secret),
+                self.now(),
+                IntakeSettings(),
+                store,
+                secrets[secret],
+                self.now,
             ),
             over,
         )
@@ -653,18 +679,26 @@ class Stack(Rooms):
             partial(self.parts.sweeper.sweep, seconds=50, first_shard=first_shard),
             lambda _: self._await_sweep(),
         )
+        if self.lessons.are_there:
+            self.run(
+                "sweep channels",
+                "WatchChannelsFunction",
+                partial(self.parts.channel_sweeper.sweep, seconds=50),
+                lambda _: self._await_sweep(),
+            )
 
     # --- time ---
 
     @property
     def has_troubles(self) -> bool:
         """Whether the story has more in it than what apps and users do."""
-        peaceful = {"create", "stop", "update"} | AFTERWARDS
+        peaceful = {"create", "stop", "update", "join", "part"} | AFTERWARDS
         return any(act.deed not in peaceful for act in self.story.acts)
 
     def live(self) -> None:
         """Live the story to its end. Raises BrokenError where a promise is broken."""
         begun = self.clock.now_ms
+        self._put_rule()
         # What is done days later, to recordings that are over, can wait for nothing.
         lively = [
             act.at_s + act.lead_s + act.seconds
@@ -682,6 +716,12 @@ class Stack(Rooms):
         self.later(LAST_S - 3600, self._watch_all)
         self.clock.run(begun + LAST_S * 1000, MOST_EVENTS, self._step)
         self.contract.at_the_end()
+
+    def _put_rule(self) -> None:
+        """Put the rule of the lessons, before the story begins."""
+        fields = {"channelPattern": "lesson-*", "stopWhenEmptySeconds": STOP_WHEN_EMPTY_S}
+        if any(act.deed == "join" for act in self.story.acts):
+            self.parts.rules.put(RULE, fields)
 
     def _watch_all(self) -> None:
         """Let every link be opened once more."""

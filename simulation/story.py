@@ -18,6 +18,8 @@ Deed = Literal[
     "watch",  # somebody opens the first link of a recording; with `seconds` of 1, the last
     "delete",
     "leave",  # everybody leaves the channel
+    "join",  # the user `seconds` comes into the channel `recording`, which a rule records
+    "part",  # that user leaves it
     "kill execution",  # an operator ends the execution
     "deploy",  # every function begins anew
     "forbid host",  # a deployment after which no app's host may be called any more
@@ -77,6 +79,7 @@ class Story(NamedTuple):
 
 
 _MODES: tuple[Mode, ...] = ("mix", "mix", "individual", "raw", "web")
+_LESSONS = 0.3  # of the stories
 _URLS = ("", "", "", *[URL] * 6, ELSEWHERE)
 _RATES = (0.0, 0.01, 0.03, 0.03, 0.06, 0.06, 0.1, 0.15)
 
@@ -94,6 +97,8 @@ def random_story(seed: int) -> Story:
         if random.random() < 0.15:  # the same request again, with the same key
             acts.append(acts[-1]._replace(at_s=round(begin + random.uniform(0, 60), 1)))
         acts += _deeds(random, number, begin)
+    if random.random() < _LESSONS:
+        acts += _lesson(random)
     acts += _troubles(random)
     return Story(
         seed=seed,
@@ -139,6 +144,20 @@ def _links(random: Random, number: int, begin: float) -> list[Act]:
     for _ in range(random.randint(1, 4)):
         at = random.choice((made, made, over)) + random.uniform(0, random.choice((30, 600, 6000)))
         acts.append(Act(round(at, 1), "watch", number, random.choice((0, 0, 1))))
+    return acts
+
+
+def _lesson(random: Random) -> list[Act]:
+    """Return who comes into a channel that a rule records, and leaves it: perhaps several times."""
+    acts = []
+    channel, begin = random.randint(11, 12), random.uniform(0, 300)
+    for _ in range(random.randint(1, 3)):
+        for uid in range(7, 7 + random.randint(1, 3)):
+            joins = begin + random.uniform(0, random.choice((5, 100)))
+            parts = joins + random.uniform(5, random.choice((30, 300, 1200)))
+            acts.append(Act(round(joins, 1), "join", channel, uid))
+            acts.append(Act(round(parts, 1), "part", channel, uid))
+        begin += random.uniform(100, 2000)
     return acts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 import requests
@@ -14,6 +15,7 @@ from simulation.luck import Kinds
 from tests.world.faults import Crash
 
 if TYPE_CHECKING:
+    from simulation.processes import Process
     from simulation.stack import Stack
 
 WIRE: Kinds = (
@@ -30,6 +32,12 @@ WIRE: Kinds = (
 )
 # A server that is just being replaced: once it answers 404, although the session runs.
 OF_SESSION: Kinds = (*WIRE, ("moving", 10))
+OF_CHANNELS: Kinds = (
+    ("no answer", 4),
+    ("error 500", 4),
+    ("too many requests", 3),
+    ("killed after", 3),
+)
 _ONE_WAY_MS = (5, 120)
 _MOVE_MS = 300_000
 _CONNECT_MS, _READ_MS = 3000, 8000
@@ -53,6 +61,8 @@ class Wire:
         stack, processes = self._stack, self._stack.processes
         process = processes.current
         assert process is not None, "only rooms call Agora"
+        if "/channel/user/" in url:
+            return self._channel_users(process, url)
         endpoint = url.rsplit("/", 1)[-1]
         process.operations += 1
         place = f"{process.name}, {process.operations} Agora/{endpoint}"
@@ -96,6 +106,28 @@ class Wire:
         if kind == "done, empty answer" and reply.is_ok:
             return SimpleNamespace(status_code=200, content=b"")
         return SimpleNamespace(status_code=reply.status, content=_body(reply))
+
+    def _channel_users(self, process: Process, url: str) -> SimpleNamespace:
+        """Answer who is in a channel: these calls have a limit of their own."""
+        stack, processes = self._stack, self._stack.processes
+        process.operations += 1
+        place = f"{process.name}, {process.operations} Agora/channel"
+        kind = stack.luck.fault(place, OF_CHANNELS, likelier=1.5)
+        stack.weather.trace.append(f"{stack.clock()} {place} {kind or ''}")
+        processes.pause(stack.luck.number(place, *_ONE_WAY_MS))
+        answer = stack.lessons.answer(unquote(url.rpartition("/")[2]))
+        if kind == "killed after":
+            process.is_dead = True
+            raise Crash
+        if kind == "no answer":
+            processes.pause(_READ_MS)
+            raise requests.ReadTimeout
+        processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
+        if kind == "error 500":
+            return SimpleNamespace(status_code=500, content=b'{"success": false}')
+        if kind == "too many requests":
+            return SimpleNamespace(status_code=429, content=b"")
+        return SimpleNamespace(status_code=200, content=answer)
 
     def _may_move(self, url: str) -> bool:
         """Tell whether a session may answer 404 just now: not twice within the time of a move."""

@@ -6,9 +6,14 @@ import os
 import subprocess
 import sys
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
+from agora_recording.auto_record import watch_channels
+from agora_recording.callbacks.address import Place
+from agora_recording.life import watch_recordings
 from agora_recording.life.publication import Publisher
 from simulation import __main__ as command
 from simulation.contract import (
@@ -17,13 +22,17 @@ from simulation.contract import (
     IN_TIME,
     WHEN_A_ROW_IS_WRITTEN,
     WHEN_A_VIEWER_IS_ANSWERED,
+    WHEN_THE_APP_IS_CALLED,
 )
+from simulation.lessons import RULE
 from simulation.living import live
+from simulation.receiver import URL, Call
 from simulation.shrink import fewest, promise, shrunk
 from simulation.stack import Stack
 from simulation.story import Act, Story, random_story
 from simulation.tally import Tally, family
 from simulation.viewers import View
+from tests.world.threads import OneThread
 
 STORIES = range(1, 81)
 _EACH = 10
@@ -85,6 +94,70 @@ def test_a_viewer_who_is_answered_wrongly_breaks_a_promise(
     at_ms = link.until_ms + after_s * 1000
     stack.contract.viewed(View(link, "a.ts", at_ms, at_ms, status))
     assert [each.partition(":")[0] for each in stack.contract.broken] == [promise]
+
+
+def test_who_comes_into_a_channel_is_recorded_until_the_last_one_has_left() -> None:
+    stack = Stack(
+        Story(
+            seed=1,
+            acts=(
+                Act(0, "join", 11, 7),
+                Act(50, "join", 11, 8),
+                Act(600, "part", 11, 7),
+                Act(900, "part", 11, 8),
+            ),
+        )
+    )
+    with (
+        patch.object(watch_recordings, "ThreadPoolExecutor", OneThread),
+        patch.object(watch_channels, "ThreadPoolExecutor", OneThread),
+    ):
+        stack.live()
+    (row,) = stack.contract.rows.values()
+    assert (row.cname, row.auto_record, row.status) == ("lesson-11", RULE, "completed")
+    assert row.stop_reason == "CHANNEL_EMPTY"
+    (visit,) = stack.lessons.visits["lesson-11"]
+    assert visit.heard_ms is not None
+    assert visit.heard_ms - visit.began_ms < 5000
+
+
+def test_the_app_is_called_of_the_start_and_of_the_end() -> None:
+    acts = (Act(0, "create", 1, 900, url=URL), Act(60, "stop", 1))
+    stack = Stack(Story(seed=1, acts=acts))
+    with patch.object(watch_recordings, "ThreadPoolExecutor", OneThread):
+        stack.live()
+    (recording_id,) = stack.contract.rows
+    assert stack.receiver.taken == {f"{recording_id}-started", f"{recording_id}-completed"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "promise"),
+    [
+        ({"headers": {"webhook-signature": "v1,no"}}, "every_call_is_signed"),
+        ({"headers": {"webhook-timestamp": "1"}}, "every_call_is_signed"),
+        ({"place": Place("elsewhere.example.net", 443, "/")}, "a_call_goes_only_where_it_may"),
+        ({"status": "completed"}, "a_call_tells_what_is_written"),
+    ],
+)
+def test_a_call_that_should_not_be_breaks_a_promise(changes: Any, promise: str) -> None:
+    acts = (Act(0, "create", 1, 900, url=URL), Act(60, "stop", 1))
+    stack = Stack(Story(seed=1, acts=acts))
+    calls: list[Call] = []
+    with (
+        patch.object(watch_recordings, "ThreadPoolExecutor", OneThread),
+        patch.object(stack.contract, "called", calls.append),
+    ):
+        stack.live()
+    first, *_ = calls
+    (row,) = stack.contract.rows.values()
+    if "status" in changes:
+        stack.contract.rows[row.recording_id] = replace(row, status="recording")
+        first = calls[-1]
+    else:
+        headers = {**first.headers, **changes.get("headers", {})}
+        first = first._replace(**{**changes, "headers": headers})
+    stack.contract.called(first)
+    assert promise in [each.partition(":")[0] for each in stack.contract.broken]
 
 
 def test_the_same_seed_is_the_same_life_to_the_byte() -> None:
@@ -149,6 +222,7 @@ def test_the_contract_says_each_promise_in_words() -> None:
         *AT_EVERY_STEP,
         *WHEN_A_ROW_IS_WRITTEN,
         *WHEN_A_VIEWER_IS_ANSWERED,
+        *WHEN_THE_APP_IS_CALLED,
         *IN_TIME,
         *AT_THE_END,
     )
@@ -167,6 +241,9 @@ def test_the_contract_says_each_promise_in_words() -> None:
         ("batch 9", "stream"),
         ("session r1.1", "session"),
         ("park 1", "Step Functions"),
+        ("call the app #1, 4 app", "call to the app"),
+        ("sweep channels #1, 4 Agora/channel", "call to Agora"),
+        ("event lesson-11 103 2", "notification"),
     ],
 )
 def test_a_fault_is_counted_by_what_it_befell(place: str, told: str) -> None:
