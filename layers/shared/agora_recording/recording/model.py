@@ -153,7 +153,7 @@ class Candidate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
 
 class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
-    """What is known of the files: by Agora (`state`, `progress`) and by S3 (all others)."""
+    """What is known of the files: by Agora (`state`; `progress` of 10,000) and by S3 (the rest)."""
 
     # stranded: files wait on Agora's backup, and come later; neither an end nor a failure
     state: Literal["none", "started", "uploading", "stranded", "backuped", "uploaded"] = "none"
