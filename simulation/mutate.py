@@ -109,8 +109,23 @@ class Mutant(NamedTuple):
         return bare.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
 
 
+_TEXT = re.compile(r'"[^"]*"')
+
+
+def is_wording(change: Change) -> bool:
+    """Tell whether a change only spells a sentence for people otherwise: in capitals or with XX."""
+    before, after = _TEXT.findall(change.before), _TEXT.findall(change.after)
+    if _TEXT.sub("", change.before) != _TEXT.sub("", change.after):
+        return False
+    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    return all(" " in old and old.lower() == new.replace("XX", "").lower() for old, new in pairs)
+
+
 class Outcome(NamedTuple):
-    """What came of all changes. `left` are those that nothing noticed, each as it reads."""
+    """What came of all changes. `left` are those that nothing noticed, each as it reads.
+
+    A sentence that is spelled otherwise counts as one that changes nothing: its words are no rule.
+    """
 
     mutants: list[Mutant]
     left: dict[Mutant, Change]
@@ -118,7 +133,11 @@ class Outcome(NamedTuple):
     @property
     def unjudged(self) -> dict[Mutant, Change]:
         """What nothing noticed, and nobody has judged to change nothing."""
-        return {each: change for each, change in self.left.items() if change not in EQUIVALENT}
+        return {
+            each: change
+            for each, change in self.left.items()
+            if change not in EQUIVALENT and not is_wording(change)
+        }
 
     def score(self, module: str = "") -> float:
         """Return the share that was noticed, of those that change something."""
@@ -237,7 +256,11 @@ def written(outcome: Outcome) -> str:
     totals = (changes.total(), noticed.total(), judged.total())
     whole = ("all", *(f"{each:,}" for each in totals), f"{outcome.score():.3f}")
     text = table("module|changes|noticed|equivalent|noticed of the others", [*rows, whole])
-    stays = sorted((change, EQUIVALENT.get(change, "")) for change in outcome.left.values())
+    stays = sorted(
+        (change, EQUIVALENT.get(change, ""))
+        for change in outcome.left.values()
+        if not is_wording(change)
+    )
     if stays:
         kept = [
             (f"`{change.where}`", _code(change.before), _code(change.after), why)
