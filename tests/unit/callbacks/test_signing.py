@@ -89,6 +89,8 @@ def test_a_secret_may_have_white_space_around_it_but_not_inside() -> None:
 def test_a_call_is_json_and_says_who_calls() -> None:
     told = headers("m", 1, b"{}", [bytes(24)])
     assert (told["content-type"], told["user-agent"]) == ("application/json", "agora-recording")
+    others = {"webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert told.keys() == {"content-type", "user-agent", *others}
 
 
 def test_without_a_previous_secret_one_signs() -> None:
