@@ -304,6 +304,20 @@ def every_end_is_told_with_one_id(stack: Stack) -> Broken:
             yield f"the end of {recording_id} was told with several ids"
 
 
+def failed_means_that_there_is_nothing(stack: Stack) -> Broken:
+    """Of a recording that failed, no slice is in the bucket."""
+    for row in stack.contract.rows.values():
+        if row.status != "failed":
+            continue
+        slices = [
+            key
+            for key in stack.bucket.objects
+            if key.startswith(row.prefix) and key.endswith((".ts", ".webm"))
+        ]
+        if slices:
+            yield f"{stack.name(row)} failed, and there is {slices[0]}"
+
+
 def the_app_is_told_of_every_end(stack: Stack) -> Broken:
     """Who asked to be called was told how a recording ended, and no message waits any more.
 
@@ -466,6 +480,7 @@ IN_TIME: tuple[Callable[[Stack], Broken], ...] = (
 )
 AT_THE_END: tuple[Callable[[Stack], Broken], ...] = (
     every_end_is_told_with_one_id,
+    failed_means_that_there_is_nothing,
     the_app_is_told_of_every_end,
     every_accepted_event_counts_once,
     deleted_means_that_nothing_is_left,

@@ -31,6 +31,7 @@ from tests.world.pulse import Pulse
 # A slice of four minutes of Agora's own time: shorter ones would only load the bucket.
 _AGORA: dict[str, Any] = {"slice_s": 240.0, "pcw": 500, "pcw_web": 500}
 _CALM_S = 5400  # of Agora's own time: when everything must be over
+_TOLD = 20  # looks between two words of how far it has come
 _GIVEN = {"AgoraConcurrentTasks": "500"}
 
 
@@ -76,7 +77,7 @@ def soak(stack: EmbeddedStack, seconds: float, at_once: int, seed: int) -> Soake
         troubles.begin()
         people.begin(witness)
         try:
-            witness.wait(seconds, lambda: bool(people.failures))
+            witness.wait(seconds, lambda: tells(witness, people))
         finally:
             forecast.unlink()
             troubles.end()
@@ -89,6 +90,14 @@ def soak(stack: EmbeddedStack, seconds: float, at_once: int, seed: int) -> Soake
         calm_s = time.monotonic() - began
         witness.look_at_everything()
     return figures(stack, witness, people, troubles, Soaked(seconds, stack.speed, seed), calm_s)
+
+
+def tells(witness: Witness, people: People) -> bool:
+    """Tell how far it has come, now and then; return whether the people can go on no more."""
+    if witness.looks % _TOLD == 0:
+        row = f"{len(witness.sight.ever):,} recordings, {witness.at_once} at a time"
+        print(f"{row}, {witness.writes:,} writes …", file=sys.stderr, flush=True)
+    return bool(people.failures)
 
 
 def weather(seed: int) -> Forecast:
@@ -117,7 +126,10 @@ def figures(
     sight = witness.sight
     soaked.recordings = len(sight.ever)
     soaked.most_at_once = witness.most_at_once
-    soaked.statuses = Counter(row.status for row in sight.rows.values())
+    soaked.statuses = Counter(
+        row.status if row.status == "completed" else f"{row.status}: {row.end_reason}"
+        for row in sight.rows.values()
+    )
     soaked.deleted = len(sight.deleted)
     soaked.sessions = len(sight.agora.sessions)
     soaked.notifications = len(stack.agora.world.notifier.sent)

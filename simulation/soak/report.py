@@ -51,7 +51,7 @@ class Soaked:
         return [
             ("recordings", f"{self.recordings:,}"),
             ("at a time, at most", f"{self.most_at_once:,}"),
-            *((f"· ended {status}", f"{n:,}") for status, n in sorted(self.statuses.items())),
+            *((f"· {status}", f"{n:,}") for status, n in sorted(self.statuses.items())),
             ("· deleted afterwards", f"{self.deleted:,}"),
             ("sessions at Agora", f"{self.sessions:,}"),
             ("notifications sent by Agora", f"{self.notifications:,}"),

@@ -37,10 +37,13 @@ WHEN_A_ROW_IS_WRITTEN = tuple(
     for each in contract.WHEN_A_ROW_IS_WRITTEN
     if each is not contract.the_end_is_announced_before_it_is_written
 )
-AT_THE_END = tuple(
-    each
-    for each in (*contract.IN_TIME, *contract.AT_THE_END)
-    if each is not contract.a_calm_life_ends_well
+AT_THE_END = (
+    *contract.IN_TIME,
+    contract.every_end_is_told_with_one_id,
+    contract.failed_means_that_there_is_nothing,
+    contract.every_accepted_event_counts_once,
+    contract.deleted_means_that_nothing_is_left,
+    contract.what_the_api_promised_is_true,
 )
 
 
@@ -80,14 +83,16 @@ class Lines:
 
 
 class Witness:
-    """Sees, and holds the promises. `sight` is what is seen; `looks` how often it has looked."""
+    """Sees, and holds the promises. `sight` is what is seen; `looks` how often it has looked;
+    `at_once` how many sessions run, `writes` how many rows were written.
+    """
 
     def __init__(self, stack: EmbeddedStack, people: Any, pulse: Pulse) -> None:
         assert stack.agora is not None
         self.sight = Sight(stack, people)
         self.looks = 0
         self.writes = 0
-        self.most_at_once = 0
+        self.at_once = self.most_at_once = 0
         self.most_calls_a_second = 0
         self._stack = stack
         self._agora = stack.agora
@@ -108,8 +113,8 @@ class Witness:
         sight = self.sight
         with self._lock:
             sight.agora.look()
-            before = sight.agora.running
-            self.most_at_once = max(self.most_at_once, len(before))
+            self.at_once = len(sight.agora.running)
+            self.most_at_once = max(self.most_at_once, self.at_once)
             for keys, item in sight.writes.since():
                 self._written(keys["PK"]["S"], keys["SK"]["S"], item)
             sight.bus.look()
@@ -155,6 +160,11 @@ class Witness:
         is_open = any(row.status not in TERMINAL or row.orphans for row in sight.rows.values())
         if is_open or any(True for _ in contract.nothing_runs_at_agora(cast(Any, sight))):
             return False
+        for row in sight.rows.values():
+            if row.status == "failed":
+                sight.bucket.look(row.prefix)
+        if any(True for _ in contract.failed_means_that_there_is_nothing(cast(Any, sight))):
+            return False  # its files have come late: they are looked at soon
         sight.machine.look()
         return not sight.machine.open
 
@@ -170,9 +180,11 @@ class Witness:
             return
         after = from_row(from_item(item))
         before = sight.rows.get(after.recording_id)
-        if before and after.status == "completed" and before.status != "completed":
+        if before and after.status in TERMINAL and before.status != after.status:
             keys = sight.bucket.look(after.prefix)
-            self._hold(a_playlist_names_what_is_there, a_playlist_names_what_is_there(sight, keys))
+            self._hold(
+                a_playlist_names_what_is_there, a_playlist_names_what_is_there(sight, after, keys)
+            )
         sight.rows[after.recording_id] = self._known[after.recording_id] = after
         sight.ever[after.recording_id] = after.tags["n"]
         if after.status in TERMINAL:
@@ -264,9 +276,9 @@ class Witness:
             raise BrokenPromiseError(self._breaches)
 
 
-def a_playlist_names_what_is_there(sight: Sight, keys: list[str]) -> Broken:
+def a_playlist_names_what_is_there(sight: Sight, row: Recording, keys: list[str]) -> Broken:
     """When a row says completed, every file that a playlist in the bucket names is there."""
-    for key in keys:
+    for key in keys if row.status == "completed" else ():
         if not key.endswith(".m3u8"):
             continue
         folder = key.rpartition("/")[0]

@@ -32,19 +32,22 @@ def signed(
     api_url: str = "",
     sent: str = "",
     minutes: int = 0,
+    body: bytes | None = None,
 ) -> Response:
     """Read the list with a signature that somebody made wrongly; `sent` is another query.
 
-    `minutes`: how much the clock that signs is ahead.
+    `minutes`: how much the clock that signs is ahead. `body` is sent, and not signed.
     """
     keys = stage.facts["api_credentials"]
     credentials = Credentials(key or keys["access_key_id"], secret or keys["secret_access_key"])
     url = f"{api_url or stage.api.url}/recordings"
-    request = AWSRequest("GET", f"{url}?limit=5")
+    method = "POST" if body else "GET"
+    request = AWSRequest(method, f"{url}?limit=5")
     signer = SigV4Auth(credentials, service, region or stage.facts["region"])
     with clock_ahead(minutes):
         signer.add_auth(request)
-    return send("GET", f"{url}?{sent or 'limit=5'}", None, dict(request.headers.items()))
+    where = f"{url}?{sent or 'limit=5'}"
+    return send(method, where, body, dict(request.headers.items()))
 
 
 @contextmanager
@@ -73,6 +76,7 @@ MISTAKES: dict[str, Callable[[Stage], Response]] = {
     "signed for another service": lambda it: signed(it, service="s3"),
     "signed for another region": lambda it: signed(it, region="eu-west-1"),
     "a query changed after signing": lambda it: signed(it, sent="limit=6"),
+    "a body that was not signed (`curl -F`)": lambda it: signed(it, body=b"--form"),
     "a clock that is 20 minutes slow": lambda it: signed(it, minutes=-20),
     "a clock that is 20 minutes fast": lambda it: signed(it, minutes=20),
     "the wrong secret key": lambda it: signed(it, secret="wrong"),

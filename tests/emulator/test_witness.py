@@ -245,6 +245,19 @@ def test_a_slice_that_agora_promised_and_that_is_not_there(scene: Scene, witness
     assert "without 2 files" in sentence
 
 
+def test_a_recording_that_failed_and_has_a_slice(scene: Scene, witness: Witness) -> None:
+    row = of_a_name(recording(attempt=None, status="failed"))
+    scene.write(row)
+    scene.announce(row, "Recording Failed")
+    witness.look()
+    assert witness.is_calm()
+    scene.file(row, "a_1.ts")
+    assert not witness.is_calm()
+    promise, sentence = breach(witness.look_at_everything)
+    assert promise == "failed_means_that_there_is_nothing"
+    assert "a_1.ts" in sentence
+
+
 def test_an_end_that_is_not_announced(
     scene: Scene, witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from agora_recording.recording.model import TERMINAL
 from local import __main__ as command_line
 from local.template import ROOT, template
 from operate import commands
+from operate.operations import RISK_NAMES
 from tests.world.builders import ended, recording, running
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -118,6 +119,12 @@ def test_every_parameter_and_output_that_is_named_exists(name: str) -> None:
     endings = r"(?:Arn|Url|Name|Days|Seconds|Credentials|Ingress|Second|From|To|Check|Ids?)"
     named = set(re.findall(rf"`([A-Z][a-z]+(?:[A-Z][A-Za-z0-9]*)?{endings})`", text))
     assert named <= known | {"DetectionSeconds", "AddressesAgeSeconds"}, named - known
+
+
+def test_every_reason_of_a_look_is_explained() -> None:
+    table = TEXTS[ROOT / "docs" / "operations.md"].partition("| reason | meaning |\n")[2]
+    told = re.findall(r"^\| ([a-z ]+) \|", table.partition("\n\n")[0], re.MULTILINE)
+    assert told == list(RISK_NAMES)
 
 
 def test_every_event_is_in_the_table_with_its_id() -> None:

@@ -287,6 +287,11 @@ def test_the_page_of_mistakes_shows_each_as_it_is_answered() -> None:
     assert PAGE.read_text() == wanted
 
 
+def test_the_last_of_two_fields_with_one_name_counts() -> None:
+    answer = Caller().post('{"cname": "first", "cname": "last"}')
+    assert (answer.status, answer.body["cname"]) == (202, "last")
+
+
 def test_json_is_read_whatever_its_content_type_says() -> None:
     assert Caller().post(BODY, Content_Type="text/plain").status == 202
     assert RECORDING_ID not in Caller().post(BODY).body["recordingId"]

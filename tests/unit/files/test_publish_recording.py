@@ -109,6 +109,44 @@ def test_a_recording_that_never_started_has_failed_for_the_reason_it_was_told() 
     assert MANIFEST not in room.bucket.objects
 
 
+def lost(**changes: Any) -> Recording:
+    """Return a recording whose stop came before the answer to its start, which never came."""
+    attempt = acquired(end="STOPPED", ended_ms=after(600), unanswered=1, **changes)
+    return requested(
+        status="stopping",
+        attempt=attempt,
+        session_end="STOPPED",
+        stop_reason="STOP_REQUESTED",
+        stop_ms=after(590),
+    )
+
+
+def test_what_an_unknown_session_has_recorded_so_far_is_incomplete() -> None:
+    room = Room(lost()).record(missing=1)
+    assert room.publish()["status"] == "incomplete"
+    assert room.row.late_until_ms is not None
+    assert room.bucket.json(MANIFEST)["recording"]["status"] == "incomplete"
+
+
+def test_an_unknown_session_that_has_recorded_nothing_yet_is_awaited_after_the_failure() -> None:
+    room = Room(lost())
+    assert room.publish()["status"] == "failed"
+    assert MANIFEST not in room.bucket.objects
+    assert room.row.late_until_ms is not None
+    room.record()
+    room.clock.now_ms = after(600 + TIMINGS.upload_s)
+    after_it = room.parts.recording_publisher.look_again(RECORDING_ID)
+    assert (after_it.status, after_it.upload.manifest) == ("completed", MANIFEST)
+    assert room.bucket.json(MANIFEST)["recording"]["status"] == "completed"
+    assert room.bus.types == ["Recording Failed", "Recording Completed"]
+
+
+def test_a_start_that_agora_refused_leaves_nothing_to_wait_for() -> None:
+    room = Room(lost(never_started=True))
+    assert room.publish()["status"] == "failed"
+    assert room.row.late_until_ms is None
+
+
 def test_all_sessions_are_verified_together() -> None:
     past = running(1, sid=OTHER_SID, end="DIED", ended_ms=after(100))
     row = uploading(past_attempts=[past], attempt=running(2, end="STOPPED", ended_ms=after(600)))

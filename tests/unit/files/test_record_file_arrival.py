@@ -148,13 +148,40 @@ def test_postponed_transcoding_is_not_waited_for_by_the_execution() -> None:
     assert room.manifest["verdict"] == "pending"
 
 
-def test_nothing_at_all_is_a_failure_and_final() -> None:
+def test_nothing_at_all_is_a_failure_until_its_files_come_after_all() -> None:
     room = Room(facts=SessionFacts())
+    assert room.publish() == "failed"
+    assert room.row.late_until_ms is not None
+    assert due(room.row, TIMINGS) is not None
+    assert room.look_again() == []
+    room.arrive(f"{STEM}.m3u8", SLICES[0])
+    room.arrive(*SLICES[1:])
+    room.look_again()
+    assert room.row.status == "completed"
+    assert room.bus.types == [
+        "Recording Failed",
+        "Recording Incomplete",
+        "Recording Completed",
+    ]
+
+
+def test_nothing_of_a_session_that_recorded_nothing_is_a_failure_and_final() -> None:
+    empty = running(end="NOTHING_RECORDED", ended_ms=after(600))
+    room = Room(uploading(session_end=empty.end, attempt=empty), facts=SessionFacts())
     assert room.publish() == "failed"
     assert room.row.late_until_ms is None
     assert due(room.row, TIMINGS) is None
     room.arrive(f"{STEM}.m3u8", *SLICES)
     assert room.row.status == "failed"
+
+
+def test_a_failed_recording_awaits_no_more_after_its_last_look() -> None:
+    room = Room(facts=SessionFacts())
+    room.publish()
+    room.clock.now_ms = room.row.late_until_ms or 0
+    room.look_again()
+    assert (room.row.status, room.row.late_until_ms) == ("failed", None)
+    assert due(room.row, TIMINGS) is None
 
 
 def test_nothing_there_but_something_announced_is_incomplete() -> None:

@@ -55,6 +55,7 @@ def test_a_port_that_the_console_cannot_use_names_its_option(
 
     for module, name in ((deployment, "enter_local"), (deployment, "find"), (Desk, "of")):
         monkeypatch.setattr(module, name, lambda *_, **__: None)
+    monkeypatch.setattr(console, "keep_the_log_out", lambda: None)
     monkeypatch.setattr(console, "local_doors", lambda _: None)
     monkeypatch.setattr(console, "Console", refuse)
     with pytest.raises(EmulatorError) as refused:

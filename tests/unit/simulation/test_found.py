@@ -36,6 +36,40 @@ STORIES = {
             "session r3.3": "its upload takes minutes",
         },
     ),
+    "a session whose start was not answered has recorded when nobody expects it": Story(
+        seed=66,
+        acts=(Act(at_s=38.4, deed="create", recording=2, seconds=60, mode="mix"),),
+        faults={
+            "start r2 #1, 6 Agora/acquire": "answer lost",
+            "start r2 #2, 3 update_item": "killed after",
+            "session r2.1": "dies and says so",
+            "start r2 #3, 8 get_item": "killed before",
+            "start r2 #4, 1 get_item": "failed",
+            "start r2 #5, 5 get_item": "failed",
+            "start r2 #6, 6 get_item": "failed",
+        },
+    ),
+    "everybody leaves, and the upload takes more than five minutes": Story(
+        seed=1,
+        acts=(
+            Act(at_s=10, deed="create", recording=1, seconds=900, mode="mix"),
+            Act(at_s=50, deed="leave", recording=1),
+        ),
+        faults={"session r1.1": "its upload takes minutes"},
+    ),
+    "the stop comes while nobody knows the session of a lost start": Story(
+        seed=109,
+        acts=(
+            Act(at_s=68.7, deed="create", recording=1, seconds=900, mode="mix", stop_s=200),
+            Act(at_s=251.7, deed="create", recording=2, seconds=300, mode="web"),
+            Act(at_s=264.3, deed="stop", recording=2),
+        ),
+        faults={
+            "apply #2, 1 get_item": "killed before",
+            "start r2 #1, 9 Agora/start": "answer lost",
+            "batch 6": "late",
+        },
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from agora_recording.clock import to_ms
 from agora_recording.files import manifest
 from agora_recording.files.verdict import MAX_LENGTHS, Code, Verdict
 from agora_recording.recording.due import overdue_ms
-from agora_recording.recording.ending import cause
+from agora_recording.recording.ending import cause, may_have_files
 from agora_recording.recording.model import Outcome, Recording, Status, Upload, close, end_reason
 from agora_recording.recording.timings import Timings
 
@@ -102,9 +102,11 @@ def looked_at(row: Recording, verdict: Verdict) -> Recording:
 
 
 def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms: int) -> Recording:
-    """Return the closed recording. Without a verdict, no session ever started: it has failed.
+    """Return the closed recording. Without a verdict, no session is known, and no file: it has
+    failed.
 
-    For `timings.late_s` after its end, an incomplete recording still awaits late files.
+    For `timings.late_s` after its end, an incomplete recording still awaits late files, and so does
+    one that failed, if files may still come.
     """
     if row.is_terminal:
         return row
@@ -116,31 +118,36 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
         row = replace(row, upload=upload, index_lengths=lengths)
     ended_ms = row.attempts[-1].ended_ms if row.attempts else None
     closed = close(row, status, end_reason(row), reason, ended_ms or now_ms)
-    if status != "incomplete" or not timings.late_s:
+    is_final = status == "failed" and not may_have_files(row, now_ms, timings)
+    if status == "completed" or is_final or not timings.late_s:
         return closed
     late_until_ms = (closed.ended_ms or now_ms) + to_ms(timings.late_s)
     return replace(closed, late_until_ms=late_until_ms, looked_ms=now_ms)
 
 
 def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: int) -> Recording:
-    """Return an incomplete recording after another look: completed if its late files have come.
+    """Return a recording that awaits late files after another look: better if they have come.
 
-    Otherwise it gets the new verdict; files that Agora's backup should have delivered by now are
-    overdue (those of postponed transcoding, which take days, are not); after `late_until_ms` it
-    awaits no more files.
+    Otherwise an incomplete one gets the new verdict; files that Agora's backup should have
+    delivered by now are overdue (those of postponed transcoding, which take days, are not). After
+    `late_until_ms` it awaits no more files.
     """
     if not row.awaits_late_files:
         return row
+    is_over = now_ms >= (row.late_until_ms or 0)
+    until_ms = None if is_over else row.late_until_ms
     status, reason = _concluded(row, verdict)
-    upload, lengths = _summary(row.upload, verdict), _lengths(row, verdict)
+    if status == "failed":
+        return replace(row, late_until_ms=until_ms)
+    upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
     changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)
+    changed = close(changed, status, "", reason, now_ms)
     if status == "completed":
-        return close(changed, status, "", reason, now_ms)
+        return changed
     is_late = row.overdue_ms is None and now_ms >= overdue_ms(row, timings)
     if is_late and not awaits_transcoding_alone(verdict):
         changed = replace(changed, overdue_ms=now_ms)
-    is_over = now_ms >= (row.late_until_ms or 0)
-    return replace(changed, late_until_ms=None) if is_over else changed
+    return replace(changed, late_until_ms=until_ms)
 
 
 def published_again(row: Recording, verdict: Verdict, now_ms: int) -> Recording:

@@ -1,7 +1,8 @@
 """Publishes a recording after its last session: verify, write the manifest, announce, close.
 
 After it, an incomplete recording is looked at again as long as late files may come (Agora's backup,
-postponed transcoding). When they have come, it becomes complete, once.
+postponed transcoding), and so is one that failed although a session may have recorded. When they
+have come, it becomes complete, once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from agora_recording.files.verifier import Verifier
 from agora_recording.life.callbacks import Teller, Told
 from agora_recording.life.publication import Publisher
 from agora_recording.life.store import Note, RecordingStore
+from agora_recording.recording.adopting import unaccounted
 from agora_recording.recording.ending import went_wrong
 from agora_recording.recording.model import Recording, Status
 from agora_recording.recording.timings import Timings
@@ -61,8 +63,8 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         recording = self.store.get(recording_id)
         if recording.is_terminal:
             return _told(recording)
-        verdict = self.verifier.verify(recording) if recording.sids else None
         now = self.now_ms()
+        verdict = self._verdict(recording, now)
 
         def change(row: Recording) -> Recording:
             return published(row, verdict, self.timings, now)
@@ -78,13 +80,25 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         awaited = verdict is not None and awaits_transcoding_alone(verdict)
         return {**_told(closed), "awaited": awaited and closed.status == "incomplete"}
 
+    def _verdict(self, recording: Recording, now: int) -> Verdict | None:
+        """Return what the bucket holds; None if no session is known, and nothing is there.
+
+        A session whose start was not answered may have recorded, and nobody has its sid yet.
+        """
+        if recording.sids:
+            return self.verifier.verify(recording)
+        if unaccounted(recording, now, self.timings) is None:
+            return None
+        verdict = self.verifier.verify(recording)
+        return verdict if verdict.objects else None
+
     # The next two methods stay separate. They differ in which recordings they accept, in what they
     # change, in whether they write and announce if nothing changed, and in when they write the
     # note: with the row, or before it, because an operator's request is noted even if the row stays
     # the same.
 
     def look_again(self, recording_id: str) -> Recording:
-        """Verify an incomplete recording again; publish it as completed if it is complete now.
+        """Verify a recording that awaits late files again; publish it anew if it is better now.
 
         Returns the row. Other changes are written into a new manifest, without an event; but when
         it becomes overdue, that is announced. The caller must hold the recording's `late_lease`, so
@@ -101,8 +115,9 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
         changed = change(recording)
         if changed == recording:
             return recording
-        self._write_manifest(changed, verdict)
-        if changed.status == "completed":
+        if changed.status != "failed":
+            self._write_manifest(changed, verdict)
+        if changed.status != recording.status:
             self.publisher.announce_end(changed)
         notes = [
             Note(now, "late", f"Verified again and published as {changed.status}: {changed.reason}")

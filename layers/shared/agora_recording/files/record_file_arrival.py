@@ -231,4 +231,6 @@ class Arrivals(msgspec.Struct, kw_only=True):
             return "Completed"
         if after.overdue_ms and not recording.overdue_ms:
             return "Overdue"
+        if after.status == "failed":
+            return "StillFailed"
         return "GivenUp" if self.now_ms() >= (recording.late_until_ms or 0) else "StillIncomplete"

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from agora_recording import errors
 from agora_recording.agora.reply import Reply
+from agora_recording.recording.adopting import unaccounted
 from agora_recording.recording.due import expiry_ms
 from agora_recording.recording.model import (
     EMPTY_ENDS,
@@ -189,6 +190,20 @@ def went_wrong(recording: Recording) -> bool:
     ends = [each.end for each in recording.attempts if each.sid or each.end != "STOPPED"]
     ends = [end for end in ends if end]
     return any(end not in EMPTY_ENDS for end in ends) or not (ends or recording.stop_reason)
+
+
+def may_have_files(recording: Recording, now_ms: int, timings: Timings) -> bool:
+    """Tell whether files may still come of a recording that has none.
+
+    Either it had a session of which Agora did not say that it recorded nothing: its upload may be
+    late. Or one may run although nobody knows it, since a start was not answered.
+    """
+    if unaccounted(recording, now_ms, timings):
+        return True
+    return any(
+        each.sid and not each.is_empty and each.end not in ("NOTHING_RECORDED", "STORAGE_REFUSED")
+        for each in recording.attempts
+    )
 
 
 class Failure(NamedTuple):

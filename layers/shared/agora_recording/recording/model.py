@@ -153,7 +153,7 @@ class Candidate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
 
 class Upload(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
-    """What is known of the files: by Agora (`state`, `progress`) and by S3 (all others)."""
+    """What is known of the files: by Agora (`state`; `progress` of 10,000) and by S3 (the rest)."""
 
     # stranded: files wait on Agora's backup, and come later; neither an end nor a failure
     state: Literal["none", "started", "uploading", "stranded", "backuped", "uploaded"] = "none"
@@ -205,7 +205,7 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     gap_seen: bool = False  # a notification is missing: look sooner
     beats: bool = False  # event 33 comes from the current session
     upload: Upload = Upload()
-    late_until_ms: int | None = None  # incomplete: until when the missing files are awaited
+    late_until_ms: int | None = None  # incomplete, failed: until when late files are awaited
     overdue_ms: int | None = None  # since when somebody was told that they have not come
     expires_hours: int = 72  # Agora's resourceExpiredHour
     storage_token_ms: int | None = None  # when the uploader's temporary credentials were renewed
@@ -321,9 +321,9 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
 
     @property
     def awaits_late_files(self) -> bool:
-        """Tell whether it was published as incomplete, and late files may still complete it."""
+        """Tell whether it was published without all of its files, and late ones may still come."""
         return (
-            self.status == "incomplete"
+            self.status in ("incomplete", "failed")
             and self.late_until_ms is not None
             and self.deleting_ms is None
         )
