@@ -21,7 +21,6 @@ from agora_recording.files.verdict import Code, Finding, Level, Verdict
 from agora_recording.recording.model import Recording
 from tests.world import verdicts
 from tests.world.builders import RECORDING_ID, TIMINGS, after, requested, running, uploading
-from tests.world.webhook import SID
 
 PREFIX = f"recordings/{RECORDING_ID}/"
 NOW_MS = after(700)
@@ -201,11 +200,11 @@ def test_a_cause_that_was_told_comes_before_the_files(
 
 def test_the_kinds_of_files_that_are_there_are_told() -> None:
     def file(kind: Any, size: int = 1) -> MediaFile:
-        return MediaFile(f"a.{kind}", size, "e", kind, SID, None, None, None)
+        return verdicts.mp4(f"a.{kind}", kind=kind, size=size)
 
     some = verdicts.verdict(
         verdicts.track(verdicts.playlist(1)),
-        files=[file("mp4"), file("audio", 0), file("mpd"), file("unknown")],
+        files=[file("mp4"), file("audio", 0), file("mpd"), file("master")],
         snapshots=replace(verdicts.verdict().snapshots, count=1),
     )
     assert kinds_of(some) == ["dash", "hls", "mp4", "snapshots"]

@@ -564,7 +564,13 @@ def test_numbers_of_products_and_events_are_not_negative(sent: int, kept: int | 
 
 def test_each_part_of_a_key_is_needed() -> None:
     """Of a session's event: sid, uid, type and sequence; otherwise the notice is the key."""
-    whole = {"sid": SID, "uid": "7", "eventType": 33, "sequence": 1, "noticeId": "n"}
+    whole: dict[str, Any] = {
+        "sid": SID,
+        "uid": "7",
+        "eventType": 33,
+        "sequence": 1,
+        "noticeId": "n",
+    }
     told = Notification(**whole, productId=3)
     assert notifications.key(told, b"") == (f"SID#{SID}", "EVT#33#7#0000000001")
     for name in ("sid", "uid", "eventType", "sequence"):
