@@ -17,4 +17,83 @@ class Change(NamedTuple):
     after: str
 
 
-EQUIVALENT: dict[Change, str] = {}
+_ENVELOPE = "notifications/envelope"
+_FIELDS = (
+    ('payload = top.fields("payload")', "payload"),
+    ('noticeId=_name(top, "noticeId") or _name(top, "notificationId"),', "noticeId"),
+    ('noticeId=_name(top, "noticeId") or _name(top, "notificationId"),', "notificationId"),
+    ('productId=top.whole("productId", least=0),', "productId"),
+    ('eventType=top.whole("eventType", least=0),', "eventType"),
+    ('notifyMs=top.instant_ms("notifyMs"),', "notifyMs"),
+    ('eventMs=payload.instant_ms("sendts") or top.instant_ms("eventMs"),', "sendts"),
+    ('eventMs=payload.instant_ms("sendts") or top.instant_ms("eventMs"),', "eventMs"),
+    ('sid=_name(payload, "sid") or _name(top, "sid"),', "sid"),
+    ('uid=_name(payload, "uid"),', "uid"),
+    ('cname=_name(payload, "cname", _LONGEST_CNAME),', "cname"),
+    ('sequence=payload.whole("sequence", least=0),', "sequence"),
+    ('details=members(payload.value("details")),', "details"),
+)
+_CODECS = (
+    ("raw_body", 'raw = body.encode("utf-8", "surrogatepass")', "utf-8"),
+    ("verify", 'digest = "sha256"', "sha256"),
+    ("verify", 'digest = "sha1"', "sha1"),
+    (
+        "verify",
+        'claimed = sent.strip().lower().encode("utf-8", "surrogatepass")',
+        "utf-8",
+    ),
+    (
+        "_kept",
+        'return without_secrets(raw.decode("latin-1")).encode("latin-1", "replace")',
+        "latin-1",
+    ),
+)
+
+
+def _in_other_case(where: str, line: str, name: str, why: str) -> dict[Change, str]:
+    """Return the changes of a name in a line, at each of its places, to another case."""
+    found: dict[Change, str] = {}
+    at = line.find(f'"{name}"')
+    while at >= 0:
+        for other in (name.lower(), name.upper()):
+            after = line[:at] + f'"{other}"' + line[at + len(name) + 2 :]
+            if after != line:
+                found[Change(where, line, after)] = why
+        at = line.find(f'"{name}"', at + 1)
+    return found
+
+
+EQUIVALENT: dict[Change, str] = {
+    Change(
+        "agora/token: build",
+        'plain = struct.pack("<H", len(signature)) + signature + info',
+        'plain = struct.pack("<h", len(signature)) + signature + info',
+    ): "A signature always has 32 bytes.",
+    Change(
+        "callbacks/address: problem_of",
+        'def problem_of(url: str, hosts: Collection[str], local_origin: str = "") -> str | None:',
+        'def problem_of(url: str, hosts: Collection[str], local_origin: str = "XXXX")'
+        " -> str | None:",
+    ): "No origin is written without `://`.",
+    Change(
+        "callbacks/address: place_of",
+        'def place_of(url: str, local_origin: str = "") -> Place | None:',
+        'def place_of(url: str, local_origin: str = "XXXX") -> Place | None:',
+    ): "No origin is written without `://`.",
+    Change("callbacks/signing: key_of", 'key = b""', 'key = b"XXXX"'): (
+        "A key has 24 bytes at least: both are none."
+    ),
+    Change(
+        "callbacks/message: tried",
+        "wait_s = max(WAITS_S[message.tries - 1] * (1 + _JITTER * jitter), retry_s or 0) / speed",
+        "wait_s = max(WAITS_S[message.tries - 1] * (1 + _JITTER * jitter), retry_s or 1) / speed",
+    ): "No wait is shorter than five seconds.",
+}
+for _line, _name in _FIELDS:
+    EQUIVALENT |= _in_other_case(
+        f"{_ENVELOPE}: read", _line, _name, "A field is found by its name in any case."
+    )
+for _where, _line, _name in _CODECS:
+    EQUIVALENT |= _in_other_case(
+        f"{_ENVELOPE}: {_where}", _line, _name, "Python knows it by its name in any case."
+    )

@@ -1,7 +1,8 @@
 """`python -m simulation.mutate`: how many small changes of the pure heart do the tests notice?
 
 mutmut makes the changes, in a copy of the tree in which the library lies where mutmut expects it,
-and runs the tests that reach the function that was changed. `--only WORDS` takes the areas or
+and runs the tests that reach the function that was changed. A module is not changed again while it
+and its tests are as they were: what came of it is kept under `.build`. `--only WORDS` takes the
 modules whose names have these words. `--record` keeps the share that was noticed, and writes it by
 module, with what stays, into docs/reliability.md.
 """
@@ -9,13 +10,14 @@ module, with what stays, into docs/reliability.md.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +25,7 @@ from typing import NamedTuple
 from benchmarks.__main__ import keep
 from benchmarks.pages import Page, table
 from simulation.equivalent import EQUIVALENT, Change
-from simulation.plant import copied
+from simulation.plant import ROOT, copied
 
 LIBRARY = "layers/shared/agora_recording"
 # What the tests read besides the library.
@@ -40,50 +42,44 @@ BESIDES = (
 _NOTICED = frozenset({"killed", "timeout", "segfault"})
 
 
-class Area(NamedTuple):
-    """Modules of one folder of the library that decide something, and the tests of these."""
-
-    folder: str
-    modules: tuple[str, ...]
-    tests: tuple[str, ...]
-
-
-AREAS = (
-    Area(
-        "recording",
-        ("adopting", "ending", "link", "observing", "starting"),
-        (
-            "tests/unit/recording",
-            "tests/unit/api/test_links.py",
-            "tests/unit/life/test_adoption.py",
-            "tests/unit/life/test_query_recording.py",
-            "tests/unit/life/test_start_recording.py",
-            "tests/unit/life/test_stop_recording.py",
-        ),
-    ),
-    Area(
-        "files",
-        ("conclusion", "expectation", "gaps", "judge/case", "judge/sessions", "judge/unnamed"),
-        (
-            "tests/unit/files/test_await_upload.py",
-            "tests/unit/files/test_conclusion.py",
-            "tests/unit/files/test_expectation.py",
-            "tests/unit/files/test_judge.py",
-            "tests/unit/files/test_publish_recording.py",
-        ),
-    ),
-    Area(
-        "notifications",
-        ("effects", "envelope", "facts"),
-        (
-            "tests/unit/notifications/test_effects.py",
-            "tests/unit/notifications/test_envelope.py",
-            "tests/unit/notifications/test_facts.py",
-        ),
-    ),
-    Area("agora", ("outcomes", "token"), ("tests/unit/agora",)),
-    Area("callbacks", ("address", "message", "signing"), ("tests/unit/callbacks",)),
+_UNIT = "tests/unit"
+_VERIFICATION = (f"{_UNIT}/files/test_judge.py", f"{_UNIT}/files/test_await_upload.py")
+_SESSIONS = (
+    f"{_UNIT}/recording",
+    f"{_UNIT}/life/test_query_recording.py",
+    f"{_UNIT}/life/test_stop_recording.py",
 )
+# What decides something, by its place in the library, and the tests of it.
+MODULES: dict[str, tuple[str, ...]] = {
+    "agora/outcomes": (f"{_UNIT}/agora/test_outcomes.py",),
+    "agora/token": (f"{_UNIT}/agora/test_token.py",),
+    "callbacks/address": (f"{_UNIT}/callbacks/test_address.py",),
+    "callbacks/message": (f"{_UNIT}/callbacks/test_message.py",),
+    "callbacks/signing": (f"{_UNIT}/callbacks/test_signing.py",),
+    "files/conclusion": (
+        f"{_UNIT}/files/test_conclusion.py",
+        f"{_UNIT}/files/test_publish_recording.py",
+        f"{_UNIT}/files/test_record_file_arrival.py",
+    ),
+    "files/expectation": (f"{_UNIT}/files/test_expectation.py",),
+    "files/gaps": _VERIFICATION,
+    "files/judge/case": _VERIFICATION,
+    "files/judge/sessions": _VERIFICATION,
+    "files/judge/unnamed": _VERIFICATION,
+    "notifications/effects": (f"{_UNIT}/notifications/test_effects.py",),
+    "notifications/envelope": (f"{_UNIT}/notifications/test_envelope.py",),
+    "notifications/facts": (
+        f"{_UNIT}/notifications/test_effects.py",
+        f"{_UNIT}/notifications/test_facts.py",
+        f"{_UNIT}/life/test_apply_notifications.py",
+    ),
+    "recording/adopting": (*_SESSIONS, f"{_UNIT}/life/test_adoption.py"),
+    "recording/ending": _SESSIONS,
+    "recording/link": (f"{_UNIT}/api/test_links.py",),
+    "recording/observing": _SESSIONS,
+    "recording/starting": (*_SESSIONS, f"{_UNIT}/life/test_start_recording.py"),
+}
+KEPT = ROOT / ".build/mutation"
 
 
 class Mutant(NamedTuple):
@@ -109,8 +105,23 @@ class Mutant(NamedTuple):
         return bare.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
 
 
+_TEXT = re.compile(r'"[^"]*"')
+
+
+def is_wording(change: Change) -> bool:
+    """Tell whether a change only spells a sentence for people otherwise: in capitals or with XX."""
+    before, after = _TEXT.findall(change.before), _TEXT.findall(change.after)
+    if _TEXT.sub("", change.before) != _TEXT.sub("", change.after):
+        return False
+    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    return all(" " in old and old.lower() == new.replace("XX", "").lower() for old, new in pairs)
+
+
 class Outcome(NamedTuple):
-    """What came of all changes. `left` are those that nothing noticed, each as it reads."""
+    """What came of all changes. `left` are those that nothing noticed, each as it reads.
+
+    A sentence that is spelled otherwise counts as one that changes nothing: its words are no rule.
+    """
 
     mutants: list[Mutant]
     left: dict[Mutant, Change]
@@ -118,11 +129,15 @@ class Outcome(NamedTuple):
     @property
     def unjudged(self) -> dict[Mutant, Change]:
         """What nothing noticed, and nobody has judged to change nothing."""
-        return {each: change for each, change in self.left.items() if change not in EQUIVALENT}
+        return {
+            each: change
+            for each, change in self.left.items()
+            if change not in EQUIVALENT and not is_wording(change)
+        }
 
     def score(self, module: str = "") -> float:
         """Return the share that was noticed, of those that change something."""
-        mine = [each for each in self.mutants if each.module.startswith(module)]
+        mine = [each for each in self.mutants if module in ("", each.module)]
         missed = [each for each in self.unjudged if each in set(mine)]
         judged = [each for each in self.left if each in set(mine) and each not in missed]
         real = len(mine) - len(judged)
@@ -133,22 +148,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 1 when something stays that is not judged."""
     parser = argparse.ArgumentParser(prog="python -m simulation.mutate", description=__doc__)
     parser.add_argument("--only", action="append", metavar="WORDS")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="modules at the same time")
     parser.add_argument("--record", action="store_true", help="keep the figures")
     arguments = parser.parse_args(argv)
     mutants: list[Mutant] = []
     left: dict[Mutant, Change] = {}
-    for area in chosen(arguments.only or [""]):
-        print(f"{area.folder}: {', '.join(area.modules)}", flush=True)
-        found = mutated(area, arguments.processes)
-        mutants += found.mutants
-        left |= found.left
+    wanted = arguments.only or [""]
+    modules = [each for each in MODULES if any(words in each for words in wanted)]
+    with ThreadPoolExecutor(arguments.processes) as workers:
+        for module, found in zip(modules, workers.map(outcome_of, modules), strict=True):
+            print(f"{module}: {len(found.mutants)} changes, {found.score():.3f}", flush=True)
+            mutants += found.mutants
+            left |= found.left
     outcome = Outcome(mutants, left)
     for each, change in outcome.unjudged.items():
         print(f"{each.name}, {each.state}: {change.before} → {change.after}")
-    gone = [] if arguments.only else sorted(set(EQUIVALENT) - set(left.values()))
-    for change in gone:
-        print(f"judged, but not there any more: {change.where}: {change.before}")
     noticed = sum(each.is_noticed for each in mutants)
     print(
         f"{noticed:,} of {len(mutants):,} changes were noticed,"
@@ -160,45 +174,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         more = {"noticed": noticed, "equivalent": len(left) - len(outcome.unjudged)}
         keep({"mutation_score": {**row, **more}})
         Page("reliability.md").fill("mutation", written(outcome))
-    return 1 if outcome.unjudged or gone else 0
+    return 1 if outcome.unjudged else 0
 
 
-def chosen(wanted: Sequence[str]) -> Iterable[Area]:
-    """Return the areas, or those of their modules, that have some of the words in their names."""
-    for area in AREAS:
-        modules = tuple(
-            each
-            for each in area.modules
-            if any(words in f"{area.folder}/{each}" for words in wanted)
-        )
-        if modules:
-            yield area._replace(modules=modules)
+def outcome_of(module: str) -> Outcome:
+    """Return what came of a module's changes, now or when it and its tests were as they are."""
+    place = KEPT / f"{module.replace('/', '-')}-{_digest(module)}.json"
+    if place.exists():
+        mutants, left = json.loads(place.read_text(encoding="utf-8"))
+        known = {Mutant(*each): Change(*change) for each, change in left}
+        return Outcome([Mutant(*each) for each in mutants], known)
+    found = mutated(module)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.dumps([found.mutants, list(found.left.items())])
+    place.write_text(kept, encoding="utf-8")
+    return found
 
 
-def mutated(area: Area, processes: int) -> Outcome:
-    """Let mutmut change the modules of an area. Raises SystemExit where it cannot do its work."""
+def _digest(module: str) -> str:
+    """Return what changes with a module or its tests."""
+    places = [ROOT / LIBRARY / f"{module}.py"]
+    for each in MODULES[module]:
+        places += sorted((ROOT / each).glob("*.py")) or [ROOT / each]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in places)).hexdigest()[:16]
+
+
+def mutated(module: str) -> Outcome:
+    """Let mutmut change a module. Raises SystemExit where it cannot do its work."""
     with copied() as copy:
-        prepare(copy, area)
-        _mutmut(copy, "run", "--max-children", str(processes))
+        prepare(copy, module)
+        _mutmut(copy, "run", "--max-children", "1")
         mutants = told(_mutmut(copy, "results", "--all", "true"))
-        with ThreadPoolExecutor(processes) as workers:
-            missed = [each for each in mutants if not each.is_noticed]
-            shown = workers.map(lambda each: _mutmut(copy, "show", each.name), missed)
-            left = {each: changed(each, text) for each, text in zip(missed, shown, strict=True)}
+        missed = [each for each in mutants if not each.is_noticed]
+        left = {each: changed(each, _mutmut(copy, "show", each.name)) for each in missed}
     return Outcome(mutants, left)
 
 
-def prepare(copy: Path, area: Area) -> None:
+def prepare(copy: Path, module: str) -> None:
     """Put the library where mutmut looks for it, and tell mutmut what to change."""
     (copy / "src").mkdir()
     (copy / LIBRARY).rename(copy / "src/agora_recording")
     (copy / LIBRARY).symlink_to("../../src/agora_recording")
     settings: dict[str, list[str]] = {
         "source_paths": ["src"],
-        "only_mutate": [f"src/agora_recording/{area.folder}/{each}.py" for each in area.modules],
+        "only_mutate": [f"src/agora_recording/{module}.py"],
         "also_copy": list(BESIDES),
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist"],
-        "pytest_add_cli_args_test_selection": list(area.tests),
+        "pytest_add_cli_args_test_selection": list(MODULES[module]),
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
@@ -237,7 +259,11 @@ def written(outcome: Outcome) -> str:
     totals = (changes.total(), noticed.total(), judged.total())
     whole = ("all", *(f"{each:,}" for each in totals), f"{outcome.score():.3f}")
     text = table("module|changes|noticed|equivalent|noticed of the others", [*rows, whole])
-    stays = sorted((change, EQUIVALENT.get(change, "")) for change in outcome.left.values())
+    stays = sorted(
+        (change, EQUIVALENT.get(change, ""))
+        for change in outcome.left.values()
+        if not is_wording(change)
+    )
     if stays:
         kept = [
             (f"`{change.where}`", _code(change.before), _code(change.after), why)

@@ -170,6 +170,48 @@ def test_a_start_that_fails_time_after_time_gets_another_uid() -> None:
     assert decide("query", 500, None).then is None
 
 
+@pytest.mark.parametrize("endpoint", ["query", "start"])
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (None, Outcome("retry_same", "there was no answer")),
+        (199, Outcome("retry_same", "an error inside Agora")),
+        (299, Outcome("retry_same", "the answer lacks the needed value")),
+        (300, Outcome("permanent", "Agora refuses the call")),
+        (
+            400,
+            Outcome(
+                "slow_down",
+                "a refusal of no known meaning, perhaps of too many calls a second",
+                "permanent",
+            ),
+        ),
+        (402, Outcome("permanent", "Agora refuses the call")),
+        (408, Outcome("retry_same", "an error inside Agora")),
+        (499, Outcome("permanent", "Agora refuses the call")),
+        (500, Outcome("retry_same", "an error inside Agora")),
+    ],
+)
+def test_an_answer_of_no_known_code_is_told_by_the_class_of_its_status(
+    endpoint: str, status: int | None, told: Outcome
+) -> None:
+    """A start that is to be repeated gets another uid when that does not help."""
+    then: Handling | None = "new_uid" if told.handling == "retry_same" else told.then
+    wanted = told._replace(then=then) if endpoint == "start" else told
+    assert decide(endpoint, status, 99) == wanted
+
+
+@pytest.mark.parametrize("status", [200, 299])
+def test_a_success_is_accepted_in_so_many_words(status: int) -> None:
+    assert decide("start", status, None, has_sid=True) == Outcome("ok", "accepted")
+
+
+@pytest.mark.parametrize("code", [None, 0, 200])
+def test_a_code_that_is_none_does_not_hide_what_the_status_says(code: int | None) -> None:
+    assert decide("stop", 206, code).handling == "upload_pending"
+    assert decide("stop", 206, 201).handling == "retry_same"
+
+
 def test_a_wrong_url_is_not_taken_for_a_recording_that_is_gone() -> None:
     for endpoint in SESSION:
         wrong = decide(endpoint, 404, None, "No Route matched with those values")
@@ -258,6 +300,15 @@ def test_a_start_that_ran_before_is_no_error_where_its_sid_is_known() -> None:
     outcome = decide("start", 201, 7)
 
     assert error_for(outcome, "start", 201, 7, has_sid=True) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "what"),
+    [(None, None, "no answer"), (503, None, "HTTP 503"), (400, 2, "HTTP 400, code 2")],
+)
+def test_an_error_says_what_was_answered(status: int | None, code: int | None, what: str) -> None:
+    error = error_for(Outcome("permanent", "because"), "start", status, code)
+    assert str(error) == f"Agora start: because ({what})."
 
 
 @pytest.mark.parametrize("handling", HANDLINGS)

@@ -168,3 +168,22 @@ def test_a_token_of_which_anything_was_changed_opens_nothing(
             now_ms=1_111_112_000,
         )
     assert refusal.value.code == 110
+
+
+def test_a_token_of_uid_0_is_for_any_uid_of_its_channel() -> None:
+    assert rtc("room", "0", {1: 60}).names == ("room", "")
+    assert rtc("room", "10", {1: 60}).names == ("room", "10")
+
+
+def test_every_number_of_a_token_has_room_for_all_its_bits() -> None:
+    """Its instants do not end in 2038."""
+    most, many, name = 2**32 - 1, 2**16 - 1, "n" * (2**16 - 1)
+    services = [Service(many, {many: most}, (name,))]
+    token = build(APP_ID, CERTIFICATE, services, issued_s=most, expires_s=most, salt=most)
+    raw = zlib.decompress(base64.b64decode(token.removeprefix("007")))
+    info = raw[2 + int.from_bytes(raw[:2], "little") :]
+    app_id, rest = info[2 : 2 + len(APP_ID)], info[2 + len(APP_ID) :]
+    assert app_id.decode() == APP_ID
+    assert rest[:14] == most.to_bytes(4, "little") * 3 + b"\x01\x00"
+    assert rest[14:24] == b"\xff\xff\x01\x00\xff\xff" + most.to_bytes(4, "little")
+    assert rest[24:] == b"\xff\xff" + name.encode()

@@ -63,10 +63,30 @@ def test_any_other_address_is_refused(url: str) -> None:
     assert problem_of(url, HOSTS)
 
 
+def test_a_refusal_says_what_an_address_must_be() -> None:
+    rule = "must have a host that the stack's parameter CallbackHosts allows"
+    assert problem_of("https://evil.example.com/", HOSTS) == rule
+    assert str(problem_of("http://x/", HOSTS)).startswith("must be https:// ")
+
+
+def test_an_address_may_be_of_1024_characters() -> None:
+    url = "https://app.example.com/"
+    assert problem_of(url + "a" * (1024 - len(url)), HOSTS) is None
+    assert problem_of(url + "a" * (1025 - len(url)), HOSTS)
+
+
+def test_a_name_that_is_none_has_no_place_though_a_connection_could_be_tried() -> None:
+    for url in ("https://[::1]/", "https:///hook", "https://_x/", "https://app.example.com/a\\b"):
+        assert place_of(url) is None
+
+
+def test_an_origin_without_a_port_is_that_of_plain_http() -> None:
+    assert place_of("http://localhost/hook", "http://localhost") == ("localhost", 80, "/hook", True)
+
+
 def test_without_hosts_the_refusal_names_the_parameter() -> None:
     problem = problem_of("https://app.example.com/", frozenset())
-    assert problem
-    assert "CallbackHosts" in problem
+    assert problem == "cannot be used: the stack's parameter CallbackHosts allows no host"
 
 
 def test_only_the_one_origin_of_the_embedded_run_is_local() -> None:

@@ -15,7 +15,10 @@ from agora_recording.callbacks.message import (
     TRIES,
     WAITS_S,
     Message,
+    again,
     body_of,
+    digest,
+    switched_off,
     taken,
     tried,
 )
@@ -82,6 +85,7 @@ def test_a_try_that_comes_too_early_is_not_made() -> None:
     [
         *((200, "delivered"), (204, "delivered"), (410, "switched_off"), (301, "waiting")),
         *((302, "waiting"), (400, "waiting"), (404, "waiting"), (429, "waiting")),
+        *((299, "delivered"), (300, "waiting")),
         *((500, "waiting"), (199, "waiting"), (None, "waiting")),
     ],
 )
@@ -110,3 +114,54 @@ def test_a_wait_is_never_shorter_than_asked_for(jitter: float, retry_s: int, tri
     assert wait_s >= max(retry_s, WAITS_S[tries - 1]) - 0.001
     assert after.due_ms is not None
     assert after.due_ms >= after.next_ms
+
+
+def test_a_message_says_its_type_and_when_it_was_made_beside_the_recording() -> None:
+    told = json.loads(body_of("recording.started", NOW_MS, {"cname": "room", "manifest": None}))
+    at = "2023-11-14T22:13:20.000Z"
+    assert told == {"type": "recording.started", "timestamp": at, "data": {"cname": "room"}}
+
+
+def test_of_the_texts_of_people_only_the_reason_is_cut() -> None:
+    long = "x" * 1001
+    told = json.loads(body_of("recording.failed", NOW_MS, {"cname": long, "reason": long}))
+    assert told["data"] == {"cname": long, "reason": long[:1000]}
+
+
+def test_what_leaves_its_tags_out_keeps_its_type() -> None:
+    told = json.loads(body_of("recording.failed", NOW_MS, {"tags": {"a": "x" * MAX_BODY}}))
+    assert (told["type"], told["data"]) == ("recording.failed", {"omitted": ["tags"]})
+
+
+def test_a_body_of_just_20_kb_keeps_its_tags() -> None:
+    empty = len(body_of("recording.failed", NOW_MS, {"tags": {"a": ""}}))
+    fits = {"tags": {"a": "x" * (MAX_BODY - empty)}}
+    assert len(body_of("recording.failed", NOW_MS, fits)) == MAX_BODY
+    assert json.loads(body_of("recording.failed", NOW_MS, fits))["data"] == fits
+
+
+def test_the_name_of_an_address_is_sixteen_digits_that_do_not_tell_it() -> None:
+    assert digest(URL) == "6e048ab0aeabfa08"
+    assert message().key == f"CALL#01K-completed#{digest(URL)}"
+
+
+def test_a_try_that_is_over_leaves_the_message_to_the_next_one() -> None:
+    for status in (200, 410, 500):
+        assert tried(message(tries=1, busy_ms=NOW_MS + 9), status, NOW_MS, jitter=0).busy_ms == 0
+
+
+def test_a_wait_is_shorter_where_everything_is_faster() -> None:
+    for retry_s, wait_s in ((None, WAITS_S[1]), (0, WAITS_S[1]), (6000, 6000)):
+        after = tried(message(tries=2), 500, NOW_MS, jitter=0, retry_s=retry_s, speed=10)
+        assert after.next_ms == NOW_MS + wait_s * 100
+
+
+def test_what_is_switched_off_is_not_tried_any_more() -> None:
+    off = switched_off(message(tries=3, busy_ms=NOW_MS + 9))
+    assert off == message(tries=3, state="switched_off")
+    assert off.due_ms is None
+
+
+def test_a_message_that_is_sent_again_is_as_new() -> None:
+    over = message(state="given_up", tries=TRIES, busy_ms=NOW_MS + 9, next_ms=NOW_MS - 9)
+    assert again(over, NOW_MS) == message()

@@ -80,6 +80,19 @@ def test_a_secret_may_be_written_with_its_prefix_or_without() -> None:
     assert SigningSecrets(current=bare, previous=OFFICIAL).keys == [key_of(OFFICIAL)] * 2
 
 
+def test_a_secret_may_have_white_space_around_it_but_not_inside() -> None:
+    assert key_of(f" {OFFICIAL}\n") == key_of(OFFICIAL)
+    with pytest.raises(SecretUnavailableError, match="24 to 64 bytes in base64; docs"):
+        key_of(OFFICIAL[:20] + " " + OFFICIAL[20:])
+
+
+def test_a_call_is_json_and_says_who_calls() -> None:
+    told = headers("m", 1, b"{}", [bytes(24)])
+    assert (told["content-type"], told["user-agent"]) == ("application/json", "agora-recording")
+    others = {"webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert told.keys() == {"content-type", "user-agent", *others}
+
+
 def test_without_a_previous_secret_one_signs() -> None:
     assert len(SigningSecrets(current=OWN).keys) == 1
 

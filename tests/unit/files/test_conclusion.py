@@ -9,16 +9,18 @@ from msgspec.structs import replace
 
 from agora_recording.files.conclusion import (
     final_status,
+    kinds_of,
     looked_at,
     looked_at_again,
     outcome_of,
     published,
     published_again,
 )
+from agora_recording.files.inventory import MediaFile
 from agora_recording.files.verdict import Code, Finding, Level, Verdict
 from agora_recording.recording.model import Recording
 from tests.world import verdicts
-from tests.world.builders import RECORDING_ID, TIMINGS, after, requested, uploading
+from tests.world.builders import RECORDING_ID, TIMINGS, after, requested, running, uploading
 
 PREFIX = f"recordings/{RECORDING_ID}/"
 NOW_MS = after(700)
@@ -165,3 +167,78 @@ def test_the_greatest_length_of_each_index_is_kept_and_never_more_than_500_of_th
         row = looked_at(row, verdicts.verdict(verdicts.track(*many)))
     assert len(row.index_lengths) == 500
     assert row.index_lengths.items() >= three.items()
+
+
+# --- what is told of the cause, and of the kinds of files ---
+
+REFUSED = "Agora start: no."
+
+
+@pytest.mark.parametrize(
+    ("end", "findings", "status", "reason"),
+    [
+        # Every file is there: after an end without a fault, a cause is not worth a word.
+        ("EXITED", [], "completed", "Every file that the playlists name is in the bucket."),
+        (
+            "DIED",
+            [],
+            "completed",
+            f"{REFUSED} Every file that the playlists name is in the bucket.",
+        ),
+        ("EXITED", [finding()], "incomplete", f"{REFUSED} 1 files are missing, the first is a.ts."),
+        ("DIED", [finding("nothing_recorded")], "failed", REFUSED),
+    ],
+)
+def test_a_cause_that_was_told_comes_before_the_files(
+    end: Any, findings: list[Finding], status: str, reason: str
+) -> None:
+    attempt = running(end=end, ended_ms=after(600), reason=REFUSED)
+    row = uploading(attempt=attempt, session_end=end)
+    row = published(row, verdict(*findings), TIMINGS, NOW_MS)
+    assert (row.status, row.reason) == (status, reason)
+
+
+def test_the_kinds_of_files_that_are_there_are_told() -> None:
+    def file(kind: Any, size: int = 1) -> MediaFile:
+        return verdicts.mp4(f"a.{kind}", kind=kind, size=size)
+
+    some = verdicts.verdict(
+        verdicts.track(verdicts.playlist(1)),
+        files=[file("mp4"), file("audio", 0), file("mpd"), file("master")],
+        snapshots=replace(verdicts.verdict().snapshots, count=1),
+    )
+    assert kinds_of(some) == ["dash", "hls", "mp4", "snapshots"]
+    none = verdicts.verdict(files=[], snapshots=replace(some.snapshots, count=0))
+    assert kinds_of(none) == []
+
+
+def test_a_recording_that_awaits_late_files_was_looked_at_when_it_was_published() -> None:
+    assert incomplete().looked_ms == NOW_MS
+
+
+def test_what_comes_late_is_overdue_once_unless_it_is_transcoding() -> None:
+    overdue = after(600) + round(TIMINGS.overdue_s * 1000)
+    early = looked_at_again(incomplete(), verdict(finding()), TIMINGS, overdue - 1)
+    assert early.overdue_ms is None
+    late = looked_at_again(early, verdict(finding()), TIMINGS, overdue)
+    assert late.overdue_ms == overdue
+    again = looked_at_again(late, verdict(finding()), TIMINGS, overdue + 1)
+    assert again.overdue_ms == overdue
+    slow = verdict(finding("missing_transcoding", "awaited"))
+    assert looked_at_again(early, slow, TIMINGS, overdue).overdue_ms is None
+
+
+def test_late_files_that_complete_a_recording_leave_its_end_as_it_was() -> None:
+    before = incomplete()
+    row = looked_at_again(before, verdict(), TIMINGS, NOW_MS + 1)
+    assert (row.end_reason, row.ended_ms) == (before.end_reason, before.ended_ms)
+    assert row.reason == "Every file that the playlists name is in the bucket."
+    row = published_again(before, verdict(), NOW_MS + 1)
+    assert (row.end_reason, row.ended_ms) == (before.end_reason, before.ended_ms)
+    assert row.reason == "Every file that the playlists name is in the bucket."
+
+
+def test_another_look_keeps_the_greatest_lengths_too() -> None:
+    two = verdicts.verdict(verdicts.track(verdicts.playlist(2)), findings=[finding()])
+    row = looked_at_again(incomplete(), replace(two, outcome="incomplete"), TIMINGS, NOW_MS)
+    assert list(row.index_lengths.values()) == [2]

@@ -150,3 +150,19 @@ def test_stranded_files_are_to_come_until_agora_says_more(
 def test_every_announced_file_is_expected() -> None:
     facts = SessionFacts(files=("a.m3u8",), transcodedFiles=("b.mp4",), snapshot=(1, "c.jpg"))
     assert expectation(uploading(), {SID: facts}, TIMINGS).announced == {"a.m3u8", "b.mp4", "c.jpg"}
+
+
+def test_a_session_is_expected_from_its_start_in_the_recordings_channel() -> None:
+    wanted = expectation(uploading(), {}, TIMINGS)
+    assert wanted.cname == uploading().cname
+    assert [each.started_ms for each in wanted.sessions] == [after(2)]
+
+
+def test_transcoding_is_expected_only_in_the_modes_that_have_it() -> None:
+    assert expectation(uploading(**TRANSCODED), {}, TIMINGS).transcoding == "mp4"
+    mix = {**TRANSCODED, "mode": "mix"}
+    assert expectation(uploading(**mix), {}, TIMINGS).transcoding is None
+
+
+def test_options_without_a_configuration_make_mp3() -> None:
+    assert transcoding({"transcodeOptions": {"container": {}}}) == "mp3"

@@ -1455,11 +1455,11 @@ def test_a_file_that_is_missing_among_those_read_is_told_even_if_there_are_too_m
     assert gist(verdict) == {("too_large", "error", 1), ("missing_segment", "error", 1)}
 
 
-@pytest.mark.parametrize("allowance", [Allowance(indexes=1000), Allowance(lines=10)])
+@pytest.mark.parametrize("limit", [{"indexes": 1000}, {"lines": 10}])
 def test_an_index_beyond_the_allowance_is_a_finding_and_so_are_those_after_it(
-    allowance: Allowance,
+    limit: dict[str, int],
 ) -> None:
-    bucket = Bucket()
+    bucket, allowance = Bucket(), Allowance(**limit)  # it is used up
     first, second = bucket.stream(2000, uid=7), bucket.stream(2000, uid=8)
     expected = expectation(cname=CNAME, mode="individual")
     verdict = verify(bucket.objects(), bucket.read, expected, NOW_MS, allowance)

@@ -483,3 +483,108 @@ def test_what_an_event_is_about_is_kept_whatever_it_looks_like() -> None:
     again, _ = notifications.from_row(row)
     assert (again.sid, again.noticeId) == (document["payload"]["sid"], document["noticeId"])
     assert again.cname == row["cname"] == cname
+
+
+# --- what is told to whoever looks for the reason, and the last of the edges ---
+
+
+def test_each_refusal_says_what_is_wrong() -> None:
+    with pytest.raises(SignatureError, match="carries no signature"):
+        notifications.verify(b"{}", {}, [SECRET])
+    with pytest.raises(SignatureError, match="no live secret made"):
+        notifications.verify(b"{}", {"agora-signature-v2": "ab"}, [SECRET])
+    with pytest.raises(SignatureError, match="not valid base64"):
+        notifications.raw_body({"body": "*", "isBase64Encoded": True})
+    with pytest.raises(NotificationInvalidError, match="not a JSON object"):
+        notifications.read(b"[]")
+    with pytest.raises(StaleNotificationError, match=r"^sent 301 s ago$"):
+        notifications.refuse_stale(Notification(notifyMs=NOW_MS - 301_000), NOW_MS, 300)
+
+
+@pytest.mark.parametrize("text", ["x" * 11, "x" * 18])
+def test_a_body_above_the_limit_says_the_limit(text: str) -> None:
+    with pytest.raises(NotificationInvalidError, match="larger than 10 bytes"):
+        notifications.raw_body({"body": text}, 10)
+
+
+@pytest.mark.parametrize(
+    ("count", "refusal"), [(17, SignatureError), (18, NotificationInvalidError)]
+)
+def test_the_length_of_base64_alone_refuses_what_is_too_large_even_when_decoded(
+    count: int, refusal: type[Exception]
+) -> None:
+    """10 bytes are 16 characters."""
+    with pytest.raises(refusal):
+        notifications.raw_body({"body": "*" * count, "isBase64Encoded": True}, 10)
+
+
+def test_what_is_no_base64_in_the_middle_is_an_error() -> None:
+    coded = base64.b64encode(b"0123456789").decode()
+    with pytest.raises(SignatureError):
+        notifications.raw_body({"body": f"{coded[:4]}*{coded[4:]}", "isBase64Encoded": True})
+
+
+def test_half_of_a_pair_of_utf_16_is_read_as_it_came() -> None:
+    assert notifications.raw_body({"body": "\ud800"}) == b"\xed\xa0\x80"
+
+
+def test_of_a_repeated_header_the_last_value_counts() -> None:
+    event = {"multiValueHeaders": {"Agora-Signature": ["a", "b", "c"], "X": []}}
+    assert notifications.headers(event) == {"agora-signature": "c"}
+
+
+@pytest.mark.parametrize(
+    ("event", "address"),
+    [
+        ({"requestContext": {"identity": {"userAgent": "x"}}}, ""),
+        ({"headers": {"x-forwarded-for": "[2001:db8::1]:443"}}, "2001:db8::1"),
+        ({"headers": {"x-forwarded-for": "9.9.9.9, 192.0.2.1:443"}}, "192.0.2.1"),
+    ],
+)
+def test_an_address_is_read_without_its_port(event: dict[str, Any], address: str) -> None:
+    assert notifications.source_ip(event) == address
+
+
+def test_a_network_that_is_written_by_one_of_its_addresses_is_one() -> None:
+    (network,) = notifications.parse_networks(["192.0.2.7/24", "no network"])
+    assert str(network) == "192.0.2.0/24"
+
+
+def test_a_name_of_128_bytes_is_one_and_a_longer_one_is_none() -> None:
+    for count, kept in ((128, "x" * 128), (129, None)):
+        raw = json.dumps({"noticeId": "x" * count, "payload": {}}).encode()
+        assert notifications.read(raw).noticeId == kept
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(-1, None), (0, 0), (1, 1)])
+def test_numbers_of_products_and_events_are_not_negative(sent: int, kept: int | None) -> None:
+    found = notifications.read(json.dumps({"productId": sent, "eventType": sent}).encode())
+    assert (found.productId, found.eventType) == (kept, kept)
+
+
+def test_each_part_of_a_key_is_needed() -> None:
+    """Of a session's event: sid, uid, type and sequence; otherwise the notice is the key."""
+    whole: dict[str, Any] = {
+        "sid": SID,
+        "uid": "7",
+        "eventType": 33,
+        "sequence": 1,
+        "noticeId": "n",
+    }
+    told = Notification(**whole, productId=3)
+    assert notifications.key(told, b"") == (f"SID#{SID}", "EVT#33#7#0000000001")
+    for name in ("sid", "uid", "eventType", "sequence"):
+        part = Notification(**{**whole, name: None})
+        assert notifications.key(part, b"") == ("NOTICE##n", "NOTICE")
+
+
+def test_an_event_of_a_channel_is_kept_for_another_room() -> None:
+    assert notifications.key(Notification(productId=1, noticeId="n"), b"") == ("NOTICE#1#n", "RTC")
+    assert notifications.key(Notification(productId=0, noticeId="n"), b"")[1] == "NOTICE"
+
+
+def test_a_row_is_read_back_whether_its_body_is_text_or_bytes() -> None:
+    raw = body(33)
+    for kept in (raw, raw.decode()):
+        found, received_ms = notifications.from_row({"body": kept, "receivedMs": 7})
+        assert (found.sid, received_ms) == (SID, 7)

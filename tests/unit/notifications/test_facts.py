@@ -308,3 +308,53 @@ def test_the_facts_of_a_session_fit_into_its_row_whatever_is_told() -> None:
 def test_a_name_that_is_no_key_of_the_bucket_is_no_file() -> None:
     told = facts(event(31, {"fileList": ["a" * 1025, "ä" * 513, "b" * 1024]}))
     assert told.files == ("b" * 1024,)
+
+
+# --- the rules of joining, one by one ---
+
+
+def test_of_the_values_of_a_literal_the_later_stands_and_none_comes_before_all() -> None:
+    rule = session.furthest(session.Upload)
+    assert rule("uploading", "uploaded") == rule("uploaded", "uploading") == "uploaded"
+    assert rule(None, "none") == rule("none", None) == "none"
+
+
+def test_of_many_values_the_first_or_the_last_are_kept_in_order() -> None:
+    assert session.first(3)((2, 4), (1, 2, 5)) == (1, 2, 4)
+    assert session.last(3)((2, 4), (1, 2, 5)) == (2, 4, 5)
+    unsorted = (3, 1)
+    assert session.first(1)(unsorted, unsorted) == unsorted  # what is equal is not made anew
+
+
+def test_of_many_keys_the_first_are_kept_each_with_its_joined_value() -> None:
+    rule = session.by_key(session.least, 2)
+    assert rule({"a": 2, "c": 1}, {"a": 1, "b": 3}) == {"a": 1, "b": 3}
+
+
+def test_of_many_keys_those_with_the_greatest_values_are_kept() -> None:
+    rule = session.latest(2)
+    found = rule({"a": 9, "b": 1, "d": 5}, {"a": 3, "b": 7, "c": 2})
+    assert list(found.items()) == [("a", 9), ("b", 7)]
+    tied = rule({"x": 5, "y": 5}, {"z": 5})
+    assert list(tied) == ["y", "z"]  # the names decide where the values do not
+
+
+def test_every_bit_that_was_set_stays() -> None:
+    assert (session.every_bit(1, 4), session.every_bit(None, 4)) == (5, 4)
+    assert session.every_bit(4, None) == 4
+
+
+def test_of_two_reasons_of_an_end_the_one_that_explains_more_stands() -> None:
+    told = [event(11, {"exitStatus": 0}), event(41, {"leaveCode": 4})]
+    assert session.session_ended(facts(*told)) == "IDLE"
+    told = [event(11, {"exitStatus": 1}), event(71, {"code": 0})]
+    assert session.session_ended(facts(*told)) == "EXITED_ABNORMALLY"
+
+
+def test_of_a_long_session_the_last_256_numbers_are_remembered() -> None:
+    far = {"1": session.heard(300)}
+    assert far == {"1": (300, ((45, 299),))}
+    joined = session.heard_by_uid(far, {"1": session.heard(44)})
+    assert joined == far
+    joined = session.heard_by_uid(far, {"1": session.heard(45)})
+    assert joined == {"1": (300, ((46, 299),))}
