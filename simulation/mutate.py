@@ -62,11 +62,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/files/test_record_file_arrival.py",
     ),
     "files/expectation": (f"{_UNIT}/files/test_expectation.py",),
-    "files/gaps": _VERIFICATION,
+    "files/gaps": (f"{_UNIT}/files/test_gaps.py",),
     "files/judge/case": _VERIFICATION,
     "files/judge/sessions": _VERIFICATION,
     "files/judge/unnamed": _VERIFICATION,
-    "notifications/effects": (f"{_UNIT}/notifications/test_effects.py",),
+    "notifications/effects": (
+        f"{_UNIT}/notifications/test_effects.py",
+        f"{_UNIT}/notifications/test_facts.py",
+    ),
     "notifications/envelope": (f"{_UNIT}/notifications/test_envelope.py",),
     "notifications/facts": (
         f"{_UNIT}/notifications/test_effects.py",
