@@ -27,6 +27,8 @@ _FEW = 5  # tries of a call that nobody needs
 _LOST = 0.03  # how often the client itself loses an answer, and asks again
 _MODES = ("mix",) * 10 + ("individual", "raw", "web")
 _LIVES_S = (20.0, 100.0)  # from the start to the stop
+_PATIENT = 0.85  # part of those who wait until it records
+_PATIENCE_S = 120
 _LONGEST_S = (1200, 3600, 7200, 14_400)  # of a recording, in Agora's own seconds
 _DELETED = 0.3  # part of the recordings that is deleted
 Taken = Callable[[Response], bool]
@@ -113,6 +115,8 @@ class People:
 
     def _live(self, chance: Random, number: int) -> None:
         """Use a recording until it is to stop, or is over."""
+        if chance.random() < _PATIENT:
+            self._await(chance, number)
         until = time.monotonic() + chance.uniform(*_LIVES_S)
         deeds = [self._look] * 3
         deeds += [self._update] * (chance.random() < 0.3)
@@ -126,6 +130,14 @@ class People:
             self._stop(chance, number)
         if chance.random() >= _DELETED:
             self._kept.add(number)
+
+    def _await(self, chance: Random, number: int) -> None:
+        """Wait until a recording records, or is over."""
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until and not self._ended.wait(_PAUSES_S[0]):
+            self._look(chance, number)
+            if self._seen.get(number) in ("recording", *TERMINAL):
+                return
 
     def _clean_up(self, watcher: Watcher) -> None:
         """Delete some of the recordings that are over."""
