@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,14 +48,14 @@ CRAFTED: tuple[tuple[str, str, Callable[[Any], int]], ...] = (
 
 
 class Collected:
-    """A plugin of pytest that counts the properties: tests, and cases of each kind."""
+    """The properties that pytest collects: how many tests, and cases, of each kind."""
 
     def __init__(self) -> None:
         self.tests: Counter[str] = Counter()
         self.cases: Counter[str] = Counter()
 
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        """Count what was collected."""
+    def count(self, items: list[Any]) -> None:
+        """Count what was collected; a hook of pytest's."""
         for item in items:
             told = getattr(item.obj, "_hypothesis_internal_use_settings", None)
             if not hasattr(item.obj, "hypothesis") or told is None:
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.redirect_stdout(io.StringIO()):
         code = pytest.main(
             ["--collect-only", "-q", "-p", "no:cacheprovider", "tests/unit", "tests/workflow"],
-            plugins=[found],
+            plugins=[SimpleNamespace(pytest_collection_modifyitems=found.count)],
         )
     text = written(found)
     print(text)
