@@ -43,7 +43,7 @@ _NOTICED = frozenset({"killed", "timeout", "segfault"})
 
 
 _UNIT = "tests/unit"
-_VERIFICATION = (f"{_UNIT}/files/test_judge.py", f"{_UNIT}/files/test_await_upload.py")
+_VERIFICATION = (f"{_UNIT}/files/test_judge.py", f"{_UNIT}/files/test_case.py")
 _SESSIONS = (
     f"{_UNIT}/recording",
     f"{_UNIT}/life/test_query_recording.py",
