@@ -63,7 +63,94 @@ def _in_other_case(where: str, line: str, name: str, why: str) -> dict[Change, s
     return found
 
 
+_OPEN_CASE = "files/judge/case: open_case"
+_COUNTED = "Only whether there are any is asked."
+
 EQUIVALENT: dict[Change, str] = {
+    **{
+        Change(
+            "files/judge/case: open_case", f"{each} += {more}", f"{each} {sign}= {more}"
+        ): _COUNTED
+        for each, more in (
+            ("session.indexes", "len(stream.indexes)"),
+            ("session.snapshots", "series.count"),
+            ("session.slices", "series.count"),
+            ("case.sessions[file.sid].mpds", "1"),
+            ("case.sessions[file.sid].files", "1"),
+        )
+        for sign in ("", "-")
+    },
+    **{
+        Change(_OPEN_CASE, f"{each} += 1", f"{each} += 2"): _COUNTED
+        for each in ("case.sessions[file.sid].mpds", "case.sessions[file.sid].files")
+    },
+    Change(
+        "files/judge/case: open_case",
+        "session.formed += 0 if stream.is_guess else len(stream.indexes)",
+        "session.formed -= 0 if stream.is_guess else len(stream.indexes)",
+    ): _COUNTED,
+    Change(
+        "files/judge/case: Findings.listed",
+        'order = {"error": 0, "awaited": 1, "note": 2}',
+        'order = {"error": 0, "awaited": 1, "note": 3}',
+    ): "The notes still come last.",
+    Change(
+        "files/judge/case: recorder_of",
+        "return -1 if bak is None else bak",
+        "return -2 if bak is None else bak",
+    ): ("It is a number that no recorder of Agora's has."),
+    Change(
+        "notifications/envelope: raw_body",
+        "if len(body) > max_bytes * 4 // 3 + 4:  # too large even when decoded",
+        "if len(body) > max_bytes * 4 / 3 + 4:  # too large even when decoded",
+    ): "A whole number is above both or none.",
+    Change(
+        "notifications/envelope: source_ip",
+        'return last[1:].partition("]")[0]',
+        'return last[1:].rpartition("]")[0]',
+    ): "An address has one bracket that closes.",
+    Change(
+        "notifications/envelope: source_ip",
+        'return last.partition(":")[0] if last.count(":") == 1 else last',
+        'return last.rpartition(":")[0] if last.count(":") == 1 else last',
+    ): "There is one colon.",
+    Change(
+        "notifications/envelope: parse_networks",
+        "networks.append(ip_network(cidr, strict=False))",
+        "networks.append(ip_network(cidr, strict=None))",
+    ): "None is false.",
+    **{
+        Change("notifications/envelope: _header", "value = headers.get(name)", after): (
+            "The search by lower-case names finds it, too."
+        )
+        for after in ("value = None", "value = headers.get(None)")
+    },
+    Change(
+        "notifications/envelope: from_row",
+        "notification = read(body.encode() if isinstance(body, str) else body)",
+        "notification = read(body.encode() if (isinstance(body, str)) and False else body)",
+    ): "JSON is read from text as from bytes.",
+    Change(
+        "files/gaps: union",
+        "elif run.end_ms > before.end_ms:",
+        "elif run.end_ms >= before.end_ms:",
+    ): "Of two runs with the same end, the first has begun before; nothing is added.",
+    Change("files/gaps: runs_of", "elif end_ms > to_ms:", "elif end_ms >= to_ms:"): (
+        "The same end is set again."
+    ),
+    **{
+        Change("files/gaps: runs_of", before, after): "Both are set together, or neither."
+        for before, after in (
+            (
+                "if from_ms is None or to_ms is None or start_ms - to_ms > gap_ms:",
+                "if from_ms is None and to_ms is None or start_ms - to_ms > gap_ms:",
+            ),
+            (
+                "if from_ms is not None and to_ms is not None:",
+                "if from_ms is not None or to_ms is not None:",
+            ),
+        )
+    },
     Change(
         "agora/token: build",
         'plain = struct.pack("<H", len(signature)) + signature + info',

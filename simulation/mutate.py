@@ -43,7 +43,7 @@ _NOTICED = frozenset({"killed", "timeout", "segfault"})
 
 
 _UNIT = "tests/unit"
-_VERIFICATION = (f"{_UNIT}/files/test_judge.py", f"{_UNIT}/files/test_await_upload.py")
+_VERIFICATION = (f"{_UNIT}/files/test_judge.py", f"{_UNIT}/files/test_case.py")
 _SESSIONS = (
     f"{_UNIT}/recording",
     f"{_UNIT}/life/test_query_recording.py",
@@ -62,11 +62,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/files/test_record_file_arrival.py",
     ),
     "files/expectation": (f"{_UNIT}/files/test_expectation.py",),
-    "files/gaps": _VERIFICATION,
+    "files/gaps": (f"{_UNIT}/files/test_gaps.py",),
     "files/judge/case": _VERIFICATION,
     "files/judge/sessions": _VERIFICATION,
     "files/judge/unnamed": _VERIFICATION,
-    "notifications/effects": (f"{_UNIT}/notifications/test_effects.py",),
+    "notifications/effects": (
+        f"{_UNIT}/notifications/test_effects.py",
+        f"{_UNIT}/notifications/test_facts.py",
+    ),
     "notifications/envelope": (f"{_UNIT}/notifications/test_envelope.py",),
     "notifications/facts": (
         f"{_UNIT}/notifications/test_effects.py",

@@ -166,3 +166,38 @@ def test_transcoding_is_expected_only_in_the_modes_that_have_it() -> None:
 
 def test_options_without_a_configuration_make_mp3() -> None:
     assert transcoding({"transcodeOptions": {"container": {}}}) == "mp3"
+
+
+def test_the_bucket_is_judged_by_what_the_row_knows() -> None:
+    lengths = {"a.m3u8": 3}
+    wanted = expectation(replace(uploading(), index_lengths=lengths), {}, TIMINGS)
+    assert (wanted.mode, wanted.lengths) == (uploading().mode, lengths)
+    assert [each.ended_ms for each in wanted.sessions] == [after(600)]
+
+
+@pytest.mark.parametrize(
+    ("end", "gone_ms", "upload"),
+    [
+        ("TAKEN_OVER", None, "uploading"),
+        ("TAKEN_OVER", after(500), "unknown"),
+        ("STOPPED", after(500), "uploading"),
+        ("STORAGE_REFUSED", None, "uploaded"),
+    ],
+)
+def test_a_predecessor_that_was_gone_when_it_was_given_up_is_believed_no_more(
+    end: Any, gone_ms: int | None, upload: str
+) -> None:
+    row = replace(ended(end), attempt=running(end=end, ended_ms=after(600), gone_ms=gone_ms))
+    (session,) = expectation(row, {SID: SessionFacts(upload="uploading")}, TIMINGS).sessions
+    assert session.upload == upload
+
+
+def test_where_agora_could_not_upload_for_a_time_nothing_is_known_of_the_upload() -> None:
+    facts = {SID: SessionFacts(upload="uploaded", tokenExpiredMs=after(500))}
+    (session,) = expectation(ended("STOPPED"), facts, TIMINGS).sessions
+    assert session.upload == "unknown"
+
+
+def test_without_a_snapshot_none_is_announced() -> None:
+    facts = {SID: SessionFacts(files=("a.m3u8",))}
+    assert expectation(uploading(), facts, TIMINGS).announced == {"a.m3u8"}

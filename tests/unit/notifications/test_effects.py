@@ -15,6 +15,7 @@ from agora_recording.notifications import facts as session
 from agora_recording.notifications.effects import is_sign_of_life, merge
 from agora_recording.notifications.events import Event
 from agora_recording.notifications.facts import NOTHING, SessionFacts
+from agora_recording.notifications.words import STORAGE_EXPIRED
 from tests.world.webhook import DOCUMENTED, NOW_MS, UID, event
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "agora-events.md"
@@ -67,19 +68,31 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
             {"exitStatus": 1, **over("EXITED_ABNORMALLY")},
         ),
         (12, {"newUid": 99}, {"newUids": ("99",), "leftUids": (UID,), "doubtMs": NOW_MS}),
+        (12, {"newUid": int(UID)}, {"newUids": (UID,), "doubtMs": NOW_MS}),
+        (12, {}, {"newUids": ("unknown",), "doubtMs": NOW_MS}),
+        (3, {}, {}),
         (13, {}, {}),
         (30, {"status": 0}, {"upload": "started"}),
         (30, {"status": 7}, {"upload": "started", "errors": {"status:30:7": (0, NOW_MS)}}),
         (31, {"status": 0, "fileList": ["b", "a"]}, {"upload": "uploaded", "files": ("a", "b")}),
         (31, {"status": 1}, {"upload": "uploading", "errors": {"status:31:1": (0, NOW_MS)}}),
         (32, {"status": 0}, {"upload": "backuped"}),
+        (32, {"status": 3}, {"upload": "uploading", "errors": {"status:32:3": (0, NOW_MS)}}),
+        (34, {}, {"warnings": {STORAGE_EXPIRED: NOW_MS}, "tokenExpiredMs": NOW_MS}),
         (33, {"progress": 5_000}, {"upload": "uploading", "progress": 5_000}),
         (40, {"status": 0}, {"startedMs": NOW_MS}),
         (40, {"status": 2}, {"errors": {"status:40:2": (0, NOW_MS)}}),
         (41, {"leaveCode": 24}, {"leaveCode": 24, "doubtMs": NOW_MS}),
         (41, {"leaveCode": 6}, {"leaveCode": 6, **over("IDLE")}),
         (41, {"leaveCode": 0}, {"leaveCode": 0, "doubtMs": NOW_MS}),
+        (41, {"leaveCode": -1}, {"doubtMs": NOW_MS}),
+        (41, {}, {"doubtMs": NOW_MS}),
         (42, {"startUtcMs": NOW_MS - 5}, {"startedMs": NOW_MS - 5}),
+        (
+            42,
+            {"startUtcMs": NOW_MS - 5, "discontinueUtcMs": NOW_MS - 5},
+            {"startedMs": NOW_MS - 5},
+        ),
         (
             42,
             {
@@ -101,6 +114,8 @@ def test_the_document_describes_every_event_and_its_signs_of_life() -> None:
         (44, {"streamUid": "7", "state": 0}, {"streams": {"video:7": (NOW_MS, 0)}}),
         (44, {"streamUid": "7"}, {}),
         (45, {"fileName": "a.jpg"}, {"snapshot": (NOW_MS, "a.jpg")}),
+        (45, {}, {"snapshot": (NOW_MS, "")}),
+        (71, {}, {"webStop": (0, ""), **over("STOPPED")}),
         (60, {"aliVodInfo": {"videoId": "v"}}, {}),
         (61, {}, {}),
         (70, {"recorderStartTime": NOW_MS - 1}, {"startedMs": NOW_MS - 1}),
@@ -159,6 +174,17 @@ def test_each_event_has_its_effect(
     changed = {name: value for name, value in told.items() if value != plain[name]}
     changed.pop("lastSignMs", None)
     assert changed == expected
+
+
+def test_who_told_something_and_in_which_place_is_remembered() -> None:
+    told = event(33, {}, sequence=4)
+    assert facts(told).lastSignMs == NOW_MS
+    assert facts(told).uids == (UID,)
+    assert facts(told).sequences == {UID: session.heard(4)}
+    nobody = facts(msgspec.structs.replace(told, uid=None))
+    assert (nobody.uids, nobody.sequences) == ((), {})
+    nowhere = facts(msgspec.structs.replace(told, sequence=None))
+    assert (nowhere.uids, nowhere.sequences) == ((UID,), {})
 
 
 def test_a_cdn_output_is_known_by_its_host_and_a_hash() -> None:

@@ -497,8 +497,8 @@ def test_each_refusal_says_what_is_wrong() -> None:
         notifications.raw_body({"body": "*", "isBase64Encoded": True})
     with pytest.raises(NotificationInvalidError, match="not a JSON object"):
         notifications.read(b"[]")
-    with pytest.raises(StaleNotificationError, match=r"^sent 301 s ago$"):
-        notifications.refuse_stale(Notification(notifyMs=NOW_MS - 301_000), NOW_MS, 300)
+    with pytest.raises(StaleNotificationError, match=r"^sent 3000 s ago$"):
+        notifications.refuse_stale(Notification(notifyMs=NOW_MS - 3_000_000), NOW_MS, 300)
 
 
 @pytest.mark.parametrize("text", ["x" * 11, "x" * 18])
@@ -560,6 +560,12 @@ def test_a_name_of_128_bytes_is_one_and_a_longer_one_is_none() -> None:
 def test_numbers_of_products_and_events_are_not_negative(sent: int, kept: int | None) -> None:
     found = notifications.read(json.dumps({"productId": sent, "eventType": sent}).encode())
     assert (found.productId, found.eventType) == (kept, kept)
+
+
+def test_a_channel_may_have_a_longer_name_and_a_sequence_begins_at_0() -> None:
+    raw = json.dumps({"payload": {"cname": "x" * 200, "sequence": 0}}).encode()
+    found = notifications.read(raw)
+    assert (found.cname, found.sequence) == ("x" * 200, 0)
 
 
 def test_each_part_of_a_key_is_needed() -> None:

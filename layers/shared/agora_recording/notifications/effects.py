@@ -100,9 +100,9 @@ def _details_told(event: e.Event) -> dict[str, Any]:  # noqa: PLR0911, PLR0912  
         case e.RecorderStarted(status=status):
             return _abnormal(event, status) if status else {"startedMs": at}
         case e.RecorderLeave(leaveCode=code):
-            left = {"leaveCode": code if code is None or code >= 0 else None}
-            is_idle = code is not None and code & _LEAVE_NO_USERS
-            return {**left, **(_end("IDLE", event) if is_idle else {"doubtMs": at})}
+            bits = None if code is None or code < 0 else code
+            is_idle = bits is not None and bits & _LEAVE_NO_USERS
+            return {"leaveCode": bits, **(_end("IDLE", event) if is_idle else {"doubtMs": at})}
         case e.RecorderSliceStart(startUtcMs=start, discontinueUtcMs=broken) as slice_start:
             started = {"startedMs": start or at}
             if start is None or broken is None or broken >= start:
