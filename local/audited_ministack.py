@@ -174,7 +174,7 @@ def start_in_turn() -> None:
 
     On AWS, starts do not slow each other down; here, fifty starts at once would all time out. An
     invocation that waits takes an environment that becomes free, so a burst needs few of them.
-    A function gets no more than _ENVIRONMENTS.
+    A function gets no more than _ENVIRONMENTS. One whose process has ended starts anew in its turn.
     """
     turn = threading.BoundedSemaphore(os.cpu_count() or 1)
     acquire = lambda_svc.acquire_worker
@@ -205,7 +205,11 @@ def start_in_turn() -> None:
                     return worker, reason
                 finally:
                     turn.release()
-        return acquire(name, config, code, qualifier, **named)
+        worker, reason = acquire(name, config, code, qualifier, **named)
+        if worker is not None and (worker._proc is None or worker._proc.poll() is not None):
+            with turn, contextlib.suppress(Exception):  # as above
+                lambda_runtime.ensure_spawned(worker)
+        return worker, reason
 
     lambda_svc.acquire_worker = acquire_in_turn
 
