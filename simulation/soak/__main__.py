@@ -81,10 +81,11 @@ def soak(stack: EmbeddedStack, seconds: float, at_once: int, seed: int) -> Soake
         finally:
             forecast.unlink()
             troubles.end()
-            people.stop()
+            people.end()
+        began = time.monotonic()
+        witness.wait(_CALM_S / stack.speed, people.are_done)
         if people.failures:
             raise people.failures[0]
-        began = time.monotonic()
         people.stop_every_recording()
         witness.wait(_CALM_S / stack.speed, witness.is_calm)
         calm_s = time.monotonic() - began

@@ -78,11 +78,13 @@ class People:
             self._go(self._use, number)
         self._go(self._clean_up, watcher)
 
-    def stop(self) -> None:
-        """Let nobody begin anything new; return when everybody has finished."""
+    def end(self) -> None:
+        """Let nobody begin anything new."""
         self._ended.set()
-        for thread in self._threads:
-            thread.join()
+
+    def are_done(self) -> bool:
+        """Tell whether everybody has finished."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def stop_every_recording(self) -> None:
         """Ask every recording to stop that was not asked yet."""

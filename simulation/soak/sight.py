@@ -116,14 +116,17 @@ class Writes:
         )["ShardIterator"]
 
     def since(self) -> Iterator[tuple[Item, Item | None]]:
-        """Yield what was written since the last time: the keys, and the new row, None if gone."""
+        """Yield what was written since the last time: the keys, and the new row, None if gone.
+
+        A batch is as large as an answer may be, which is less than was asked for at times.
+        """
         while True:
             answer = self._client.get_records(ShardIterator=self._next, Limit=_BATCH)
             self._next = answer["NextShardIterator"]
             for record in answer["Records"]:
                 told = record["dynamodb"]
                 yield told["Keys"], told.get("NewImage")
-            if len(answer["Records"]) < _BATCH:
+            if not answer["Records"]:
                 return
 
 

@@ -165,6 +165,17 @@ def test_where_every_promise_holds_nothing_is_said(scene: Scene, witness: Witnes
     assert list(witness.sight.rows.values()) == [row]
 
 
+def test_more_than_one_answer_of_the_stream_can_hold(scene: Scene, witness: Witness) -> None:
+    row = of_a_name(requested())
+    scene.write(row)
+    for number in range(40):
+        long = {"PK": {"S": f"LOG#{number}"}, "SK": {"S": "-"}, "text": {"S": "x" * 100_000}}
+        scene.client("dynamodb").put_item(TableName="recordings", Item=long)
+    scene.write(replace(row, status="recording", attempt=scene.start(row)))
+    witness.look()
+    assert witness.writes == 42
+
+
 def test_a_status_that_goes_back(scene: Scene, witness: Witness) -> None:
     row = of_a_name(recording())
     scene.write(row)

@@ -90,7 +90,8 @@ def test_a_call_that_fails_is_repeated_with_the_same_key_until_it_is_answered(qu
     people = People(cast(Api, door), 1, 2)
     people.begin(watcher)
     ends(lambda: len(people.stopped) > 20 and len(watcher.gone) > 10)
-    people.stop()
+    people.end()
+    ends(people.are_done)
     assert people.failures == []
     assert people.contradictions == []
     asked = [headers["Idempotency-Key"] for _, path, headers in door.calls if path == "/recordings"]
@@ -104,7 +105,8 @@ def test_what_was_not_stopped_yet_can_be_stopped_at_the_end(quick: None) -> None
     people = People(cast(Api, Door()), 1, 3)
     people.begin(Everything())
     ends(lambda: len(people.accepted) > 30)
-    people.stop()
+    people.end()
+    ends(people.are_done)
     people.stop_every_recording()
     assert set(people.accepted) == people.stopped
 
@@ -117,7 +119,8 @@ def test_one_key_with_two_recordings_is_a_contradiction(quick: None) -> None:
     monkey.setattr(module, "_LOST", 0.5)
     people.begin(Everything())
     ends(lambda: bool(people.contradictions))
-    people.stop()
+    people.end()
+    ends(people.are_done)
     monkey.undo()
     assert "one key made two recordings" in people.contradictions[0]
 
