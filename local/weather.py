@@ -234,13 +234,18 @@ class Weather:
                 self._kill_one(Random(f"{forecast.seed} kill {number}"))
 
     def _kill_one(self, chance: Random) -> None:
-        """Kill a process as the kernel does when memory is short: one that works, if any does."""
+        """Kill a process as the kernel does when memory is short: one that works, if any does.
+
+        Not one that starts: on a busy machine, none would ever get beyond it.
+        """
         with lambda_runtime._lock:
             alive = [
                 (worker.in_use, worker.func_name, process)
                 for workers in lambda_runtime._workers.values()
                 for worker in workers
-                if (process := worker._proc) is not None and process.poll() is None
+                if (process := worker._proc) is not None
+                and process.poll() is None
+                and _has_started(worker)
             ]
         at_work = [each for each in alive if each[0]]
         for is_at_work, name, process in (chance.choice(at_work or alive),) if alive else ():
@@ -304,6 +309,12 @@ class Weather:
         """Write down what happened."""
         line = {"at": time.time(), "kind": kind, "who": who, "what": what}
         self._faults.write(json.dumps(line) + "\n")
+
+
+def _has_started(worker: Any) -> bool:
+    """Tell whether an environment takes invocations; one of a managed runtime does at once."""
+    started = getattr(worker, "_init_settled", None)
+    return started is None or started.is_set()
 
 
 def cut_off() -> Answer:
