@@ -114,7 +114,7 @@ _TEXT = re.compile(r'"[^"]*"')
 def is_wording(change: Change) -> bool:
     """Tell whether a change only spells a sentence for people otherwise: in capitals or with XX."""
     before, after = _TEXT.findall(change.before), _TEXT.findall(change.after)
-    if _TEXT.sub("", change.before) != _TEXT.sub("", change.after):
+    if len(before) != len(after) or _TEXT.sub("", change.before) != _TEXT.sub("", change.after):
         return False
     pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     return all(" " in old and old.lower() == new.replace("XX", "").lower() for old, new in pairs)
