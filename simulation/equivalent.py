@@ -130,6 +130,16 @@ EQUIVALENT: dict[Change, str] = {
         "since_ms = max(ended_ms, case.inventory.arrived_ms.get(session.expected.sid, 1))",
     ): "No session ended in 1970.",
     Change(
+        "recording/observing: _judge_start",
+        'return end_session(recording, "NOT_CONFIRMED", now_ms)',
+        'return end_session(recording, "NOT_CONFIRMED", None)',
+    ): "What is given up may still run: it has no instant of its end.",
+    Change(
+        "recording/link: token_hash",
+        'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()',
+        'return hashlib.sha256(token.encode("UTF-8", "surrogatepass")).hexdigest()',
+    ): "Python knows it by its name in any case.",
+    Change(
         "recording/adopting: finding",
         "attempt = next((each for each in recording.attempts if each.number == candidate.number),"
         " None)",

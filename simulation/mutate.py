@@ -77,8 +77,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/life/test_apply_notifications.py",
     ),
     "recording/adopting": (*_SESSIONS, f"{_UNIT}/life/test_adoption.py"),
-    "recording/ending": _SESSIONS,
-    "recording/link": (f"{_UNIT}/api/test_links.py",),
+    "recording/ending": (
+        *_SESSIONS,
+        f"{_UNIT}/files/test_publish_recording.py",
+        f"{_UNIT}/life/test_watch_recordings.py",
+    ),
+    "recording/link": (f"{_UNIT}/recording/test_link.py",),
     "recording/observing": _SESSIONS,
     "recording/starting": (*_SESSIONS, f"{_UNIT}/life/test_start_recording.py"),
 }
