@@ -63,6 +63,9 @@ def _in_other_case(where: str, line: str, name: str, why: str) -> dict[Change, s
     return found
 
 
+_AGAIN = (
+    'return close(replace(row, upload=_published_upload(row, verdict)), status, "", reason, now_ms)'
+)
 _OPEN_CASE = "files/judge/case: open_case"
 _COUNTED = "Only whether there are any is asked."
 
@@ -94,6 +97,55 @@ EQUIVALENT: dict[Change, str] = {
         'order = {"error": 0, "awaited": 1, "note": 2}',
         'order = {"error": 0, "awaited": 1, "note": 3}',
     ): "The notes still come last.",
+    **{
+        Change("files/conclusion: looked_at_again", before, before.replace(*words)): (
+            "It has ended already, and its end stays."
+        )
+        for before in ('changed = close(changed, status, "", reason, now_ms)',)
+        for words in (('""', "None"), ('""', '"XXXX"'), ("now_ms", "None"))
+    },
+    **{
+        Change("files/conclusion: published_again", _AGAIN, _AGAIN.replace(*words)): (
+            "It has ended already, and its end stays."
+        )
+        for words in (('""', "None"), ('""', '"XXXX"'), ("now_ms)", "None)"))
+    },
+    Change(
+        "files/conclusion: looked_at_again",
+        "is_over = now_ms >= (row.late_until_ms or 0)",
+        "is_over = now_ms >= (row.late_until_ms or 1)",
+    ): "Who awaits late files knows until when.",
+    **{
+        Change("files/expectation: expectation", before, before.replace('""', '"XXXX"')): (
+            "These attempts have a sid."
+        )
+        for before in (
+            'sid=attempt.sid or "",',
+            'upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),',
+        )
+    },
+    Change(
+        "files/judge/case: _settle",
+        "since_ms = max(ended_ms, case.inventory.arrived_ms.get(session.expected.sid, 0))",
+        "since_ms = max(ended_ms, case.inventory.arrived_ms.get(session.expected.sid, 1))",
+    ): "No session ended in 1970.",
+    Change(
+        "recording/observing: _judge_start",
+        'return end_session(recording, "NOT_CONFIRMED", now_ms)',
+        'return end_session(recording, "NOT_CONFIRMED", None)',
+    ): "What is given up may still run: it has no instant of its end.",
+    Change(
+        "recording/link: token_hash",
+        'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()',
+        'return hashlib.sha256(token.encode("UTF-8", "surrogatepass")).hexdigest()',
+    ): "Python knows it by its name in any case.",
+    Change(
+        "recording/adopting: finding",
+        "attempt = next((each for each in recording.attempts if each.number == candidate.number),"
+        " None)",
+        "attempt = next((each for each in recording.attempts if each.number == candidate.number),"
+        " )",
+    ): "A candidate is of one of the attempts.",
     Change(
         "files/judge/case: recorder_of",
         "return -1 if bak is None else bak",

@@ -77,8 +77,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/life/test_apply_notifications.py",
     ),
     "recording/adopting": (*_SESSIONS, f"{_UNIT}/life/test_adoption.py"),
-    "recording/ending": _SESSIONS,
-    "recording/link": (f"{_UNIT}/api/test_links.py",),
+    "recording/ending": (
+        *_SESSIONS,
+        f"{_UNIT}/files/test_publish_recording.py",
+        f"{_UNIT}/life/test_watch_recordings.py",
+    ),
+    "recording/link": (f"{_UNIT}/recording/test_link.py",),
     "recording/observing": _SESSIONS,
     "recording/starting": (*_SESSIONS, f"{_UNIT}/life/test_start_recording.py"),
 }
@@ -114,7 +118,7 @@ _TEXT = re.compile(r'"[^"]*"')
 def is_wording(change: Change) -> bool:
     """Tell whether a change only spells a sentence for people otherwise: in capitals or with XX."""
     before, after = _TEXT.findall(change.before), _TEXT.findall(change.after)
-    if _TEXT.sub("", change.before) != _TEXT.sub("", change.after):
+    if len(before) != len(after) or _TEXT.sub("", change.before) != _TEXT.sub("", change.after):
         return False
     pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     return all(" " in old and old.lower() == new.replace("XX", "").lower() for old, new in pairs)

@@ -302,10 +302,11 @@ BUGS: tuple[Planted, ...] = (
         'signed = f"{timestamp_s}.".encode() + body',
     ),
     _code(
-        "a message that is being sent is deleted only in the table",
+        "the app is told of a recording that is being deleted",
         "life/callbacks.py",
         '                        "attribute_exists(PK) AND attribute_not_exists(deletingMs)"',
         '                        "attribute_not_exists(neverThere)"',
+        "tests/unit/life/test_callbacks.py",
     ),
     # --- life: viewers ---
     _code(

@@ -129,7 +129,8 @@ def test_files_of_a_session_that_took_the_stop_are_waited_for_until_the_deadline
 
 
 def test_files_of_a_session_that_may_have_been_empty_are_waited_for_until_it_is_quiet() -> None:
-    room = Room(uploading(attempt=running(end="EXITED", ended_ms=after(600))))
+    attempt = running(end="EXITED", ended_ms=after(600), confirmed_ms=None)
+    room = Room(uploading(attempt=attempt))
     room.bucket.objects.clear()
     assert room.park() == "pending"
     room.clock.now_ms = after(600 + TIMINGS.quiet_s)

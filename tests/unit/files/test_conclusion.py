@@ -242,3 +242,12 @@ def test_another_look_keeps_the_greatest_lengths_too() -> None:
     two = verdicts.verdict(verdicts.track(verdicts.playlist(2)), findings=[finding()])
     row = looked_at_again(incomplete(), replace(two, outcome="incomplete"), TIMINGS, NOW_MS)
     assert list(row.index_lengths.values()) == [2]
+
+
+def test_what_failed_stays_so_while_nothing_is_there() -> None:
+    failed = published(uploading(), verdict(finding("nothing_recorded")), TIMINGS, NOW_MS)
+    assert failed.awaits_late_files
+    nothing = verdicts.verdict(outcome="pending", findings=[], objects=0)
+    assert looked_at_again(failed, nothing, TIMINGS, NOW_MS + 1) == failed
+    some = verdicts.verdict(outcome="pending", findings=[], objects=1)
+    assert looked_at_again(failed, some, TIMINGS, NOW_MS + 1).status == "incomplete"

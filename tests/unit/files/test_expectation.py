@@ -130,8 +130,15 @@ def test_what_a_session_was_last_heard_to_do_counts_unless_it_died(
 
 @pytest.mark.parametrize("end", get_args(SessionEnd))
 def test_a_session_that_took_the_stop_or_lived_as_long_as_its_token_has_recorded(end: Any) -> None:
-    (session,) = expectation(ended(end), {}, TIMINGS).sessions
+    unseen = replace(ended(end), attempt=running(ended_ms=after(600), end=end, confirmed_ms=None))
+    (session,) = expectation(unseen, {}, TIMINGS).sessions
     assert session.has_recorded == (end in ("STOPPED", "TOKEN_ENDED"))
+
+
+@pytest.mark.parametrize("end", get_args(SessionEnd))
+def test_a_session_that_was_seen_to_record_has_recorded_however_it_ended(end: Any) -> None:
+    (session,) = expectation(ended(end), {}, TIMINGS).sessions
+    assert session.has_recorded
 
 
 @pytest.mark.parametrize("end", ["STOPPED", "DIED"])

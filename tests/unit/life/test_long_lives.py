@@ -81,7 +81,7 @@ def test_a_stop_that_is_refused_ends_the_recording_and_is_repeated_less_and_less
     house.run(2 * HOUR)
     assert house.agora.running == []
     assert house.row.orphans == []
-    assert house.due_ms is None or house.row.status == "incomplete"
+    assert house.due_ms is None or house.row.awaits_late_files
 
 
 def test_a_session_that_nobody_can_stop_any_more_is_let_go() -> None:

@@ -161,3 +161,37 @@ def test_the_same_answer_twice_is_the_same_as_once(
 def test_what_is_over_stays_as_it_ended(answer: Reply) -> None:
     row: Any = _asked(ended("IDLE"), answer, 5000)
     assert (row.session_end, row.attempt) == ("IDLE", ended("IDLE").attempt)
+
+
+# --- when each end was seen ---
+
+
+@pytest.mark.parametrize(
+    ("answer", "stop", "end"),
+    [
+        (state(6), None, "EXITED"),
+        (state(6), "STOP_REQUESTED", "STOPPED"),
+        (state(20), None, "EXITED_ABNORMALLY"),
+        (reply("query", 200, code=501), None, "EXITED"),
+        (reply("query", 200, code=501), "STOP_REQUESTED", "STOPPED"),
+    ],
+)
+def test_an_end_is_of_the_instant_at_which_it_was_seen(answer: Any, stop: Any, end: str) -> None:
+    row = _asked(recording(stop_reason=stop), answer, 60)
+    assert row.attempt is not None
+    assert (row.attempt.end, row.attempt.ended_ms) == (end, after(60))
+
+
+def test_an_answer_that_it_is_being_started_ends_the_wait_for_a_failover() -> None:
+    row = _asked(recording(gone_ms=after(50), gone_checks=3), state(2), 60)
+    assert (row.gone_ms, row.gone_checks) == (None, 0)
+
+
+def test_a_404_is_an_answer_of_its_instant() -> None:
+    assert _asked(recording(), gone("query"), 60).queried_ms == after(60)
+
+
+def test_a_session_that_was_heard_and_is_gone_has_the_time_of_a_failover() -> None:
+    row = starting(last_seen_ms=after(2), gone_ms=after(60), gone_checks=1)
+    assert _asked(row, gone("query"), 149).session_end is None
+    assert _asked(row, gone("query"), 150).session_end == "NOT_CONFIRMED"

@@ -128,16 +128,16 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
 def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: int) -> Recording:
     """Return a recording that awaits late files after another look: better if they have come.
 
-    Otherwise an incomplete one gets the new verdict; files that Agora's backup should have
-    delivered by now are overdue (those of postponed transcoding, which take days, are not). After
-    `late_until_ms` it awaits no more files.
+    One that failed stays so while nothing is there. Otherwise it gets the new verdict; files that
+    Agora's backup should have delivered by now are overdue (those of postponed transcoding, which
+    take days, are not). After `late_until_ms` it awaits no more files.
     """
     if not row.awaits_late_files:
         return row
     is_over = now_ms >= (row.late_until_ms or 0)
     until_ms = None if is_over else row.late_until_ms
     status, reason = _concluded(row, verdict)
-    if status == "failed":
+    if status == "failed" or (row.status == "failed" and not verdict.objects):
         return replace(row, late_until_ms=until_ms)
     upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
     changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)

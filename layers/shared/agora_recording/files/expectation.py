@@ -48,7 +48,7 @@ def expectation(
                 started_ms=attempt.started_ms,
                 ended_ms=attempt.ended_ms,
                 upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),
-                has_recorded=attempt.end in RECORDED_ENDS,
+                has_recorded=_has_recorded(attempt),
             )
             for attempt in started
         ),
@@ -104,3 +104,11 @@ def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
 def _announced(facts: SessionFacts) -> list[str]:
     snapshot = facts.snapshot[1] if facts.snapshot else ""
     return [name for name in (*facts.files, *facts.transcodedFiles, snapshot) if name]
+
+
+def _has_recorded(attempt: Attempt) -> bool:
+    """Tell whether there should be files of a session, as far as anybody has said.
+
+    Agora was seen to record, or took our stop, or the session lived as long as its token.
+    """
+    return attempt.confirmed_ms is not None or attempt.end in RECORDED_ENDS

@@ -81,8 +81,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     has come at all; and after `deadline_ms`. MP4s are made after the end: so a missing MP4 is
     awaited until the deadline, or until no file has come for `quiet_ms`, even after `uploaded`.
     Transcoding takes days: it is awaited until `transcoding_deadline_ms` (None: `deadline_ms`),
-    which is set to the past when
-    event 1001 reports a failure.
+    which is set to the past when event 1001 reports a failure.
     """
 
     prefix: str
