@@ -277,9 +277,12 @@ class Witness:
 
 
 def a_playlist_names_what_is_there(sight: Sight, row: Recording, keys: list[str]) -> Broken:
-    """When a row says completed, every file that a playlist in the bucket names is there."""
+    """When a row says completed, every file that a playlist of its sessions names is there.
+
+    Of a session whose start was not answered, nobody may know the sid yet: it is not the row's.
+    """
     for key in keys if row.status == "completed" else ():
-        if not key.endswith(".m3u8"):
+        if not key.endswith(".m3u8") or not any(sid in key for sid in row.sids):
             continue
         folder = key.rpartition("/")[0]
         for line in sight.bucket.read(key).splitlines():

@@ -216,15 +216,27 @@ def completed(row: Recording) -> Recording:
 def test_a_slice_that_a_playlist_names_and_that_is_not_there(
     scene: Scene, witness: Witness
 ) -> None:
-    row = of_a_name(recording(attempt=None))
+    row = of_a_name(recording())
     scene.write(row)
-    scene.file(row, "a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
+    scene.file(row, f"{row.sid}_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
     scene.file(row, "manifest.json", "{}")
     scene.announce(completed(row), "Recording Completed")
     scene.write(completed(row))
     promise, sentence = breach(witness.look)
     assert promise == "a_playlist_names_what_is_there"
     assert "a_1.ts" in sentence
+
+
+def test_a_playlist_of_a_session_that_nobody_knows_yet_promises_nothing(
+    scene: Scene, witness: Witness
+) -> None:
+    row = of_a_name(recording())
+    scene.write(row)
+    scene.file(row, "another_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
+    scene.file(row, "manifest.json", "{}")
+    scene.announce(completed(row), "Recording Completed")
+    scene.write(completed(row))
+    witness.look()
 
 
 def test_a_slice_that_agora_promised_and_that_is_not_there(scene: Scene, witness: Witness) -> None:
