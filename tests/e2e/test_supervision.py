@@ -259,13 +259,19 @@ def test_a_session_heard_of_too_late_is_stopped_and_its_files_are_kept(stage: St
 
 
 @together
-def test_a_session_heard_of_after_the_end_is_stopped_all_the_same(stage: Stage) -> None:
+def test_a_session_heard_of_after_the_end_is_stopped_all_the_same_and_its_files_are_kept(
+    stage: Stage,
+) -> None:
     cname = "answer lost and given up"
     start_is(stage, cname, drop="after")
     stage.fault({"endpoint": "webhook", "cname": cname}, {"delay_s": 300})
-    row = stage.over(stage.record(cname, restartLimit=0))
-    assert (row["status"], row["endReason"]) == ("failed", "START_FAILED")
-    eventually(lambda: not any(each["live"] for each in stage.sessions(cname)), "its end")
+    recording_id = stage.record(cname, restartLimit=0)
+    # It ends before the session is known: as failed, or as incomplete if a slice is there already.
+    row = stage.until(recording_id, "completed")
+    assert row["endReason"] == "START_FAILED"
+    (session,) = stage.sessions(cname)
+    assert not session["live"]
+    assert sids_of_files(stage, row) == {session["sid"]}
     assert len(stage.calls(cname, "stop")) >= 1
 
 

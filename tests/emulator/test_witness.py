@@ -218,8 +218,7 @@ def test_a_slice_that_a_playlist_names_and_that_is_not_there(
 ) -> None:
     row = of_a_name(recording())
     scene.write(row)
-    sid = row.sids[0]
-    scene.file(row, f"{sid}_a.m3u8", f"#EXTM3U\n#EXTINF:15.0,\n{sid}_a_1.ts\n#EXT-X-ENDLIST\n")
+    scene.file(row, f"{row.sid}_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
     scene.file(row, "manifest.json", "{}")
     scene.announce(completed(row), "Recording Completed")
     scene.write(completed(row))
@@ -228,12 +227,12 @@ def test_a_slice_that_a_playlist_names_and_that_is_not_there(
     assert "a_1.ts" in sentence
 
 
-def test_a_playlist_of_a_session_that_the_row_does_not_know_promises_nothing(
+def test_a_playlist_of_a_session_that_nobody_knows_yet_promises_nothing(
     scene: Scene, witness: Witness
 ) -> None:
     row = of_a_name(recording())
     scene.write(row)
-    scene.file(row, f"{'f' * 32}_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
+    scene.file(row, "another_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
     scene.file(row, "manifest.json", "{}")
     scene.announce(completed(row), "Recording Completed")
     scene.write(completed(row))

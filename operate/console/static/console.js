@@ -19,7 +19,11 @@ function drawn() {
 function show(from, to) {
   const width = Math.round(figure.clientWidth - 26);
   const window = from === undefined ? "" : `from=${Math.round(from)}&to=${Math.round(to)}&`;
-  htmx.ajax("GET", `${figure.dataset.base}${window}width=${width}`, { target: "#picture", swap: "innerHTML" });
+  draw(`${figure.dataset.base}${window}width=${width}`);
+}
+
+function draw(address) {
+  htmx.ajax("GET", address, { source: "#picture", target: "#picture", swap: "innerHTML" });
 }
 
 function instantAt(event, picture) {
@@ -36,9 +40,10 @@ function tell(shape) {
   told.hidden = false;
 }
 
+// A key does what its button would do, also in the moment before htmx knows the new button.
 function press(name) {
   const button = document.getElementById(`go-${name}`);
-  if (button) button.click();
+  if (button) draw(button.getAttribute("hx-get"));
 }
 
 // The shapes that the arrow keys of a screen reader or `n` and `p` walk through.
