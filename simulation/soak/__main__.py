@@ -111,6 +111,7 @@ def weather(seed: int) -> Forecast:
         slow=0.03,
         kill_every_s=3,
         restart_every_s=10,
+        most_again=40,
     )
 
 

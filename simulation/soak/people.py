@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any, Protocol
 from urllib.error import URLError
@@ -29,7 +29,9 @@ _MODES = ("mix",) * 10 + ("individual", "raw", "web")
 _LIVES_S = (20.0, 100.0)  # from the start to the stop
 _PATIENT = 0.85  # part of those who wait until it records
 _PATIENCE_S = 120
-_LONGEST_S = (1200, 3600, 7200, 14_400)  # of a recording, in Agora's own seconds
+_LONGEST_S = (3600, 7200, 14_400)  # of a recording, in Agora's own seconds
+_SHORT_S = 900  # of one that nobody stops
+_STOPPED = 0.85  # part of the recordings that somebody stops
 _DELETED = 0.3  # part of the recordings that is deleted
 Taken = Callable[[Response], bool]
 
@@ -112,13 +114,14 @@ class People:
                 self._last += 1
                 number = self._last
             chance = Random(f"{self._seed} r{number}")
-            if self._create(chance, number):
-                self._live(chance, number)
+            is_stopped = chance.random() < _STOPPED
+            if self._create(chance, number, is_stopped=is_stopped):
+                self._live(chance, number, is_stopped=is_stopped)
 
-    def _live(self, chance: Random, number: int) -> None:
-        """Use a recording until it is to stop, or is over."""
+    def _live(self, chance: Random, number: int, *, is_stopped: bool) -> None:
+        """Use a recording until it is to stop, or is over: so all have one recording at a time."""
         if chance.random() < _PATIENT:
-            self._await(chance, number)
+            self._await(chance, number, {"recording", *TERMINAL})
         until = time.monotonic() + chance.uniform(*_LIVES_S)
         deeds = [self._look] * 3
         deeds += [self._update] * (chance.random() < 0.3)
@@ -128,17 +131,19 @@ class People:
             if self._ended.wait(chance.uniform(*_PAUSES_S)):
                 break
             (deeds.pop() if deeds else self._look)(chance, number)
-        if chance.random() < 0.85:  # of the others, the time is over some day
+        if is_stopped:
             self._stop(chance, number)
+        else:
+            self._await(chance, number, TERMINAL)
         if chance.random() >= _DELETED:
             self._kept.add(number)
 
-    def _await(self, chance: Random, number: int) -> None:
-        """Wait until a recording records, or is over."""
+    def _await(self, chance: Random, number: int, statuses: Collection[str]) -> None:
+        """Wait until a recording has one of these statuses, or until patience is over."""
         until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until and not self._ended.wait(_PAUSES_S[0]):
             self._look(chance, number)
-            if self._seen.get(number) in ("recording", *TERMINAL):
+            if self._seen.get(number) in statuses:
                 return
 
     def _clean_up(self, watcher: Watcher) -> None:
@@ -155,7 +160,7 @@ class People:
 
     # --- deeds ---
 
-    def _create(self, chance: Random, number: int) -> bool:
+    def _create(self, chance: Random, number: int, *, is_stopped: bool) -> bool:
         mode = chance.choice(_MODES)
         fields = dict(OF_MODE[mode])
         if mode != "web":
@@ -164,7 +169,7 @@ class People:
             "cname": f"room-{number}",
             "mode": mode,
             "clientRequest": fields,
-            "maxDurationSeconds": chance.choice(_LONGEST_S),
+            "maxDurationSeconds": chance.choice(_LONGEST_S) if is_stopped else _SHORT_S,
             "tags": {"n": f"r{number}"},
         }
         if chance.random() < 0.06:

@@ -166,7 +166,10 @@ class Witness:
         if any(True for _ in contract.failed_means_that_there_is_nothing(cast(Any, sight))):
             return False  # its files have come late: they are looked at soon
         sight.machine.look()
-        return not sight.machine.open
+        if sight.machine.open:
+            return False
+        sight.table.look()  # the stream may still have to be read
+        return not any(True for _ in contract.every_accepted_event_counts_once(cast(Any, sight)))
 
     def _written(self, partition: str, sort: str, item: dict[str, Any] | None) -> None:
         self.writes += 1

@@ -81,6 +81,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AGAIN_S", (0.0, 0.001))
     monkeypatch.setattr(module, "_LIVES_S", (0.0, 0.01))
     monkeypatch.setattr(module, "_PAUSES_S", (0.0, 0.001))
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
     monkeypatch.setattr(module, "_LOOK_S", 0.01)
     monkeypatch.setattr(module, "_DELETED", 1.0)
 
