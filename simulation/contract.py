@@ -149,19 +149,6 @@ def completed_means_that_all_is_there(stack: Stack, before: Recording, after: Re
         yield "completed without a manifest"
 
 
-def incomplete_means_that_something_is_there(
-    stack: Stack, before: Recording, after: Recording
-) -> Broken:
-    """When a row says incomplete, there is a file of it, besides what the bundle writes itself."""
-    if after.status != "incomplete" or before.status == "incomplete":
-        return
-    own = (f"{after.prefix}events/", f"{after.prefix}manifest.json")
-    if not any(
-        key.startswith(after.prefix) and not key.startswith(own) for key in stack.bucket.objects
-    ):
-        yield "incomplete, and nothing is there"
-
-
 def the_end_is_announced_before_it_is_written(
     stack: Stack, before: Recording, after: Recording
 ) -> Broken:
@@ -474,7 +461,6 @@ WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ..
     no_session_is_forgotten,
     no_session_has_two_owners,
     completed_means_that_all_is_there,
-    incomplete_means_that_something_is_there,
     the_end_is_announced_before_it_is_written,
     a_channel_has_one_recording,
 )
