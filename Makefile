@@ -137,6 +137,7 @@ clean: ## remove what the targets above made
 # --- set-up: each step leaves a stamp, so a second run costs nothing ---------------------------
 
 FAILED = { echo 'Installing failed; see above. Is the package registry reachable?'; exit 1; }
+install = $(UV) pip install --quiet --require-hashes -r requirements/$(1).txt || $(FAILED)
 
 $(VENV)/uv.done:
 	@command -v $(PYTHON) >/dev/null || { echo 'Python 3.11 or newer is needed: there is no $(PYTHON) on the PATH.'; exit 1; }
@@ -154,11 +155,11 @@ $(VENV)/path.done: $(VENV)/uv.done
 	@touch $@
 
 $(VENV)/demo.done: requirements/demo.txt $(VENV)/path.done
-	@$(UV) pip install --quiet --require-hashes -r requirements/demo.txt || $(FAILED)
+	@$(call install,demo)
 	@touch $@
 
 $(VENV)/test.done: requirements/test.txt $(VENV)/demo.done
-	@$(UV) pip install --quiet --require-hashes -r requirements/test.txt
+	@$(call install,test)
 	@touch $@
 
 # Node comes as a wheel, so that npm works where a machine has none.
@@ -171,15 +172,15 @@ $(TOOLS)/asl.done $(TOOLS)/console.done $(TOOLS)/iam.done $(TOOLS)/samples.done 
 # What the tests need, and then an older boto3 over the one that came with it.
 $(TOOLS)/floor.done: requirements/floor.txt requirements/test.txt $(VENV)/uv.done
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/floor
-	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/test.txt
-	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(UV) pip install --quiet --require-hashes -r requirements/floor.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(call install,test)
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/floor $(call install,floor)
 	@$(call finds,$(TOOLS)/floor)
 	@touch $@
 
 # What the tests need, on the functions' runtime.
 $(TOOLS)/unit.done: requirements/test.txt $(VENV)/uv.done
 	@$(UV) venv --quiet --clear --python "$$($(RUNTIME) -c 'import sys; print(sys.executable)')" $(TOOLS)/unit
-	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/unit $(UV) pip install --quiet --require-hashes -r requirements/test.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/unit $(call install,test)
 	@$(call finds,$(TOOLS)/unit)
 	@touch $@
 
@@ -187,17 +188,17 @@ $(TOOLS)/unit.done: requirements/test.txt $(VENV)/uv.done
 $(TOOLS)/runtime.done: requirements/runtime.txt $(VENV)/uv.done
 	@$(NEEDS_RUNTIME)
 	@$(UV) venv --quiet --clear --python $(RUNTIME) $(TOOLS)/runtime
-	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/runtime $(UV) pip install --quiet --require-hashes -r requirements/runtime.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/runtime $(call install,runtime)
 	@touch $@
 
 # The tests' packages and mutmut; no path leads to this tree: the copy that is changed must be found.
 $(TOOLS)/mutate.done: requirements/mutate.txt requirements/test.txt requirements/demo.txt $(VENV)/uv.done
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/mutate
 	@for set in demo test mutate; do \
-	  VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/mutate $(UV) pip install --quiet --require-hashes -r requirements/$$set.txt || exit 1; done
+	  VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/mutate $(call install,$$set); done
 	@touch $@
 
 $(TOOLS)/%.done: requirements/%.txt $(VENV)/uv.done
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(TOOLS)/$*
-	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/$* $(UV) pip install --quiet --require-hashes -r requirements/$*.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/$* $(call install,$*)
 	@touch $@

@@ -6,11 +6,12 @@ The emulator writes down every request to the API, and every call of AWS by a ro
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from local.tail import Tail
 
 # Agora's notifications, by eventType.
 EVENTS = {
@@ -71,8 +72,8 @@ class News:
     """Reads the emulator's files on, from where they end now."""
 
     def __init__(self, calls: Path, requests: Path) -> None:
-        self._calls = _Tail(calls)
-        self._requests = _Tail(requests)
+        self._calls = Tail(calls)
+        self._requests = Tail(requests)
         self._channels: dict[str, str] = {}  # by the partition of a recording
         self._playlists: set[str] = set()  # that were told, by key
 
@@ -109,25 +110,6 @@ class News:
             yield of_note(row, self._channels.get(partition, ""))
         elif sort.startswith("EVT#") or partition.startswith("NOTICE#"):
             yield of_notification(row)
-
-
-class _Tail:
-    """The lines of JSON that are added to a file. A line that is still being written waits."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._at = path.stat().st_size if path.exists() else 0
-
-    def lines(self) -> Iterator[Json]:
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._at)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                self._at += len(line)
-                yield json.loads(line)
 
 
 def of_request(line: Json) -> Iterator[Item]:

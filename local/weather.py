@@ -19,7 +19,7 @@ import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -28,7 +28,9 @@ import msgspec
 from ministack.core import lambda_runtime, responses
 from ministack.services import dynamodb, lambda_svc, stepfunctions
 
-from local.strict.calls import Answer, Headers, refusal
+from local.strict.calls import Answer, Go, Headers, refusal
+from local.strict.mappings import as_asked_in
+from local.strict.pollers import table_of
 from local.strict.rules import Violation
 
 _REMEMBERED = 10_000  # calls whose fate is kept for their next try
@@ -64,7 +66,6 @@ _TASKS = {
         "answer lost": "DynamoDb.SdkClientException",
     },
 }
-Go = Callable[[], Awaitable[Any]]
 
 
 class Forecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -271,14 +272,11 @@ class Weather:
     def _restart(
         self, account: str, region: str, mapping: dict[str, Any], forecast: Forecast
     ) -> None:
-        arn, identifier = mapping["EventSourceArn"], mapping["UUID"]
-        table = arn.partition(":table/")[2].partition("/")[0]
+        table, identifier = table_of(mapping), mapping["UUID"]
         self._counts[identifier] += 1
         place = f"{forecast.seed} {table} {self._counts[identifier]}"
         again = Random(place).randint(1, forecast.most_again)
-        account_token = responses._request_account_id.set(account)
-        region_token = responses._request_region.set(region)
-        try:
+        with as_asked_in(account, region):
             horizon = dynamodb.stream_start_position(table)
             places = lambda_svc._dynamodb_stream_positions
             with lambda_svc._dynamodb_stream_positions_lock:
@@ -286,9 +284,6 @@ class Weather:
                 if at is None or at <= horizon:
                     return
                 places[identifier] = max(horizon, at - again)
-        finally:
-            responses._request_account_id.reset(account_token)
-            responses._request_region.reset(region_token)
         name = mapping["FunctionArn"].rpartition(":")[2]
         self.tell("stream restarted", name, f"{min(again, at - horizon)} records again")
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from greenlet import getcurrent, greenlet
 
@@ -31,6 +31,11 @@ class Process:
     is_dead: bool = False
     after: str | None = None  # what goes wrong at the end of the operation that it is in
     thread: greenlet = field(default_factory=greenlet)
+
+    def die(self) -> NoReturn:
+        """Be killed: nothing more is done in it. Raises Crash."""
+        self.is_dead = True
+        raise Crash
 
 
 class Dead:

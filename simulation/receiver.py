@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agora_recording.callbacks.address import Place
 from agora_recording.callbacks.post import TIME_OUT_S, Poster, Reply
 from simulation.luck import Kinds
-from tests.world.faults import Crash
 
 if TYPE_CHECKING:
     from simulation.stack import Stack
@@ -28,6 +27,7 @@ ANSWERS: Kinds = (
     ("killed before", 3),
     ("killed after", 5),
 )
+_LIKELIER = 3
 _ONE_WAY_MS = (10, 300)
 _RETRY_S = 600
 
@@ -73,14 +73,10 @@ class Receiver(Poster):
         stack, processes = self._stack, self._stack.processes
         process = processes.current
         assert process is not None, "only a room calls the app"
-        process.operations += 1
-        where = f"{process.name}, {process.operations} app"
-        kind = stack.luck.fault(where, ANSWERS, likelier=3)
-        stack.weather.trace.append(f"{stack.clock.now_ms} {where} {kind or ''}")
+        where, kind = stack.weather.befall(process, "app", ANSWERS, _LIKELIER)
         self.calls += 1
         if kind == "killed before":
-            process.is_dead = True
-            raise Crash
+            process.die()
         processes.pause(stack.luck.number(where, *_ONE_WAY_MS))
         if kind == "cannot be reached":
             return Reply(None, "the connection failed")
@@ -101,8 +97,7 @@ class Receiver(Poster):
             return refused[kind]
         self.taken.add(call.id)
         if kind == "killed after":
-            process.is_dead = True
-            raise Crash
+            process.die()
         if kind == "no answer, taken":
             return Reply(None, "the connection failed")
         return Reply(204)

@@ -19,7 +19,6 @@ from agora_recording.files.record_file_arrival import Taken
 from agora_recording.life.look_queue import Between
 from agora_recording.life.watch_recordings import Swept
 from agora_recording.notifications import envelope
-from agora_recording.notifications.facts import SessionRow
 from agora_recording.notifications.intake import IntakeSettings, Receipt, take
 from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.notifications.store import NotificationStore
@@ -34,6 +33,7 @@ from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
 from simulation.random_agora import RandomAgora
 from simulation.receiver import HOST, Receiver
+from simulation.seen import Seen
 from simulation.story import Story
 from simulation.viewers import Viewers
 from simulation.weather import Weather
@@ -363,7 +363,7 @@ SECRETS = (
 )
 
 
-class Stack(Rooms):
+class Stack(Seen, Rooms):
     """All rooms around one table, and everything that AWS, Agora, an app and chance do to them."""
 
     agora: RandomAgora
@@ -521,10 +521,6 @@ class Stack(Rooms):
 
     # --- recordings by their names ---
 
-    def id_of(self, prefix: str) -> str:
-        """Return the recordingId that a prefix of the bucket names."""
-        return prefix.rstrip("/").rpartition("/")[2]
-
     def label_of(self, prefix: str) -> str:
         """Return how the story calls the recording of a prefix: "r1"."""
         return self.labels.get(self.id_of(prefix), "r?")
@@ -537,16 +533,6 @@ class Stack(Rooms):
         """Return the mode of the recording of a prefix."""
         row = self.contract.rows.get(self.id_of(prefix))
         return row.mode if row else "mix"
-
-    def session_row(self, sid: str) -> SessionRow | None:
-        """Return what the table knows of a session."""
-        item = self.table.items.get((f"SESSION#{sid}", "SESSION"))
-        return msgspec.convert(from_item(item), SessionRow) if item else None
-
-    def is_deleted_session(self, partition: str) -> bool:
-        """Tell whether a notification's session belongs to a recording that was deleted."""
-        row = self.session_row(partition.removeprefix("SID#"))
-        return row is not None and row.deleted_ms is not None
 
     # --- deletions ---
 
@@ -565,11 +551,6 @@ class Stack(Rooms):
     def deleted_ms(self, recording_id: str) -> int | None:
         """Return when the API called a recording deleted."""
         return self._deletions.get(recording_id)
-
-    def came_later(self, item: Item) -> bool:
-        """Tell whether a notification came when its session's recording was deleted already."""
-        deleted = (self.session_row(item["sid"]["S"]) or SessionRow()).deleted_ms
-        return deleted is not None and int(item["receivedMs"]["N"]) >= deleted - 30_000
 
     # --- the table and what follows from its writes ---
 

@@ -99,6 +99,14 @@ class Weather(Faults):
         if process and process.is_dead:
             raise Crash
 
+    def befall(self, process: Process, what: str, kinds: Kinds, likelier: float) -> tuple[str, str]:
+        """Return where a call that leaves AWS is just now, and what goes wrong with it, or ""."""
+        process.operations += 1
+        place = f"{process.name}, {process.operations} {what}"
+        kind = self.luck.fault(place, kinds, likelier=likelier) or ""
+        self.trace.append(f"{self.now_ms} {place} {kind}")
+        return place, kind
+
     def begins(self, name: str) -> None:
         """Let an operation begin, unless it is AWS's own."""
         process = self.processes.current
@@ -118,7 +126,7 @@ class Weather(Faults):
             return False
         kind, process.after = process.after, None
         if kind == "killed after":
-            self._die(process)
+            process.die()
         if kind == "answer lost":
             raise ReadTimeoutError(endpoint_url="https://aws")
         return kind == "sent twice"
@@ -145,13 +153,9 @@ class Weather(Faults):
         self.processes.pause(ms)
         self.trace.append(f"{self.now_ms} {place} {kind or ''}")
         if kind == "killed before":
-            self._die(process)
+            process.die()
         if kind == "throttled":
             raise error("ThrottlingException")
         if kind == "failed":
             raise error("InternalServerError")
         return kind
-
-    def _die(self, process: Process) -> None:
-        process.is_dead = True
-        raise Crash

@@ -12,7 +12,6 @@ import requests
 from agora_recording.agora.reply import Reply
 from agora_recording.agora.task import Resource, Task
 from simulation.luck import Kinds
-from tests.world.faults import Crash
 
 if TYPE_CHECKING:
     from simulation.processes import Process
@@ -38,6 +37,7 @@ OF_CHANNELS: Kinds = (
     ("too many requests", 3),
     ("killed after", 3),
 )
+_LIKELIER = 1.5
 _ONE_WAY_MS = (5, 120)
 _MOVE_MS = 300_000
 _CONNECT_MS, _READ_MS = 3000, 8000
@@ -64,19 +64,15 @@ class Wire:
         if "/channel/user/" in url:
             return self._channel_users(process, url)
         endpoint = url.rsplit("/", 1)[-1]
-        process.operations += 1
-        place = f"{process.name}, {process.operations} Agora/{endpoint}"
         kinds = OF_SESSION if "/sid/" in url and self._may_move(url) else WIRE
-        kind = stack.luck.fault(place, kinds, likelier=1.5)
-        stack.weather.trace.append(f"{stack.clock()} {place} {kind or ''}")
+        place, kind = stack.weather.befall(process, f"Agora/{endpoint}", kinds, _LIKELIER)
         self.sent += 1
         stack.contract.look()
         if kind == "unreachable":
             processes.pause(_CONNECT_MS)
             raise requests.ConnectionError
         if kind == "killed before":
-            process.is_dead = True
-            raise Crash
+            process.die()
         processes.pause(stack.luck.number(place, *_ONE_WAY_MS))
         self.arrivals.append(stack.clock.now_ms)
         if kind == "not done, no answer":
@@ -88,7 +84,7 @@ class Wire:
             "error 503 in HTML": (503, b"<html>Service Unavailable</html>"),
             "moving": (404, b'{"code": 404, "reason": "failed to find worker"}'),
             "busy 65": (200, b'{"code": 65, "reason": "busy"}'),
-        }.get(kind or "")
+        }.get(kind)
         if kind == "moving":
             sid = url.split("/sid/")[1].partition("/")[0]
             self._moved_ms[sid] = stack.clock.now_ms
@@ -97,8 +93,7 @@ class Wire:
             return SimpleNamespace(status_code=refused[0], content=refused[1])
         reply = self._done(endpoint, url, json)
         if kind == "killed after":
-            process.is_dead = True
-            raise Crash
+            process.die()
         if kind == "answer lost":
             processes.pause(_READ_MS)
             raise requests.ReadTimeout
@@ -110,15 +105,11 @@ class Wire:
     def _channel_users(self, process: Process, url: str) -> SimpleNamespace:
         """Answer who is in a channel: these calls have a limit of their own."""
         stack, processes = self._stack, self._stack.processes
-        process.operations += 1
-        place = f"{process.name}, {process.operations} Agora/channel"
-        kind = stack.luck.fault(place, OF_CHANNELS, likelier=1.5)
-        stack.weather.trace.append(f"{stack.clock()} {place} {kind or ''}")
+        place, kind = stack.weather.befall(process, "Agora/channel", OF_CHANNELS, _LIKELIER)
         processes.pause(stack.luck.number(place, *_ONE_WAY_MS))
         answer = stack.lessons.answer(unquote(url.rpartition("/")[2]))
         if kind == "killed after":
-            process.is_dead = True
-            raise Crash
+            process.die()
         if kind == "no answer":
             processes.pause(_READ_MS)
             raise requests.ReadTimeout

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ministack.core import iam_evaluator, lambda_runtime, responses
@@ -103,13 +104,19 @@ def _poll_only_readable() -> None:
 
 
 def _missing(account: str, region: str, mapping: dict[str, Any]) -> str | None:
-    """Ask as a request of this account and region would."""
-    account_token = responses._request_account_id.set(account)
-    region_token = responses._request_region.set(region)
-    try:
+    with as_asked_in(account, region):
         return missing_right(
             mapping["FunctionName"], mapping.get("Qualifier"), mapping["EventSourceArn"]
         )
+
+
+@contextmanager
+def as_asked_in(account: str, region: str) -> Iterator[None]:
+    """Let MiniStack answer as it answers a request of this account and region."""
+    account_token = responses._request_account_id.set(account)
+    region_token = responses._request_region.set(region)
+    try:
+        yield
     finally:
         responses._request_account_id.reset(account_token)
         responses._request_region.reset(region_token)

@@ -66,6 +66,12 @@ def _streams(mappings: Iterator[_Mapping]) -> list[str]:
     ]
 
 
+def table_of(mapping: dict[str, Any]) -> str:
+    """Return the name of the table whose stream a mapping reads."""
+    name: str = mapping["EventSourceArn"].partition(":table/")[2].partition("/")[0]
+    return name
+
+
 def _from_the_first_failure(mapping: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """Let the stream be read again from the first record that failed; return the batch's result.
 
@@ -76,7 +82,7 @@ def _from_the_first_failure(mapping: dict[str, Any], result: dict[str, Any]) -> 
     if not failures or "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", ()):
         return result
     failed = {each.get("itemIdentifier") for each in failures}
-    table = mapping["EventSourceArn"].partition(":table/")[2].partition("/")[0]
+    table = table_of(mapping)
     places, identifier = lambda_svc._dynamodb_stream_positions, mapping["UUID"]
     with lambda_svc._dynamodb_stream_positions_lock:
         begin = places[identifier]

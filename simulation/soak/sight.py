@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import msgspec
-
-from agora_recording.aws.dynamodb import Item, from_item
+from agora_recording.aws.dynamodb import Item
 from agora_recording.notifications import envelope
-from agora_recording.notifications.facts import SessionRow
 from agora_recording.recording.model import Recording
 from local.agora import AgoraSimulator
 from local.agora.recordings import Phase
 from local.agora.recordings import Recording as Task
 from local.stack import EmbeddedStack
+from simulation.seen import Seen
 
 _BATCH = 1000
 
@@ -250,7 +248,7 @@ class Table:
         }
 
 
-class Sight:
+class Sight(Seen):
     """All of it. `contract` is what the contract keeps: rows, and what was promised of them.
 
     `rows` are the recordings as they are, by their ids; `ever` the names of those that were ever
@@ -276,23 +274,9 @@ class Sight:
         self.deleted_at: dict[str, int] = {}
         self.accepted: set[tuple[str, str]] = set()
 
-    def id_of(self, prefix: str) -> str:
-        """Return the recordingId that a prefix of the bucket names."""
-        return prefix.rstrip("/").rpartition("/")[2]
-
     def name(self, row: Recording) -> str:
         """Return how the people call a recording, and its id."""
         return f"{row.tags.get('n', '')} ({row.recording_id})"
-
-    def session_row(self, sid: str) -> SessionRow | None:
-        """Return what the table knows of a session."""
-        item = self.table.items.get((f"SESSION#{sid}", "SESSION"))
-        return msgspec.convert(from_item(item), SessionRow) if item else None
-
-    def is_deleted_session(self, partition: str) -> bool:
-        """Tell whether a notification's session belongs to a recording that was deleted."""
-        row = self.session_row(partition.removeprefix("SID#"))
-        return row is not None and row.deleted_ms is not None
 
     def came_after_deletion(self, key: str) -> bool:
         """Tell whether Agora wrote a file after its recording was deleted.
@@ -301,8 +285,3 @@ class Sight:
         """
         at_ms = self.bucket.objects[key] + 999
         return any(each in key and at_ms >= when for each, when in self.deleted_at.items())
-
-    def came_later(self, item: Item) -> bool:
-        """Tell whether a notification came when its session's recording was deleted already."""
-        deleted = (self.session_row(item["sid"]["S"]) or SessionRow()).deleted_ms
-        return deleted is not None and int(item["receivedMs"]["N"]) >= deleted - 30_000

@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from agora_recording.aws.dynamodb import from_item
 from agora_recording.recording.model import TERMINAL, Recording, from_row
 from local.stack import EmbeddedStack
+from local.tail import Tail
 from simulation import contract
 from simulation.contract import Broken
 from simulation.people import TOKEN
@@ -62,26 +62,6 @@ class BrokenPromiseError(AssertionError):
         self.breaches = breaches
 
 
-class Lines:
-    """The lines of JSON that a file gets from now on, each once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._at = path.stat().st_size if path.exists() else 0
-
-    def since(self) -> Iterator[dict[str, Any]]:
-        """Yield the lines that were added since the last time."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._at)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                self._at += len(line)
-                yield json.loads(line)
-
-
 class Witness:
     """Sees, and holds the promises. `sight` is what is seen; `looks` how often it has looked;
     `at_once` how many sessions run, `writes` how many rows were written.
@@ -93,11 +73,10 @@ class Witness:
         self.looks = 0
         self.writes = 0
         self.at_once = self.most_at_once = 0
-        self.most_calls_a_second = 0
         self._stack = stack
         self._agora = stack.agora
         self._pulse = pulse
-        self._audit = Lines(stack.emulator.audit)
+        self._audit = Tail(stack.emulator.audit)
         self._breaches: list[Breach] = []
         self._ends: list[tuple[float, Recording, Recording]] = []  # to be announced, and since when
         self._over_ms: dict[str, float] = {}  # when it was seen that a recording is over
@@ -212,10 +191,7 @@ class Witness:
 
     def _too_often(self) -> Broken:
         """Yield the seconds with more calls than Agora takes; a clock that stood still counts."""
-        calls = [
-            call.at for call in list(self._agora.gateway.calls) if call.endpoint in _RECORDING_CALLS
-        ]
-        calls.sort()
+        calls = self._calls()
         begin = next((n for n, at in enumerate(calls) if at > self._judged - 1), len(calls))
         most = contract.MOST_CALLS_A_SECOND
         for first, later in zip(calls[begin:], calls[begin + most :], strict=False):
@@ -224,15 +200,26 @@ class Witness:
                 yield f"{most + 1} calls came within {apart:.3f} s, the last at {later}"
         if calls:
             self._judged = calls[-1]
-        until = 0
+
+    @property
+    def most_calls_a_second(self) -> int:
+        """How many calls came to Agora in its fullest second."""
+        calls = self._calls()
+        most = until = 0
         for number, at in enumerate(calls):
             while at - calls[until] >= 1:
                 until += 1
-            self.most_calls_a_second = max(self.most_calls_a_second, number - until + 1)
+            most = max(most, number - until + 1)
+        return most
+
+    def _calls(self) -> list[float]:
+        """Return when calls about recordings came to Agora (epoch seconds), in order."""
+        calls = list(self._agora.gateway.calls)
+        return sorted(call.at for call in calls if call.endpoint in _RECORDING_CALLS)
 
     def _refused(self) -> Broken:
         """Yield what a role did without a right to it."""
-        for line in self._audit.since():
+        for line in self._audit.lines():
             if not line["allowed"] and ":assumed-role/" in line["principal"]:
                 role = line["principal"].split("/")[1]
                 yield f"{role} has no right to {line['action']} on {line['resource']}"

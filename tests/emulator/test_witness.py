@@ -92,6 +92,15 @@ class Scene:
         """Put a file of a recording."""
         self.client("s3").put_object(Bucket="files", Key=row.prefix + name, Body=body.encode())
 
+    def complete(self, row: Recording) -> None:
+        """Publish a recording as completed."""
+        done = replace(
+            row, status="completed", upload=Upload(manifest=f"{row.prefix}manifest.json")
+        )
+        self.file(row, "manifest.json", "{}")
+        self.announce(done, "Recording Completed")
+        self.write(done)
+
     def start(self, row: Recording) -> Attempt:
         """Start a session at Agora for a recording; return its attempt."""
         options = self.agora.options
@@ -209,19 +218,13 @@ def test_a_session_that_runs_although_its_row_calls_it_over(scene: Scene, witnes
     assert breach(witness.look)[0] == "what_is_over_is_over"
 
 
-def completed(row: Recording) -> Recording:
-    return replace(row, status="completed", upload=Upload(manifest=f"{row.prefix}manifest.json"))
-
-
 def test_a_slice_that_a_playlist_names_and_that_is_not_there(
     scene: Scene, witness: Witness
 ) -> None:
     row = of_a_name(recording())
     scene.write(row)
     scene.file(row, f"{row.sid}_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
-    scene.file(row, "manifest.json", "{}")
-    scene.announce(completed(row), "Recording Completed")
-    scene.write(completed(row))
+    scene.complete(row)
     promise, sentence = breach(witness.look)
     assert promise == "a_playlist_names_what_is_there"
     assert "a_1.ts" in sentence
@@ -233,9 +236,7 @@ def test_a_playlist_of_a_session_that_nobody_knows_yet_promises_nothing(
     row = of_a_name(recording())
     scene.write(row)
     scene.file(row, "another_a.m3u8", "#EXTM3U\n#EXTINF:15.0,\na_1.ts\n#EXT-X-ENDLIST\n")
-    scene.file(row, "manifest.json", "{}")
-    scene.announce(completed(row), "Recording Completed")
-    scene.write(completed(row))
+    scene.complete(row)
     witness.look()
 
 
@@ -260,9 +261,7 @@ def test_a_slice_that_agora_promised_and_that_is_not_there(scene: Scene, witness
     assert len(keys) == 2
     for each in keys:
         scene.client("s3").delete_object(Bucket="files", Key=each["Key"])
-    scene.file(row, "manifest.json", "{}")
-    scene.announce(completed(row), "Recording Completed")
-    scene.write(completed(row))
+    scene.complete(row)
     promise, sentence = breach(witness.look)
     assert promise == "completed_means_that_all_is_there"
     assert "without 2 files" in sentence

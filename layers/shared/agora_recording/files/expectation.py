@@ -87,8 +87,8 @@ def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
 
 
 def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:
-    if attempt.is_empty or attempt.end in ("NOTHING_RECORDED", "STORAGE_REFUSED"):
-        return "uploaded"  # no file will come
+    if attempt.has_nothing:
+        return "uploaded"
     if facts.tokenExpiredMs is not None:
         return "unknown"  # Agora could not upload for a time: only the bucket can be believed
     if facts.upload in ("uploaded", "backuped"):

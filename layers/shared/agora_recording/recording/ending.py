@@ -200,10 +200,7 @@ def may_have_files(recording: Recording, now_ms: int, timings: Timings) -> bool:
     """
     if unaccounted(recording, now_ms, timings):
         return True
-    return any(
-        each.sid and not each.is_empty and each.end not in ("NOTHING_RECORDED", "STORAGE_REFUSED")
-        for each in recording.attempts
-    )
+    return any(each.sid and not each.has_nothing for each in recording.attempts)
 
 
 class Failure(NamedTuple):

@@ -139,6 +139,11 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     succeeds: int | None = None  # the number of that predecessor
     token_until_ms: int | None = None  # when the RTC token that was made for it ends
 
+    @property
+    def has_nothing(self) -> bool:
+        """Tell whether Agora said that no file will come: it recorded nothing, or cannot write."""
+        return self.is_empty or self.end in ("NOTHING_RECORDED", "STORAGE_REFUSED")
+
 
 class Candidate(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
     """A session that may be an attempt's, by channel, uid and time. Agora has to confirm it.
