@@ -135,6 +135,41 @@ EQUIVALENT: dict[Change, str] = {
         'return end_session(recording, "NOT_CONFIRMED", None)',
     ): "What is given up may still run: it has no instant of its end.",
     Change(
+        "recording/observing: _judge_start",
+        "is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms",
+        "is_heard = (recording.last_seen_ms or 1) >= attempt.started_ms",
+    ): "No session started in 1970.",
+    Change(
+        "recording/starting: choose_uid",
+        "for step in range(len(used) + 1):",
+        "for step in range(len(used) + 2):",
+    ): "Of one more than are used, one is free.",
+    Change(
+        "notifications/facts: _hear",
+        "lowest = max(0, highest - _WINDOW + 1)",
+        "lowest = max(0, highest - _WINDOW - 1)",
+    ): "The higher number has nothing missing below its own window.",
+    **{
+        Change("recording/ending: cause", before, before.replace(*words)): (
+            "Who was asked to stop knows since when, and nothing ended in 1970."
+        )
+        for before in ("was_before = (attempt.ended_ms or 0) <= (recording.stop_ms or 0)",)
+        for words in (("ended_ms or 0", "ended_ms or 1"), ("stop_ms or 0", "stop_ms or 1"))
+    },
+    Change("recording/ending: read_failure", 'message = ""', "message = None"): (
+        "Only whether there is one is asked."
+    ),
+    Change(
+        "recording/ending: read_failure",
+        'message = str(msgspec.json.decode(caught.get("Cause", "")).get("errorMessage", ""))',
+        'message = str(msgspec.json.decode(caught.get("Cause", "XXXX")).get("errorMessage", ""))',
+    ): "Neither is JSON.",
+    Change(
+        "recording/link: new_token",
+        'return urlsafe_b64encode(randomness[:TOKEN_BYTES]).decode().rstrip("=")',
+        'return urlsafe_b64encode(randomness[:TOKEN_BYTES]).decode().rstrip("XX=XX")',
+    ): "Of 32 bytes, the last character stands for four bits: it is never an X.",
+    Change(
         "recording/link: token_hash",
         'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()',
         'return hashlib.sha256(token.encode("UTF-8", "surrogatepass")).hexdigest()',
