@@ -338,7 +338,7 @@ def individual_master(bucket: Bucket) -> None:
 
 
 @row(
-    "individual, standard: one that the merged index names is not there, but its slices are",
+    "individual, standard: one that the merged index names is lost, but not its slices",
     "incomplete",
     {("missing_file", "error", 1), ("no_playlist", "error", 3)},
     mode="individual",
@@ -1362,6 +1362,59 @@ def test_what_is_found_of_files_is_told_with_their_series_and_their_names(
 ) -> None:
     found = [each for each in _found(layout) if (each.code, each.where) == (code, where)]
     assert [name in each.names for each in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("layout", "code", "word"),
+    [
+        ("missing segment", "missing_segment", ""),
+        ("empty segment", "empty_segment", ""),
+        ("truncated playlist", "truncated_playlist", "line 7"),
+        ("malformed playlist", "malformed_playlist", "line 1"),
+        ("a master that names itself, and nothing else is there", "malformed_playlist", "itself"),
+        ("a track that never had media", "empty_playlist", ""),
+        ("an index shorter than it was", "shortened_playlist", "4"),
+        ("slices without any duration", "nothing_playable", "duration"),
+        ("an initialization section that is not there", "missing_file", ""),
+        ("uploaded, but never closed", "unclosed_playlist", ""),
+        ("failover", "unclosed_playlist", "failover"),
+        ("two sids, the first was lost", "unclosed_playlist", "restart"),
+        (
+            "individual, standard: one that the merged index names was never made",
+            "missing_file",
+            "never made",
+        ),
+    ],
+)
+def test_what_is_found_of_an_index_is_told_with_its_name_and_why(
+    layout: str, code: str, word: str
+) -> None:
+    (found,) = [each for each in _found(layout) if each.code == code]
+    assert found.where.startswith(STEM)
+    assert found.where.endswith(".m3u8")
+    assert word in found.detail
+    assert bool(word) == bool(found.detail)
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [
+        ("missing segment", f"{STEM}_20260131120015000.ts"),
+        ("empty segment", f"{STEM}_20260131120015000.ts"),
+        ("an initialization section that is not there", "init.mp4"),
+        (
+            "individual, standard: one that the merged index names is lost, but not its slices",
+            f"{STEM}__uid_s_7__uid_e_video.m3u8",
+        ),
+        (
+            "individual, standard: one that the merged index names was never made",
+            f"{STEM}__uid_s_7__uid_e_video.m3u8",
+        ),
+    ],
+)
+def test_what_an_index_lacks_is_told_by_name(layout: str, name: str) -> None:
+    found = [each for each in _found(layout) if each.where.endswith(".m3u8")]
+    assert [each.names for each in found] == [(name,)]
 
 
 def test_why_the_slices_of_an_index_that_names_none_do_not_play_is_told() -> None:
