@@ -140,6 +140,12 @@ EQUIVALENT: dict[Change, str] = {
         "is_heard = (recording.last_seen_ms or 1) >= attempt.started_ms",
     ): "No session started in 1970.",
     Change(
+        "recording/hearing: applied",
+        "changed = recording if number is None else started(recording, sid, now_ms, number=number)",
+        "changed = recording if (number is None) and False"
+        " else started(recording, sid, now_ms, number=number)",
+    ): "No attempt has no number.",
+    Change(
         "recording/starting: choose_uid",
         "for step in range(len(used) + 1):",
         "for step in range(len(used) + 2):",

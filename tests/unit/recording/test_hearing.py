@@ -11,7 +11,16 @@ from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import NOTHING, SessionFacts, SessionRow
 from agora_recording.recording.hearing import applied, is_worth_a_look, merged
 from agora_recording.recording.model import RENEW_NOW_MS, Recording, Upload
-from tests.world.builders import CNAME, after, ended, recording, running, uploading
+from tests.world.builders import (
+    CNAME,
+    acquired,
+    after,
+    ended,
+    recording,
+    requested,
+    running,
+    uploading,
+)
 from tests.world.webhook import SID, UID, event
 
 OTHER_SID = "1" * 32
@@ -71,6 +80,17 @@ def test_a_recording_that_is_being_deleted_hears_nothing_any_more() -> None:
     assert hear(row, (31, {"status": 0})) == row
 
 
+def test_a_session_of_a_start_that_was_not_answered_begins_when_it_is_heard() -> None:
+    row = hear(requested(status="starting", attempt=acquired()), (40, {"status": 0}), at_s=3)
+    assert row.attempt is not None
+    assert (row.attempt.sid, row.attempt.started_ms) == (SID, after(300))
+
+
+def test_a_session_that_fits_no_start_gives_none_a_sid() -> None:
+    other = requested(status="starting", attempt=acquired(uid="another"))
+    assert hear(other, (40, {"status": 0}), at_s=3).sids == []
+
+
 def test_the_progress_of_an_upload_never_goes_back() -> None:
     row = recording(upload=Upload(state="uploading", progress=5000))
     assert hear(row, (33, {"progress": 4000})).upload.progress == 5000
@@ -126,6 +146,13 @@ def test_the_end_of_a_predecessor_is_its_own_and_wakes_nobody() -> None:
     row = hear(recording(past_attempts=[before], attempt=after_it), EXIT)
     assert row.session_end is None
     assert [(each.end, each.ended_ms) for each in row.past_attempts] == [("EXITED", after(300))]
+
+
+def test_a_predecessor_that_exits_when_its_token_ends_was_ended_by_it() -> None:
+    before = running(1, token_until_ms=after(300))
+    after_it = running(2, sid=OTHER_SID, confirmed_ms=None, succeeds=1)
+    row = hear(recording(past_attempts=[before], attempt=after_it), EXIT)
+    assert [each.end for each in row.past_attempts] == ["TOKEN_ENDED"]
 
 
 def test_the_end_of_a_session_that_was_given_up_is_of_the_instant_at_which_it_is_heard() -> None:
