@@ -6,6 +6,7 @@ judgement ends.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -61,6 +62,31 @@ def _in_other_case(where: str, line: str, name: str, why: str) -> dict[Change, s
                 found[Change(where, line, after)] = why
         at = line.find(f'"{name}"', at + 1)
     return found
+
+
+# Instants in milliseconds, in lines in which none counts as the beginning of 1970.
+_INSTANTS = (
+    ("recording/due: _candidate_look", "looked = recording.looked_ms or 0"),
+    ("recording/due: next_look", "looked = recording.looked_ms or 0"),
+    (
+        "recording/due: next_look",
+        "answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)",
+    ),
+    ("recording/ending: cause", "was_before = (attempt.ended_ms or 0) <= (recording.stop_ms or 0)"),
+    (
+        "recording/observing: _judge_start",
+        "is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms",
+    ),
+)
+
+
+def _a_millisecond_later(where: str, line: str) -> dict[Change, str]:
+    """Return the changes of a line in which none counts as the first millisecond of 1970."""
+    places = [match.end() for match in re.finditer(r" or (?=0\b)", line)]
+    return {
+        Change(where, line, f"{line[:at]}1{line[at + 1 :]}"): "Nothing happened in 1970."
+        for at in places
+    }
 
 
 _AGAIN = (
@@ -135,10 +161,10 @@ EQUIVALENT: dict[Change, str] = {
         'return end_session(recording, "NOT_CONFIRMED", None)',
     ): "What is given up may still run: it has no instant of its end.",
     Change(
-        "recording/observing: _judge_start",
-        "is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms",
-        "is_heard = (recording.last_seen_ms or 1) >= attempt.started_ms",
-    ): "No session started in 1970.",
+        "recording/hearing: applied",
+        "changed = storage_refused(changed, sid, now_ms)",
+        "changed = storage_refused(changed, sid, None)",
+    ): "What is given up may still run: it has no instant of its end.",
     Change(
         "recording/hearing: applied",
         "changed = recording if number is None else started(recording, sid, now_ms, number=number)",
@@ -155,13 +181,6 @@ EQUIVALENT: dict[Change, str] = {
         "lowest = max(0, highest - _WINDOW + 1)",
         "lowest = max(0, highest - _WINDOW - 1)",
     ): "The higher number has nothing missing below its own window.",
-    **{
-        Change("recording/ending: cause", before, before.replace(*words)): (
-            "Who was asked to stop knows since when, and nothing ended in 1970."
-        )
-        for before in ("was_before = (attempt.ended_ms or 0) <= (recording.stop_ms or 0)",)
-        for words in (("ended_ms or 0", "ended_ms or 1"), ("stop_ms or 0", "stop_ms or 1"))
-    },
     Change("recording/ending: read_failure", 'message = ""', "message = None"): (
         "Only whether there is one is asked."
     ),
@@ -277,3 +296,5 @@ for _where, _line, _name in _CODECS:
     EQUIVALENT |= _in_other_case(
         f"{_ENVELOPE}: {_where}", _line, _name, "Python knows it by its name in any case."
     )
+for _where, _line in _INSTANTS:
+    EQUIVALENT |= _a_millisecond_later(_where, _line)

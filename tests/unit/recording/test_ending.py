@@ -75,6 +75,12 @@ def test_stranded_files_of_a_session_that_was_given_up_are_known() -> None:
     assert row.orphans == []
 
 
+def test_a_session_that_was_given_up_and_answers_its_stop_was_not_gone() -> None:
+    moved = replace(GIVEN_UP, attempt=running(end="NOT_CONFIRMED", gone_ms=after(650)))
+    row = after_orphan_stop(moved, SID, stopped(), after(700), TIMINGS)
+    assert [(each.ended_ms, each.gone_ms) for each in row.attempts] == [(after(700), None)]
+
+
 def test_the_stop_of_a_session_that_is_known_to_be_over_changes_nothing() -> None:
     assert after_orphan_stop(GIVEN_UP, OTHER_SID, stopped(), after(700), TIMINGS) == GIVEN_UP
 

@@ -132,6 +132,12 @@ def test_a_session_whose_bucket_cannot_be_written_is_given_up_and_has_to_be_stop
     assert [each.sid for each in row.orphans] == [SID]
 
 
+def test_after_a_session_whose_bucket_cannot_be_written_no_other_would_do_better() -> None:
+    row = hear(ended("DIED"), REFUSED)
+    assert row.attempt is not None
+    assert (row.session_end, row.attempt.end) == ("STORAGE_REFUSED", "STORAGE_REFUSED")
+
+
 def test_a_session_whose_bucket_cannot_be_written_has_not_to_be_stopped_once_it_is_over() -> None:
     row = hear(recording(), REFUSED, EXIT)
     assert row.session_end == "STORAGE_REFUSED"
