@@ -67,6 +67,15 @@ def _in_other_case(where: str, line: str, name: str, why: str) -> dict[Change, s
 # Instants in milliseconds, in lines in which none counts as the beginning of 1970.
 _INSTANTS = (
     ("recording/due: _candidate_look", "looked = recording.looked_ms or 0"),
+    (
+        "recording/due: _late_look",
+        "until, looked = recording.late_until_ms, recording.looked_ms or 0",
+    ),
+    (
+        "recording/due: _starting_look",
+        "attempt, looked = recording.attempt, recording.looked_ms or 0",
+    ),
+    ("recording/due: _upload_look", "looked = recording.looked_ms or 0"),
     ("recording/due: next_look", "looked = recording.looked_ms or 0"),
     (
         "recording/due: next_look",

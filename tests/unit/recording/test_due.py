@@ -151,6 +151,11 @@ def test_a_successor_takes_over_in_the_last_quarter_or_the_last_twenty_minutes_o
     assert hand_over_ms(row, TIMINGS) == (None if seconds is None else after(seconds))
 
 
+def test_a_hand_over_is_looked_out_for() -> None:
+    row = replace(held(9001), beats=True, last_seen_ms=after(7790))
+    assert due(row, TIMINGS) == (2, after(7801))
+
+
 def tried(number: int, succeeds: int, **changes: Any) -> Any:
     return attempt(number, succeeds=succeeds, end="REFUSED", **changes)
 
@@ -217,3 +222,16 @@ def test_agora_answers_for_a_session_for_so_many_hours_from_its_start() -> None:
 def test_what_is_uploading_is_looked_at_less_and_less_often() -> None:
     assert due(uploading(stop_ms=after(700)), TIMINGS) == (1, after(760))
     assert due(uploading(looked_ms=after(601)), TIMINGS) == (1, after(661))
+
+
+def test_after_the_last_look_at_the_bucket_the_execution_has_time_to_publish() -> None:
+    deadline_s = 600 + TIMINGS.upload_s
+    look = due(uploading(looked_ms=after(deadline_s)), TIMINGS)
+    assert look == (1, after(deadline_s + TIMINGS.stuck_stop_s))
+
+
+def test_instants_are_whole_milliseconds() -> None:
+    token = running(token_until_ms=after(4001) + 2)
+    assert hand_over_ms(recording(**LONG, attempt=token), TIMINGS) == after(3001) + 2
+    row = uploading(looked_ms=after(1200) + 2)
+    assert due(row, TIMINGS) == (1, after(1350) + 2)

@@ -170,6 +170,7 @@ def failed(end: Any = None, **changes: Any) -> Recording:
         (failed("NOTHING_RECORDED", **STOP), False),
         (failed("IDLE", past_attempts=[running(end="DIED", sid=OTHER_SID)]), True),
         (failed(attempt=acquired(end="REFUSED")), True),
+        (failed(attempt=acquired(end="REFUSED"), **STOP), True),
         (failed(attempt=acquired(end="STOPPED"), **STOP), False),  # the stop overtook the start
         (failed(attempt=None, **STOP), False),
         (failed(attempt=None), True),  # it never began, and nobody stopped it

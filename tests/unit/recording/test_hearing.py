@@ -96,6 +96,8 @@ def test_the_progress_of_an_upload_never_goes_back() -> None:
     assert hear(row, (33, {"progress": 4000})).upload.progress == 5000
     assert hear(row, (33, {"progress": 6000})).upload.progress == 6000
     assert hear(recording(), (40, {"status": 0})).upload.progress == 0
+    stranded = recording(upload=Upload(state="stranded"))  # no event says so, only an answer does
+    assert hear(stranded, (33, {"progress": 6000})).upload.state == "stranded"
 
 
 @pytest.mark.parametrize(
