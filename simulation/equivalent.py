@@ -82,6 +82,7 @@ _INSTANTS = (
         "answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)",
     ),
     ("recording/ending: cause", "was_before = (attempt.ended_ms or 0) <= (recording.stop_ms or 0)"),
+    ("recording/looking: choose_look", "looked = recording.looked_ms or 0"),
     (
         "recording/observing: _judge_start",
         "is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agora_recording.recording.looking import Look, choose_look, is_doubtful, stop_reason
-from agora_recording.recording.model import Recording
+from agora_recording.recording.model import Candidate, Recording
 from tests.world.builders import (
     TIMINGS,
     acquired,
@@ -54,6 +54,12 @@ def test_what_a_recording_needs_itself_comes_before_its_orphans() -> None:
     first = after(2 + TIMINGS.miss_s)
     assert choose_look(row, first - 1, TIMINGS) == "stop orphan"
     assert choose_look(row, first, TIMINGS) == "query"
+
+
+def test_where_only_a_question_is_open_agora_is_asked() -> None:
+    asked = Candidate(sid=OTHER_SID, number=1, heard_ms=after(50))
+    row = requested(status="failed", attempt=acquired(end="START_FAILED"), candidates=[asked])
+    assert choose_look(row, after(50), TIMINGS) == "ask whose it is"
 
 
 def test_what_is_stopping_is_the_executions_though_nobody_asked_for_it() -> None:
