@@ -14,9 +14,10 @@ AWAY_MS = to_ms(TIMINGS.failover_s)
 
 def after_404s(instants_ms: list[int]) -> Absence | None:
     """Return the absence after 404s at these instants."""
-    absence = None
+    absence: Absence | None = None
     for at_ms in instants_ms:
-        since_ms, latest_ms = (absence.since_ms, absence.latest_ms) if absence else (None, None)
+        since_ms = absence.since_ms if absence else None
+        latest_ms = absence.latest_ms if absence else None
         absence = missed(since_ms, latest_ms, at_ms, TIMINGS)
     return absence
 
