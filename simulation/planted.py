@@ -33,20 +33,34 @@ BUGS: tuple[Planted, ...] = (
     _code(
         "a 404 that nobody asked for is taken as stopped at once",
         "recording/ending.py",
-        "if now_ms - gone_ms >= timings.failover_s * 1000:\n            return end_session(gone",
-        "if now_ms >= gone_ms:\n            return end_session(gone",
+        "if absence.is_believed(timings):\n            return end_session(gone",
+        "if absence:\n            return end_session(gone",
     ),
     _code(
         "a session that was given up is over at the first 404",
         "recording/ending.py",
-        "    if gone_ms is None:\n        return orphan_gone(recording, sid, now_ms)",
-        "    if gone_ms is None:\n        return orphan_ended(recording, sid, now_ms)",
+        "orphan_ended(recording, sid, now_ms) if absence.is_believed(timings) else recording",
+        "orphan_ended(recording, sid, now_ms)",
+    ),
+    _code(
+        "404s count together however long nobody asked in between",
+        "recording/absence.py",
+        "before_ms is None or now_ms - before_ms > to_ms(timings.failover_s)",
+        "before_ms is None",
+        "tests/unit/recording/test_absence.py",
+    ),
+    _code(
+        "a session that was given up and is heard again counts as gone all the time",
+        "recording/model.py",
+        "            and each.gone_ms < at_ms\n",
+        "            and each.gone_ms < 0\n",
+        "tests/unit/life/test_apply_notifications.py",
     ),
     _code(
         "a query's 404 kills a session at once",
         "recording/observing.py",
-        "is_confirmed and now_ms - gone_ms >= timings.failover_s * 1000",
-        "is_confirmed and now_ms >= gone_ms",
+        "is_confirmed and absence.is_believed(timings)",
+        "is_confirmed",
     ),
     _code(
         "a session that was given up is never stopped",
@@ -193,6 +207,33 @@ BUGS: tuple[Planted, ...] = (
         "            there += 1\n",
     ),
     _code(
+        "a session that has recorded is not waited for",
+        "files/expectation.py",
+        "return is_seen or attempt.end in RECORDED_ENDS",
+        "return False",
+        "tests/unit/files/test_expectation.py",
+    ),
+    _code(
+        "a session whose token ended is taken for one that died",
+        "files/expectation.py",
+        'attempt.end in RESTARTABLE and attempt.end != "TOKEN_ENDED"',
+        "attempt.end in RESTARTABLE",
+        "tests/unit/files/test_expectation.py",
+    ),
+    _code(
+        "what has failed is never looked at again",
+        "files/conclusion.py",
+        'status == "failed" and not may_have_files(row, now_ms, timings)',
+        'status == "failed"',
+    ),
+    _code(
+        "files of a session that may be its own are none of its business",
+        "files/judge/sessions.py",
+        "case.expectation.is_unaccounted and not case.overdue",
+        "False",
+        "tests/unit/files/test_judge.py",
+    ),
+    _code(
         "the end is announced after it is written",
         "files/publish_recording.py",
         "        self.publisher.announce_end(closed)\n        note = Note(",
@@ -262,6 +303,20 @@ BUGS: tuple[Planted, ...] = (
         "    return left_ms <= min(now_ms, channel.presence.asked_ms)",
         "    return False",
         "tests/unit/auto_record/test_lessons.py",
+    ),
+    _code(
+        "a channel that is made anew was never empty",
+        "auto_record/channel.py",
+        "not presence.is_occupied or presence.made_ms > ended_ms + MARGIN_MS",
+        "not presence.is_occupied",
+        "tests/unit/auto_record/test_lessons.py",
+    ),
+    _code(
+        "the end of a channel explains itself in the second of a coming",
+        "auto_record/presence.py",
+        "self.gone_ms > known_ms or self.gone_ms == known_ms > self.made_ms",
+        "self.gone_ms > known_ms",
+        "tests/unit/auto_record/test_presence.py",
     ),
     # --- life: calls to the app ---
     _code(
@@ -359,6 +414,13 @@ BUGS: tuple[Planted, ...] = (
         "notifications/facts.py",
         "    return b if a is None else a if b is None else max(a, b)",
         "    return a if b is None else b",
+    ),
+    _code(
+        "a leaveCode that is no code says that nobody was there",
+        "notifications/effects.py",
+        "None if code is None or code < 0 else code",
+        "code",
+        "tests/unit/notifications/test_effects.py",
     ),
     # --- life: Agora's pace ---
     _code(

@@ -16,6 +16,7 @@ from tests.unit.auto_record.conftest import School
 from tests.world.builders import running
 from tests.world.channels import CNAME, body
 from tests.world.errors import error
+from tests.world.world import World
 
 
 def end(school: School, status: Any = "completed", **changes: Any) -> None:
@@ -160,6 +161,35 @@ def test_a_recording_that_ended_because_nobody_seemed_to_be_there_is_followed_by
     assert not school.channel().presence.is_occupied, "Agora was asked"
     school.come(8)
     assert len(school.recordings()) == 2
+
+
+def test_a_channel_that_is_made_anew_is_recorded_anew_whoever_seems_to_have_stayed(
+    school: School,
+) -> None:
+    school.come(7)
+    end(school, stop_reason="STOP_REQUESTED")
+    school.pass_time(3)
+    school.go(7, told=False)
+    school.clock.sleep(60)
+    school.asked.users[CNAME] = [7]
+    at_s = (school.clock() - World().clock()) / 1000
+    school.hear(body(101, None, seq=None, at_s=at_s))  # nobody told that 7 came back
+    assert len(school.recordings()) == 1
+    school.pass_time(2)
+    assert len(school.recordings()) == 2, "Agora was asked"
+
+
+def test_a_channel_that_only_a_recorder_made_anew_is_not_recorded(school: School) -> None:
+    school.come(7)
+    end(school, stop_reason="STOP_REQUESTED")
+    school.pass_time(3)
+    school.go(7, told=False)
+    school.clock.sleep(60)
+    at_s = (school.clock() - World().clock()) / 1000
+    school.hear(body(101, None, seq=None, at_s=at_s))
+    school.pass_time(3)
+    assert len(school.recordings()) == 1
+    assert not school.channel().presence.is_occupied
 
 
 def test_a_join_that_only_the_channels_own_event_tells_of_is_found(school: School) -> None:

@@ -127,6 +127,25 @@ def test_a_channel_that_is_gone_although_somebody_seems_to_be_there_is_doubtful(
     assert not answered.is_occupied
 
 
+def test_a_channel_that_is_gone_in_the_second_in_which_one_of_two_left_is_doubtful() -> None:
+    both = after(told("made", None, None, 1), told("here", "7", 1, 1), told("here", "8", 2, 2))
+    assert after(told("left", "8", 3, 9), told("gone", None, None, 9), start=both).in_doubt
+
+
+def test_a_channel_that_is_gone_in_the_second_in_which_somebody_came_is_doubtful() -> None:
+    one = after(told("made", None, None, 1), told("here", "8", 1, 1))
+    both = after(told("here", "7", 2, 9), told("left", "8", 3, 9), start=one)
+    assert not both.in_doubt
+    assert after(told("gone", None, None, 9), start=both).in_doubt
+
+
+def test_a_channel_that_is_made_in_the_second_in_which_the_last_one_left_is_doubtful() -> None:
+    empty = after(told("here", at_s=1), told("gone", None, None, 9), told("left", "7", 2, 9))
+    assert not empty.in_doubt
+    late = after(told("made", None, None, 10), told("left", "7", 4, 10), start=empty)
+    assert late.in_doubt
+
+
 def test_an_event_without_an_order_makes_the_channel_doubtful() -> None:
     assert after(told("here", seq=None)).in_doubt
 

@@ -258,7 +258,8 @@ def test_another_look_keeps_the_greatest_lengths_too() -> None:
 def test_what_failed_stays_so_while_nothing_is_there() -> None:
     failed = published(uploading(), verdict(finding("nothing_recorded")), TIMINGS, NOW_MS)
     assert failed.awaits_late_files
-    nothing = verdicts.verdict(outcome="pending", findings=[], objects=0)
+    awaited = finding("nothing_recorded", "awaited")
+    nothing = verdicts.verdict(outcome="pending", findings=[awaited], objects=0)
     assert looked_at_again(failed, nothing, TIMINGS, NOW_MS + 1) == failed
-    some = verdicts.verdict(outcome="pending", findings=[], objects=1)
+    some = verdicts.verdict(outcome="pending", findings=[awaited], objects=1)
     assert looked_at_again(failed, some, TIMINGS, NOW_MS + 1).status == "incomplete"

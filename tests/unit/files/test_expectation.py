@@ -135,6 +135,23 @@ def test_a_session_that_took_the_stop_or_lived_as_long_as_its_token_has_recorded
     assert session.has_recorded == (end in ("STOPPED", "TOKEN_ENDED"))
 
 
+def test_a_session_given_up_while_it_started_has_recorded_if_it_told_of_its_upload() -> None:
+    lost = running(end="START_FAILED", ended_ms=after(600), confirmed_ms=None)
+    row = replace(ended("START_FAILED"), attempt=lost)
+    for facts, has_recorded in ((SessionFacts(), False), (SessionFacts(progress=0), True)):
+        (session,) = expectation(row, {SID: facts}, TIMINGS).sessions
+        assert session.has_recorded == has_recorded
+
+
+@pytest.mark.parametrize("never_started", [False, True])
+def test_a_session_may_be_unknown_as_long_as_agora_did_not_refuse_its_start(
+    never_started: bool,
+) -> None:
+    lost = acquired(1, end="START_FAILED", unanswered=1, never_started=never_started)
+    row = replace(ended(), past_attempts=[lost], attempt=running(2, end="STOPPED"))
+    assert expectation(row, {}, TIMINGS).is_unaccounted is not never_started
+
+
 @pytest.mark.parametrize("end", get_args(SessionEnd))
 def test_a_session_that_was_seen_to_record_has_recorded_however_it_ended(end: Any) -> None:
     (session,) = expectation(ended(end), {}, TIMINGS).sessions

@@ -1023,6 +1023,19 @@ def two_sids_one_silent(bucket: Bucket) -> None:
 
 
 @row("a session that is not the recording's", "complete", {("unknown_session", "note", 1)})
+@row(
+    "a session that may be the recording's",
+    "pending",
+    {("unknown_session", "awaited", 1)},
+    is_unaccounted=True,
+)
+@row(
+    "a session that nobody told of until the deadline",
+    "complete",
+    {("unknown_session", "note", 1)},
+    is_unaccounted=True,
+    deadline_ms=NOW_MS,
+)
 def strange_session(bucket: Bucket) -> None:
     bucket.stream()
     bucket.stream(sid=STRANGE)

@@ -127,15 +127,15 @@ def test_a_sign_of_life_from_the_future_is_one_of_now() -> None:
     assert row.last_seen_ms == after(300)
 
 
-@pytest.mark.parametrize(("at_s", "gone_s"), [(99, 100), (130, 130), (900, 300)])
+@pytest.mark.parametrize(("at_s", "since_s"), [(99, 100), (130, None), (900, None)])
 def test_a_session_given_up_that_is_heard_again_was_not_gone_until_then(
-    at_s: int, gone_s: int
+    at_s: int, since_s: int | None
 ) -> None:
-    lost = running(1, end="TAKEN_OVER", gone_ms=after(100))
+    lost = running(1, end="TAKEN_OVER", gone_ms=after(100), gone_last_ms=after(120))
     row = recording(past_attempts=[lost], attempt=running(2, sid=OTHER_SID))
     facts = merge(NOTHING, webhook.event(33, at_ms=after(at_s)))
     told = applied(row, SID, facts, after(300), gap=False)
-    assert told == replace(row, past_attempts=[replace(lost, gone_ms=after(gone_s))])
+    assert told == replace(row, past_attempts=[replace(lost, gone_ms=since_s and after(since_s))])
     assert applied(told, SID, facts, after(300), gap=False) == told
 
 

@@ -231,7 +231,9 @@ def _crashes(whole: Faults) -> Iterator[Faults]:
 # The longest time without a session where one died in silence, with the loss of one process; else
 # it is the time of a few retries. And the longest time of two sessions: a stop of the predecessor
 # that met a failover is repeated when that would be over.
-SILENT_S = {"it dies in silence": 200, "its successor cannot start": 310}
+# A predecessor that was not asked while its successor tried to start may have moved meanwhile: then
+# its absence begins anew.
+SILENT_S = {"it dies in silence": 200, "its successor cannot start": 340}
 RETRIES_S, TWO_S = 10, 240
 
 

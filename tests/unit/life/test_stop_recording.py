@@ -168,8 +168,18 @@ def test_the_stop_of_a_session_given_up_is_repeated_until_it_is_over() -> None:
     assert once.orphans
     assert once.orphans[0].gone_ms == after(700)
     again = after_orphan_stop(once, SID, gone("stop"), after(789), TIMINGS)
-    assert again == once
-    assert after_orphan_stop(once, SID, gone("stop"), after(790), TIMINGS).orphans == []
+    assert again.orphans
+    assert again.orphans[0].gone_ms == after(700)
+    assert after_orphan_stop(again, SID, gone("stop"), after(790), TIMINGS).orphans == []
+
+
+def test_a_stop_that_is_not_answered_for_long_begins_the_time_of_a_failover_anew() -> None:
+    row = recording(stop_reason="STOP_REQUESTED", stop_ms=after(690))
+    lost = ended("NOT_CONFIRMED", attempt=running(end="NOT_CONFIRMED"))
+    for at_s, is_over in ((700, False), (1000, False), (1060, False), (1090, True)):
+        row = after_stop(row, gone("stop"), after(at_s), TIMINGS)
+        lost = after_orphan_stop(lost, SID, gone("stop"), after(at_s), TIMINGS)
+        assert (row.session_end is not None, lost.orphans == []) == (is_over, is_over), at_s
 
 
 @pytest.mark.parametrize("answer", [reply("stop", 400, code=2), reply("stop", 403)])

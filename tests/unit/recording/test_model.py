@@ -500,8 +500,9 @@ def test_an_orphan_is_looked_at_at_once_and_then_less_and_less_often() -> None:
     assert due(row, TIMINGS) == (1, NOW_MS)
     row = replace(row, looked_ms=after(900))
     assert due(row, TIMINGS) == (1, after(900 + (900 - 1) / 4))
-    gone = replace(row, attempt=running(end="NOT_CONFIRMED", gone_ms=after(900)))
-    assert due(gone, TIMINGS) == (1, after(900 + TIMINGS.failover_s / 3))
+    for found in ({"gone_ms": after(900)}, {"gone_last_ms": after(900)}):
+        gone = replace(row, attempt=running(end="NOT_CONFIRMED", **found))
+        assert due(gone, TIMINGS) == (1, after(900 + TIMINGS.failover_s / 3))
     old = replace(row, looked_ms=after(100_000))
     assert due(old, TIMINGS) == (1, after(103_600))
 

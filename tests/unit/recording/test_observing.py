@@ -96,6 +96,15 @@ def test_a_404_is_believed_after_the_time_of_a_failover() -> None:
     assert row.attempt.ended_ms == after(150)
 
 
+def test_a_404_long_after_another_one_may_be_of_another_failover() -> None:
+    row = _asked(recording(), gone("query"), 60)
+    row = _asked(row, silence("query"), 120)  # whatever comes between, it was not an answer
+    row = _asked(row, gone("query"), 600)
+    assert (row.session_end, row.gone_ms, row.gone_checks) == (None, after(600), 1)
+    row = _asked(_asked(row, gone("query"), 650), gone("query"), 690)
+    assert row.session_end == "DIED"
+
+
 def test_a_session_that_comes_back_from_a_failover_lives_on() -> None:
     row = _asked(recording(gone_ms=after(60), gone_checks=4), state(5), 149)
     row = _asked(row, gone("query"), 200)

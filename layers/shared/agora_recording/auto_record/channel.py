@@ -100,11 +100,15 @@ def settled(channel: Channel, now_ms: int) -> Channel:
 
 def _is_new(presence: Presence, occupancy: Occupancy) -> bool:
     """Tell whether an occupancy whose recording is over is over, too."""
-    since_ms = (occupancy.ended_ms or 0) - MARGIN_MS
-    has_joined = any(each.here and each.at_ms > since_ms for each in presence.users.values())
+    ended_ms = occupancy.ended_ms or 0
+    has_joined = any(
+        each.here and each.at_ms > ended_ms - MARGIN_MS for each in presence.users.values()
+    )
     if occupancy.ending == "empty" and has_joined:
         return True
-    return not presence.in_doubt and not presence.is_occupied
+    # If somebody was the first one to come, nobody was there before.
+    was_empty = not presence.is_occupied or presence.made_ms > ended_ms + MARGIN_MS
+    return was_empty and not presence.in_doubt
 
 
 def begun(channel: Channel, rule: Rule, now_ms: int) -> Channel:

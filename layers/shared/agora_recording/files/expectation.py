@@ -8,6 +8,7 @@ from typing import Any
 from agora_recording.clock import to_ms
 from agora_recording.files.verdict import Expectation, Session, TranscodedFormat, Uploading
 from agora_recording.notifications.facts import NOTHING, SessionFacts
+from agora_recording.recording.adopting import unaccounted
 from agora_recording.recording.due import over_ms, upload_deadline_ms
 from agora_recording.recording.model import (
     RANK,
@@ -48,7 +49,7 @@ def expectation(
                 started_ms=attempt.started_ms,
                 ended_ms=attempt.ended_ms,
                 upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),
-                has_recorded=_has_recorded(attempt),
+                has_recorded=_has_recorded(attempt, facts.get(attempt.sid or "", NOTHING)),
             )
             for attempt in started
         ),
@@ -57,6 +58,7 @@ def expectation(
         mp3="mp3" in kinds,
         snapshots=snapshots,
         transcoding=(transcoding(request) if _is_asked(recording, "transcodeOptions") else None),
+        is_unaccounted=unaccounted(recording, ended, timings) is not None,
         announced=frozenset(name for each in facts.values() for name in _announced(each)),
         lengths=recording.index_lengths,
         gap_ms=to_ms(timings.gap_s),
@@ -106,9 +108,11 @@ def _announced(facts: SessionFacts) -> list[str]:
     return [name for name in (*facts.files, *facts.transcodedFiles, snapshot) if name]
 
 
-def _has_recorded(attempt: Attempt) -> bool:
+def _has_recorded(attempt: Attempt, facts: SessionFacts) -> bool:
     """Tell whether there should be files of a session, as far as anybody has said.
 
-    Agora was seen to record, or took our stop, or the session lived as long as its token.
+    Agora was seen to record, or told of its upload while it did, or took our stop; or the session
+    lived as long as its token. One that was given up while it started may have recorded for long.
     """
-    return attempt.confirmed_ms is not None or attempt.end in RECORDED_ENDS
+    is_seen = attempt.confirmed_ms is not None or facts.progress is not None
+    return is_seen or attempt.end in RECORDED_ENDS

@@ -85,12 +85,10 @@ class RecordingPublisher(msgspec.Struct, kw_only=True):
 
         A session whose start was not answered may have recorded, and nobody has its sid yet.
         """
-        if recording.sids:
-            return self.verifier.verify(recording)
-        if unaccounted(recording, now, self.timings) is None:
+        if not recording.sids and unaccounted(recording, now, self.timings) is None:
             return None
         verdict = self.verifier.verify(recording)
-        return verdict if verdict.objects else None
+        return verdict if recording.sids or verdict.objects else None
 
     # The next two methods stay separate. They differ in which recordings they accept, in what they
     # change, in whether they write and announce if nothing changed, and in when they write the

@@ -70,6 +70,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What the bucket should hold. `prefix` ends in a slash; sessions are in order of time.
 
     Without sessions (no sid is known), every sid under the prefix counts as the recording's.
+    `is_unaccounted`: it may have a further session whose sid nobody knows. Then files of an unknown
+    sid are awaited until the deadline, by which it is mostly known whose they are.
     `announced` holds file names of events 31, 32, 45, 71, 81 and 1001, with or without folders;
     names without a sid of the recording are ignored. `lengths` is what an earlier verdict told as
     its `lengths`. `transcoding` is the format that postponed transcoding
@@ -93,6 +95,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     mp3: bool = False
     snapshots: bool = False
     transcoding: TranscodedFormat | None = None
+    is_unaccounted: bool = False
     announced: frozenset[str] = frozenset()
     lengths: dict[str, int] = {}
     gap_ms: int = 1000  # names have wall-clock time, EXTINF media time: they differ by less

@@ -48,7 +48,7 @@ def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | N
     if not recording.orphans:
         return None
     at_ms, looked = recording.created_ms, recording.looked_ms
-    if looked and any(each.gone_ms for each in recording.orphans):
+    if looked and any(each.gone_ms or each.gone_last_ms for each in recording.orphans):
         # Often enough to meet it between two failovers: each 404 could be of another one.
         at_ms = looked + to_ms(timings.failover_s / 3)
     elif looked:

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from typing import Literal, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from agora_recording import errors
 from agora_recording.agora.reply import Reply
+from agora_recording.recording.absence import missed
 from agora_recording.recording.adopting import unaccounted
 from agora_recording.recording.due import expiry_ms
 from agora_recording.recording.model import (
@@ -22,6 +22,7 @@ from agora_recording.recording.model import (
     advance,
     end_session,
     found_empty,
+    gone_again,
     may_restart,
     orphan_ended,
     orphan_gone,
@@ -82,9 +83,8 @@ def after_stop(recording: Recording, reply: Reply, now_ms: int, timings: Timings
     if end:
         return end_session(recording, end, now_ms, reason=_told(end, reply))
     if reply.outcome.handling == "confirm_gone":
-        gone_ms = recording.gone_ms or now_ms
-        gone = replace(recording, gone_ms=gone_ms, gone_checks=recording.gone_checks + 1)
-        if now_ms - gone_ms >= timings.failover_s * 1000:
+        gone, absence = gone_again(recording, now_ms, timings)
+        if absence.is_believed(timings):
             return end_session(gone, "STOPPED" if recording.stop_reason else "DIED", now_ms)
         return gone
     return recording
@@ -120,12 +120,9 @@ def after_orphan_stop(
         return orphan_ended(orphan_gone(recording, sid, None), sid, now_ms)
     if reply.outcome.handling != "confirm_gone":
         return recording
-    gone_ms = orphan.gone_ms
-    if gone_ms is None:
-        return orphan_gone(recording, sid, now_ms)
-    if now_ms - gone_ms < timings.failover_s * 1000:
-        return recording
-    return orphan_ended(recording, sid, now_ms)
+    absence = missed(orphan.gone_ms, orphan.gone_last_ms, now_ms, timings)
+    recording = orphan_gone(recording, sid, absence)
+    return orphan_ended(recording, sid, now_ms) if absence.is_believed(timings) else recording
 
 
 def next_state(recording: Recording) -> Next:

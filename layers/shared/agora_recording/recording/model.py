@@ -13,6 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from agora_recording.agora.task import Resource, Task
+from agora_recording.recording.absence import Absence, missed
+from agora_recording.recording.timings import Timings
 
 Mode = Literal["individual", "mix", "raw", "web"]
 # Of the files, compared with what should be there; pending: something may still come.
@@ -129,7 +131,9 @@ class Attempt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     end: SessionEnd | None = None
     reason: str | None = None  # the cause of its end that was told, in one sentence
     is_empty: bool = False  # Agora says that it recorded nothing
-    gone_ms: int | None = None  # given up, or in doubt: since when Agora answers 404
+    # Given up, or in doubt: the first and the latest of Agora's 404s (recording/absence.py).
+    gone_ms: int | None = None
+    gone_last_ms: int | None = None
     unanswered: int = 0  # starts of it that Agora did not answer
     refusals: int = 0  # answers to it that refuse, and say nothing known
     never_started: bool = False  # Agora refused every start of it: it has no session
@@ -206,7 +210,8 @@ class Recording(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, r
     last_seen_ms: int | None = None  # the last sign of life
     queried_ms: int | None = None  # the last query that was answered
     gone_ms: int | None = None  # since when Agora answers 404
-    gone_checks: int = 0
+    gone_last_ms: int | None = None  # the latest of these answers
+    gone_checks: int = 0  # how many they are
     gap_seen: bool = False  # a notification is missing: look sooner
     beats: bool = False  # event 33 comes from the current session
     upload: Upload = Upload()
@@ -372,7 +377,8 @@ def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
         new = replace(new, takes_over="HAND_OVER")
     elif recording.take_over and before and not recording.is_ending:
         new = replace(new, takes_over=recording.take_over, succeeds=before.number)
-        past = [*recording.past_attempts, replace(before, gone_ms=recording.gone_ms)]
+        absent = {"gone_ms": recording.gone_ms, "gone_last_ms": recording.gone_last_ms}
+        past = [*recording.past_attempts, replace(before, **absent)]
     changed = replace(
         recording,
         attempt=new,
@@ -381,6 +387,7 @@ def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
         take_over=None,
         reason=None,  # why the one before failed
         gone_ms=None,
+        gone_last_ms=None,
         gone_checks=0,
         last_seen_ms=None,
         beats=False,
@@ -415,9 +422,9 @@ def started(
             recording, lambda each: each.number == number, **_session_of(own)
         )
         return replace(changed, candidates=questions)
-    new = replace(own, confirmed_ms=None, gone_ms=None)
-    stray = found if is_answer else new
-    stray = replace(stray, end=stray.end or "START_FAILED", ended_ms=None, gone_ms=None)
+    new = replace(own, confirmed_ms=None, gone_ms=None, gone_last_ms=None)
+    stray = replace(found, gone_ms=None, gone_last_ms=None) if is_answer else new
+    stray = replace(stray, end=stray.end or "START_FAILED", ended_ms=None)
     if is_answer:
         recording = _change_attempts(recording, lambda each: each is found, **_session_of(new))
     past = recording.past_attempts
@@ -426,7 +433,7 @@ def started(
 
 
 def _session_of(attempt: Attempt) -> dict[str, Any]:
-    names = ("sid", "started_ms", "confirmed_ms", "ended_ms", "gone_ms")
+    names = ("sid", "started_ms", "confirmed_ms", "ended_ms", "gone_ms", "gone_last_ms")
     return {name: getattr(attempt, name) for name in names}
 
 
@@ -440,23 +447,38 @@ def strand(recording: Recording, sid: str | None) -> Recording:
     return replace(changed, upload=replace(changed.upload, state="stranded"))
 
 
+def gone_again(recording: Recording, now_ms: int, timings: Timings) -> tuple[Recording, Absence]:
+    """Return the recording after one more 404 for its current session, and how long it is gone."""
+    absence = missed(recording.gone_ms, recording.gone_last_ms, now_ms, timings)
+    is_first = absence.since_ms == now_ms
+    gone = replace(
+        recording,
+        gone_ms=absence.since_ms,
+        gone_last_ms=absence.latest_ms,
+        gone_checks=1 if is_first else recording.gone_checks + 1,
+    )
+    return gone, absence
+
+
 def orphan_ended(recording: Recording, sid: str, now_ms: int) -> Recording:
     """Return the recording after a session that was given up is known to be over."""
     return _change_orphan(recording, sid, ended_ms=now_ms)
 
 
-def orphan_gone(recording: Recording, sid: str, now_ms: int | None) -> Recording:
-    """Return the recording after the first 404 for a session that was given up.
+def orphan_gone(recording: Recording, sid: str, absence: Absence | None) -> Recording:
+    """Return the recording after a 404 for a session that was given up.
 
     None: it has answered, and was moving to another server before.
     """
-    return _change_orphan(recording, sid, gone_ms=now_ms)
+    if absence is None:
+        return _change_orphan(recording, sid, gone_ms=None, gone_last_ms=None)
+    return _change_orphan(recording, sid, gone_ms=absence.since_ms, gone_last_ms=absence.latest_ms)
 
 
 def orphan_seen(recording: Recording, sid: str, at_ms: int) -> Recording:
     """Return the recording after a sign of life of a session that was given up.
 
-    If it was gone before, it was moving to another server: a 404 counts anew from then on.
+    If it was gone before, it was moving to another server: the next 404 counts as the first.
     """
     return _change_attempts(
         recording,
@@ -466,7 +488,7 @@ def orphan_seen(recording: Recording, sid: str, at_ms: int) -> Recording:
             and each.gone_ms is not None
             and each.gone_ms < at_ms
         ),
-        gone_ms=at_ms,
+        gone_ms=None,
     )
 
 
@@ -514,7 +536,12 @@ def taken_over(recording: Recording) -> Recording:
         return recording
     # Of the doubt, nothing is kept: when the stop of it is answered by 404, that is judged anew.
     return _change_attempts(
-        recording, lambda each: each is given_up, end="TAKEN_OVER", ended_ms=None, gone_ms=None
+        recording,
+        lambda each: each is given_up,
+        end="TAKEN_OVER",
+        ended_ms=None,
+        gone_ms=None,
+        gone_last_ms=None,
     )
 
 
@@ -544,7 +571,7 @@ def seen(recording: Recording, at_ms: int) -> Recording:
     """
     changed = replace(recording, last_seen_ms=max(at_ms, recording.last_seen_ms or 0))
     if recording.gone_ms and at_ms >= recording.gone_ms:
-        changed = replace(changed, gone_ms=None, gone_checks=0)
+        changed = replace(changed, gone_ms=None, gone_last_ms=None, gone_checks=0)
         if changed.take_over == "SUSPECTED":
             changed = replace(changed, take_over=None)
     return changed
@@ -601,11 +628,12 @@ def _fall_back(recording: Recording) -> Recording:
     past = [each for each in recording.attempts if each is not before]
     return replace(
         recording,
-        attempt=replace(before, gone_ms=None),
+        attempt=replace(before, gone_ms=None, gone_last_ms=None),
         past_attempts=past,
         session_end=before.end,
         reason=before.reason if before.end else None,
         gone_ms=None if before.end else before.gone_ms,
+        gone_last_ms=None if before.end else before.gone_last_ms,
         gone_checks=1 if before.gone_ms and not before.end else 0,
         last_seen_ms=None,
         queried_ms=None,

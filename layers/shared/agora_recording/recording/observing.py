@@ -11,6 +11,7 @@ from agora_recording.recording.model import (
     Recording,
     confirmed,
     end_session,
+    gone_again,
     seen,
     strand,
     wake_reason,
@@ -26,7 +27,7 @@ _ABNORMAL = 20
 def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -> Recording:
     """Return the recording after a query of its current session was answered at `now_ms`.
 
-    A 404 is believed only after the time of a failover (Agora status codes: 404). A session that
+    A 404 is believed only after the time of a failover (recording/absence.py). A session that
     was not seen to run within 90 s of its start counts as not started (Agora best practices). No
     answer, or an answer to try later, decides nothing: the session may still record.
     """
@@ -44,16 +45,13 @@ def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -
         elif status == _ABNORMAL:
             after = end_session(after, "EXITED_ABNORMALLY", now_ms)
         else:
-            after = replace(after, gone_ms=None, gone_checks=0)
+            after = replace(after, gone_ms=None, gone_last_ms=None, gone_checks=0)
     elif handling == "ended":
         after = end_session(recording, "STOPPED" if recording.stop_reason else "EXITED", now_ms)
     elif handling == "confirm_gone":
-        gone_ms = recording.gone_ms or now_ms
-        after = replace(
-            recording, queried_ms=now_ms, gone_ms=gone_ms, gone_checks=recording.gone_checks + 1
-        )
+        after, absence = gone_again(replace(recording, queried_ms=now_ms), now_ms, timings)
         is_confirmed = recording.attempt is not None and recording.attempt.confirmed_ms
-        if is_confirmed and now_ms - gone_ms >= timings.failover_s * 1000:
+        if is_confirmed and absence.is_believed(timings):
             after = end_session(after, "DIED", now_ms)
     return _judge_start(after, now_ms, timings) if handling in ("ok", "confirm_gone") else after
 

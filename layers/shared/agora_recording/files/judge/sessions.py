@@ -14,7 +14,8 @@ def judge_sessions(case: Case) -> None:
     """
     for session in case.sessions.values():
         _judge_session(case, session)
-    strangers: Level = "note"
+    may_be_its_own = case.expectation.is_unaccounted and not case.overdue
+    strangers: Level = "awaited" if may_be_its_own else "note"
     if all(session.silent and session.settled for session in case.sessions.values()):
         given_up = case.overdue or bool(case.sessions)
         level: Level = "error" if given_up else "awaited"
