@@ -64,7 +64,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "files/expectation": (f"{_UNIT}/files/test_expectation.py",),
     "files/gaps": (f"{_UNIT}/files/test_gaps.py",),
     "files/judge/case": _VERIFICATION,
-    "files/judge/indexes": _VERIFICATION,
     "files/judge/sessions": _VERIFICATION,
     "files/judge/unnamed": _VERIFICATION,
     "files/verdict": (*_VERIFICATION, f"{_UNIT}/files/test_conclusion.py"),
@@ -78,6 +77,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/notifications/test_facts.py",
         f"{_UNIT}/life/test_apply_notifications.py",
     ),
+    "recording/absence": (f"{_UNIT}/recording",),
     "recording/adopting": (*_SESSIONS, f"{_UNIT}/life/test_adoption.py"),
     "recording/due": (f"{_UNIT}/recording",),
     "recording/ending": (
