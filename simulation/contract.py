@@ -339,10 +339,13 @@ def failed_means_that_there_is_nothing(stack: Stack) -> Broken:
 def the_app_is_told_of_every_end(stack: Stack) -> Broken:
     """Who asked to be called was told how a recording ended, and no message waits any more.
 
-    Except where the server was away for all the tries, wanted no more calls, or may not be called.
+    Except where the server was away for all the tries, wanted no more calls, or may not be called;
+    and of a recording whose deletion was accepted, also if the app did not ask until it was done.
     """
     receiver = stack.receiver
     for row in stack.contract.rows.values():
+        if row.deleting_ms is not None:
+            continue
         waiting = [
             each for each in stack.parts.calls.of(row.recording_id) if each.state == "waiting"
         ]
