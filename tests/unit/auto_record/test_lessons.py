@@ -202,9 +202,10 @@ def test_a_join_that_only_the_channels_own_event_tells_of_is_found(school: Schoo
 
 def test_a_recording_that_nobody_noted_is_found_and_ends_with_its_channel(school: School) -> None:
     school.come(7)
-    school.parts.channels.amend(
-        CNAME, lambda row: replace(row, occupancy=replace(row.occupancy, started_id=None))
-    )
+    begun = school.channel().occupancy
+    assert begun
+    unknown = replace(begun, started_id=None)
+    school.parts.channels.amend(CNAME, lambda row: replace(row, occupancy=unknown))
     school.go(7)
     school.pass_time(4)
     (recording,) = school.recordings()
