@@ -6,6 +6,7 @@ judgement ends.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -61,6 +62,41 @@ def _in_other_case(where: str, line: str, name: str, why: str) -> dict[Change, s
                 found[Change(where, line, after)] = why
         at = line.find(f'"{name}"', at + 1)
     return found
+
+
+# Instants in milliseconds, in lines in which none counts as the beginning of 1970.
+_INSTANTS = (
+    ("recording/due: _candidate_look", "looked = recording.looked_ms or 0"),
+    (
+        "recording/due: _late_look",
+        "until, looked = recording.late_until_ms, recording.looked_ms or 0",
+    ),
+    (
+        "recording/due: _starting_look",
+        "attempt, looked = recording.attempt, recording.looked_ms or 0",
+    ),
+    ("recording/due: _upload_look", "looked = recording.looked_ms or 0"),
+    ("recording/due: next_look", "looked = recording.looked_ms or 0"),
+    (
+        "recording/due: next_look",
+        "answered = max(recording.last_seen_ms or 0, recording.queried_ms or 0)",
+    ),
+    ("recording/ending: cause", "was_before = (attempt.ended_ms or 0) <= (recording.stop_ms or 0)"),
+    ("recording/looking: choose_look", "looked = recording.looked_ms or 0"),
+    (
+        "recording/observing: _judge_start",
+        "is_heard = (recording.last_seen_ms or 0) >= attempt.started_ms",
+    ),
+)
+
+
+def _a_millisecond_later(where: str, line: str) -> dict[Change, str]:
+    """Return the changes of a line in which none counts as the first millisecond of 1970."""
+    places = [match.end() for match in re.finditer(r" or (?=0\b)", line)]
+    return {
+        Change(where, line, f"{line[:at]}1{line[at + 1 :]}"): "Nothing happened in 1970."
+        for at in places
+    }
 
 
 _AGAIN = (
@@ -134,6 +170,40 @@ EQUIVALENT: dict[Change, str] = {
         'return end_session(recording, "NOT_CONFIRMED", now_ms)',
         'return end_session(recording, "NOT_CONFIRMED", None)',
     ): "What is given up may still run: it has no instant of its end.",
+    Change(
+        "recording/hearing: applied",
+        "changed = storage_refused(changed, sid, now_ms)",
+        "changed = storage_refused(changed, sid, None)",
+    ): "What is given up may still run: it has no instant of its end.",
+    Change(
+        "recording/hearing: applied",
+        "changed = recording if number is None else started(recording, sid, now_ms, number=number)",
+        "changed = recording if (number is None) and False"
+        " else started(recording, sid, now_ms, number=number)",
+    ): "No attempt has no number.",
+    Change(
+        "recording/starting: choose_uid",
+        "for step in range(len(used) + 1):",
+        "for step in range(len(used) + 2):",
+    ): "Of one more than are used, one is free.",
+    Change(
+        "notifications/facts: _hear",
+        "lowest = max(0, highest - _WINDOW + 1)",
+        "lowest = max(0, highest - _WINDOW - 1)",
+    ): "The higher number has nothing missing below its own window.",
+    Change("recording/ending: read_failure", 'message = ""', "message = None"): (
+        "Only whether there is one is asked."
+    ),
+    Change(
+        "recording/ending: read_failure",
+        'message = str(msgspec.json.decode(caught.get("Cause", "")).get("errorMessage", ""))',
+        'message = str(msgspec.json.decode(caught.get("Cause", "XXXX")).get("errorMessage", ""))',
+    ): "Neither is JSON.",
+    Change(
+        "recording/link: new_token",
+        'return urlsafe_b64encode(randomness[:TOKEN_BYTES]).decode().rstrip("=")',
+        'return urlsafe_b64encode(randomness[:TOKEN_BYTES]).decode().rstrip("XX=XX")',
+    ): "Of 32 bytes, the last character stands for four bits: it is never an X.",
     Change(
         "recording/link: token_hash",
         'return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()',
@@ -236,3 +306,5 @@ for _where, _line, _name in _CODECS:
     EQUIVALENT |= _in_other_case(
         f"{_ENVELOPE}: {_where}", _line, _name, "Python knows it by its name in any case."
     )
+for _where, _line in _INSTANTS:
+    EQUIVALENT |= _a_millisecond_later(_where, _line)

@@ -64,8 +64,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "files/expectation": (f"{_UNIT}/files/test_expectation.py",),
     "files/gaps": (f"{_UNIT}/files/test_gaps.py",),
     "files/judge/case": _VERIFICATION,
+    "files/judge/indexes": _VERIFICATION,
     "files/judge/sessions": _VERIFICATION,
     "files/judge/unnamed": _VERIFICATION,
+    "files/verdict": (*_VERIFICATION, f"{_UNIT}/files/test_conclusion.py"),
     "notifications/effects": (
         f"{_UNIT}/notifications/test_effects.py",
         f"{_UNIT}/notifications/test_facts.py",
@@ -77,12 +79,18 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_UNIT}/life/test_apply_notifications.py",
     ),
     "recording/adopting": (*_SESSIONS, f"{_UNIT}/life/test_adoption.py"),
+    "recording/due": (f"{_UNIT}/recording",),
     "recording/ending": (
         *_SESSIONS,
         f"{_UNIT}/files/test_publish_recording.py",
         f"{_UNIT}/life/test_watch_recordings.py",
     ),
+    "recording/hearing": (
+        f"{_UNIT}/recording/test_hearing.py",
+        f"{_UNIT}/life/test_apply_notifications.py",
+    ),
     "recording/link": (f"{_UNIT}/recording/test_link.py",),
+    "recording/looking": (f"{_UNIT}/recording", f"{_UNIT}/life/test_watch_recordings.py"),
     "recording/observing": _SESSIONS,
     "recording/starting": (*_SESSIONS, f"{_UNIT}/life/test_start_recording.py"),
 }

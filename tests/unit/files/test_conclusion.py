@@ -123,6 +123,11 @@ def test_late_files_complete_a_recording_once() -> None:
     assert looked_at_again(row, verdict(finding()), TIMINGS, NOW_MS + 2) == row
 
 
+def test_a_recording_whose_files_are_gone_stays_as_it_was_published() -> None:
+    nothing = verdict(finding("nothing_recorded"))
+    assert looked_at_again(incomplete(), nothing, TIMINGS, NOW_MS + 1) == incomplete()
+
+
 def test_a_part_of_what_is_missing_changes_the_reason_and_keeps_it_open() -> None:
     row = looked_at_again(incomplete(), verdict(finding(count=2)), TIMINGS, NOW_MS + 1)
     assert row.reason == "2 files are missing, the first is a.ts."
@@ -167,6 +172,12 @@ def test_the_greatest_length_of_each_index_is_kept_and_never_more_than_500_of_th
         row = looked_at(row, verdicts.verdict(verdicts.track(*many)))
     assert len(row.index_lengths) == 500
     assert row.index_lengths.items() >= three.items()
+
+
+def test_an_index_that_names_nothing_has_no_length() -> None:
+    row = looked_at(uploading(), verdicts.verdict(verdicts.track(verdicts.playlist(0))))
+    assert list(row.index_lengths.values()) == [0]
+    assert looked_at(row, verdicts.verdict()).index_lengths == row.index_lengths
 
 
 # --- what is told of the cause, and of the kinds of files ---

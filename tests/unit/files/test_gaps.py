@@ -53,9 +53,11 @@ def run(start_ms: int, end_ms: int, *, lost: bool = False, **changes: Any) -> Ru
 def test_a_slice_that_comes_later_than_the_gap_begins_another_run(
     slices: list[tuple[int | None, int, Any]], runs: list[tuple[int, int, bool]]
 ) -> None:
-    found = runs_of(index(*slices), GAP_MS)
+    playlist = index(*slices)
+    found = runs_of(playlist, GAP_MS)
     assert told(found) == runs
     assert all(each.lost in (True, False) for each in found)
+    assert all(each.playlist is playlist for each in found)
 
 
 def test_what_runs_cover_together_is_counted_once() -> None:
@@ -64,6 +66,10 @@ def test_what_runs_cover_together_is_counted_once() -> None:
     gaps, recorded_ms = union([run(0, 100), run(1101, 1200)], GAP_MS)
     assert gaps == [Gap(100, 1101, "interruption")]
     assert recorded_ms == 199
+
+
+def test_two_recorders_of_the_same_times_cover_them_once() -> None:
+    assert union([run(0, 100), run(0, 100, bak=1)], GAP_MS) == ([], 100)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from agora_recording.files.allowance import Allowance
 from agora_recording.files.conclusion import final_status
 from agora_recording.files.inventory import S3Object
 from agora_recording.files.judge import verify
-from agora_recording.files.verdict import Expectation, Session, Verdict, length_key
+from agora_recording.files.verdict import Expectation, Finding, Session, Verdict, length_key
 
 PREFIX = "recordings/01JABCDEFGHJKMNPQRSTVWXYZ0/"
 SID = "0123456789abcdef0123456789abcdef"
@@ -148,6 +148,7 @@ UPLOADED = (session(ended_ms=NOW_MS - 10 * MINUTE),)
 JUST_UPLOADED = (session(ended_ms=NOW_MS - 1000),)
 UPLOADING = (session(upload="uploading", ended_ms=NOW_MS - 1000),)
 BACKUPED = (session(upload="backuped", ended_ms=NOW_MS - 20 * MINUTE),)
+JUST_BACKUPED = (session(upload="backuped", ended_ms=NOW_MS - 1000),)
 
 
 @row("mix", "complete")
@@ -286,6 +287,21 @@ def mp4_announced(bucket: Bucket) -> None:
     announced=frozenset({f"{SID}_{CNAME}__uid_s_7__uid_e_audio.m3u8"}),
 )
 @row(
+    "individual, in backup just now, the list is complete",
+    "complete",
+    mode="individual",
+    sessions=JUST_BACKUPED,
+    announced=frozenset({f"{SID}_{CNAME}__uid_s_7__uid_e_audio.m3u8"}),
+)
+@row(
+    "individual, in backup just now, only another session's list is known",
+    "pending",
+    {("upload_unconfirmed", "awaited", 1)},
+    mode="individual",
+    sessions=JUST_BACKUPED,
+    announced=frozenset({f"{STRANGE}_{CNAME}.m3u8"}),
+)
+@row(
     "individual, in backup, a track is still to come",
     "pending",
     {("missing_file", "awaited", 1)},
@@ -322,7 +338,7 @@ def individual_master(bucket: Bucket) -> None:
 
 
 @row(
-    "individual, standard: one that the merged index names is not there, but its slices are",
+    "individual, standard: one that the merged index names is lost, but not its slices",
     "incomplete",
     {("missing_file", "error", 1), ("no_playlist", "error", 3)},
     mode="individual",
@@ -445,6 +461,18 @@ def index_overwritten_beside_mp4(bucket: Bucket) -> None:
 def no_duration_at_all(bucket: Bucket) -> None:
     name = bucket.stream()
     bucket.put(name, bucket.content[name].replace(b"15.000000", b"0"))
+
+
+@row(
+    "an index that names nothing, and snapshots, which are no substitute",
+    "incomplete",
+    {("empty_playlist", "note", 1), ("nothing_playable", "error", 1)},
+    mode="individual",
+    snapshots=True,
+)
+def snapshots_alone(bucket: Bucket) -> None:
+    bucket.stream(0, uid=9)
+    snapshots(bucket)
 
 
 @row(
@@ -578,6 +606,29 @@ def individual_vp8(bucket: Bucket) -> None:
     bucket.index(video, bucket.slices(video, ext="webm"))
     bucket.slices(bucket.stem(uid=7, track="audio"), ext="webm")
     bucket.put(bucket.stem(uid=7, track="av") + ".mpd")
+
+
+def vp8(bucket: Bucket, stem: str) -> None:
+    """Everybody's WebM slices, and the MPD that plays them."""
+    bucket.slices(stem, ext="webm")
+    bucket.put(f"{stem}.mpd")
+
+
+@row("mix, VP8: an MPD plays its WebM slices", "complete", {("unread_mpd", "note", 3)})
+def mix_vp8(bucket: Bucket) -> None:
+    vp8(bucket, bucket.stem())
+
+
+@row(
+    "an MPD plays no other session's slices",
+    "incomplete",
+    {("nothing_playable", "error", 1), ("orphan_segment", "note", 3), ("unread_mpd", "note", 3)},
+    mode="individual",
+    sessions=TWO,
+)
+def mpd_of_another_session(bucket: Bucket) -> None:
+    masters_in_a_circle(bucket)
+    vp8(bucket, bucket.stem(SID2))
 
 
 def raw_stem(bucket: Bucket, uid: int, sid: str = SID) -> str:
@@ -730,6 +781,32 @@ def raw_vp8(bucket: Bucket) -> None:
 def raw_vp8_hole(bucket: Bucket) -> None:
     raw_vp8(bucket)
     bucket.delete(f"{raw_stem(bucket, 7)}_1_1_vp8.webm")
+
+
+@row(
+    "raw, VP8, nobody knows of slices before the first",
+    "complete",
+    {("unread_mpd", "note", 2)},
+    **RAW,
+)
+def raw_vp8_late(bucket: Bucket) -> None:
+    stem = raw_stem(bucket, 7)
+    bucket.put(f"{stem}_vp8.mpd")
+    for number in (7, 8):
+        bucket.put(f"{stem}_0_{number}_vp8.webm")
+
+
+@row(
+    "raw, VP8, all numbers are missing between the first and the last",
+    "incomplete",
+    {("missing_segment", "error", 100), ("unread_mpd", "note", 2)},
+    **RAW,
+)
+def raw_vp8_between(bucket: Bucket) -> None:
+    stem = raw_stem(bucket, 7)
+    bucket.put(f"{stem}_vp8.mpd")
+    for number in (0, 101):
+        bucket.put(f"{stem}_0_{number}_vp8.webm")
 
 
 @row(
@@ -1225,6 +1302,14 @@ def test_a_layout_gets_its_verdict(name: str) -> None:
 # --- what a verdict tells -----------------------------------------------------------------------
 
 
+def _found(name: str) -> list[Finding]:
+    """Return the findings of a layout of the table."""
+    layout, changes, _, _ = TABLE[name]
+    bucket = Bucket()
+    layout(bucket)
+    return bucket.verdict(**changes).findings
+
+
 def test_missing_names_are_told_with_the_index_that_names_them() -> None:
     bucket = Bucket()
     index = bucket.stream()
@@ -1234,6 +1319,124 @@ def test_missing_names_are_told_with_the_index_that_names_them() -> None:
     assert verdict.missing == [gone]
     assert [finding.where for finding in verdict.findings] == [index]
     assert not verdict.awaiting
+
+
+@pytest.mark.parametrize(
+    ("layout", "code"),
+    [
+        ("recording without the promised snapshots", "no_snapshots"),
+        ("mix, not known to have ended", "upload_unconfirmed"),
+        ("two masters that name each other", "nothing_playable"),
+        ("snapshots, but the recording is lost", "no_playlist"),
+        ("MP4 never came", "missing_mp4"),
+        ("an empty MP4", "empty_file"),
+    ],
+)
+def test_what_is_found_of_a_whole_session_is_told_with_its_sid(layout: str, code: str) -> None:
+    assert {each.where for each in _found(layout) if each.code == code} == {SID}
+
+
+STEM = f"{SID}_{CNAME}"
+RAW_STEM = f"{STEM}__uid_s_7__uid_e"
+FIRST = f"{STEM}_20260131120000000"
+
+
+@pytest.mark.parametrize(
+    ("layout", "code", "where", "name"),
+    [
+        ("orphan segments", "orphan_segment", STEM, f"{STEM}_20260131121500000.ts"),
+        ("no playlist at all", "no_playlist", STEM, f"{FIRST}.ts"),
+        ("mix, VP8: an MPD plays its WebM slices", "unread_mpd", STEM, f"{FIRST}.webm"),
+        (
+            "index overwritten by an empty one",
+            "nothing_playable",
+            f"{STEM}.m3u8",
+            f"{FIRST}.ts",
+        ),
+        (
+            "raw, VP8, a number is missing",
+            "missing_segment",
+            f"{RAW_STEM}_1",
+            f"{RAW_STEM}_1_1_vp8.webm",
+        ),
+        (
+            "raw, VP8, its MPD is missing",
+            "no_playlist",
+            f"{RAW_STEM}_0",
+            f"{RAW_STEM}_0_0_vp8.webm",
+        ),
+        ("an empty MP4", "empty_file", SID, f"{STEM}_0.mp4"),
+        ("foreign files", "foreign_file", "", "notes.txt"),
+        ("an MP4 of an unknown name", "foreign_file", "", f"{SID}-composed.mp4"),
+    ],
+)
+def test_what_is_found_of_files_is_told_with_their_series_and_their_names(
+    layout: str, code: str, where: str, name: str
+) -> None:
+    found = [each for each in _found(layout) if (each.code, each.where) == (code, where)]
+    assert [name in each.names for each in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("layout", "code", "word"),
+    [
+        ("missing segment", "missing_segment", ""),
+        ("empty segment", "empty_segment", ""),
+        ("truncated playlist", "truncated_playlist", "line 7"),
+        ("malformed playlist", "malformed_playlist", "line 1"),
+        ("a master that names itself, and nothing else is there", "malformed_playlist", "itself"),
+        ("a track that never had media", "empty_playlist", ""),
+        ("an index shorter than it was", "shortened_playlist", "4"),
+        ("slices without any duration", "nothing_playable", "duration"),
+        ("an initialization section that is not there", "missing_file", ""),
+        ("uploaded, but never closed", "unclosed_playlist", ""),
+        ("failover", "unclosed_playlist", "failover"),
+        ("two sids, the first was lost", "unclosed_playlist", "restart"),
+        (
+            "individual, standard: one that the merged index names was never made",
+            "missing_file",
+            "never made",
+        ),
+    ],
+)
+def test_what_is_found_of_an_index_is_told_with_its_name_and_why(
+    layout: str, code: str, word: str
+) -> None:
+    (found,) = [each for each in _found(layout) if each.code == code]
+    assert found.where.startswith(STEM)
+    assert found.where.endswith(".m3u8")
+    assert word in found.detail
+    assert bool(word) == bool(found.detail)
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [
+        ("missing segment", f"{STEM}_20260131120015000.ts"),
+        ("empty segment", f"{STEM}_20260131120015000.ts"),
+        ("an initialization section that is not there", "init.mp4"),
+        (
+            "individual, standard: one that the merged index names is lost, but not its slices",
+            f"{STEM}__uid_s_7__uid_e_video.m3u8",
+        ),
+        (
+            "individual, standard: one that the merged index names was never made",
+            f"{STEM}__uid_s_7__uid_e_video.m3u8",
+        ),
+    ],
+)
+def test_what_an_index_lacks_is_told_by_name(layout: str, name: str) -> None:
+    found = [each for each in _found(layout) if each.where.endswith(".m3u8")]
+    assert [each.names for each in found] == [(name,)]
+
+
+def test_why_the_slices_of_an_index_that_names_none_do_not_play_is_told() -> None:
+    (found,) = [
+        each
+        for each in _found("index overwritten by an empty one")
+        if each.code == "nothing_playable"
+    ]
+    assert found.detail
 
 
 def test_a_missing_segment_stays_in_its_track_and_is_marked() -> None:
@@ -1454,6 +1657,10 @@ def test_more_files_than_the_allowance_are_a_finding_and_none_of_them_counts_as_
     allowance = Allowance(listing=20_000)
     verdict = verify(bucket.objects(), bucket.read, expectation(cname=CNAME), NOW_MS, allowance)
     assert (verdict.outcome, gist(verdict)) == ("incomplete", {("too_large", "error", 1)})
+    (found,) = verdict.findings
+    last = bucket.objects()[verdict.objects - 1].key.removeprefix(PREFIX)
+    assert (found.where, found.names) == ("", (last,))
+    assert found.detail
     assert 1 < verdict.objects < 100
     assert verdict.recorded_ms == 200 * 15_000
     assert final_status(verdict)[0] == "incomplete"

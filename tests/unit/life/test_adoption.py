@@ -18,10 +18,10 @@ from agora_recording.life import watch_recordings
 from agora_recording.life.sessions import KEPT_S
 from agora_recording.notifications.effects import merge
 from agora_recording.notifications.facts import NOTHING, SessionFacts
-from agora_recording.recording.adopting import finding, nominated, refuted, unaccounted
+from agora_recording.recording.adopting import finding, fitting, nominated, refuted, unaccounted
 from agora_recording.recording.due import due, expiry_ms
 from agora_recording.recording.looking import choose_look
-from agora_recording.recording.model import Candidate, Recording
+from agora_recording.recording.model import Attempt, Candidate, Recording
 from tests.world import webhook
 from tests.world.builders import (
     CNAME,
@@ -89,6 +89,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         (reply("query", 400, code=501), BEGUN, "its own"),
         (reply("query", 400, code=1003), BEGUN, "not its own"),
         (reply("query", 400, code=432), BEGUN, "not its own"),
+        (reply("query", 400, code=1001), BEGUN, "not its own"),  # the resourceId is none
         (GONE, BEGUN, "not known yet"),  # perhaps a failover
         (GONE, OVER, "not its own"),
         (reply("query", 401), BEGUN, "not known yet"),
@@ -105,6 +106,24 @@ def test_what_agora_cannot_answer_any_more_is_not_asked_for_ever() -> None:
     end = expiry_ms(LOST, acquired(), TIMINGS)
     assert finding(LOST, ASKED, BEGUN, GONE, end - 1, TIMINGS) == "not known yet"
     assert finding(LOST, ASKED, BEGUN, GONE, end, TIMINGS) == "not its own"
+
+
+@pytest.mark.parametrize(
+    ("tried", "number"),
+    [
+        (acquired(), 1),
+        (acquired(uid="another"), None),
+        (attempt(), None),  # it was never started
+        (acquired(sid=OTHER_SID), None),
+        # Our clock may be behind Agora's, but not by more than that.
+        (acquired(begun_ms=after(3 + 30)), 1),
+        (acquired(begun_ms=after(3 + 30) + 1), None),
+    ],
+)
+def test_a_session_fits_a_start_of_its_uid_that_was_not_answered_and_began_before_it(
+    tried: Attempt, number: int | None
+) -> None:
+    assert fitting(requested(attempt=tried), SID, BEGUN) == number
 
 
 def test_a_session_is_nominated_once_even_after_it_was_refuted() -> None:

@@ -105,6 +105,7 @@ def test_a_start_goes_on_where_its_predecessor_stopped() -> None:
     [
         requested(stop_reason="STOP_REQUESTED"),
         recording(stop_reason="MAX_DURATION"),
+        recording(status="stopping"),
         uploading(),
         uploading(status="completed"),
         ended("EXITED"),
@@ -113,7 +114,7 @@ def test_a_start_goes_on_where_its_predecessor_stopped() -> None:
     ],
 )
 def test_what_is_to_end_is_not_started(row: Recording) -> None:
-    with pytest.raises(StopRequestedError):
+    with pytest.raises(StopRequestedError, match=RECORDING_ID):
         next_step(row)
 
 
@@ -130,6 +131,14 @@ def test_there_is_always_one_thing_to_do_or_none(row: Recording) -> None:
 def test_the_first_attempt_takes_the_uid_that_was_wished_for() -> None:
     assert choose_uid(requested(uid="42"), 7, 100, 199) == "42"
     assert choose_uid(requested(), 7, 100, 199) == "107"
+
+
+def test_our_uids_reach_from_the_first_to_the_last() -> None:
+    assert [choose_uid(requested(), chance, 100, 101) for chance in range(3)] == [
+        "100",
+        "101",
+        "100",
+    ]
 
 
 def test_no_uid_is_used_twice() -> None:

@@ -195,6 +195,11 @@ def test_a_cdn_output_is_known_by_its_host_and_a_hash() -> None:
     assert told.outputs == {address_name("rtmp://host/key"): (NOW_MS + 1, "publishing")}
 
 
+def test_a_cdn_output_without_a_status_has_an_empty_one() -> None:
+    told = facts(event(100, {"rtmpUrl": "rtmp://host/key"}))
+    assert told.outputs == {address_name("rtmp://host/key"): (NOW_MS, "")}
+
+
 def test_seen_spans_the_first_and_the_last_event() -> None:
     told = facts(event(4711, at_ms=NOW_MS + 9), event(4711, at_ms=NOW_MS))
     assert (told.firstSeenMs, told.lastSeenMs, told.lastSignMs) == (NOW_MS, NOW_MS + 9, None)

@@ -468,6 +468,13 @@ def test_the_event_of_a_cdn_output_names_the_same_target_before_and_after_it_is_
     assert events.from_stored(row) == events.decode(read, NOW_MS)
 
 
+def test_an_event_that_says_nothing_secret_is_stored_as_it_arrived_however_deep_it_goes() -> None:
+    details: dict[str, Any] = {}
+    for _ in range(40):
+        details = {"more": details}
+    assert kept(4711, details)["payload"]["details"] == details
+
+
 @pytest.mark.parametrize("raw", [f"token={KEY}".encode(), f"\xff token={KEY}".encode("latin-1")])
 def test_a_body_that_is_no_json_is_stored_without_secrets_too(raw: bytes) -> None:
     item = notifications.item(Notification(), raw, NOW_MS, None)

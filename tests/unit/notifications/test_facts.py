@@ -18,6 +18,7 @@ from agora_recording.notifications import facts as session
 from agora_recording.notifications.effects import merge
 from agora_recording.notifications.events import Event
 from agora_recording.notifications.facts import NOTHING, SessionFacts, SessionRow
+from agora_recording.notifications.words import FATAL, STORAGE_REFUSED, error_words
 from tests.world.webhook import DOCUMENTED, NOW_MS, event
 
 
@@ -229,6 +230,45 @@ def test_a_session_that_ended_needs_no_query() -> None:
     assert not session.needs_query(told, None)
 
 
+def test_of_the_ends_that_two_recorders_tell_the_one_that_explains_more_is_the_sessions() -> None:
+    stopped, crashed = event(71, {"code": 0}, uid="1"), event(11, CRASHED, uid="2")
+    assert session.session_ended(facts(stopped, crashed)) == "EXITED_ABNORMALLY"
+
+
+# --- why it ended ---
+
+
+def problem(level: int, code: int, later_ms: int = 0, module: int = 0) -> Event:
+    details = {"module": module, "errorCode": code, "errorLevel": level}
+    return event(1, details, at_ms=NOW_MS + later_ms)
+
+
+def test_a_bucket_that_cannot_be_written_is_the_cause_whatever_its_level() -> None:
+    refused = facts(problem(5, 9), problem(1, 32, module=1))
+    assert session.cause(refused) == error_words(STORAGE_REFUSED)
+
+
+def test_an_error_is_the_cause_only_if_it_is_fatal() -> None:
+    assert session.cause(facts(problem(FATAL - 1, 9))) is None
+    assert session.cause(facts(problem(FATAL, 9))) == error_words("recorder:9")
+
+
+def test_of_fatal_errors_the_highest_and_then_the_latest_is_the_cause() -> None:
+    told = facts(problem(5, 9), problem(5, 8, 1), problem(4, 7, 2))
+    assert session.cause(told) == error_words("recorder:8")
+    assert session.cause(merge(told, problem(6, 1))) == error_words("recorder:1")
+
+
+def test_what_a_page_recorder_said_is_the_cause_only_if_it_gave_up() -> None:
+    failed = session.cause(facts(event(71, {"code": 6, "message": "recorder_error"})))
+    assert failed is not None
+    assert "recorder_error" in failed
+    assert session.cause(facts(event(71, {"code": 0, "message": "ok"}))) is None
+    # Its own words say more than the error that led to it.
+    both = facts(problem(5, 9), event(71, {"code": 6, "message": "recorder_error"}))
+    assert session.cause(both) == failed
+
+
 # --- gaps ---
 
 
@@ -328,7 +368,7 @@ def test_of_many_values_the_first_or_the_last_are_kept_in_order() -> None:
 
 def test_of_many_keys_the_first_are_kept_each_with_its_joined_value() -> None:
     rule = session.by_key(session.least, 2)
-    assert rule({"a": 2, "c": 1}, {"a": 1, "b": 3}) == {"a": 1, "b": 3}
+    assert rule({"a": 1, "b": 4, "c": 1}, {"a": 2, "b": 3}) == {"a": 1, "b": 3}
 
 
 def test_of_many_keys_those_with_the_greatest_values_are_kept() -> None:

@@ -77,7 +77,7 @@ def every_bit(a: int | None, b: int | None) -> int | None:
 def furthest(kind: Any) -> Rule:
     """Keep the value that stands later in a Literal; None comes before all of them."""
     rank = {value: number for number, value in enumerate((None, *get_args(kind)))}
-    return lambda a, b: a if rank[a] >= rank[b] else b
+    return lambda a, b: max(a, b, key=rank.__getitem__)
 
 
 def first(most: int) -> Rule:

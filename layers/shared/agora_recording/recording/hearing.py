@@ -93,7 +93,7 @@ def applied(
         changed = storage_refused(changed, sid, now_ms)
         changed = orphan_ended(changed, sid, now_ms) if ended else changed
     elif ended:
-        changed = end_session(changed, _end(changed, ended), now_ms, sid=sid)
+        changed = end_session(changed, _end(changed, ended), now_ms)
     return changed
 
 
