@@ -242,6 +242,9 @@ class Fleet:
             arrival_queue=SimpleNamespace(ask=lambda *_: None),
             publisher=SimpleNamespace(announce=lambda *_: None),
         )
+        self._orphans = self.parts.orphan_stopper
+        # A room that waits for a slot is run again: so it must not have more than one call.
+        self.parts.orphan_stopper = cast(Any, SimpleNamespace(stop=self._stop_orphans))
         self._rooms: dict[str, Callable[[dict[str, Any]], Any]] = {
             "StartRecordingFunction": lambda data: self.parts.starter.start(data["recordingId"]),
             "QueryRecordingFunction": lambda data: self.parts.confirmer.confirm(
@@ -409,6 +412,17 @@ class Fleet:
             result = Failed(type(failure).__name__, str(failure))
         self.limiter.granted = None
         self.timeline.at(self.timeline(), done, result)
+
+    def _stop_orphans(self, recording: Recording) -> Recording:
+        """Let the sessions that were given up be stopped as soon as slots come."""
+        if recording.orphans:
+            self.timeline.at(self.timeline(), self._stop_now, recording.recording_id)
+        return recording
+
+    def _stop_now(self, recording_id: str) -> None:
+        row = self.store.rows.get(recording_id)
+        if row and row.orphans:
+            self._attempt(partial(self._orphans.stop, row), lambda _: None)
 
     def _invoke(self, function: str, event: dict[str, Any], answer: Answer) -> None:
         """Run a room for the state machine."""

@@ -198,4 +198,5 @@ class VirtualIndex(DueIndex, frozen=True, kw_only=True):
         return Shard([], not any(risk[number] for risk in self.entries))
 
     def _cannot_be_due(self, risk: int, row: Recording) -> bool:
-        return risk > 1 and row.gone_ms is None and row.recording_id in self.calm
+        is_at_ease = row.gone_ms is None and not row.orphans
+        return risk > 1 and is_at_ease and row.recording_id in self.calm

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _until_broken(arguments.seed or 1, arguments.until_broken)
     first = int(time.time()) * 1000 if arguments.seed is None else arguments.seed
     tally = lives(first, arguments.seconds, arguments.processes)
-    print(summary(tally, first))
+    print(summary(tally, first), flush=True)  # to make the stories short may take minutes
     for life in tally.broken[:_MOST_BROKEN]:
         _tell(shrunk(life))
     if arguments.record and not tally.broken:
@@ -104,6 +104,7 @@ def summary(tally: Tally, first: int) -> str:
     lines.append(
         f"{len(tally.broken)} stories broke a promise." if tally.broken else "Every promise held."
     )
+    lines += [f"  seed {life.story.seed}: {life.broken}" for life in tally.broken]
     return "\n".join(lines)
 
 

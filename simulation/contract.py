@@ -25,6 +25,7 @@ from agora_recording.recording.model import RANK, TERMINAL, Attempt, Recording
 from tests.world.app import CALLBACK_SECRET
 
 if TYPE_CHECKING:
+    from simulation.lessons import Visit
     from simulation.receiver import Call
     from simulation.stack import Stack
     from simulation.viewers import Shown, View
@@ -173,6 +174,17 @@ def a_channel_has_one_recording(stack: Stack, _: Recording, after: Recording) ->
             yield f"{after.cname} has {len(others)} recordings at the same time"
 
 
+def a_rule_records_no_more_than_it_may(stack: Stack, _: Recording, after: Recording) -> Broken:
+    """No more recordings of a rule go on at once than it allowed when the last of them began."""
+    if after.auto_record and goes_on(after):
+        rows = stack.contract.rows.values()
+        begun_ms = [row.created_ms for row in rows if row.auto_record and goes_on(row)]
+        # A place is taken before the recording is made: if that fails, some minutes.
+        most = max(stack.lessons.places(max(begun_ms) - 2 * BEGINS_MS, max(begun_ms)))
+        if len(begun_ms) > most:
+            yield f"{len(begun_ms)} channels are recorded, and {most} may be"
+
+
 # --- when a viewer is answered -----------------------------------------------------------------
 
 
@@ -195,7 +207,7 @@ def a_link_that_is_over_opens_nothing(stack: Stack, view: View) -> Broken:
 def a_link_that_is_open_plays(stack: Stack, view: View) -> Broken:
     """A link that is open plays, if there is something to play; what it plays is in the bucket.
 
-    Of a recording that is completed with one session, it plays every slice.
+    Of a recording that was completed with one session some seconds ago, it plays every slice.
     """
     link = view.link
     if view.ended_ms >= open_until_ms(stack, link):
@@ -206,16 +218,22 @@ def a_link_that_is_open_plays(stack: Stack, view: View) -> Broken:
     if view.name.endswith(".m3u8") and view.status != 200:
         before_ms = view.begun_ms - LOOKED_MS
         count = sum(len(played(stack, sid, before_ms)) for sid in row.sids)
-        if count and row.status in TERMINAL - {"incomplete"}:
+        if count and row.is_terminal and not row.awaits_late_files:
             yield f"a link of r{link.number} answers {view.status}, and {count} slices are there"
     elif view.status != 302 and not view.name.endswith(".m3u8"):
         yield f"a link of r{link.number} answers {view.status} to {view.name}, which it names"
-    elif view.status == 200 and row.status == "completed" and not view.is_master:
+    elif view.status == 200 and is_known_to_be_complete(stack, view) and not view.is_master:
         recorded = [sid for sid in row.sids if stack.agora.promised.get(sid)]
         if len(recorded) == 1:
             there = played(stack, recorded[0], view.begun_ms)
             if len(there) != len(view.named):
                 yield f"a link of r{link.number} plays {len(view.named)} of {len(there)} slices"
+
+
+def is_known_to_be_complete(stack: Stack, view: View) -> bool:
+    """Tell whether a recording was completed before a viewer's process can remember it."""
+    completed_ms = stack.contract.completed_ms.get(view.link.recording_id, math.inf)
+    return completed_ms + REMEMBERED_MS < view.begun_ms
 
 
 # --- when the app is called ---------------------------------------------------------------------
@@ -321,10 +339,13 @@ def failed_means_that_there_is_nothing(stack: Stack) -> Broken:
 def the_app_is_told_of_every_end(stack: Stack) -> Broken:
     """Who asked to be called was told how a recording ended, and no message waits any more.
 
-    Except where the server was away for all the tries, wanted no more calls, or may not be called.
+    Except where the server was away for all the tries, wanted no more calls, or may not be called;
+    and of a recording whose deletion was accepted, also if the app did not ask until it was done.
     """
     receiver = stack.receiver
     for row in stack.contract.rows.values():
+        if row.deleting_ms is not None:
+            continue
         waiting = [
             each for each in stack.parts.calls.of(row.recording_id) if each.state == "waiting"
         ]
@@ -381,7 +402,8 @@ def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
     after the first notification of them was taken.
 
     Except where an earlier recording of the channel ended for another reason than that nobody was
-    there: then the channel must be empty once. While no sweeper comes, an end may be unknown.
+    there: then the channel must be empty once. While no sweeper comes, an end may be unknown. And
+    except while the rule is off, or has no place.
     """
     for cname, visits in stack.lessons.visits.items():
         rows = [row for row in stack.contract.rows.values() if row.cname == cname]
@@ -394,8 +416,35 @@ def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
             before = [row for row in rows if row.created_ms < ended_ms]
             is_recorded = any((row.ended_ms or math.inf) > visit.began_ms for row in before)
             is_over = any(not ended_empty(row) for row in before)
-            if not is_recorded and not is_over:
+            if not (is_recorded or is_over) and has_a_place(stack, visit, ended_ms):
                 yield f"somebody was in {cname}, and nobody wanted a recording"
+
+
+def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
+    """Tell whether the rule had a place for a channel for some minutes, after somebody was heard.
+
+    The rule must have been on since they came: what it is becomes known by an event. A place is
+    given back some minutes after its recording has ended.
+    """
+    held = [
+        (row.created_ms, max(row.ended_ms or math.inf, stack.no_sweeps_until_ms) + BEGINS_MS)
+        for row in stack.contract.rows.values()
+        if row.auto_record and row.cname != visit.cname
+    ]
+    first_ms = max(visit.heard_ms or 0, stack.no_sweeps_until_ms)
+    for from_ms in (first_ms, *(end_ms for _, end_ms in held if end_ms >= first_ms)):
+        to_ms = from_ms + BEGINS_MS
+        others = sum(begin_ms <= to_ms and end_ms > from_ms for begin_ms, end_ms in held)
+        if to_ms <= until_ms and min(stack.lessons.places(visit.began_ms, to_ms)) > others:
+            return True
+    return False
+
+
+def a_rule_gets_every_place_back(stack: Stack) -> Broken:
+    """When every recording is over, no place of a rule is taken."""
+    for (partition, _), item in stack.table.items.items():
+        if partition.startswith("LIVE#") and item["live"] != {"N": "0"}:
+            yield f"{partition} has {item['live']} places that are taken"
 
 
 def a_recording_of_an_empty_channel_ends(stack: Stack) -> Broken:
@@ -463,6 +512,7 @@ WHEN_A_ROW_IS_WRITTEN: tuple[Callable[[Stack, Recording, Recording], Broken], ..
     completed_means_that_all_is_there,
     the_end_is_announced_before_it_is_written,
     a_channel_has_one_recording,
+    a_rule_records_no_more_than_it_may,
 )
 WHEN_A_VIEWER_IS_ANSWERED: tuple[Callable[[Stack, View], Broken], ...] = (
     a_link_that_is_over_opens_nothing,
@@ -485,6 +535,7 @@ AT_THE_END: tuple[Callable[[Stack], Broken], ...] = (
     every_accepted_event_counts_once,
     deleted_means_that_nothing_is_left,
     who_is_in_a_channel_is_recorded,
+    a_rule_gets_every_place_back,
     a_recording_of_an_empty_channel_ends,
     what_the_api_promised_is_true,
     a_calm_life_ends_well,
@@ -498,10 +549,10 @@ class BrokenError(AssertionError):
 class Contract:
     """Holds a stack to its promises.
 
-    `rows` are the recordings as they are, by their ids; `ever` the names of those that were
-    ever there;
-    `deleted` those that are gone, with their sids; `accepted` the keys of the notifications that
-    were answered with 200; `slots` how many of the limiter's slots were taken.
+    `rows` are the recordings as they are, by their ids; `ever` the names of those that were ever
+    there; `completed_ms` when they were completed; `deleted` those that are gone, with their sids;
+    `accepted` the keys of the notifications that were answered with 200; `slots` how many of the
+    limiter's slots were taken.
     """
 
     def __init__(self, stack: Stack, secrets: Iterable[str]) -> None:
@@ -511,6 +562,7 @@ class Contract:
         self.ever: dict[str, str] = {}
         self.deleted: dict[str, list[str]] = {}
         self.accepted: set[tuple[str, str]] = set()
+        self.completed_ms: dict[str, int] = {}
         self.slots = 0
         self.broken: list[str] = []  # "promise: what is wrong", oldest first
         self._is_new = True
@@ -537,6 +589,8 @@ class Contract:
         self.rows[after.recording_id] = after
         self.ever[after.recording_id] = self._stack.name(after)
         self._is_new = True
+        if after.status == "completed":
+            self.completed_ms.setdefault(after.recording_id, self._stack.clock.now_ms)
         if before:
             for promise in WHEN_A_ROW_IS_WRITTEN:
                 self._hold(promise, promise(self._stack, before, after))

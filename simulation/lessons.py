@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simulation.story import Act
 from tests.world import channels, webhook
 
 if TYPE_CHECKING:
     from simulation.stack import Stack
 
 RULE = "lessons"
-STOP_WHEN_EMPTY_S = 60
+PLACES = 10  # of the rule, when the story begins
+_STOP_WHEN_EMPTY_S = 60
 SECRET = "the-secret-of-the-channel-events"
 IDLE_S = 300  # then Agora ends a session by itself
 _MADE, _GONE, _JOINED, _LEFT = 101, 102, 103, 104
 _RESENDS = 3
 _AGAIN_S = 2
+
+
+def rule_of(places: int) -> dict[str, Any]:
+    """Return what the API is told of the rule; without a place, it is off."""
+    return {
+        "channelPattern": "lesson-*",
+        "stopWhenEmptySeconds": _STOP_WHEN_EMPTY_S,
+        "enabled": places > 0,
+        "maxAtOnce": places or PLACES,
+    }
 
 
 class Visit(NamedTuple):
@@ -33,15 +46,30 @@ class Visit(NamedTuple):
     heard_ms: int | None = None
 
 
+class Change(NamedTuple):
+    """A change of the rule: how many channels it lets record at once, when it was asked for, and
+    when it was answered (ms). 0: none, or there is no rule.
+    """
+
+    places: int
+    asked_ms: int
+    answered_ms: float = math.inf
+
+
 class Lessons:
-    """The channels' truth: users by channel, and the times in which somebody was there."""
+    """The channels' truth: users by channel, and the times in which somebody was there; and what
+    the rule was.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.users: dict[str, list[int]] = {}
         self.visits: dict[str, list[Visit]] = {}
+        self._asked: dict[Act, int] = {}
         self._sequences: Counter[tuple[str, int]] = Counter()
         self._sent = 0
+        begun_ms = stack.clock.now_ms
+        self.changes = [Change(PLACES, begun_ms, begun_ms)]
 
     @property
     def are_there(self) -> bool:
@@ -72,6 +100,34 @@ class Lessons:
             now = self._stack.clock.now_ms
             self.visits[cname][-1] = self.visits[cname][-1]._replace(ended_ms=now)
             self._stack.later(IDLE_S, self.idle, cname)
+
+    def change(self, act: Act, places: int) -> None:
+        """Note that a change of the rule was asked for; a repetition is no other change."""
+        if act not in self._asked:
+            self._asked[act] = len(self.changes)
+            self.changes.append(Change(places, self._stack.clock.now_ms))
+
+    def changed(self, act: Act) -> None:
+        """Note that it was answered."""
+        number = self._asked[act]
+        now = self._stack.clock.now_ms
+        self.changes[number] = self.changes[number]._replace(answered_ms=now)
+
+    def places(self, from_ms: float, to_ms: float) -> list[int]:
+        """Return how many channels the rule let record at once, in the course of that time.
+
+        While several changes are asked for, each of them may be the last one.
+        """
+        return [
+            each.places
+            for each in self.changes
+            if each.asked_ms <= to_ms and self._over_ms(each) >= from_ms
+        ]
+
+    def _over_ms(self, change: Change) -> float:
+        """Return from when on a change is surely no more what the rule is."""
+        later = [each for each in self.changes if each.asked_ms > change.answered_ms]
+        return min((each.answered_ms for each in later), default=math.inf)
 
     def answer(self, cname: str) -> bytes:
         """Tell who is there, as Agora's channel query does."""

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from agora_recording.auto_record import watch_channels
 from agora_recording.life import watch_recordings
-from agora_recording.observability import logger, metrics
+from agora_recording.observability import logger
 from simulation.contract import BrokenError
 from simulation.stack import Stack, Words
 from simulation.story import Story
@@ -46,7 +46,6 @@ def live(story: Story) -> Life:
             stack.live()
         except BrokenError as failure:
             broken = str(failure)
-    metrics.clear_metrics()  # nobody reads them here
     lines = "\n".join([*stack.weather.trace, *map(str, stack.contract.rows.values())])
     return Life(
         story=story,

@@ -11,10 +11,13 @@ from agora_recording.clock import from_iso, iso
 from agora_recording.errors import RecordingNotFoundError
 from agora_recording.recording.model import RANK, Recording
 from functions.create_recording import app as create_recording
+from functions.delete_auto_record_rule import app as delete_auto_record_rule
 from functions.delete_recording import app as delete_recording
 from functions.get_recordings import app as get_recordings
 from functions.manage_links import app as manage_links
+from functions.put_auto_record_rule import app as put_auto_record_rule
 from functions.update_recording import app as update_recording
+from simulation.lessons import RULE, rule_of
 from simulation.processes import Dead
 from simulation.story import Act, Deed
 from simulation.viewers import Shown
@@ -76,6 +79,8 @@ class People:
             "leave": self._leave,
             "join": self._join,
             "part": self._part,
+            "rule": self._rule,
+            "no rule": self._no_rule,
             "kill execution": self._kill_execution,
             "deploy": self._deploy,
             "forbid host": self._forbid_host,
@@ -331,6 +336,47 @@ class People:
             function="GetRecordingsFunction",
             recording_id=recording_id,
         )
+
+    def _rule(self, act: Act, left: int) -> None:
+        """Let an operator put the rule that records channels."""
+        self._stack.lessons.change(act, act.seconds)
+        self._call(
+            act,
+            left,
+            lambda event: put_auto_record_rule.lambda_handler(
+                event, Context(), rules=self._stack.parts.rules
+            ),
+            partial(self._ruled, act),
+            function="PutAutoRecordRuleFunction",
+            body=rule_of(act.seconds),
+            resource="/auto-record/{name}",
+            method="PUT",
+            recording_id=None,
+            parameters={"name": RULE},
+        )
+
+    def _no_rule(self, act: Act, left: int) -> None:
+        """Let an operator delete it."""
+        self._stack.lessons.change(act, 0)
+        self._call(
+            act,
+            left,
+            lambda event: delete_auto_record_rule.lambda_handler(
+                event, Context(), store=self._stack.parts.rule_store
+            ),
+            partial(self._ruled, act),
+            function="DeleteAutoRecordRuleFunction",
+            resource="/auto-record/{name}",
+            method="DELETE",
+            recording_id=None,
+            parameters={"name": RULE},
+        )
+
+    def _ruled(self, act: Act, answer: Answer) -> bool:
+        is_taken = answer["statusCode"] in (200, 204, 404)
+        if is_taken:
+            self._stack.lessons.changed(act)
+        return is_taken
 
     # --- what others do ---
 

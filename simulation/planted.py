@@ -305,6 +305,18 @@ BUGS: tuple[Planted, ...] = (
         "tests/unit/auto_record/test_lessons.py",
     ),
     _code(
+        "a rule records more channels than it has places",
+        "auto_record/channel_store.py",
+        "attribute_not_exists(live) OR live < :most",
+        "attribute_not_exists(live) OR attribute_exists(live)",
+    ),
+    _code(
+        "a recording that is over keeps its place",
+        "auto_record/channel_store.py",
+        "        if held is None or not held.holds_a_place:\n",
+        "        if held or not held:\n",
+    ),
+    _code(
         "a channel that is made anew was never empty",
         "auto_record/channel.py",
         "not presence.is_occupied or presence.made_ms > ended_ms + MARGIN_MS",

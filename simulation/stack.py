@@ -22,12 +22,13 @@ from agora_recording.notifications import envelope
 from agora_recording.notifications.intake import IntakeSettings, Receipt, take
 from agora_recording.notifications.secrets import NotificationSecrets
 from agora_recording.notifications.store import NotificationStore
+from agora_recording.observability import metrics
 from agora_recording.recording.model import Recording, from_row
 from agora_recording.wiring.outside import Outside
 from agora_recording.wiring.parts import Parts
 from local.template import template
 from simulation.contract import Contract
-from simulation.lessons import RULE, SECRET, STOP_WHEN_EMPTY_S, Lessons
+from simulation.lessons import PLACES, RULE, SECRET, Lessons, rule_of
 from simulation.luck import Kinds, Luck
 from simulation.people import TOKEN, People
 from simulation.processes import Dead, Processes
@@ -700,9 +701,8 @@ class Stack(Seen, Rooms):
 
     def _put_rule(self) -> None:
         """Put the rule of the lessons, before the story begins."""
-        fields = {"channelPattern": "lesson-*", "stopWhenEmptySeconds": STOP_WHEN_EMPTY_S}
         if any(act.deed == "join" for act in self.story.acts):
-            self.parts.rules.put(RULE, fields)
+            self.parts.rules.put(RULE, rule_of(PLACES))
 
     def _watch_all(self) -> None:
         """Let every link be opened once more."""
@@ -712,4 +712,5 @@ class Stack(Seen, Rooms):
 
     def _step(self) -> None:
         self.steps += 1
+        metrics.clear_metrics()  # nobody reads them here, and the hundredth of a kind is printed
         self.contract.at_every_step()

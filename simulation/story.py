@@ -20,6 +20,8 @@ Deed = Literal[
     "leave",  # everybody leaves the channel
     "join",  # the user `seconds` comes into the channel `recording`, which a rule records
     "part",  # that user leaves it
+    "rule",  # an operator lets that rule record `seconds` channels at once, at most; 0: none
+    "no rule",  # an operator deletes it
     "kill execution",  # an operator ends the execution
     "deploy",  # every function begins anew
     "forbid host",  # a deployment after which no app's host may be called any more
@@ -148,9 +150,24 @@ def _links(random: Random, number: int, begin: float) -> list[Act]:
 
 
 def _lesson(random: Random) -> list[Act]:
-    """Return who comes into a channel that a rule records, and leaves it: perhaps several times."""
-    acts = []
-    channel, begin = random.randint(11, 12), random.uniform(0, 300)
+    """Return who is in the channels that a rule records, and how the rule changes."""
+    channels = random.choice(((11,), (12,), (11, 12), (11, 12, 13)))
+    acts = [act for channel in channels for act in _visits(random, channel)]
+    if random.random() < 0.5:
+        acts.append(Act(0, "rule", seconds=random.randint(1, 2)))
+    for _ in range(random.choice((0, 0, 1, 2))):
+        at = round(random.uniform(0, 2500), 1)
+        places = random.randint(0, 3)
+        acts.append(Act(at, "rule", seconds=places) if places else Act(at, "no rule"))
+        if random.random() < 0.5:
+            back = round(at + random.uniform(1, 600), 1)
+            acts.append(Act(back, "rule", seconds=random.randint(0, 3)))
+    return acts
+
+
+def _visits(random: Random, channel: int) -> list[Act]:
+    """Return who comes into a channel, and leaves it: perhaps several times."""
+    acts, begin = [], random.uniform(0, 300)
     for _ in range(random.randint(1, 3)):
         for uid in range(7, 7 + random.randint(1, 3)):
             joins = begin + random.uniform(0, random.choice((5, 100)))

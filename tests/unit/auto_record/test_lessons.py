@@ -200,6 +200,19 @@ def test_a_join_that_only_the_channels_own_event_tells_of_is_found(school: Schoo
     assert len(school.recordings()) == 1
 
 
+def test_a_recording_that_nobody_noted_is_found_and_ends_with_its_channel(school: School) -> None:
+    school.come(7)
+    begun = school.channel().occupancy
+    assert begun
+    unknown = replace(begun, started_id=None)
+    school.parts.channels.amend(CNAME, lambda row: replace(row, occupancy=unknown))
+    school.go(7)
+    school.pass_time(4)
+    (recording,) = school.recordings()
+    assert recording.stop_reason == "CHANNEL_EMPTY"
+    assert school.live() == 0
+
+
 def test_at_most_so_many_record_at_once_and_others_wait() -> None:
     school = School()
     school.rule(maxAtOnce=2)

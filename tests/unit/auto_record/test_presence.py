@@ -139,11 +139,12 @@ def test_a_channel_that_is_gone_in_the_second_in_which_somebody_came_is_doubtful
     assert after(told("gone", None, None, 9), start=both).in_doubt
 
 
-def test_a_channel_that_is_made_in_the_second_in_which_the_last_one_left_is_doubtful() -> None:
+def test_a_channel_that_was_made_and_is_not_gone_is_doubtful_though_all_known_users_left() -> None:
     empty = after(told("here", at_s=1), told("gone", None, None, 9), told("left", "7", 2, 9))
     assert not empty.in_doubt
-    late = after(told("made", None, None, 10), told("left", "7", 4, 10), start=empty)
+    late = after(told("made", None, None, 20), told("left", "7", 4, 50), start=empty)
     assert late.in_doubt
+    assert not after(told("gone", None, None, 50), start=late).in_doubt
 
 
 def test_an_event_without_an_order_makes_the_channel_doubtful() -> None:

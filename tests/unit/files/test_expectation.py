@@ -135,10 +135,10 @@ def test_a_session_that_took_the_stop_or_lived_as_long_as_its_token_has_recorded
     assert session.has_recorded == (end in ("STOPPED", "TOKEN_ENDED"))
 
 
-def test_a_session_given_up_while_it_started_has_recorded_if_it_told_of_its_upload() -> None:
+def test_a_session_given_up_while_it_started_has_recorded_if_it_gave_a_sign_of_it() -> None:
     lost = running(end="START_FAILED", ended_ms=after(600), confirmed_ms=None)
     row = replace(ended("START_FAILED"), attempt=lost)
-    for facts, has_recorded in ((SessionFacts(), False), (SessionFacts(progress=0), True)):
+    for facts, has_recorded in ((SessionFacts(), False), (SessionFacts(lastSignMs=after(9)), True)):
         (session,) = expectation(row, {SID: facts}, TIMINGS).sessions
         assert session.has_recorded == has_recorded
 

@@ -129,6 +129,12 @@ def recorded(channel: Channel, began_ms: int, recording_id: str) -> Channel:
     return replace(channel, occupancy=replace(occupancy, started_id=recording_id))
 
 
+def is_half_begun(channel: Channel) -> bool:
+    """Tell whether an occupancy has its place, but no recording that is known."""
+    occupancy = channel.occupancy
+    return occupancy is not None and occupancy.holds_a_place and occupancy.started_id is None
+
+
 def over(channel: Channel, began_ms: int, ending: Ending, ended_ms: int, now_ms: int) -> Channel:
     """Return the channel after the recording of an occupancy is over.
 

@@ -82,9 +82,9 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     def in_doubt(self) -> bool:
         """Tell whether Agora has to be asked: what was told does not fit together.
 
-        Somebody is said to be the first one to come, and nobody is known who came then or later; or
-        the last one to have left, and somebody seems to be there. Events of one second have no
-        order, but follow from those before.
+        Somebody is said to be the first one to come, and neither is anybody known who came then or
+        later, nor has the last one left; or the last one is said to have left, and somebody seems
+        to be there. Events of one second have no order, but follow from those before.
         """
         if self.unsure:
             return True
@@ -94,9 +94,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
             return (is_left and self.gone_ms > self.asked_ms) or self.made_ms > max(
                 known_ms, self.asked_ms
             )
-        left_ms = max((each.at_ms for each in self.users.values()), default=0)
-        is_made = self.made_ms > left_ms or self.made_ms == left_ms > self.gone_ms
-        return self.more or (is_made and self.made_ms > self.asked_ms)
+        return self.more or self.made_ms > max(self.gone_ms, self.asked_ms)
 
 
 def read_event(body: str | bytes, received_ms: int) -> ChannelEvent | None:

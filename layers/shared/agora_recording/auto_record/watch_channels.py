@@ -20,6 +20,7 @@ from agora_recording.auto_record.beginning import Beginner
 from agora_recording.auto_record.channel import (
     Channel,
     ending_of,
+    is_half_begun,
     must_ask,
     must_stop,
     over,
@@ -92,6 +93,11 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
         if must_ask(replace(channel, looked_ms=0), *self._by()):
             channel, said = self._ask(channel)
             done.append(said)
+        if is_half_begun(channel):
+            # Whoever began it did not come to make its recording, or to note it. Whether there is
+            # one, only making it tells: so it is made, and stopped if nobody is there any more.
+            channel = self.beginner.begin(channel, rules)
+            done.append("begin")
         if must_stop(channel, *self._by()):
             channel = self._stop(channel)
             done.append("stop")

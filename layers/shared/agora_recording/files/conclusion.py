@@ -76,7 +76,7 @@ def final_status(verdict: Verdict) -> tuple[Status, str]:
         first, count = verdict.missing[0], verdict.missing_count
         return "incomplete", f"{count} files are missing, the first is {first}."
     if not verdict.objects and any(each.code == "nothing_recorded" for each in verdict.awaiting):
-        return "failed", "Nothing has come yet."
+        return "incomplete", "Nothing has come yet."
     errors = {each.code for each in verdict.findings if each.level == "error"}
     for code, reason in _REASONS.items():
         if code in errors:
@@ -130,7 +130,7 @@ def published(row: Recording, verdict: Verdict | None, timings: Timings, now_ms:
 def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: int) -> Recording:
     """Return a recording that awaits late files after another look: better if they have come.
 
-    One that failed stays so while nothing has come. Otherwise it gets the new verdict; files that
+    One that failed stays so while nothing is there. Otherwise it gets the new verdict; files that
     Agora's backup should have delivered by now are overdue (those of postponed transcoding, which
     take days, are not). After `late_until_ms` it awaits no more files.
     """
@@ -139,7 +139,7 @@ def looked_at_again(row: Recording, verdict: Verdict, timings: Timings, now_ms: 
     is_over = now_ms >= (row.late_until_ms or 0)
     until_ms = None if is_over else row.late_until_ms
     status, reason = _concluded(row, verdict)
-    if status == "failed":
+    if status == "failed" or (row.status == "failed" and not verdict.objects):
         return replace(row, late_until_ms=until_ms)
     upload, lengths = _published_upload(row, verdict), _lengths(row, verdict)
     changed = replace(row, upload=upload, index_lengths=lengths, reason=reason)

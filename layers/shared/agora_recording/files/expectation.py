@@ -111,8 +111,8 @@ def _announced(facts: SessionFacts) -> list[str]:
 def _has_recorded(attempt: Attempt, facts: SessionFacts) -> bool:
     """Tell whether there should be files of a session, as far as anybody has said.
 
-    Agora was seen to record, or told of its upload while it did, or took our stop; or the session
-    lived as long as its token. One that was given up while it started may have recorded for long.
+    Agora was seen to record, or gave a sign of it, or took our stop; or the session lived as long
+    as its token. One that was given up while it started may have recorded for long.
     """
-    is_seen = attempt.confirmed_ms is not None or facts.progress is not None
+    is_seen = attempt.confirmed_ms is not None or facts.lastSignMs is not None
     return is_seen or attempt.end in RECORDED_ENDS
