@@ -424,14 +424,17 @@ def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
     """Tell whether the rule had a place for a channel for some minutes, after somebody was heard.
 
     The rule must have been on since they came: what it is becomes known by an event. A place is
-    given back some minutes after its recording has ended.
+    given back some minutes after its recording has ended, also one of the channel's own.
     """
-    held = [
-        (row.created_ms, max(row.ended_ms or math.inf, stack.no_sweeps_until_ms) + BEGINS_MS)
-        for row in stack.contract.rows.values()
-        if row.auto_record and row.cname != visit.cname
-    ]
-    first_ms = max(visit.heard_ms or 0, stack.no_sweeps_until_ms)
+    held, own = [], []
+    for row in stack.contract.rows.values():
+        if row.auto_record:
+            ended_ms = max(row.ended_ms or math.inf, stack.no_sweeps_until_ms) + BEGINS_MS
+            if row.cname != visit.cname:
+                held.append((row.created_ms, ended_ms))
+            elif row.created_ms < visit.began_ms:
+                own.append(ended_ms)
+    first_ms = max(visit.heard_ms or 0, stack.no_sweeps_until_ms, *own)
     for from_ms in (first_ms, *(end_ms for _, end_ms in held if end_ms >= first_ms)):
         to_ms = from_ms + BEGINS_MS
         others = sum(begin_ms <= to_ms and end_ms > from_ms for begin_ms, end_ms in held)
@@ -470,6 +473,8 @@ def what_the_api_promised_is_true(stack: Stack) -> Broken:
         is_forgotten = not (row.stop_reason or row.session_end or stack.people.was_over.get(number))
         if number in stack.people.stopped and is_forgotten:
             yield f"the stop of r{number} was accepted, and forgotten"
+        if row.deleting_ms is not None:
+            continue  # it takes the links, also if the app does not ask until it is done
         for link in stack.people.links.get(number, ()):
             if ("LINK#" + link.token_hash, "LINK") not in stack.table.items:
                 yield f"a link of r{number} is gone"

@@ -88,10 +88,11 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
         channel = self.channels.amend(
             cname, lambda each: replace(each, looked_ms=now) if each.version else each
         )
-        channel = self._end(channel)
+        wanted = first_fit(rules, cname) is not None
+        channel = self._end(channel, wanted=wanted)
         # What is due was decided by the look before this one.
         if must_ask(replace(channel, looked_ms=0), *self._by()):
-            channel, said = self._ask(channel)
+            channel, said = self._ask(channel, wanted=wanted)
             done.append(said)
         if is_half_begun(channel):
             # Whoever began it did not come to make its recording, or to note it. Whether there is
@@ -102,7 +103,6 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
             channel = self._stop(channel)
             done.append("stop")
         if channel.presence.is_occupied:
-            wanted = first_fit(rules, cname) is not None
             channel = self.channels.amend(cname, partial(waiting, wanted=wanted))
             before = channel.occupancy
             channel = self.beginner.begin(channel, rules)
@@ -113,7 +113,10 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
     def _by(self) -> tuple[int, Timings]:
         return self.now_ms(), self.timings
 
-    def _end(self, channel: Channel) -> Channel:
+    # After each of the next two writes, somebody may be there who is not recorded. So the same
+    # write says that the channel waits for a recording: a crash before that begins costs a minute.
+
+    def _end(self, channel: Channel, *, wanted: bool) -> Channel:
         """Note it if the recording is over."""
         occupancy, now = channel.occupancy, self.now_ms()
         if occupancy is None or occupancy.started_id is None or not occupancy.holds_a_place:
@@ -127,10 +130,11 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
         how, ended_ms = ending
         began_ms = occupancy.began_ms
         return self.channels.amend(
-            channel.cname, lambda each: over(each, began_ms, how, ended_ms, now)
+            channel.cname,
+            lambda each: waiting(over(each, began_ms, how, ended_ms, now), wanted=wanted),
         )
 
-    def _ask(self, channel: Channel) -> tuple[Channel, str]:
+    def _ask(self, channel: Channel, *, wanted: bool) -> tuple[Channel, str]:
         """Ask Agora who is there."""
         asked_ms = self.now_ms()
         try:
@@ -145,7 +149,7 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
 
         def change(row: Channel) -> Channel:
             presence = reconciled(row.presence, before, uids, asked_ms, more=users.more)
-            return settled(replace(row, presence=presence), now)
+            return waiting(settled(replace(row, presence=presence), now), wanted=wanted)
 
         return self.channels.amend(channel.cname, change), "ask"
 
