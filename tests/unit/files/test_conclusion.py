@@ -83,6 +83,15 @@ def test_a_verdict_means_a_status_and_a_reason(
     assert final_status(verdict(*findings)) == (status, reason)
 
 
+def test_a_verdict_says_so_where_nothing_has_come_yet() -> None:
+    awaited = verdict(finding("nothing_recorded", "awaited"))
+    status, reason = final_status(replace(awaited, objects=0))
+    assert (status, reason) == ("incomplete", "Nothing has come yet.")
+    assert final_status(awaited)[1] != reason
+    unconfirmed = verdict(finding("upload_unconfirmed", "awaited"))
+    assert final_status(replace(unconfirmed, objects=0))[1] != reason
+
+
 def test_an_execution_waits_for_files_but_not_for_transcoding() -> None:
     late = finding("missing_transcoding", "awaited")
     assert outcome_of(verdict(finding(level="awaited"))) == "pending"

@@ -1430,6 +1430,15 @@ def test_what_an_index_lacks_is_told_by_name(layout: str, name: str) -> None:
     assert [each.names for each in found] == [(name,)]
 
 
+def test_what_is_empty_counts_as_missing_and_what_was_never_made_does_not() -> None:
+    bucket = Bucket()
+    empty_segment(bucket)
+    assert bucket.verdict().missing == [f"{STEM}_20260131120015000.ts"]
+    bucket = Bucket()
+    individual_master_child_never_made(bucket)
+    assert bucket.verdict(mode="individual").missing == []
+
+
 def test_why_the_slices_of_an_index_that_names_none_do_not_play_is_told() -> None:
     (found,) = [
         each

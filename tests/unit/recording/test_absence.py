@@ -48,6 +48,10 @@ def test_a_row_that_knows_only_since_when_it_is_gone_counts_from_then() -> None:
     assert missed(1_000, None, 1_000 + AWAY_MS + 1, TIMINGS).since_ms == 1_000 + AWAY_MS + 1
 
 
+def test_after_a_sign_of_life_the_next_404_is_the_first() -> None:
+    assert missed(None, 1_000, 20_000, TIMINGS) == Absence(20_000, 20_000)
+
+
 @given(
     moves=st.lists(
         st.tuples(st.integers(AWAY_MS + 1, 600_000), st.integers(1, AWAY_MS - 1)), max_size=4

@@ -81,6 +81,12 @@ def test_a_session_that_was_given_up_and_answers_its_stop_was_not_gone() -> None
     assert [(each.ended_ms, each.gone_ms) for each in row.attempts] == [(after(700), None)]
 
 
+def test_a_session_that_was_given_up_is_over_when_404s_have_followed_each_other_for_90_s() -> None:
+    lost = running(end="NOT_CONFIRMED", gone_ms=after(600), gone_last_ms=after(685))
+    row = after_orphan_stop(replace(GIVEN_UP, attempt=lost), SID, gone("stop"), after(695), TIMINGS)
+    assert row.orphans == []
+
+
 def test_the_stop_of_a_session_that_is_known_to_be_over_changes_nothing() -> None:
     assert after_orphan_stop(GIVEN_UP, OTHER_SID, stopped(), after(700), TIMINGS) == GIVEN_UP
 
