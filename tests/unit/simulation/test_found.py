@@ -223,6 +223,17 @@ STORIES = {
             "sweep channels #21, 5 update_item": "failed",
         },
     ),
+    "the sweeper dies after it has asked who is in a channel whose recording is over": Story(
+        seed=3,
+        acts=(
+            Act(at_s=10, deed="join", recording=11, seconds=7),
+            Act(at_s=100, deed="part", recording=11, seconds=7),
+            Act(at_s=101, deed="no sweeps", seconds=400),
+            Act(at_s=450, deed="join", recording=11, seconds=7),
+            Act(at_s=2000, deed="part", recording=11, seconds=7),
+        ),
+        faults={"sweep channels #1, 12 put_item": "killed after"},
+    ),
     "a place is taken, its process dies, and the channel is empty": Story(
         seed=1797000004024,
         acts=(
