@@ -62,7 +62,8 @@ def _is_confirmed(case: Case, session: SessionCase) -> bool:
 
     If it can have only one index, the closed index proves it. If a further index or MP4 may come,
     it is complete when Agora reports the end of the upload, or when no file has come for
-    `quiet_ms`; unless Agora said that files are stranded, which may come hours later.
+    `quiet_ms`; unless Agora said that files are stranded, which may come hours later. What went to
+    Agora's backup is complete when an event has named a file of it, or also after `quiet_ms`.
     """
     wanted, expected = case.expectation, session.expected
     if session.settled or (session.quiet and expected.upload != "stranded"):
