@@ -157,6 +157,7 @@ EQUIVALENT: dict[Change, str] = {
         )
         for before in (
             'sid=attempt.sid or "",',
+            'has_recorded=_has_recorded(attempt, facts.get(attempt.sid or "", NOTHING)),',
             'upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),',
         )
     },

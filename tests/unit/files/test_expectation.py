@@ -149,7 +149,7 @@ def test_a_session_may_be_unknown_as_long_as_agora_did_not_refuse_its_start(
 ) -> None:
     lost = acquired(1, end="START_FAILED", unanswered=1, never_started=never_started)
     row = replace(ended(), past_attempts=[lost], attempt=running(2, end="STOPPED"))
-    assert expectation(row, {}, TIMINGS).is_unaccounted is not never_started
+    assert expectation(row, {}, TIMINGS).is_unaccounted == (not never_started)
 
 
 @pytest.mark.parametrize("end", get_args(SessionEnd))

@@ -1792,6 +1792,12 @@ def test_a_form_that_nobody_has_documented_never_makes_a_recording_failed(
     assert final_status(bucket.verdict(sessions=TWO))[0] == "incomplete"
 
 
+def test_an_index_and_its_copies_of_agoras_backup_have_one_length() -> None:
+    first = length_key(f"{SID}_{CNAME}.m3u8")
+    assert length_key(f"{SID}_{CNAME}_22194679897_3.m3u8") == first
+    assert length_key(f"{SID}_{CNAME}2.m3u8") != first
+
+
 def test_names_that_tell_no_time_leave_the_duration() -> None:
     bucket = Bucket()
     no_sid(bucket)

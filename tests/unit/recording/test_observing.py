@@ -63,8 +63,9 @@ def test_a_query_may_tell_of_stranded_files_too() -> None:
 
 @pytest.mark.parametrize("status", [0, 1, 2, 3])
 def test_a_session_on_its_way_is_neither_recording_nor_over(status: int) -> None:
-    row = _asked(starting(gone_ms=after(5), gone_checks=1), state(status), 7)
-    assert (row.status, row.session_end, row.gone_ms) == ("starting", None, None)
+    row = _asked(starting(gone_ms=after(5), gone_last_ms=after(5), gone_checks=1), state(status), 7)
+    assert (row.status, row.session_end) == ("starting", None)
+    assert (row.gone_ms, row.gone_last_ms, row.gone_checks) == (None, None, 0)
 
 
 @pytest.mark.parametrize("status", [6, 7, 8])
