@@ -524,6 +524,15 @@ def test_an_execution_that_lives_is_left_alone() -> None:
     assert room.row.looked_ms == after(4000)
 
 
+def test_the_last_look_at_files_is_asked_for_again_while_its_execution_waits() -> None:
+    room = Room(overdue(), seconds=4000)
+    room.look()
+    assert room.queue.messages == [{"recordingId": RECORDING_ID}]
+    room = Room(requested(), seconds=700)
+    room.look()
+    assert room.queue.messages == [], "it has no files yet"
+
+
 def test_an_execution_that_was_never_started_is_started() -> None:
     room = Room(requested(), seconds=700)
     del room.machine.executions[RECORDING_ID]

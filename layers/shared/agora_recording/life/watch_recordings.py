@@ -420,13 +420,19 @@ class Sweeper:
         )
 
     def _repair(self, recording: Recording) -> None:
-        """Make sure that an open row has an execution; if it was lost, start the next one."""
+        """Make sure that an open row has an execution; if it was lost, start the next one.
+
+        One that still awaits files after the deadline waits for the last look at them, which may
+        have been lost: it is asked for again.
+        """
         client = self._stepfunctions or clients.stepfunctions()
         status = None
         with contextlib.suppress(client.exceptions.ExecutionDoesNotExist):
             arn = execution_arn(self._state_machine_arn, recording)
             status = client.describe_execution(executionArn=arn)["status"]
         if status == "RUNNING":
+            if recording.status == "uploading":
+                self._arrivals.ask(recording.recording_id)
             self._looked(recording.recording_id)
             return
         generation = recording.execution + 1 if status else recording.execution
