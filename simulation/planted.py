@@ -234,6 +234,13 @@ BUGS: tuple[Planted, ...] = (
         "tests/unit/files/test_judge.py",
     ),
     _code(
+        "the last look at files is asked for once",
+        "life/watch_recordings.py",
+        'if recording.status == "uploading":\n                self._arrivals.ask(',
+        'if recording.status == "none":\n                self._arrivals.ask(',
+        "tests/unit/life/test_watch_recordings.py",
+    ),
+    _code(
         "the end is announced after it is written",
         "files/publish_recording.py",
         "        self.publisher.announce_end(closed)\n        note = Note(",
@@ -315,6 +322,20 @@ BUGS: tuple[Planted, ...] = (
         "auto_record/channel_store.py",
         "        if held is None or not held.holds_a_place:\n",
         "        if held or not held:\n",
+    ),
+    _code(
+        "what was half begun stays so",
+        "auto_record/watch_channels.py",
+        "        if is_half_begun(channel):\n",
+        "        if is_half_begun(channel) and channel.presence.is_occupied:\n",
+        "tests/unit/simulation/test_found.py",
+    ),
+    _code(
+        "who is found in a channel is not waited for",
+        "auto_record/watch_channels.py",
+        "waiting(settled(replace(row, presence=presence), now), wanted=wanted)",
+        "settled(replace(row, presence=presence), now)",
+        "tests/unit/simulation/test_found.py",
     ),
     _code(
         "a channel that is made anew was never empty",
