@@ -89,7 +89,7 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
             cname, lambda each: replace(each, looked_ms=now) if each.version else each
         )
         wanted = first_fit(rules, cname) is not None
-        channel = self._end(channel, wanted=wanted)
+        channel = self._end(channel)
         # What is due was decided by the look before this one.
         if must_ask(replace(channel, looked_ms=0), *self._by()):
             channel, said = self._ask(channel, wanted=wanted)
@@ -113,10 +113,7 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
     def _by(self) -> tuple[int, Timings]:
         return self.now_ms(), self.timings
 
-    # After each of the next two writes, somebody may be there who is not recorded. So the same
-    # write says that the channel waits for a recording: a crash before that begins costs a minute.
-
-    def _end(self, channel: Channel, *, wanted: bool) -> Channel:
+    def _end(self, channel: Channel) -> Channel:
         """Note it if the recording is over."""
         occupancy, now = channel.occupancy, self.now_ms()
         if occupancy is None or occupancy.started_id is None or not occupancy.holds_a_place:
@@ -130,12 +127,15 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
         how, ended_ms = ending
         began_ms = occupancy.began_ms
         return self.channels.amend(
-            channel.cname,
-            lambda each: waiting(over(each, began_ms, how, ended_ms, now), wanted=wanted),
+            channel.cname, lambda each: over(each, began_ms, how, ended_ms, now)
         )
 
     def _ask(self, channel: Channel, *, wanted: bool) -> tuple[Channel, str]:
-        """Ask Agora who is there."""
+        """Ask Agora who is there.
+
+        The same write says whether the channel waits for a recording: after a crash before that
+        begins, it is looked at again in a minute.
+        """
         asked_ms = self.now_ms()
         try:
             users = read_users(*self.agora.channel_users(channel.cname))
