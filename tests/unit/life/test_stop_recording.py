@@ -173,6 +173,12 @@ def test_the_stop_of_a_session_given_up_is_repeated_until_it_is_over() -> None:
     assert after_orphan_stop(again, SID, gone("stop"), after(790), TIMINGS).orphans == []
 
 
+def test_a_stop_that_nobody_asked_for_is_refused_since_now() -> None:
+    row = recording()
+    assert row.stop_ms is None
+    assert after_stop(row, reply("stop", 403), after(90_000), TIMINGS) == row
+
+
 def test_a_stop_that_is_not_answered_for_long_begins_the_time_of_a_failover_anew() -> None:
     row = recording(stop_reason="STOP_REQUESTED", stop_ms=after(690))
     lost = ended("NOT_CONFIRMED", attempt=running(end="NOT_CONFIRMED"))
