@@ -174,8 +174,8 @@ BUGS: tuple[Planted, ...] = (
     _code(
         "an execution that is gone is not replaced",
         "life/watch_recordings.py",
-        '        if status == "RUNNING":\n            self._looked',
-        "        if status:\n            self._looked",
+        '        if status == "RUNNING":\n            if recording',
+        "        if status:\n            if recording",
     ),
     _code(
         "the sweeper does not look at what is starting",
