@@ -281,6 +281,13 @@ STORIES = {
 }
 
 
-@pytest.mark.parametrize("name", STORIES)
+def _marks(story: Story) -> list[pytest.MarkDecorator]:
+    """Mark a story with channels that a rule records: these are swept for six days."""
+    return [pytest.mark.slow] if any(act.deed == "join" for act in story.acts) else []
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=_marks(story)) for name, story in STORIES.items()]
+)
 def test_it_holds_now(name: str) -> None:
     assert live(STORIES[name]).broken is None
