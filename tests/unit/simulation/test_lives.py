@@ -41,7 +41,14 @@ STORIES = range(1, 81)
 _EACH = 10
 
 
-@pytest.mark.parametrize("first", STORIES[::_EACH])
+# The quick tests live the first of them.
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(first, marks=[pytest.mark.slow] if first > _EACH else [])
+        for first in STORIES[::_EACH]
+    ],
+)
 def test_whatever_goes_wrong_every_promise_holds(first: int) -> None:
     tally = Tally()
     for seed in range(first, first + _EACH):
