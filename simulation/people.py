@@ -339,37 +339,49 @@ class People:
 
     def _rule(self, act: Act, left: int) -> None:
         """Let an operator put the rule that records channels."""
-        self._stack.lessons.change(act, act.seconds)
-        self._call(
+        self._change_rule(
             act,
             left,
+            act.seconds,
             lambda event: put_auto_record_rule.lambda_handler(
                 event, Context(), rules=self._stack.parts.rules
             ),
-            partial(self._ruled, act),
             function="PutAutoRecordRuleFunction",
-            body=rule_of(act.seconds),
-            resource="/auto-record/{name}",
             method="PUT",
-            recording_id=None,
-            parameters={"name": RULE},
+            body=rule_of(act.seconds),
         )
 
     def _no_rule(self, act: Act, left: int) -> None:
         """Let an operator delete it."""
-        self._stack.lessons.change(act, 0)
-        self._call(
+        self._change_rule(
             act,
             left,
+            0,
             lambda event: delete_auto_record_rule.lambda_handler(
                 event, Context(), store=self._stack.parts.rule_store
             ),
-            partial(self._ruled, act),
             function="DeleteAutoRecordRuleFunction",
-            resource="/auto-record/{name}",
             method="DELETE",
+        )
+
+    def _change_rule(
+        self,
+        act: Act,
+        left: int,
+        places: int,
+        room: Callable[[dict[str, Any]], Answer],
+        **event: Any,
+    ) -> None:
+        self._stack.lessons.change(act, places)
+        self._call(
+            act,
+            left,
+            room,
+            partial(self._ruled, act),
+            resource="/auto-record/{name}",
             recording_id=None,
             parameters={"name": RULE},
+            **event,
         )
 
     def _ruled(self, act: Act, answer: Answer) -> bool:
