@@ -151,16 +151,9 @@ EQUIVALENT: dict[Change, str] = {
         "is_over = now_ms >= (row.late_until_ms or 0)",
         "is_over = now_ms >= (row.late_until_ms or 1)",
     ): "Who awaits late files knows until when.",
-    **{
-        Change("files/expectation: expectation", before, before.replace('""', '"XXXX"')): (
-            "These attempts have a sid."
-        )
-        for before in (
-            'sid=attempt.sid or "",',
-            'has_recorded=_has_recorded(attempt, facts.get(attempt.sid or "", NOTHING)),',
-            'upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),',
-        )
-    },
+    Change(
+        "files/expectation: _session", 'sid = attempt.sid or ""', 'sid = attempt.sid or "XXXX"'
+    ): "These attempts have a sid.",
     Change(
         "files/judge/case: _settle",
         "since_ms = max(ended_ms, case.inventory.arrived_ms.get(session.expected.sid, 0))",

@@ -45,8 +45,8 @@ BUGS: tuple[Planted, ...] = (
     _code(
         "404s count together however long nobody asked in between",
         "recording/absence.py",
-        "before_ms is None or now_ms - before_ms > to_ms(timings.failover_s)",
-        "before_ms is None",
+        "if since_ms is None or now_ms - (latest_ms or since_ms) > to_ms(timings.failover_s):",
+        "if since_ms is None:",
         "tests/unit/recording/test_absence.py",
     ),
     _code(
@@ -326,8 +326,8 @@ BUGS: tuple[Planted, ...] = (
     _code(
         "what was half begun stays so",
         "auto_record/watch_channels.py",
-        "        if is_half_begun(channel):\n",
-        "        if is_half_begun(channel) and channel.presence.is_occupied:\n",
+        "if channel.presence.is_occupied or is_half_begun(channel):",
+        "if channel.presence.is_occupied:",
         "tests/unit/simulation/test_found.py",
     ),
     _code(

@@ -94,20 +94,17 @@ class ChannelSweeper(msgspec.Struct, frozen=True, kw_only=True):
         if must_ask(replace(channel, looked_ms=0), *self._by()):
             channel, said = self._ask(channel, wanted=wanted)
             done.append(said)
-        if is_half_begun(channel):
-            # Whoever began it did not come to make its recording, or to note it. Whether there is
-            # one, only making it tells: so it is made, and stopped if nobody is there any more.
-            channel = self.beginner.begin(channel, rules)
-            done.append("begin")
-        if must_stop(channel, *self._by()):
-            channel = self._stop(channel)
-            done.append("stop")
-        if channel.presence.is_occupied:
+        # Whoever half began it did not come to make its recording, or to note it. Whether there is
+        # one, only making it tells: so it is made, and stopped if nobody is there any more.
+        if channel.presence.is_occupied or is_half_begun(channel):
             channel = self.channels.amend(cname, partial(waiting, wanted=wanted))
             before = channel.occupancy
             channel = self.beginner.begin(channel, rules)
             if channel.occupancy != before:
                 done.append("begin")
+        if must_stop(channel, *self._by()):
+            channel = self._stop(channel)
+            done.append("stop")
         return done or ["look"]
 
     def _by(self) -> tuple[int, Timings]:

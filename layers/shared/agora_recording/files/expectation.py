@@ -43,16 +43,7 @@ def expectation(
         prefix=recording.prefix,
         mode=recording.mode,
         cname=recording.cname,
-        sessions=tuple(
-            Session(
-                sid=attempt.sid or "",
-                started_ms=attempt.started_ms,
-                ended_ms=attempt.ended_ms,
-                upload=_upload(attempt, facts.get(attempt.sid or "", NOTHING)),
-                has_recorded=_has_recorded(attempt, facts.get(attempt.sid or "", NOTHING)),
-            )
-            for attempt in started
-        ),
+        sessions=tuple(_session(attempt, facts) for attempt in started),
         hls="hls" in kinds and (not snapshots or recorded is not None),
         mp4="mp4" in kinds,
         mp3="mp3" in kinds,
@@ -86,6 +77,18 @@ def transcoding(request: Mapping[str, Any]) -> TranscodedFormat | None:
         return "mp4"
     named: TranscodedFormat = options.get("container", {}).get("format") or "mp3"
     return named
+
+
+def _session(attempt: Attempt, facts: Mapping[str, SessionFacts]) -> Session:
+    sid = attempt.sid or ""
+    told = facts.get(sid, NOTHING)
+    return Session(
+        sid=sid,
+        started_ms=attempt.started_ms,
+        ended_ms=attempt.ended_ms,
+        upload=_upload(attempt, told),
+        has_recorded=_has_recorded(attempt, told),
+    )
 
 
 def _upload(attempt: Attempt, facts: SessionFacts) -> Uploading:

@@ -30,7 +30,6 @@ def missed(since_ms: int | None, latest_ms: int | None, now_ms: int, timings: Ti
     If the one before is so long ago that the session can have been back meanwhile, and gone again,
     this is the first one of another absence.
     """
-    before_ms = since_ms if latest_ms is None else latest_ms
-    if since_ms is None or before_ms is None or now_ms - before_ms > to_ms(timings.failover_s):
+    if since_ms is None or now_ms - (latest_ms or since_ms) > to_ms(timings.failover_s):
         return Absence(now_ms, now_ms)
     return Absence(since_ms, now_ms)

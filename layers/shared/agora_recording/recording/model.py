@@ -112,6 +112,9 @@ GIVEN_UP: frozenset[SessionEnd] = frozenset(
 )
 
 
+# Of an attempt or a recording: Agora knows the session, as far as is known.
+_NOT_GONE: dict[str, Any] = {"gone_ms": None, "gone_last_ms": None}
+
 # A renewal so long ago that the next one is due.
 RENEW_NOW_MS = 1
 
@@ -386,11 +389,10 @@ def begin_attempt(recording: Recording, uid: str, now_ms: int) -> Recording:
         session_end=None,
         take_over=None,
         reason=None,  # why the one before failed
-        gone_ms=None,
-        gone_last_ms=None,
         gone_checks=0,
         last_seen_ms=None,
         beats=False,
+        **_NOT_GONE,
     )
     return advance(changed, "starting")
 
@@ -422,9 +424,9 @@ def started(
             recording, lambda each: each.number == number, **_session_of(own)
         )
         return replace(changed, candidates=questions)
-    new = replace(own, confirmed_ms=None, gone_ms=None, gone_last_ms=None)
-    stray = replace(found, gone_ms=None, gone_last_ms=None) if is_answer else new
-    stray = replace(stray, end=stray.end or "START_FAILED", ended_ms=None)
+    new = replace(own, confirmed_ms=None, **_NOT_GONE)
+    stray = found if is_answer else new
+    stray = replace(stray, end=stray.end or "START_FAILED", ended_ms=None, **_NOT_GONE)
     if is_answer:
         recording = _change_attempts(recording, lambda each: each is found, **_session_of(new))
     past = recording.past_attempts
@@ -445,6 +447,11 @@ def strand(recording: Recording, sid: str | None) -> Recording:
     if sid != recording.sid or recording.upload.state in ("backuped", "uploaded"):
         return changed
     return replace(changed, upload=replace(changed.upload, state="stranded"))
+
+
+def not_gone(recording: Recording) -> Recording:
+    """Return the recording after a sign that its current session is there."""
+    return replace(recording, gone_checks=0, **_NOT_GONE)
 
 
 def gone_again(recording: Recording, now_ms: int, timings: Timings) -> tuple[Recording, Absence]:
@@ -471,7 +478,7 @@ def orphan_gone(recording: Recording, sid: str, absence: Absence | None) -> Reco
     None: it has answered, and was moving to another server before.
     """
     if absence is None:
-        return _change_orphan(recording, sid, gone_ms=None, gone_last_ms=None)
+        return _change_orphan(recording, sid, **_NOT_GONE)
     return _change_orphan(recording, sid, gone_ms=absence.since_ms, gone_last_ms=absence.latest_ms)
 
 
@@ -536,12 +543,7 @@ def taken_over(recording: Recording) -> Recording:
         return recording
     # Of the doubt, nothing is kept: when the stop of it is answered by 404, that is judged anew.
     return _change_attempts(
-        recording,
-        lambda each: each is given_up,
-        end="TAKEN_OVER",
-        ended_ms=None,
-        gone_ms=None,
-        gone_last_ms=None,
+        recording, lambda each: each is given_up, end="TAKEN_OVER", ended_ms=None, **_NOT_GONE
     )
 
 
@@ -571,7 +573,7 @@ def seen(recording: Recording, at_ms: int) -> Recording:
     """
     changed = replace(recording, last_seen_ms=max(at_ms, recording.last_seen_ms or 0))
     if recording.gone_ms and at_ms >= recording.gone_ms:
-        changed = replace(changed, gone_ms=None, gone_last_ms=None, gone_checks=0)
+        changed = not_gone(changed)
         if changed.take_over == "SUSPECTED":
             changed = replace(changed, take_over=None)
     return changed
@@ -628,7 +630,7 @@ def _fall_back(recording: Recording) -> Recording:
     past = [each for each in recording.attempts if each is not before]
     return replace(
         recording,
-        attempt=replace(before, gone_ms=None, gone_last_ms=None),
+        attempt=replace(before, **_NOT_GONE),
         past_attempts=past,
         session_end=before.end,
         reason=before.reason if before.end else None,

@@ -12,6 +12,7 @@ from agora_recording.recording.model import (
     confirmed,
     end_session,
     gone_again,
+    not_gone,
     seen,
     strand,
     wake_reason,
@@ -45,7 +46,7 @@ def observe(recording: Recording, reply: Reply, now_ms: int, timings: Timings) -
         elif status == _ABNORMAL:
             after = end_session(after, "EXITED_ABNORMALLY", now_ms)
         else:
-            after = replace(after, gone_ms=None, gone_last_ms=None, gone_checks=0)
+            after = not_gone(after)
     elif handling == "ended":
         after = end_session(recording, "STOPPED" if recording.stop_reason else "EXITED", now_ms)
     elif handling == "confirm_gone":
