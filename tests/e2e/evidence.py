@@ -33,11 +33,11 @@ class Right(NamedTuple):
 
 def save(stage: Any, told: Collection[str]) -> None:
     """Write down what the stories in the files `told` have left on this stack."""
-    decisions = _decisions(stage)
-    used = {each for each, allowed in decisions if allowed}
+    asked = decisions(stage)
+    used = {each for each, allowed in asked if allowed}
     found = {
         "told": sorted(told),
-        "refused": sorted(_plain(stage, each) for each, allowed in decisions if not allowed),
+        "refused": sorted(_plain(stage, each) for each, allowed in asked if not allowed),
         "rights": sorted(_plain(stage, each) for each in _rights(stage)),
         "used": sorted(_plain(stage, each) for each in _rights(stage) if _is_used(each, used)),
         "cases": _cases(stage),
@@ -154,13 +154,21 @@ def _key_policies(stage: Any) -> dict[str, Any]:
     return found
 
 
-def _decisions(stage: Any) -> set[tuple[Right, bool]]:
-    """Return what the functions' roles asked for, and whether they were let."""
+def decisions(stage: Any) -> set[tuple[Right, bool]]:
+    """Return what the functions' roles asked for, and whether they were let.
+
+    A role that is gone with its stack says nothing: whoever still works in its name at that moment,
+    a function or the reader of a queue, is refused, as on AWS.
+    """
+    pages = stage.stack.client("iam").get_paginator("list_roles").paginate()
+    there = {role["RoleName"] for page in pages for role in page["Roles"]}
     found = set()
     for line in stage.stack.emulator.audit.read_text().splitlines():
         each = json.loads(line)
-        if ":assumed-role/" in each["principal"]:
-            role = each["principal"].split("/")[1]
+        if ":assumed-role/" not in each["principal"]:
+            continue
+        role = each["principal"].split("/")[1]
+        if role in there:
             found.add((Right(role, each["action"], each["resource"]), each["allowed"]))
     return found
 
