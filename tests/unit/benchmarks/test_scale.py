@@ -13,6 +13,8 @@ from benchmarks.polling import poll
 from benchmarks.virtual import Suspended, VirtualLimiter
 from tests.world.clock import Timeline
 
+pytestmark = pytest.mark.slow
+
 FLEET = Assumptions(recordings=50, deaths=1, failovers=1, warm_up_s=600, measured_s=3600)
 # A missed event 33, the sweep after it, and the second look: a death is found when it is doubted.
 # Where no successor may begin any more, it is found when 404 has lasted as long as a failover may.
