@@ -37,6 +37,7 @@ _HEARTBEAT_S = 60
 _EMPTY_MS = 2000  # a session that was stopped sooner has recorded nothing
 RESENDS = 3  # how often Agora sends a notification again that was not taken
 FAILOVER_S = (10, 85)
+_STAYS_S = 91  # between two moves, at least: no 404 says for which of them it is
 
 
 class RandomAgora(LiveAgora):
@@ -57,7 +58,8 @@ class RandomAgora(LiveAgora):
         self.counts: Counter[str] = Counter()  # of the sessions of each recording
         self.fates: dict[str, str] = {}
         self.settings: dict[str, list[Mapping[str, Any]]] = {}  # sid -> accepted updates
-        self.heard: set[str] = set()  # sids of which a notification was taken
+        self.heard: set[str] = set()  # sids of which a notification named the uid of the start
+        self.moved_ms: dict[str, int] = {}  # sid -> when it was away the last time
         self.skew_ms = 0
         self.born = self._begin
 
@@ -101,7 +103,10 @@ class RandomAgora(LiveAgora):
             stack.later(IDLE_S, stack.lessons.idle, session.cname)
 
     def _move(self, session: AgoraSession, left: int = 2) -> None:
-        if session.ended_ms is None:
+        here_s = (self.house.clock.now_ms - self.moved_ms.get(session.sid, 0)) / 1000
+        if here_s < _STAYS_S:
+            self.house.later(_STAYS_S - here_s, self._move, session, left)
+        elif session.ended_ms is None:
             self.hidden.add(session.sid)
             place = f"{self.label(session)} away {left}"
             away_s = self.house.luck.number(place, *FAILOVER_S)
@@ -112,6 +117,7 @@ class RandomAgora(LiveAgora):
 
     def _come_back(self, session: AgoraSession) -> None:
         self.hidden.discard(session.sid)
+        self.moved_ms[session.sid] = self.house.clock.now_ms
         if session.ended_ms is None:
             new = int(self.voices[session.sid]) + 1
             self.notify(session, 12, newUid=new)
@@ -252,7 +258,8 @@ class RandomAgora(LiveAgora):
 
         def answered(is_taken: bool) -> None:
             if is_taken:
-                self.heard.add(session.sid)
+                if uid == session.uid:
+                    self.heard.add(session.sid)
             elif left:
                 again = partial(
                     self._send,

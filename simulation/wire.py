@@ -54,7 +54,6 @@ class Wire:
         self._stack = stack
         self.arrivals: list[int] = []
         self.sent = 0
-        self._moved_ms: dict[str, int] = {}  # by sid
 
     def request(self, _: str, url: str, *, json: Any, **__: Any) -> SimpleNamespace:
         """Send a call; return the answer, or raise as `requests` does."""
@@ -87,7 +86,7 @@ class Wire:
         }.get(kind)
         if kind == "moving":
             sid = url.split("/sid/")[1].partition("/")[0]
-            self._moved_ms[sid] = stack.clock.now_ms
+            stack.agora.moved_ms[sid] = stack.clock.now_ms
         if refused and not (kind == "busy 65" and endpoint == "acquire"):
             processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
             return SimpleNamespace(status_code=refused[0], content=refused[1])
@@ -122,8 +121,8 @@ class Wire:
 
     def _may_move(self, url: str) -> bool:
         """Tell whether a session may answer 404 just now: not twice within the time of a move."""
-        sid = url.split("/sid/")[1].partition("/")[0]
-        return self._stack.clock.now_ms - self._moved_ms.get(sid, 0) >= _MOVE_MS
+        agora, sid = self._stack.agora, url.split("/sid/")[1].partition("/")[0]
+        return self._stack.clock.now_ms - agora.moved_ms.get(sid, 0) >= _MOVE_MS
 
     def _done(self, endpoint: str, url: str, body: Any) -> Reply:
         """Let Agora do what a call asks for."""

@@ -35,6 +35,8 @@ LONG: dict[str, Any] = {"max_duration_seconds": 1_000_000, "expires_hours": 720}
 STOP: dict[str, Any] = {"stop_reason": "STOP_REQUESTED", "stop_ms": after(60)}
 GIVEN_UP = acquired(end="START_FAILED", ended_ms=after(30))
 
+PARKED = recording(status="starting", attempt=running(confirmed_ms=None), task_token="token")
+
 
 @pytest.mark.parametrize(
     ("row", "risk", "seconds"),
@@ -52,6 +54,10 @@ GIVEN_UP = acquired(end="START_FAILED", ended_ms=after(30))
         (recording(**STOP, task_token="token"), 1, 90),
         (recording(**STOP, task_token="token", looked_ms=after(100)), 1, 130),
         (ended("DIED", **STOP), 1, 900),
+        # Started, and Agora did not say whether it records; then, that it does not know it.
+        (PARKED, 0, 121),
+        (replace(PARKED, gone_ms=after(60), queried_ms=after(100)), 0, 130),
+        (replace(PARKED, gone_ms=after(60), queried_ms=after(100), looked_ms=after(110)), 0, 140),
         # In doubt.
         (recording(gone_ms=after(60), gone_checks=1, queried_ms=None), 2, 65),
         (recording(gap_seen=True, queried_ms=after(100)), 2, 220),

@@ -278,6 +278,26 @@ STORIES = {
             "batch 6": "late",
         },
     ),
+    "a session dies before Agora has said once that it records": Story(
+        seed=1,
+        acts=(
+            Act(at_s=10, deed="join", recording=11, seconds=7),
+            Act(at_s=600, deed="part", recording=11, seconds=7),
+        ),
+        faults={
+            "session 01HF7YB4H2S2FPVPTPQE298RNW.1": "dies in silence",
+            "event lesson-11 104 3": "lost",
+            "event lesson-11 102 4": "lost",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #1, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #2, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #3, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #4, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #5, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #6, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #7, 4 Agora/query": "error 500",
+            "query 01HF7YB4H2S2FPVPTPQE298RNW #8, 4 Agora/query": "error 500",
+        },
+    ),
 }
 
 

@@ -2,7 +2,8 @@
 
 A 404 may mean that the session is just moving to another server. It is back within 90 s, goes on,
 and is billed (Agora status codes: 404). So one 404 says nothing, and two of them say that it is
-over only if it cannot have been back in between.
+over only if it cannot have been back in between. It is taken as given that a session that is back
+does not move again within 90 s.
 """
 
 from __future__ import annotations

@@ -49,8 +49,7 @@ def _orphan_look(recording: Recording, timings: Timings) -> tuple[Risk, int] | N
         return None
     at_ms, looked = recording.created_ms, recording.looked_ms
     if looked and any(each.gone_ms or each.gone_last_ms for each in recording.orphans):
-        # Often enough to meet it between two failovers: each 404 could be of another one.
-        at_ms = looked + to_ms(timings.failover_s / 3)
+        at_ms = looked + _absent_ms(timings)
     elif looked:
         # It still runs, or the stop is refused: repeat the stop at growing intervals.
         at_ms = _later(over_ms(recording), looked, timings.orphan_gaps_s)
@@ -121,8 +120,21 @@ def _starting_look(recording: Recording, timings: Timings) -> int:
     if attempt.sid is None:
         return max(attempt.begun_ms, looked) + to_ms(timings.stuck_start_s)
     # Agora did not say whether it records: its execution is parked, and must query again.
-    gaps_s = (timings.monitor_s, timings.stuck_start_s)
-    return min(_later(attempt.begun_ms, looked, gaps_s), _must_look(recording, timings))
+    if recording.gone_ms:
+        look = max(recording.queried_ms or 0, looked) + _absent_ms(timings)
+    else:
+        gaps_s = (timings.monitor_s, timings.stuck_start_s)
+        look = _later(attempt.begun_ms, looked, gaps_s)
+    return min(look, _must_look(recording, timings))
+
+
+def _absent_ms(timings: Timings) -> int:
+    """Return how soon to ask again for a session that Agora does not know, in ms.
+
+    Often enough to meet it between two failovers, and for its 404s to count together
+    (recording/absence.py).
+    """
+    return to_ms(timings.failover_s / 3)
 
 
 def _must_look(recording: Recording, timings: Timings) -> int:
