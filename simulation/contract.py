@@ -429,14 +429,16 @@ def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
     """Tell whether the rule had a place for a channel for some minutes, after somebody was heard.
 
     The rule must have been on since they came: what it is becomes known by an event. A place is
-    given back some minutes after its recording has ended, also one of the channel's own.
+    taken before its recording is made, from when somebody came on; it is given back some minutes
+    after its recording has ended, also one of the channel's own.
     """
     held, own = [], []
     for row in stack.contract.rows.values():
         if row.auto_record:
             ended_ms = max(row.ended_ms or math.inf, stack.no_sweeps_until_ms) + BEGINS_MS
             if row.cname != visit.cname:
-                held.append((row.created_ms, ended_ms))
+                came = [each.began_ms for each in stack.lessons.visits[row.cname]]
+                held.append((max(each for each in came if each <= row.created_ms), ended_ms))
             elif row.created_ms < visit.began_ms:
                 own.append(ended_ms)
     first_ms = max(visit.heard_ms or 0, stack.no_sweeps_until_ms, *own)
