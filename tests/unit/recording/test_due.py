@@ -56,6 +56,7 @@ PARKED = recording(status="starting", attempt=running(confirmed_ms=None), task_t
         (ended("DIED", **STOP), 1, 900),
         # Started, and Agora did not say whether it records; then, that it does not know it.
         (PARKED, 0, 121),
+        (replace(PARKED, gone_ms=after(60), queried_ms=None), 0, 90),
         (replace(PARKED, gone_ms=after(60), queried_ms=after(100)), 0, 130),
         (replace(PARKED, gone_ms=after(60), queried_ms=after(100), looked_ms=after(110)), 0, 140),
         # In doubt.

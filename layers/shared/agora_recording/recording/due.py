@@ -121,7 +121,7 @@ def _starting_look(recording: Recording, timings: Timings) -> int:
         return max(attempt.begun_ms, looked) + to_ms(timings.stuck_start_s)
     # Agora did not say whether it records: its execution is parked, and must query again.
     if recording.gone_ms:
-        look = max(recording.queried_ms or 0, looked) + _absent_ms(timings)
+        look = max(recording.queried_ms or recording.gone_ms, looked) + _absent_ms(timings)
     else:
         gaps_s = (timings.monitor_s, timings.stuck_start_s)
         look = _later(attempt.begun_ms, looked, gaps_s)
