@@ -50,6 +50,13 @@ BUGS: tuple[Planted, ...] = (
         "tests/unit/recording/test_absence.py",
     ),
     _code(
+        "a session that nobody saw record is asked seldom, though its 404s must count together",
+        "recording/due.py",
+        "    if recording.gone_ms:\n        look = max(",
+        "    if recording.version < 0:\n        look = max(",
+        "tests/unit/recording/test_due.py",
+    ),
+    _code(
         "a session that was given up and is heard again counts as gone all the time",
         "recording/model.py",
         "            and each.gone_ms < at_ms\n",
