@@ -107,11 +107,15 @@ def told_endings() -> tuple[str, ...]:
 
 
 class Table(FakeTable):
-    """The table, whose indexes are behind at times. `before` is what a row was, and until when."""
+    """The table, whose indexes are behind at times.
+
+    `before` is what a row was, and until when; `gone_ms` when it was deleted.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.before: dict[tuple[str, str], tuple[Item | None, int]] = {}
+        self.gone_ms: dict[tuple[str, str], int] = {}
         super().__init__(stack.weather)
 
     def query(self, **request: Any) -> dict[str, Any]:
@@ -134,6 +138,7 @@ class Table(FakeTable):
 
     def _remove(self, key: Item) -> None:
         self.before.pop(self._key(key), None)
+        self.gone_ms[self._key(key)] = self.stack.clock.now_ms
         super()._remove(key)
 
 
@@ -545,9 +550,15 @@ class Stack(Seen, Rooms):
             self._deletions[recording_id] = self.clock.now_ms
 
     def came_after_deletion(self, key: str) -> bool:
-        """Tell whether Agora wrote a file after its recording was deleted."""
+        """Tell whether Agora wrote a file after its recording was deleted.
+
+        The app may be told later: an answer can be lost.
+        """
         _, at_ms = self.bucket.objects[key]
-        return any(each in key and at_ms >= when for each, when in self._deletions.items())
+        gone_ms = self.table.gone_ms
+        return any(
+            each in key and at_ms >= gone_ms[(f"REC#{each}", "META")] for each in self._deletions
+        )
 
     def deleted_ms(self, recording_id: str) -> int | None:
         """Return when the API called a recording deleted."""
