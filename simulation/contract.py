@@ -407,8 +407,8 @@ def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
     after the first notification of them was taken.
 
     Except where an earlier recording of the channel ended for another reason than that nobody was
-    there: then the channel must be empty once. While no sweeper comes, an end may be unknown. And
-    except while the rule is off, or has no place.
+    there: then the channel must be empty once. While no sweeper comes, or its sweeps fail, an end
+    may be unknown. And except while the rule is off, or has no place.
     """
     for cname, visits in stack.lessons.visits.items():
         rows = [row for row in stack.contract.rows.values() if row.cname == cname]
@@ -426,7 +426,8 @@ def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
 
 
 def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
-    """Tell whether the rule had a place for a channel for some minutes, after somebody was heard.
+    """Tell whether the rule had a place for a channel for some minutes, after somebody was heard,
+    in which the sweeps did what was due.
 
     The rule must have been on since they came: what it is becomes known by an event. A place is
     taken before its recording is made, from when somebody came on; it is given back some minutes
@@ -442,8 +443,11 @@ def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
             elif row.created_ms < visit.began_ms:
                 own.append(ended_ms)
     first_ms = max(visit.heard_ms or 0, stack.no_sweeps_until_ms, *own)
-    for from_ms in (first_ms, *(end_ms for _, end_ms in held if end_ms >= first_ms)):
+    begins = (*(end_ms for _, end_ms in held), *stack.failed_sweeps)
+    for from_ms in (first_ms, *(each for each in begins if each >= first_ms)):
         to_ms = from_ms + BEGINS_MS
+        if any(from_ms < each <= to_ms for each in stack.failed_sweeps):
+            continue
         others = sum(begin_ms <= to_ms and end_ms > from_ms for begin_ms, end_ms in held)
         if to_ms <= until_ms and min(stack.lessons.places(visit.began_ms, to_ms)) > others:
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property, partial
 from typing import Any, cast
@@ -58,6 +59,7 @@ PARKING: Kinds = (("throttled", 4), ("refused", 1), ("answer lost", 4))
 STREAM: Kinds = (("again", 3), ("in parts", 4), ("late", 3))
 SCHEDULES: Kinds = (("lost", 2), ("twice", 4), ("late", 4))
 MESSAGES: Kinds = (("lost", 3), ("twice", 4), ("late", 5))
+_NOT_DONE = {"failed", "agora failed", "no slot", "out of time"}  # of a sweep of channels
 INDEX_LAG_MS = 2000  # how long an index may show what was there before
 AFTERWARDS = frozenset({"link", "revoke", "watch", "delete"})
 CALM_S = 1800  # no new fault this long after the last deed
@@ -428,6 +430,7 @@ class Stack(Seen, Rooms):
         self.steps = 0
         self._chances = self._randoms = self._parks = 0
         self._deletions: dict[str, int] = {}
+        self.failed_sweeps: list[int] = []  # when one of channels did not do what was due
 
     # --- the world, with processes in it ---
 
@@ -677,8 +680,13 @@ class Stack(Seen, Rooms):
                 "sweep channels",
                 "WatchChannelsFunction",
                 partial(self.parts.channel_sweeper.sweep, seconds=50),
-                lambda _: self._await_sweep(),
+                self._channels_swept,
             )
+
+    def _channels_swept(self, done: Any) -> None:
+        if not isinstance(done, Counter) or done.keys() & _NOT_DONE:
+            self.failed_sweeps.append(self.clock.now_ms)
+        self._await_sweep()
 
     # --- time ---
 
