@@ -426,9 +426,9 @@ def who_is_in_a_channel_is_recorded(stack: Stack) -> Broken:
 
 
 def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
-    """Tell whether the rule had a place for a channel for some minutes, after somebody was heard,
-    in which the sweeps did what was due.
+    """Tell whether the rule had a place for a channel for some minutes, after somebody was heard.
 
+    Where a recording has to be over first, the sweeps must have done what was due in these minutes.
     The rule must have been on since they came: what it is becomes known by an event. A place is
     taken before its recording is made, from when somebody came on; it is given back some minutes
     after its recording has ended, also one of the channel's own.
@@ -443,12 +443,16 @@ def has_a_place(stack: Stack, visit: Visit, until_ms: int) -> bool:
             elif row.created_ms < visit.began_ms:
                 own.append(ended_ms)
     first_ms = max(visit.heard_ms or 0, stack.no_sweeps_until_ms, *own)
-    begins = (*(end_ms for _, end_ms in held), *stack.failed_sweeps)
+    failed = stack.failed_sweeps
+    begins = (*(end_ms for _, end_ms in held), *failed)
     for from_ms in (first_ms, *(each for each in begins if each >= first_ms)):
         to_ms = from_ms + BEGINS_MS
-        if any(from_ms < each <= to_ms for each in stack.failed_sweeps):
+        is_hit = any(from_ms < each <= to_ms for each in failed)
+        if own and is_hit:
             continue
-        others = sum(begin_ms <= to_ms and end_ms > from_ms for begin_ms, end_ms in held)
+        others = sum(
+            begin_ms <= to_ms and (is_hit or end_ms > from_ms) for begin_ms, end_ms in held
+        )
         if to_ms <= until_ms and min(stack.lessons.places(visit.began_ms, to_ms)) > others:
             return True
     return False
