@@ -111,13 +111,13 @@ def told_endings() -> tuple[str, ...]:
 class Table(FakeTable):
     """The table, whose indexes are behind at times.
 
-    `before` is what a row was, and until when; `gone_ms` when it was deleted.
+    `before` is what a row was, and until when; `removed_ms` when it was removed.
     """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.before: dict[tuple[str, str], tuple[Item | None, int]] = {}
-        self.gone_ms: dict[tuple[str, str], int] = {}
+        self.removed_ms: dict[tuple[str, str], int] = {}
         super().__init__(stack.weather)
 
     def query(self, **request: Any) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Table(FakeTable):
 
     def _remove(self, key: Item) -> None:
         self.before.pop(self._key(key), None)
-        self.gone_ms[self._key(key)] = self.stack.clock.now_ms
+        self.removed_ms[self._key(key)] = self.stack.clock.now_ms
         super()._remove(key)
 
 
@@ -558,9 +558,9 @@ class Stack(Seen, Rooms):
         The app may be told later: an answer can be lost.
         """
         _, at_ms = self.bucket.objects[key]
-        gone_ms = self.table.gone_ms
+        removed_ms = self.table.removed_ms
         return any(
-            each in key and at_ms >= gone_ms[(f"REC#{each}", "META")] for each in self._deletions
+            each in key and at_ms >= removed_ms[(f"REC#{each}", "META")] for each in self._deletions
         )
 
     def deleted_ms(self, recording_id: str) -> int | None:

@@ -85,8 +85,7 @@ class Wire:
             "busy 65": (200, b'{"code": 65, "reason": "busy"}'),
         }.get(kind)
         if kind == "moving":
-            sid = url.split("/sid/")[1].partition("/")[0]
-            stack.agora.moved_ms[sid] = stack.clock.now_ms
+            stack.agora.moved_ms[_sid(url)] = stack.clock.now_ms
         if refused and not (kind == "busy 65" and endpoint == "acquire"):
             processes.pause(stack.luck.number(f"{place} back", *_ONE_WAY_MS))
             return SimpleNamespace(status_code=refused[0], content=refused[1])
@@ -121,8 +120,8 @@ class Wire:
 
     def _may_move(self, url: str) -> bool:
         """Tell whether a session may answer 404 just now: not twice within the time of a move."""
-        agora, sid = self._stack.agora, url.split("/sid/")[1].partition("/")[0]
-        return self._stack.clock.now_ms - agora.moved_ms.get(sid, 0) >= _MOVE_MS
+        moved_ms = self._stack.agora.moved_ms.get(_sid(url), 0)
+        return self._stack.clock.now_ms - moved_ms >= _MOVE_MS
 
     def _done(self, endpoint: str, url: str, body: Any) -> Reply:
         """Let Agora do what a call asks for."""
@@ -143,6 +142,11 @@ class Wire:
         if endpoint == "stop":
             return agora.stop(task)
         return agora.update(task, body["clientRequest"])
+
+
+def _sid(url: str) -> str:
+    """Return the session that a call of it names."""
+    return url.split("/sid/")[1].partition("/")[0]
 
 
 def _body(reply: Reply) -> bytes:
